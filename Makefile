@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make             build/doorbell
+# make check       unit tests                  (SAN=address,undefined or SAN=thread for sanitizer builds)
+# make fuzz-run    every fuzz target on its corpus, FUZZ_SECONDS each
+# make lint        clang-format, clang-tidy, cppcheck, gcc -fanalyzer and the house rules in tests/lint
+# make bench       the benchmarks of bench/
+# make install     DESTDIR= PREFIX=/usr/local
+#
+# CC=clang works too. WERROR=0 is for packagers. ARCH is chosen by which folder is linked.
+
+VERSION := 0.1.0
+CC      ?= gcc
+ARCH    ?= $(shell uname -m)
+SAN     ?=
+WERROR  ?= 1
+PREFIX  ?= /usr/local
+
+comma   := ,
+BUILD   ?= build
+OBJ     := $(BUILD)/obj-$(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+BIN     := $(if $(SAN),$(OBJ)/doorbell,$(BUILD)/doorbell)
+
+ifeq ($(wildcard arch/$(ARCH)),)
+$(error no support for ARCH=$(ARCH): allowed are $(filter-out arch.h,$(notdir $(wildcard arch/*))))
+endif
+
+SRC_FOLDERS := vmm/core vmm devices net boot arch/$(ARCH)
+SRC     := $(sort $(foreach d,$(SRC_FOLDERS),$(wildcard $d/*.c)))
+OBJS    := $(SRC:%.c=$(OBJ)/%.o)
+LIBOBJS := $(filter-out $(OBJ)/vmm/main.o,$(OBJS))
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual \
+        -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla \
+        -Wimplicit-fallthrough -Wformat=2 -Wdouble-promotion $(if $(filter 1,$(WERROR)),-Werror)
+HARD := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+ifneq ($(SAN),)
+HARD := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDHARD := -fsanitize=$(SAN)
+endif
+
+CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DDOORBELL_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CFLAGS  ?= -O2 -g
+CFLAGS_ALL := -std=c11 -fPIE -pthread $(WARN) $(HARD) $(CFLAGS)
+LDFLAGS_ALL := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDHARD) $(LDFLAGS)
+# libslirp and libpcap are opened when a run asks for them (net/dl.h): their own
+# libraries would cost every start a millisecond and half a megabyte.
+PKG_CFLAGS := $(shell pkg-config --cflags glib-2.0 2>/dev/null)
+LDLIBS  := -l:libfdt.a -l:libjansson.a
+
+all: $(BIN)
+
+$(BIN): $(OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+
+# Headers of libraries are not ours to judge: -isystem.
+$(OBJ)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(PKG_CFLAGS:-I%=-isystem %) -MMD -MP -c -o $@ $<
+
+# ---- tests: one program per tests/unit/test_*.c, linked with all of the product but main.c
+
+TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+TEST_LIB := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/lib/*.c))
+TEST_BIN := $(TESTS:%=$(OBJ)/tests/unit/%)
+
+$(OBJ)/libdoorbell.a: $(LIBOBJS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(TEST_BIN): $(OBJ)/tests/unit/%: $(OBJ)/tests/unit/%.o $(TEST_LIB) $(OBJ)/libdoorbell.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(TEST_LIB) $(OBJ)/libdoorbell.a -lcmocka $(LDLIBS)
+
+check: $(TEST_BIN)
+	@tests/unit/run.sh $(TEST_BIN)
+
+# ---- fuzzing: clang's libFuzzer, one program per tests/fuzz/fuzz_*.c
+
+FUZZ_SECONDS ?= 5
+FUZZ     := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_OBJ := $(BUILD)/obj-fuzz
+FUZZ_BIN := $(FUZZ:%=$(FUZZ_OBJ)/%)
+FUZZ_CFLAGS := -std=c11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -pthread
+
+$(FUZZ_OBJ)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_OBJ)/libdoorbell.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(filter-out vmm/main.c,$(SRC)) $(wildcard tests/lib/*.c))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(FUZZ_BIN): $(FUZZ_OBJ)/%: $(FUZZ_OBJ)/tests/fuzz/%.o $(FUZZ_OBJ)/libdoorbell.a
+	clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(LDLIBS)
+
+fuzz: $(FUZZ_BIN)
+
+fuzz-run: fuzz
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
+
+# ---- the rest
+
+lint:
+	@tests/lint/run.sh
+
+fmt:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+bench: all
+	@bench/run.sh
+
+install: all
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/doorbell
+	install -D -m 644 docs/doorbell.1 $(DESTDIR)$(PREFIX)/share/man/man1/doorbell.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/doorbell $(DESTDIR)$(PREFIX)/share/man/man1/doorbell.1
+
+clean:
+	rm -rf $(BUILD)
+
+# What tests/lint needs to know, so that no list exists twice.
+print-%:
+	@echo '$($*)'
+
+.PHONY: all check fuzz fuzz-run lint fmt bench install uninstall clean
+.SECONDARY:
+-include $(shell find $(OBJ) $(FUZZ_OBJ) -name '*.d' 2>/dev/null)
