@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and ten functions that each
+ * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
+ */
+#ifndef DOORBELL_ARCH_H
+#define DOORBELL_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boot/image.h"
+#include "boot/machine_map.h"
+#include "vmm/core/gmem.h"
+#include "vmm/kvm.h"
+
+struct kvm_run;
+struct cmdline;
+
+/* Where a platform device is on this CPU. base 0: this CPU has none. */
+struct arch_place {
+	bool pio;      /* port I/O, else MMIO */
+	uint64_t base; /* address or port */
+	uint64_t size;
+	unsigned gsi;
+};
+
+struct arch_desc {
+	const char *name; /* "x86_64": as uname -m and ARCH= */
+	/* virtio-mmio device i: registers at virtio_base + i * virtio_stride, GSI virtio_gsi + i. */
+	gpa_t virtio_base;
+	uint64_t virtio_stride;
+	unsigned virtio_gsi;
+	unsigned max_virtio;
+	struct arch_place uart;       /* 16550, byte stride */
+	struct arch_place power;      /* devices/power.h: sleep control, sleep status, reset */
+	struct arch_place i8042;      /* reset request of old kernels */
+	struct arch_place debug_exit; /* one byte: the guest's verdict */
+	enum announce default_announce;
+	unsigned announce_mask; /* 1 << enum announce that this CPU supports */
+	const char *console;    /* what to put on a Linux command line: "console=ttyS0" */
+};
+
+extern const struct arch_desc arch_desc;
+
+/* RAM of @bytes as ranges around this CPU's holes. Number of ranges (>= 1). */
+unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]);
+
+/* After memory slots, before vCPUs: interrupt controller and what else a VM of this CPU has. 0 or -errno, logged. */
+int arch_vm_init(struct kvm *k, unsigned nr_cpus);
+/* After kvm_vcpu_open(): CPU model (CPUID, MSRs), state at reset. 0 or -errno, logged. */
+int arch_vcpu_init(struct kvm *k, int vcpu_fd, unsigned index, unsigned nr_cpus);
+/* Drive wire @gsi of the interrupt controller. Any thread. */
+void arch_irq_set(const struct kvm *k, unsigned gsi, bool level);
+
+/* How the first CPU begins; filled by arch_boot(), used by arch_vcpu_start(). Each CPU reads its part. */
+struct arch_entry {
+	uint64_t pc;
+	uint64_t arg[4]; /* registers that the boot protocol wants */
+	unsigned mode;   /* private to arch/<cpu>/ */
+};
+
+struct arch_boot_config {
+	const char *kernel;      /* path */
+	const char *initrd;      /* path or NULL */
+	struct cmdline *cmdline; /* the user's words; arch_boot() adds what announces devices */
+	const struct machine_map *map;
+	const struct gmem *mem;
+};
+
+/*
+ * Load kernel and initrd, write tables (ACPI, zero page, PVH start info, device tree), say where to
+ * start. 0; or -errno after one log_error() that names the file and what is wrong with it: then it is
+ * bad input when -EINVAL, -ENOENT, -E2BIG, ...; the caller maps errors to exit status 2.
+ */
+int arch_boot(const struct arch_boot_config *cfg, struct arch_entry *entry);
+/* CPU 0, before its first KVM_RUN. The others wait for the guest to start them. 0 or -errno, logged. */
+int arch_vcpu_start(int vcpu_fd, const struct arch_entry *entry);
+
+/* What a vCPU exit that is not plain MMIO or port I/O means. */
+enum arch_exit {
+	ARCH_EXIT_CONTINUE, /* dealt with */
+	ARCH_EXIT_SHUTDOWN, /* guest powered off */
+	ARCH_EXIT_RESET,    /* guest asked for a reboot */
+	ARCH_EXIT_DEAD,     /* triple fault, internal error, entry failure: *why says which */
+};
+enum arch_exit arch_handle_exit(int vcpu_fd, const struct kvm_run *run, char *why, size_t why_size);
+
+/* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
+const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);
+
+#endif

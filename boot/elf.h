@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* boot/elf.h - 64-bit ELF executables: a Linux vmlinux by its PVH note, or a bare-metal program */
+#ifndef DOORBELL_ELF_H
+#define DOORBELL_ELF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot/image.h"
+#include "vmm/core/gmem.h"
+
+struct elf_image {
+	gpa_t entry;     /* e_entry, as a physical address (bare-metal: long mode) */
+	bool has_pvh;    /* note "Xen", type 18 (XEN_ELFNOTE_PHYS32_ENTRY) is there */
+	gpa_t pvh_entry; /* 32-bit entry; valid with has_pvh */
+	gpa_t low, high; /* first byte loaded, first byte behind the last one, .bss included */
+};
+
+/*
+ * Load every PT_LOAD at its physical address. 0; or -errno after one log_error(): truncated, header
+ * fields out of range, no PT_LOAD, segment outside guest RAM or overlapping below 0x10000 (where our
+ * tables are: the caller passes @min, the first address that an image may use), entry not inside
+ * what was loaded.
+ */
+int elf_load(const struct image_file *f, const struct gmem *m, gpa_t min, struct elf_image *out);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* devices/virtio.h - the contract between a virtio device and its transport
+ *
+ *   0 -> ACKNOWLEDGE -> DRIVER -> FEATURES_OK -> DRIVER_OK        (virtio 1.2, 3.1.1)
+ *   any -> 0 by reset; DRIVER_OK -> NEEDS_RESET when the driver breaks a rule
+ */
+#ifndef DOORBELL_VIRTIO_H
+#define DOORBELL_VIRTIO_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/vq.h"
+
+struct loop;
+struct virtio_dev;
+
+/*
+ * What a device type supplies; const, one per type. All calls are made on the loop thread, so
+ * devices need no locks. Config accesses are clipped to config_len before the call.
+ */
+struct virtio_dev_ops {
+	uint32_t id;         /* virtio device number: 1 = net */
+	uint32_t config_len; /* bytes */
+	void (*config_read)(struct virtio_dev *d, uint32_t off, void *buf, uint32_t len);
+	/* NULL: the config space is read-only */
+	void (*config_write)(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len);
+	/*
+	 * FEATURES_OK: is this set of accepted features one that we run with? It is always a subset
+	 * of offered. NULL: any subset will do.
+	 */
+	bool (*features_ok)(const struct virtio_dev *d, uint64_t accepted);
+	/*
+	 * DRIVER_OK: features are final, the vq of every ready queue is started. 0 or -errno; on
+	 * error the core sets NEEDS_RESET and calls nothing else before the next start.
+	 */
+	int (*start)(struct virtio_dev *d);
+	/*
+	 * Reset, or the guest broke a rule. Cannot fail. On return no callback of the device will
+	 * run, no peer touches the rings, no queue fd is in use. Called only after a start() that
+	 * returned 0.
+	 */
+	void (*stop)(struct virtio_dev *d);
+};
+
+/* What a transport supplies; const, one per transport. */
+struct virtio_transport_ops {
+	void (*interrupt)(void *transport); /* any thread; must not block */
+};
+
+struct virtio_queue {
+	uint32_t num_max;    /* entries offered; power of two */
+	struct vq_addr addr; /* driver's wish; transport writes it, start judges it */
+	bool ready;
+	struct vq vq;
+	int kick_fd; /* eventfd that the driver's notify rings; owned by the core, open all life long */
+};
+
+struct virtio_dev {
+	const struct virtio_dev_ops *ops;
+	const struct virtio_transport_ops *tops; /* set by the transport; NULL before */
+	void *transport;
+	const char *name; /* "net0", for messages; borrowed */
+	const struct gmem *mem;
+	uint64_t offered;  /* masks, never bit numbers */
+	uint64_t accepted; /* always a subset of offered */
+	uint8_t status;
+	bool started;               /* between ops->start() == 0 and ops->stop() */
+	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */
+	unsigned nr_queues;
+	struct loop *loop;                  /* the one thread that may touch all of this ... */
+	_Atomic uint32_t isr;               /* ... except these: vCPUs read and clear them */
+	_Atomic uint32_t config_generation; /* ... and read this */
+	uint64_t
+		interrupts; /* interrupts raised; loop thread writes, anybody may read a stale value */
+};
+
+/*
+ * @d's fields ops, name, mem, offered, queue, nr_queues, loop are set by the device type; opens the
+ * kick eventfds. 0 or -errno. virtio_fini() stops the device and closes them.
+ */
+int virtio_init(struct virtio_dev *d);
+void virtio_fini(struct virtio_dev *d);
+
+/* Transport to core; loop thread unless said otherwise. */
+
+void virtio_set_status(struct virtio_dev *d, uint32_t status); /* 0 = reset, done when it returns */
+uint32_t virtio_offered(const struct virtio_dev *d, uint32_t page); /* 32 bits; page > 1: 0 */
+void virtio_accept(struct virtio_dev *d, uint32_t page, uint32_t bits);
+void virtio_config_read(struct virtio_dev *d, uint32_t off, void *buf,
+                        uint32_t len); /* zeros past the end */
+void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len);
+/*
+ * The single place where a guest-chosen number becomes a queue. NULL: no such queue, or (with
+ * @to_change) the driver may not change it in this state.
+ */
+struct virtio_queue *virtio_queue_at(struct virtio_dev *d, uint32_t sel, bool to_change);
+
+/* Any thread. Bit 0 used buffer, bit 1 config change. */
+uint32_t virtio_isr(const struct virtio_dev *d);
+void virtio_isr_ack(struct virtio_dev *d, uint32_t bits);
+/* Any thread: the driver wrote @queue to QueueNotify and no ioeventfd took it. Bad numbers are ignored. */
+void virtio_kick(struct virtio_dev *d, uint32_t queue);
+
+/* Device to core; loop thread. */
+
+void virtio_used(
+	struct virtio_dev
+		*d); /* buffers were used and the driver wants to know: set isr, interrupt */
+void virtio_config(
+	struct virtio_dev
+		*d); /* config space changed: generation, isr, interrupt; silent before DRIVER_OK */
+/* Stop, NEEDS_RESET, config interrupt, one log line "net0: driver broke a rule: @why". */
+void virtio_broken(struct virtio_dev *d, const char *why);
+
+#endif

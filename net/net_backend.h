@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net/net_backend.h - where Ethernet frames come from and go to */
+#ifndef DOORBELL_NET_BACKEND_H
+#define DOORBELL_NET_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmm/core/opt.h"
+
+struct iovec;
+struct loop;
+struct net_backend;
+
+#define NET_HDR_LEN 12u /* struct virtio_net_hdr_v1: what stands before every frame here */
+/*
+ * The largest buffer that recv() may fill: header, Ethernet header with one VLAN tag, 65535 bytes of
+ * packet. The caller of recv() always has this much room.
+ */
+#define NET_RECV_MAX (NET_HDR_LEN + 18u + 65535u)
+
+/* The side that consumes frames. Called on the loop thread, never re-entrantly from inside send() or recv(). */
+struct net_sink {
+	void (*can_recv)(void *arg);      /* recv() may have a frame */
+	void (*can_send)(void *arg);      /* send() may succeed after -EAGAIN */
+	void (*gone)(void *arg, int err); /* peer lost; err is -errno; called once; link is down */
+	void *arg;
+};
+
+/*
+ * Kind 1: frames pass through us (tap, user, a test pipe). A buffer holds one virtio_net_hdr_v1
+ * (12 bytes, zeroed when no offload is on), then one frame.
+ */
+struct net_frame_ops {
+	/* @offloads: VIRTIO_NET_F_GUEST_* masks that recv() may use from now on. 0 or -errno. */
+	int (*start)(struct net_backend *b, uint64_t offloads, const struct net_sink *s);
+	void (*stop)(struct net_backend
+	                     *b); /* no sink call after it returns; start() may follow again */
+	/* Between start and stop: change what recv() may use (virtio 1.2, 5.1.6.5.6). 0 or -errno. */
+	int (*set_offloads)(struct net_backend *b, uint64_t offloads);
+	/*
+	 * Bytes taken, always all of them; -EAGAIN full, can_send follows; any other -errno: this
+	 * frame cannot be sent, drop it and go on. Never partial. @iov is only borrowed.
+	 */
+	ssize_t (*send)(struct net_backend *b, const struct iovec *iov, int n);
+	/*
+	 * Bytes stored, header included, num_buffers left 0; 0 nothing now. @iov has room for
+	 * NET_RECV_MAX bytes, so no frame is cut.
+	 */
+	ssize_t (*recv)(struct net_backend *b, const struct iovec *iov, int n);
+	/* False: out of guest buffers, stop calling can_recv (and stop polling). Starts true. */
+	void (*want_recv)(struct net_backend *b, bool on);
+};
+
+/* System calls and waits that the backend made on the data path; plain counters of the loop thread. */
+struct net_backend_stats {
+	uint64_t sends, send_bytes; /* frames handed to the host, bytes with header */
+	uint64_t recvs, recv_bytes; /* frames taken from the host */
+	uint64_t syscalls_send;     /* writev() and the like */
+	uint64_t syscalls_recv;     /* readv(), also those that found nothing */
+	uint64_t recv_empty;        /* of these, found nothing */
+	uint64_t send_again;        /* send() answered -EAGAIN */
+	uint64_t send_errors;       /* frames the host refused */
+	uint64_t recv_dropped;      /* frames dropped before the guest: queue towards it full */
+	uint64_t bytes_copied;      /* payload bytes copied by us (not by the kernel) */
+};
+
+/* Embedded as first member by each backend. */
+struct net_backend {
+	const char *kind; /* "tap", "user" */
+	char label[64];   /* what it is bound to, for logs and --print-machine: "tap0" */
+	uint64_t can;     /* VIRTIO_NET_F_{,GUEST_,HOST_}* offload masks that it can honour */
+	const struct net_frame_ops *frame;
+	struct net_backend_stats stats;
+	void (*destroy)(struct net_backend *b); /* frees b; implies stop */
+};
+
+/* What every backend is told about its NIC. */
+struct net_common {
+	const char *nic; /* "net0", for messages; outlives the backend */
+	uint8_t mac[6];  /* the guest's address */
+	uint16_t mtu;    /* 0 = not given */
+};
+
+#define NET_CONFIG_MAX 256u /* bytes for any backend's own config struct */
+
+/*
+ * A kind of backend: a row in net_kinds[]. Its keys are parsed into a zeroed config struct of
+ * config_size bytes (config_init() then sets defaults, if not NULL).
+ */
+struct net_kind {
+	const char *name; /* the word after --net */
+	const char *help; /* one line */
+	const struct opt_def *keys;
+	size_t config_size; /* <= NET_CONFIG_MAX */
+	void (*config_init)(void *config);
+	/*
+	 * Open everything now, so that privileges can be dropped afterwards and errors come before
+	 * the guest starts. 0 and *out owned by the caller (net_destroy()); or -errno after one
+	 * log_error() that names what was given and what is allowed, with nothing left behind.
+	 */
+	int (*create)(const void *config, const struct net_common *common, struct loop *l,
+	              struct net_backend **out);
+};
+
+extern const struct net_kind *const net_kinds[];        /* NULL-ended; the one table of backends */
+const struct net_kind *net_kind_find(const char *name); /* exact; NULL */
+
+void net_destroy(struct net_backend *b); /* NULL is fine */
+
+/* Wrap @b so that every frame in both directions goes to the pcap file @path (net/pcap.c). @b is
+ * owned by the wrapper from then on, also on failure. @append: go on with an existing capture. */
+int net_pcap_create(const char *path, bool append, struct net_backend *b, struct net_backend **out);
+
+#endif

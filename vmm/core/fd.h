@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/core/fd.h - descriptors: -1 means none, always */
+#ifndef DOORBELL_FD_H
+#define DOORBELL_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Close *fd unless it is -1, and make it -1. errno is left as it was. */
+void fd_close(int *fd);
+
+/* A non-blocking close-on-exec eventfd with count 0, or -errno. */
+int fd_eventfd(void);
+/* Add 1; cannot fail on a valid eventfd (a saturated counter is still readable). Any thread, async-signal-safe. */
+void fd_event_set(int fd);
+/* Take the whole count; 0 when it was 0. */
+uint64_t fd_event_take(int fd);
+
+int fd_set_nonblock(int fd); /* 0 or -errno */
+
+/*
+ * Read exactly @len bytes at @off of a regular file into @dst. 0; -ENODATA when the file ends
+ * before; or -errno.
+ */
+int fd_pread_all(int fd, void *dst, size_t len, uint64_t off);
+/* Write all of it, waiting where the descriptor is non-blocking. 0 or -errno. */
+int fd_write_all(int fd, const void *src, size_t len);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/core/loop.h - one epoll loop, one thread, callbacks on the caller's memory */
+#ifndef DOORBELL_LOOP_H
+#define DOORBELL_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop; /* opaque */
+
+/*
+ * A watched descriptor. The caller embeds it in its own object, fills the first four fields and
+ * keeps it, and the fd, alive until loop_del() has returned. epoll knows a descriptor once: two
+ * watches of one fd need a dup().
+ */
+struct loop_fd {
+	int fd;          /* borrowed, non-blocking */
+	uint32_t events; /* EPOLLIN | EPOLLOUT, level-triggered; 0 = muted */
+	void (*fn)(void *arg, uint32_t revents);
+	void *arg;
+	struct loop *loop; /* loop.c only; NULL = not watched */
+};
+
+/* One-shot; same rules as loop_fd: zero it, fill fn and arg. */
+struct loop_timer {
+	void (*fn)(void *arg);
+	void *arg;
+	struct loop_fd watch; /* loop.c only; its timerfd is owned */
+	bool armed;           /* loop.c only */
+};
+
+/*
+ * Called on the loop thread before every wait, after all callbacks of the batch. For a library that
+ * has to be asked each time what it waits for (libslirp). Rules as for loop_fd.
+ */
+struct loop_hook {
+	void (*fn)(void *arg);
+	void *arg;
+	struct loop_hook *next; /* loop.c only */
+};
+
+int loop_create(struct loop **out); /* 0 or -errno; on failure *out is NULL */
+void loop_destroy(struct loop *l);  /* NULL is fine; every watch must be gone */
+
+/* Loop thread only, or while the loop does not run. 0 or -errno. */
+int loop_add(struct loop *l, struct loop_fd *w);
+int loop_set(struct loop_fd *w,
+             uint32_t events); /* 0 events mutes; no system call when unchanged */
+
+/*
+ * After this returns fn is not called again, not even for an event that epoll already handed to the
+ * batch being dispatched. No-op when not watched. Loop thread, or while the loop does not run.
+ */
+void loop_del(struct loop_fd *w);
+
+/* Arm, or re-arm, for an absolute CLOCK_MONOTONIC time in ns; a time in the past fires at once. 0 or -errno. */
+int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns);
+void loop_timer_off(struct loop_timer *t); /* as loop_del(); also closes the timerfd */
+uint64_t loop_now_ns(void);                /* CLOCK_MONOTONIC; any thread */
+
+void loop_hook_add(struct loop *l, struct loop_hook *h);
+void loop_hook_del(struct loop *l, struct loop_hook *h);
+
+/*
+ * Run fn(arg) on the loop thread and wait until it has returned; a plain call when already there or
+ * when the loop does not run. This is how a vCPU thread touches state that the loop owns. The loop
+ * must outlive its callers: stop the vCPUs first, the loop last.
+ */
+void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
+
+int loop_run(struct loop *l);   /* 0 after loop_stop(), or -errno from epoll_wait */
+void loop_stop(struct loop *l); /* any thread, also async-signal-safe; sticky */
+
+/* A thread of its own for @l, named @name (15 characters at most) for top and perf. 0 or -errno. */
+int loop_thread_start(struct loop *l, const char *name);
+void loop_thread_stop(struct loop *l); /* loop_stop() and join; no-op when not started */
+
+uint64_t loop_wakeups(const struct loop *l); /* times epoll_wait returned with events; any thread */
+
+#endif

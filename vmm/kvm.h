@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/kvm.h - the KVM ioctls that every CPU has; arch/<cpu>/ issues the others on the same descriptors */
+#ifndef DOORBELL_KVM_H
+#define DOORBELL_KVM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/core/gmem.h"
+
+struct kvm_run;
+
+struct kvm {
+	int sys_fd; /* /dev/kvm */
+	int vm_fd;
+	uint32_t run_bytes; /* size of a vCPU's shared page(s) */
+	unsigned max_vcpus;
+};
+
+/*
+ * Open /dev/kvm and make a VM. 0; or -errno after one log_error(): no such device, no right (and how to
+ * get it), not API 12. On failure @k holds no descriptor.
+ */
+int kvm_open(struct kvm *k);
+void kvm_close(struct kvm *k); /* descriptors -1 are fine */
+
+int kvm_capability(const struct kvm *k,
+                   int cap); /* of this VM: 0 no, > 0 yes or its value, < 0 -errno */
+
+/*
+ * Give guest memory to the VM, slot by region. Before irqchip, vCPUs and eventfds: the other way round
+ * KVM waits out grace periods of 5 ms and more. 0 or -errno, logged.
+ */
+int kvm_add_memory(struct kvm *k, const struct gmem *m);
+
+/* Writes of @val (4 bytes) to @gpa signal @fd in the kernel. 0 or -errno. */
+int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd);
+
+/* A vCPU and its shared memory. *run is mapped run_bytes long: kvm_vcpu_close(). fd >= 0 or -errno. */
+int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run);
+void kvm_vcpu_close(struct kvm *k, int *fd, struct kvm_run **run);
+int kvm_vcpu_run(
+	int fd); /* KVM_RUN: 0 or -errno; -EINTR and -EAGAIN mean look at nothing, call again */
+
+#endif
