@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/core/gmem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "vmm/core/fd.h"
+
+#define GMEM_PAGE     4096u
+#define GMEM_BIG_PAGE MIB(2)
+
+static int check_ranges(const struct gmem_range *want, unsigned nr)
+{
+	uint64_t end = 0;
+
+	if (nr == 0)
+		return -EINVAL;
+	if (nr > GMEM_MAX_REGIONS)
+		return -E2BIG;
+	for (unsigned i = 0; i < nr; i++) {
+		const struct gmem_range *r = &want[i];
+
+		if (r->size == 0 || (r->base | r->size) % GMEM_PAGE != 0)
+			return -EINVAL;
+		if (r->base < end || r->base + r->size < r->base)
+			return -EINVAL;
+		end = r->base + r->size;
+	}
+	return 0;
+}
+
+static int map_shared(struct gmem_region *r)
+{
+	void *p;
+
+	r->fd = memfd_create("doorbell-ram", MFD_CLOEXEC);
+	if (r->fd < 0)
+		return -errno;
+	if (ftruncate(r->fd, (off_t)r->size) < 0)
+		return -errno;
+	p = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, r->fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->host = p;
+	return 0;
+}
+
+/*
+ * KVM maps a huge page into the guest only where host and guest address agree modulo its size, so
+ * the mapping is made larger by one huge page and its ends are given back.
+ */
+static int map_private(struct gmem_region *r)
+{
+	const uint64_t total = r->size + GMEM_BIG_PAGE;
+	uint64_t head, tail;
+	uint8_t *p;
+
+	if (total < r->size)
+		return -ENOMEM;
+	p = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	         -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	head = (r->base - (uintptr_t)p) & (GMEM_BIG_PAGE - 1);
+	tail = GMEM_BIG_PAGE - head;
+	if (head > 0)
+		munmap(p, head);
+	munmap(p + head + r->size, tail);
+	r->host = p + head;
+	/* A kernel without transparent huge pages refuses, and nothing is lost. */
+	(void)madvise(r->host, r->size, MADV_HUGEPAGE);
+	return 0;
+}
+
+int gmem_create(struct gmem *m, const struct gmem_range *want, unsigned nr, bool shared)
+{
+	int ret = check_ranges(want, nr);
+
+	memset(m, 0, sizeof(*m));
+	if (ret < 0)
+		return ret;
+	for (unsigned i = 0; i < nr; i++) {
+		struct gmem_region *r = &m->region[i];
+
+		*r = (struct gmem_region){.base = want[i].base, .size = want[i].size, .fd = -1};
+		m->nr = i + 1;
+		ret = shared ? map_shared(r) : map_private(r);
+		if (ret < 0) {
+			gmem_destroy(m);
+			return ret;
+		}
+		/* A core dump of ours is about us, and guest memory is the guest's secret. */
+		(void)madvise(r->host, r->size, MADV_DONTDUMP);
+	}
+	return 0;
+}
+
+void gmem_destroy(struct gmem *m)
+{
+	for (unsigned i = 0; i < m->nr; i++) {
+		struct gmem_region *r = &m->region[i];
+
+		if (r->host)
+			munmap(r->host, r->size);
+		fd_close(&r->fd);
+	}
+	memset(m, 0, sizeof(*m));
+}
+
+uint64_t gmem_bytes(const struct gmem *m)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < m->nr; i++)
+		sum += m->region[i].size;
+	return sum;
+}
+
+/* The region that holds @gpa, NULL. At most four, and the first one is nearly always it. */
+static const struct gmem_region *region_of(const struct gmem *m, gpa_t gpa)
+{
+	for (unsigned i = 0; i < m->nr; i++) {
+		const struct gmem_region *r = &m->region[i];
+
+		if (gpa - r->base < r->size) /* below base wraps to a huge number */
+			return r;
+	}
+	return NULL;
+}
+
+void *gmem_ptr(const struct gmem *m, gpa_t gpa, uint64_t len)
+{
+	const struct gmem_region *r = region_of(m, gpa);
+	uint64_t off;
+
+	if (!r || len == 0)
+		return NULL;
+	off = gpa - r->base;
+	if (len > r->size - off)
+		return NULL;
+	return r->host + off;
+}
+
+int gmem_iov(const struct gmem *m, gpa_t gpa, uint32_t len, struct iovec *iov, unsigned room)
+{
+	uint64_t left = len;
+	unsigned n = 0;
+
+	if (len == 0)
+		return -EINVAL;
+	while (left > 0) {
+		const struct gmem_region *r = region_of(m, gpa);
+		uint64_t off, part;
+
+		if (!r)
+			return -EFAULT;
+		if (n == room)
+			return -ENOBUFS;
+		off = gpa - r->base;
+		part = min_u64(left, r->size - off);
+		iov[n++] = (struct iovec){.iov_base = r->host + off, .iov_len = part};
+		gpa += part;
+		left -= part;
+	}
+	return (int)n;
+}
+
+enum copy_dir { FROM_GUEST, TO_GUEST };
+
+static int copy(const struct gmem *m, gpa_t gpa, uint8_t *host, size_t len, enum copy_dir dir)
+{
+	struct iovec iov[GMEM_MAX_REGIONS];
+	int n;
+
+	if (len == 0)
+		return 0;
+	if (len > UINT32_MAX)
+		return -EFAULT;
+	n = gmem_iov(m, gpa, (uint32_t)len, iov, ARRAY_SIZE(iov));
+	if (n < 0)
+		return -EFAULT;
+	for (int i = 0; i < n; i++) {
+		if (dir == FROM_GUEST)
+			memcpy(host, iov[i].iov_base, iov[i].iov_len);
+		else
+			memcpy(iov[i].iov_base, host, iov[i].iov_len);
+		host += iov[i].iov_len;
+	}
+	return 0;
+}
+
+int gmem_read(const struct gmem *m, gpa_t gpa, void *dst, size_t len)
+{
+	return copy(m, gpa, dst, len, FROM_GUEST);
+}
+
+int gmem_write(const struct gmem *m, gpa_t gpa, const void *src, size_t len)
+{
+	/* copy() only reads from it in this direction. */
+	return copy(m, gpa, (uint8_t *)(uintptr_t)src, len, TO_GUEST);
+}
