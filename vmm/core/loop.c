@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/core/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+
+#define LOOP_BATCH 64
+
+/* A call that waits for the loop thread; lives on the caller's stack. */
+struct pending {
+	void (*fn)(void *arg);
+	void *arg;
+	struct pending *next;
+	bool done;
+};
+
+struct loop {
+	int epoll_fd;
+	int wake_fd;
+	struct epoll_event batch[LOOP_BATCH]; /* being dispatched: loop_del() blanks entries */
+	int batch_nr, batch_at;
+	struct loop_hook *hooks;
+	atomic_bool stop;
+	_Atomic uint64_t wakeups;
+
+	pthread_t thread; /* valid with has_thread */
+	bool has_thread;
+
+	/* Everything below is under lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool running; /* some thread is in loop_run(), or about to be (loop_thread_start) */
+	bool owned;   /* owner is valid */
+	pthread_t owner;
+	struct pending *first, **last;
+};
+
+int loop_create(struct loop **out)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+	struct loop *l = calloc(1, sizeof(*l));
+	int ret;
+
+	*out = NULL;
+	if (!l)
+		return -ENOMEM;
+	l->epoll_fd = l->wake_fd = -1;
+	l->last = &l->first;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->done, NULL);
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll_fd < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	ret = fd_eventfd();
+	if (ret < 0)
+		goto fail;
+	l->wake_fd = ret;
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->wake_fd, &ev) < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	*out = l;
+	return 0;
+fail:
+	loop_destroy(l);
+	return ret;
+}
+
+void loop_destroy(struct loop *l)
+{
+	if (!l)
+		return;
+	loop_thread_stop(l);
+	fd_close(&l->wake_fd);
+	fd_close(&l->epoll_fd);
+	pthread_cond_destroy(&l->done);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+int loop_add(struct loop *l, struct loop_fd *w)
+{
+	struct epoll_event ev = {.events = w->events, .data.ptr = w};
+
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
+		return -errno;
+	w->loop = l;
+	return 0;
+}
+
+int loop_set(struct loop_fd *w, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+
+	if (w->events == events)
+		return 0;
+	if (epoll_ctl(w->loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) < 0)
+		return -errno;
+	w->events = events;
+	return 0;
+}
+
+void loop_del(struct loop_fd *w)
+{
+	struct loop *l = w->loop;
+
+	if (!l)
+		return;
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	for (int i = l->batch_at; i < l->batch_nr; i++)
+		if (l->batch[i].data.ptr == w)
+			l->batch[i].events = 0;
+	w->loop = NULL;
+}
+
+static void timer_fired(void *arg, unused uint32_t revents)
+{
+	struct loop_timer *t = arg;
+
+	/* The count also says whether the timer was re-armed since epoll reported it. */
+	if (fd_event_take(t->watch.fd) == 0 || !t->armed)
+		return;
+	t->armed = false;
+	t->fn(t->arg);
+}
+
+int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns)
+{
+	struct itimerspec its = {0};
+	int ret;
+
+	if (when_ns == 0) /* to the kernel 0 means off */
+		when_ns = 1;
+	its.it_value.tv_sec = (time_t)(when_ns / 1000000000u);
+	its.it_value.tv_nsec = (long)(when_ns % 1000000000u);
+	if (!t->watch.loop) {
+		t->watch = (struct loop_fd){.events = EPOLLIN, .fn = timer_fired, .arg = t};
+		t->watch.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		if (t->watch.fd < 0)
+			return -errno;
+		ret = loop_add(l, &t->watch);
+		if (ret < 0) {
+			fd_close(&t->watch.fd);
+			return ret;
+		}
+	}
+	if (timerfd_settime(t->watch.fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
+		return -errno;
+	t->armed = true;
+	return 0;
+}
+
+void loop_timer_off(struct loop_timer *t)
+{
+	t->armed = false;
+	if (!t->watch.loop)
+		return;
+	loop_del(&t->watch);
+	fd_close(&t->watch.fd);
+}
+
+uint64_t loop_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void loop_hook_add(struct loop *l, struct loop_hook *h)
+{
+	h->next = l->hooks;
+	l->hooks = h;
+}
+
+void loop_hook_del(struct loop *l, struct loop_hook *h)
+{
+	for (struct loop_hook **p = &l->hooks; *p; p = &(*p)->next) {
+		if (*p == h) {
+			*p = h->next;
+			return;
+		}
+	}
+}
+
+void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	struct pending call = {.fn = fn, .arg = arg};
+
+	pthread_mutex_lock(&l->lock);
+	if (!l->running || (l->owned && pthread_equal(l->owner, pthread_self()))) {
+		pthread_mutex_unlock(&l->lock);
+		fn(arg);
+		return;
+	}
+	*l->last = &call;
+	l->last = &call.next;
+	fd_event_set(l->wake_fd);
+	while (!call.done)
+		pthread_cond_wait(&l->done, &l->lock);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Called with the lock held; drops it around each call. */
+static void run_pending(struct loop *l)
+{
+	while (l->first) {
+		struct pending *call = l->first;
+
+		l->first = call->next;
+		if (!l->first)
+			l->last = &l->first;
+		pthread_mutex_unlock(&l->lock);
+		call->fn(call->arg);
+		pthread_mutex_lock(&l->lock);
+		call->done = true; /* from here on *call belongs to its caller's stack again */
+		pthread_cond_broadcast(&l->done);
+	}
+}
+
+static void take_calls(struct loop *l)
+{
+	fd_event_take(l->wake_fd);
+	pthread_mutex_lock(&l->lock);
+	run_pending(l);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void dispatch(struct loop *l)
+{
+	for (l->batch_at = 0; l->batch_at < l->batch_nr; l->batch_at++) {
+		struct epoll_event *ev = &l->batch[l->batch_at];
+		struct loop_fd *w = ev->data.ptr;
+
+		if (ev->events == 0) /* blanked by loop_del() */
+			continue;
+		if (!w)
+			take_calls(l);
+		else
+			w->fn(w->arg, ev->events);
+	}
+	l->batch_nr = 0;
+}
+
+static void run_hooks(struct loop *l)
+{
+	struct loop_hook *next;
+
+	for (struct loop_hook *h = l->hooks; h; h = next) {
+		next = h->next;
+		h->fn(h->arg);
+	}
+}
+
+int loop_run(struct loop *l)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&l->lock);
+	l->running = true;
+	l->owner = pthread_self();
+	l->owned = true;
+	pthread_mutex_unlock(&l->lock);
+	while (!atomic_load_explicit(&l->stop, memory_order_acquire)) {
+		run_hooks(l);
+		l->batch_nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, -1);
+		if (l->batch_nr < 0) {
+			ret = errno == EINTR ? 0 : -errno;
+			l->batch_nr = 0;
+			if (ret < 0)
+				break;
+			continue;
+		}
+		atomic_store_explicit(&l->wakeups,
+		                      atomic_load_explicit(&l->wakeups, memory_order_relaxed) + 1,
+		                      memory_order_relaxed);
+		dispatch(l);
+	}
+	/* Nobody may be left waiting: later calls are plain ones. */
+	pthread_mutex_lock(&l->lock);
+	run_pending(l);
+	l->running = false;
+	l->owned = false;
+	pthread_mutex_unlock(&l->lock);
+	return ret;
+}
+
+void loop_stop(struct loop *l)
+{
+	/* Release: what the stopper did before is seen by the loop's owner; pairs with loop_run(). */
+	atomic_store_explicit(&l->stop, true, memory_order_release);
+	fd_event_set(l->wake_fd);
+}
+
+static void *thread_main(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+int loop_thread_start(struct loop *l, const char *name)
+{
+	sigset_t all, old;
+	int err;
+
+	/* Signals are the main thread's business. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	l->running = true; /* calls that come before the thread is up wait for it */
+	err = pthread_create(&l->thread, NULL, thread_main, l);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		l->running = false;
+		return -err;
+	}
+	l->has_thread = true;
+	pthread_setname_np(l->thread, name);
+	return 0;
+}
+
+void loop_thread_stop(struct loop *l)
+{
+	if (!l->has_thread)
+		return;
+	loop_stop(l);
+	pthread_join(l->thread, NULL);
+	l->has_thread = false;
+}
+
+uint64_t loop_wakeups(const struct loop *l)
+{
+	return atomic_load_explicit(&l->wakeups, memory_order_relaxed);
+}
