@@ -48,8 +48,11 @@ unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]
 
 /* After memory slots, before vCPUs: interrupt controller and what else a VM of this CPU has. 0 or -errno, logged. */
 int arch_vm_init(struct kvm *k, unsigned nr_cpus);
-/* After kvm_vcpu_open(): CPU model (CPUID, MSRs), state at reset. 0 or -errno, logged. */
-int arch_vcpu_init(struct kvm *k, int vcpu_fd, unsigned index, unsigned nr_cpus);
+/*
+ * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
+ * all, because asking KVM what this host's CPU can do is slow and has one answer. 0 or -errno, logged.
+ */
+int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus);
 /* Drive wire @gsi of the interrupt controller. Any thread. */
 void arch_irq_set(const struct kvm *k, unsigned gsi, bool level);
 
