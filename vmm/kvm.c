@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/kvm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/core/fd.h"
+#include "vmm/core/log.h"
+
+#define KVM_DEVICE "/dev/kvm"
+
+static int open_device(struct kvm *k)
+{
+	int version;
+
+	k->sys_fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+	if (k->sys_fd < 0) {
+		int ret = -errno;
+
+		if (ret == -EACCES || ret == -EPERM)
+			log_error("%s may not be opened: be a member of group kvm, or root",
+			          KVM_DEVICE);
+		else
+			log_error("%s cannot be opened: %s (doorbell doctor says what this host "
+			          "lacks)",
+			          KVM_DEVICE, strerror(-ret));
+		return ret;
+	}
+	version = ioctl(k->sys_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		log_error("%s has API version %d, needed is %d", KVM_DEVICE, version,
+		          KVM_API_VERSION);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+int kvm_open(struct kvm *k)
+{
+	int ret, max;
+
+	*k = (struct kvm){.sys_fd = -1, .vm_fd = -1};
+	ret = open_device(k);
+	if (ret < 0)
+		goto fail;
+	do /* a signal that is pending makes it fail for nothing */
+		k->vm_fd = ioctl(k->sys_fd, KVM_CREATE_VM, 0);
+	while (k->vm_fd < 0 && errno == EINTR);
+	if (k->vm_fd < 0) {
+		ret = -errno;
+		log_error("KVM makes no VM: %s", strerror(-ret));
+		goto fail;
+	}
+	ret = ioctl(k->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (ret < (int)sizeof(struct kvm_run)) {
+		ret = ret < 0 ? -errno : -ENOTSUP;
+		log_error("KVM_GET_VCPU_MMAP_SIZE: %s", strerror(-ret));
+		goto fail;
+	}
+	k->run_bytes = (uint32_t)ret;
+	max = kvm_capability(k, KVM_CAP_NR_VCPUS);
+	k->max_vcpus =
+		max > 0 ? (unsigned)max : 4; /* kernel: Documentation/virt/kvm/api.rst, 4.7 */
+	return 0;
+fail:
+	kvm_close(k);
+	return ret;
+}
+
+void kvm_close(struct kvm *k)
+{
+	fd_close(&k->vm_fd);
+	fd_close(&k->sys_fd);
+}
+
+int kvm_capability(const struct kvm *k, int cap)
+{
+	int ret = ioctl(k->vm_fd, KVM_CHECK_EXTENSION, cap);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int kvm_add_memory(struct kvm *k, const struct gmem *m)
+{
+	for (unsigned i = 0; i < m->nr; i++) {
+		const struct gmem_region *r = &m->region[i];
+		const struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = r->base,
+			.memory_size = r->size,
+			.userspace_addr = (uintptr_t)r->host,
+		};
+
+		if (ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
+			int ret = -errno;
+
+			log_error("KVM takes no memory of %llu MiB at 0x%llx: %s",
+			          (unsigned long long)(r->size >> 20), (unsigned long long)r->base,
+			          strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd)
+{
+	const struct kvm_ioeventfd io = {
+		.datamatch = val,
+		.addr = gpa,
+		.len = sizeof(val),
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	if (ioctl(k->vm_fd, KVM_IOEVENTFD, &io) < 0) {
+		int ret = -errno;
+
+		log_error("KVM_IOEVENTFD at 0x%llx: %s", (unsigned long long)gpa, strerror(-ret));
+		return ret;
+	}
+	return 0;
+}
+
+int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run)
+{
+	int fd = ioctl(k->vm_fd, KVM_CREATE_VCPU, index);
+	void *p;
+
+	*run = NULL;
+	if (fd < 0) {
+		int ret = -errno;
+
+		log_error("KVM makes no CPU %u: %s", index, strerror(-ret));
+		return ret;
+	}
+	p = mmap(NULL, k->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		int ret = -errno;
+
+		log_error("CPU %u: %s", index, strerror(-ret));
+		fd_close(&fd);
+		return ret;
+	}
+	*run = p;
+	return fd;
+}
+
+void kvm_vcpu_close(struct kvm *k, int *fd, struct kvm_run **run)
+{
+	if (*run)
+		munmap(*run, k->run_bytes);
+	*run = NULL;
+	fd_close(fd);
+}
+
+int kvm_vcpu_run(int fd)
+{
+	return ioctl(fd, KVM_RUN, 0) < 0 ? -errno : 0;
+}

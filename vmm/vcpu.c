@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/core/log.h"
+
+/* Takes a thread out of KVM_RUN; nothing else in the process uses it. */
+#define SIG_KICK SIGRTMIN
+
+static void on_kick(unused int sig)
+{
+}
+
+int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, unsigned nr_cpus,
+                const struct vcpu_env *env)
+{
+	int ret;
+
+	*v = (struct vcpu){.index = index, .fd = -1, .env = env};
+	ret = kvm_vcpu_open(k, index, &v->run);
+	if (ret < 0)
+		return ret;
+	v->fd = ret;
+	ret = arch_vcpu_init(k, v->fd, index, nr_cpus);
+	if (ret < 0)
+		kvm_vcpu_close(k, &v->fd, &v->run);
+	return ret;
+}
+
+void vcpu_destroy(struct vcpu *v, struct kvm *k)
+{
+	kvm_vcpu_close(k, &v->fd, &v->run);
+}
+
+static uint64_t load(const void *p, unsigned size)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, size); /* guest and host are little-endian */
+	return v;
+}
+
+/* A string instruction (rep outsb) comes as one exit with count elements. */
+static void exit_pio(struct vcpu *v)
+{
+	const struct kvm_run *run = v->run;
+	uint8_t *data = (uint8_t *)v->run + run->io.data_offset;
+	uint64_t val;
+
+	v->stats.exits_pio++;
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			bus_write(v->env->pio, run->io.port, run->io.size,
+			          load(data, run->io.size));
+		} else {
+			bus_read(v->env->pio, run->io.port, run->io.size, &val);
+			memcpy(data, &val, run->io.size);
+		}
+	}
+}
+
+static void exit_mmio(struct vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	uint64_t val;
+
+	v->stats.exits_mmio++;
+	if (run->mmio.is_write) {
+		bus_write(v->env->mmio, run->mmio.phys_addr, run->mmio.len,
+		          load(run->mmio.data, run->mmio.len));
+	} else {
+		bus_read(v->env->mmio, run->mmio.phys_addr, run->mmio.len, &val);
+		memcpy(run->mmio.data, &val, run->mmio.len);
+	}
+}
+
+/* True: go on. */
+static bool exit_other(struct vcpu *v)
+{
+	char why[256] = "";
+	enum arch_exit how = arch_handle_exit(v->fd, v->run, why, sizeof(why));
+
+	v->stats.exits_other++;
+	if (how == ARCH_EXIT_CONTINUE)
+		return true;
+	v->env->ended(v->env->arg, how, why);
+	return false;
+}
+
+static bool enter_once(struct vcpu *v)
+{
+	int ret = kvm_vcpu_run(v->fd);
+	char why[64];
+
+	if (ret == -EINTR || ret == -EAGAIN) { /* exit_reason is an old one now */
+		v->stats.exits_signal++;
+		return true;
+	}
+	if (ret < 0) {
+		snprintf(why, sizeof(why), "KVM_RUN: %s", strerror(-ret));
+		v->env->ended(v->env->arg, ARCH_EXIT_DEAD, why);
+		return false;
+	}
+	switch (v->run->exit_reason) {
+	case KVM_EXIT_IO:
+		exit_pio(v);
+		return true;
+	case KVM_EXIT_MMIO:
+		exit_mmio(v);
+		return true;
+	default:
+		return exit_other(v);
+	}
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct vcpu *v = arg;
+
+	/* Acquire pairs with vcpu_stop(): what came before the request is seen after it. */
+	while (!atomic_load_explicit(&v->stop, memory_order_acquire))
+		if (!enter_once(v))
+			break;
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *v)
+{
+	const struct sigaction sa = {.sa_handler = on_kick}; /* no SA_RESTART: KVM_RUN must end */
+	sigset_t mask, old;
+	char name[16];
+	int err;
+
+	if (sigaction(SIG_KICK, &sa, NULL) < 0)
+		return -errno;
+	sigfillset(&mask);
+	sigdelset(&mask, SIG_KICK);
+	pthread_sigmask(SIG_SETMASK, &mask, &old);
+	err = pthread_create(&v->thread, NULL, vcpu_main, v);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		return -err;
+	v->has_thread = true;
+	snprintf(name, sizeof(name), "vcpu%u", v->index);
+	pthread_setname_np(v->thread, name);
+	return 0;
+}
+
+void vcpu_stop(struct vcpu *v)
+{
+	if (!v->has_thread)
+		return;
+	atomic_store_explicit(&v->stop, true, memory_order_release);
+	/*
+	 * The signal may arrive between the test of stop and KVM_RUN, where it would be lost:
+	 * immediate_exit makes that KVM_RUN return at once (kernel: api.rst, 5, immediate_exit).
+	 */
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	pthread_kill(v->thread, SIG_KICK);
+	pthread_join(v->thread, NULL);
+	v->has_thread = false;
+}
