@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/config.h - what one machine is to be: plain data, from the command line or from a test */
+#ifndef DOORBELL_CONFIG_H
+#define DOORBELL_CONFIG_H
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "boot/machine_map.h"
+#include "net/net_backend.h"
+
+#define VM_MAX_NICS MACHINE_MAX_VIRTIO
+#define VM_MAX_CPUS 64u
+
+enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
+enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
+
+struct nic_config {
+	char name[8]; /* "net0", by position */
+	const struct net_kind *kind;
+	alignas(16) uint8_t backend[NET_CONFIG_MAX]; /* kind's own config struct */
+	uint8_t mac[6];
+	bool has_mac;
+	uint64_t mtu; /* 0: not told to the guest */
+	uint64_t queue_size;
+	const char *pcap;     /* path or NULL; owned: config_free() */
+	const char *features; /* text or NULL; owned: config_free() */
+};
+
+struct vm_config {
+	const char *kernel, *initrd,
+		*append;    /* borrowed from argv; initrd and append may be NULL */
+	uint64_t ram_bytes; /* multiple of 4 KiB */
+	uint64_t nr_cpus;
+	struct nic_config nic[VM_MAX_NICS];
+	unsigned nr_nics;
+	bool no_nic; /* --net none */
+	enum console_kind console;
+	const char *console_path; /* with CONSOLE_FILE; borrowed from argv */
+	unsigned announce;        /* enum announce */
+	bool print_machine;
+	uint64_t timeout_s; /* 0: none */
+	unsigned on_reboot; /* enum on_reboot */
+	bool stats;
+	const char *stats_path; /* NULL: standard error */
+	unsigned verbose;
+	bool quiet;
+	bool help;
+	bool restarted; /* a second life after --on-reboot restart: captures are continued */
+};
+
+/*
+ * The words behind "doorbell run". 0; or -EINVAL after one log_error(). Either way config_free() it.
+ * With cfg->help nothing was checked.
+ */
+int config_parse(struct vm_config *cfg, int argc, char **argv);
+void config_free(struct vm_config *cfg);
+
+/* doorbell run --help, from the tables that config_parse() uses. */
+void config_help(FILE *out);
+
+#endif
