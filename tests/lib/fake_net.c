@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/fake_net.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "vmm/core/compiler.h"
+
+_Static_assert(sizeof(struct virtio_net_hdr_v1) == NET_HDR_LEN, "header of virtio 1.x");
+
+/* Not cmocka: the fuzz targets, which use this too, do not have it. */
+static void must(bool ok, const char *rule)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "fake_net: the device broke the contract: %s\n", rule);
+	abort();
+}
+
+static struct fake_net *fake(struct net_backend *b)
+{
+	return container_of(b, struct fake_net, backend);
+}
+
+static size_t iov_bytes(const struct iovec *iov, int n)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
+static int fake_start(struct net_backend *b, uint64_t offloads, const struct net_sink *s)
+{
+	struct fake_net *f = fake(b);
+
+	must(!f->started, "start() twice");
+	must((offloads & ~b->can) == 0, "start() with offloads that the backend cannot do");
+	must(s && s->can_recv && s->can_send && s->gone, "start() with an incomplete sink");
+	f->nr_starts++;
+	if (f->start_err)
+		return f->start_err;
+	f->started = true;
+	f->offloads = offloads;
+	f->want_recv = true;
+	f->sink = *s;
+	return 0;
+}
+
+static void fake_stop(struct net_backend *b)
+{
+	struct fake_net *f = fake(b);
+
+	f->nr_stops++;
+	f->started = false;
+	memset(&f->sink, 0, sizeof(f->sink));
+}
+
+static int fake_set_offloads(struct net_backend *b, uint64_t offloads)
+{
+	struct fake_net *f = fake(b);
+
+	must(f->started, "set_offloads() while stopped");
+	must((offloads & ~b->can) == 0, "set_offloads() that the backend cannot do");
+	f->nr_set_offloads++;
+	if (f->offloads_err)
+		return f->offloads_err;
+	f->offloads = offloads;
+	return 0;
+}
+
+static struct fake_frame gather(const struct iovec *iov, int n)
+{
+	struct fake_frame out = {.len = iov_bytes(iov, n)};
+	size_t at = 0;
+
+	out.data = malloc(out.len);
+	must(out.data, "(not a rule: out of memory)");
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len)
+			memcpy(out.data + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	return out;
+}
+
+static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct fake_net *f = fake(b);
+
+	must(f->started, "send() while stopped");
+	must(n > 0 && n <= IOV_MAX, "send() with a number of pieces that writev() refuses");
+	must(iov_bytes(iov, n) > NET_HDR_LEN, "send() of less than a header and a byte");
+	f->nr_sends++;
+	f->last_iov_base = iov[0].iov_base;
+	f->last_iov_n = n;
+	if (f->send_ok > 0) {
+		f->send_ok--;
+	} else if (f->send_err && f->send_err_times > 0) {
+		if (f->send_err_times != UINT_MAX)
+			f->send_err_times--;
+		if (f->send_err == -EAGAIN)
+			b->stats.send_again++;
+		else
+			b->stats.send_errors++;
+		return f->send_err;
+	}
+
+	struct fake_frame got = gather(iov, n);
+
+	b->stats.sends++;
+	b->stats.send_bytes += got.len;
+	if (f->nr_sent == FAKE_NET_FRAMES) { /* a fuzzer may send for ever */
+		free(f->sent[0].data);
+		memmove(&f->sent[0], &f->sent[1], (FAKE_NET_FRAMES - 1) * sizeof(f->sent[0]));
+		f->nr_sent--;
+	}
+	f->sent[f->nr_sent++] = got;
+	return (ssize_t)got.len;
+}
+
+static ssize_t fake_recv(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct fake_net *f = fake(b);
+
+	must(f->started, "recv() while stopped");
+	must(n > 0 && n <= IOV_MAX, "recv() with a number of pieces that readv() refuses");
+	must(iov_bytes(iov, n) >= NET_RECV_MAX, "recv() with less room than NET_RECV_MAX");
+	f->nr_recvs++;
+	f->last_iov_base = iov[0].iov_base;
+	f->last_iov_n = n;
+	if (f->nr_queued == 0) {
+		b->stats.recv_empty++;
+		return 0;
+	}
+
+	struct fake_frame *q = &f->queue[f->queue_head];
+	size_t at = 0;
+
+	for (int i = 0; i < n && at < q->len; i++) {
+		size_t part = iov[i].iov_len < q->len - at ? iov[i].iov_len : q->len - at;
+
+		memcpy(iov[i].iov_base, q->data + at, part);
+		at += part;
+	}
+	b->stats.recvs++;
+	b->stats.recv_bytes += at;
+	free(q->data);
+	q->data = NULL;
+	f->queue_head = (f->queue_head + 1) % FAKE_NET_FRAMES;
+	f->nr_queued--;
+	return (ssize_t)at;
+}
+
+static void fake_want_recv(struct net_backend *b, bool on)
+{
+	struct fake_net *f = fake(b);
+
+	must(f->started, "want_recv() while stopped");
+	f->want_recv = on;
+	if (on)
+		f->nr_want_on++;
+	else
+		f->nr_want_off++;
+}
+
+static void fake_destroy(struct net_backend *b)
+{
+	struct fake_net *f = fake(b);
+
+	must(!f->in_sink, "destroy from inside a sink call");
+	fake_net_forget_sent(f);
+	for (unsigned i = 0; i < f->nr_queued; i++)
+		free(f->queue[(f->queue_head + i) % FAKE_NET_FRAMES].data);
+	if (f->destroyed)
+		*f->destroyed = true;
+	free(f);
+}
+
+static const struct net_frame_ops fake_ops = {
+	.start = fake_start,
+	.stop = fake_stop,
+	.set_offloads = fake_set_offloads,
+	.send = fake_send,
+	.recv = fake_recv,
+	.want_recv = fake_want_recv,
+};
+
+struct fake_net *fake_net_create(uint64_t can)
+{
+	struct fake_net *f = calloc(1, sizeof(*f));
+
+	must(f, "(not a rule: out of memory)");
+	f->backend.kind = "fake";
+	strcpy(f->backend.label, "fake0");
+	f->backend.can = can;
+	f->backend.frame = &fake_ops;
+	f->backend.destroy = fake_destroy;
+	f->want_recv = true;
+	return f;
+}
+
+void fake_net_on_destroy(struct fake_net *f, bool *flag)
+{
+	*flag = false;
+	f->destroyed = flag;
+}
+
+void fake_net_queue(struct fake_net *f, const struct virtio_net_hdr_v1 *hdr, const void *frame,
+                    size_t len)
+{
+	static const struct virtio_net_hdr_v1 zero;
+	unsigned at = (f->queue_head + f->nr_queued) % FAKE_NET_FRAMES;
+	uint8_t *data = malloc(NET_HDR_LEN + len);
+
+	must(data && f->nr_queued < FAKE_NET_FRAMES,
+	     "(not a rule: more frames than fake_net holds)");
+	must(NET_HDR_LEN + len <= NET_RECV_MAX, "(not a rule: the test queued a giant)");
+	memcpy(data, hdr ? hdr : &zero, NET_HDR_LEN);
+	if (len)
+		memcpy(data + NET_HDR_LEN, frame, len);
+	f->queue[at] = (struct fake_frame){.data = data, .len = NET_HDR_LEN + len};
+	f->nr_queued++;
+}
+
+unsigned fake_net_queued(const struct fake_net *f)
+{
+	return f->nr_queued;
+}
+
+void fake_net_fail_send(struct fake_net *f, unsigned ok, int err, unsigned times)
+{
+	f->send_ok = ok;
+	f->send_err = err;
+	f->send_err_times = times;
+}
+
+void fake_net_forget_sent(struct fake_net *f)
+{
+	for (unsigned i = 0; i < f->nr_sent; i++)
+		free(f->sent[i].data);
+	memset(f->sent, 0, sizeof(f->sent));
+	f->nr_sent = 0;
+}
+
+/* A copy, because the device may stop() from inside and clear the one in @f. */
+static struct net_sink enter(struct fake_net *f)
+{
+	must(!f->in_sink, "(not a rule: the test called the sink from inside the sink)");
+	f->in_sink = true;
+	return f->sink;
+}
+
+bool fake_net_can_recv(struct fake_net *f)
+{
+	if (!f->started || !f->want_recv)
+		return false;
+
+	struct net_sink s = enter(f);
+
+	s.can_recv(s.arg);
+	f->in_sink = false;
+	return true;
+}
+
+bool fake_net_can_send(struct fake_net *f)
+{
+	fake_net_fail_send(f, 0, 0, 0);
+	if (!f->started)
+		return false;
+
+	struct net_sink s = enter(f);
+
+	s.can_send(s.arg);
+	f->in_sink = false;
+	return true;
+}
+
+bool fake_net_gone(struct fake_net *f, int err)
+{
+	if (!f->started)
+		return false;
+
+	struct net_sink s = enter(f);
+
+	s.gone(s.arg, err);
+	f->in_sink = false;
+	return true;
+}
