@@ -64,7 +64,8 @@ struct virtio_dev {
 	const char *name; /* "net0", for messages; borrowed */
 	const struct gmem *mem;
 	uint64_t offered;  /* masks, never bit numbers */
-	uint64_t accepted; /* always a subset of offered */
+	uint64_t asked;    /* what the driver wrote, unchecked; for virtio.c only */
+	uint64_t accepted; /* 0 before FEATURES_OK, then a subset of offered */
 	uint8_t status;
 	bool started;               /* between ops->start() == 0 and ops->stop() */
 	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */
@@ -72,8 +73,9 @@ struct virtio_dev {
 	struct loop *loop;                  /* the one thread that may touch all of this ... */
 	_Atomic uint32_t isr;               /* ... except these: vCPUs read and clear them */
 	_Atomic uint32_t config_generation; /* ... and read this */
-	uint64_t
-		interrupts; /* interrupts raised; loop thread writes, anybody may read a stale value */
+	/* Counters: the loop thread writes, anybody may read a stale value. */
+	uint64_t interrupts; /* raised */
+	uint64_t broken;     /* times the driver broke a rule */
 };
 
 /*
@@ -96,6 +98,11 @@ void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *buf, ui
  * @to_change) the driver may not change it in this state.
  */
 struct virtio_queue *virtio_queue_at(struct virtio_dev *d, uint32_t sel, bool to_change);
+/*
+ * The driver hands queue @sel over, before DRIVER_OK, or takes it back, at any time: then it has been
+ * let go of when this returns (virtio 1.2, 4.2.2.2). Ignored where not legal.
+ */
+void virtio_queue_ready(struct virtio_dev *d, uint32_t sel, bool ready);
 
 /* Any thread. Bit 0 used buffer, bit 1 config change. */
 uint32_t virtio_isr(const struct virtio_dev *d);
@@ -105,13 +112,15 @@ void virtio_kick(struct virtio_dev *d, uint32_t queue);
 
 /* Device to core; loop thread. */
 
-void virtio_used(
-	struct virtio_dev
-		*d); /* buffers were used and the driver wants to know: set isr, interrupt */
-void virtio_config(
-	struct virtio_dev
-		*d); /* config space changed: generation, isr, interrupt; silent before DRIVER_OK */
-/* Stop, NEEDS_RESET, config interrupt, one log line "net0: driver broke a rule: @why". */
+/* Buffers were used and the driver wants to know: isr, interrupt. Silent unless the device is live. */
+void virtio_used(struct virtio_dev *d);
+/* Config space has changed: generation, isr, interrupt. Only the generation unless it is live. */
+void virtio_config(struct virtio_dev *d);
+/*
+ * Stop, NEEDS_RESET, config interrupt, one log line "net0: driver broke a rule: @why". Calls
+ * ops->stop(), also from within a callback of the device: on return every queue is stopped and reads
+ * as empty, so the caller just returns.
+ */
 void virtio_broken(struct virtio_dev *d, const char *why);
 
 #endif
