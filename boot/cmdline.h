@@ -7,18 +7,25 @@
 
 #include "boot/machine_map.h"
 
-#define CMDLINE_MAX \
-	4096u /* bytes, NUL included: what every Linux takes at least on 64 bit is 2048 */
+/*
+ * Bytes, NUL included. Twice what Linux takes on x86-64 and arm64 (COMMAND_LINE_SIZE 2048), so that
+ * cmdline_check() can say by how much a line is too long.
+ */
+#define CMDLINE_MAX 4096u
 
 struct cmdline {
-	char text[CMDLINE_MAX];
-	size_t len; /* without the NUL */
+	char text[CMDLINE_MAX]; /* always ended by NUL */
+	size_t len;             /* without the NUL */
 };
 
 void cmdline_init(struct cmdline *c);
-/* Append @word behind a blank (none at the start). 0; -E2BIG: nothing was appended. */
+/* Append @word behind a blank (none at the start; "" adds nothing). 0; -E2BIG: nothing was appended. */
 int cmdline_add(struct cmdline *c, const char *word);
-/* virtio_mmio.device=SIZE@BASE:GSI for each device of @map (kernel: drivers/virtio/virtio_mmio.c). 0 or -E2BIG. */
+/*
+ * virtio_mmio.device=SIZE@BASE:GSI for each device of @map (kernel: drivers/virtio/virtio_mmio.c). They
+ * go to the front, in order: behind a "--" of the user's they would be words for init.
+ * 0; -E2BIG: nothing was added.
+ */
 int cmdline_add_virtio(struct cmdline *c, const struct machine_map *map);
 /*
  * For a kernel that takes @limit bytes without the NUL: 0; or -E2BIG after one log_error() that says
