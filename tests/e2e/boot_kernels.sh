@@ -1,0 +1,110 @@
+#!/bin/bash
+# needs: kvm
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# Boots of a stock kernel, and the ways in which a guest ends.
+. "$(dirname "$0")/lib.sh"
+
+boots() { # CPUS KERNEL
+	vm_start --net none -c "$1" -a "$(append_run "[ \$(nproc) = $1 ] || exit 9; echo; echo @up")" "$2"
+	vm_expect_status 0
+	vm_says @up || fail "it never ran its script"
+}
+
+test_a_bzimage_boots_on_one_cpu() {
+	boots 1 "$bzimage"
+}
+
+test_a_bzimage_boots_on_two_cpus() {
+	boots 2 "$bzimage"
+}
+
+test_a_vmlinux_boots_by_its_pvh_note_on_one_cpu() {
+	boots 1 "$vmlinux"
+}
+
+test_a_vmlinux_boots_by_its_pvh_note_on_two_cpus() {
+	boots 2 "$vmlinux"
+}
+
+test_four_gigabytes_of_memory_are_all_there() {
+	vm_start --net none -m 4G -a "$(append_run "grep MemTotal /proc/meminfo
+		[ \$(awk '/MemTotal/ { print \$2 }' /proc/meminfo) -gt 3900000 ]")" "$bzimage"
+	vm_expect_status 0
+}
+
+test_the_command_line_arrives_unchanged() {
+	local odd='odd=a,b;c:%=~+"quoted"'
+	vm_start --net none -a "$(append_run "grep -qF '$odd' /proc/cmdline" "$odd")" "$bzimage"
+	vm_expect_status 0
+}
+
+test_the_guests_verdict_is_the_exit_status() {
+	vm_start --net none -a "$(append_run 'verdict 42')" "$bzimage"
+	vm_expect_status 42
+}
+
+test_a_reboot_ends_the_run() {
+	vm_start --net none -a "$(append_run 'reboot -f')" "$bzimage"
+	vm_expect_status 0
+}
+
+twice() {
+	[ "$(grep -c '^@agent' "$work/console")" -ge 2 ]
+}
+
+test_a_reboot_restarts_the_guest_when_asked() {
+	vm_start --net user --on-reboot restart -c 2 -a "$(append_agent)" "$bzimage"
+	vm_expect @agent
+	echo '1 reboot -f' >"$work/in"
+	wait_for "$boot_limit" "the second boot" twice
+	guest 'ping -c 1 -W 10 10.0.2.2' || fail "no network after the restart"
+	guest_off
+}
+
+test_the_time_limit_ends_the_run_with_124() {
+	local start=$SECONDS
+	vm_start --net none --timeout 8 -a "$(append_agent)" "$bzimage"
+	vm_expect_status 124
+	[ $((SECONDS - start)) -ge 7 ] || fail "after $((SECONDS - start)) s already"
+}
+
+test_a_triple_fault_is_a_dead_guest() {
+	vm_start --net none -a "$(append_run 'reboot -f' reboot=t)" "$bzimage"
+	vm_expect_status 3
+	grep -qi 'rip' "$work/stderr" || fail "no registers in the message: $(head -n 1 "$work/stderr")"
+}
+
+test_sigterm_ends_the_run() {
+	vm_start --net user -a "$(append_agent)" "$bzimage"
+	vm_expect @agent
+	kill -TERM "$(cat "$work/pid")"
+	wait_for 20 "the end after SIGTERM" vm_ended
+}
+
+test_statistics_are_json() {
+	vm_start --net user --stats="$work/stats" -a "$(append_run 'ping -c 3 10.0.2.2')" "$bzimage"
+	vm_expect_status 0
+	jq -e . "$work/stats" >/dev/null || fail "not JSON: $(head -c 200 "$work/stats")"
+}
+
+test_the_console_can_go_to_a_file() {
+	vm_start --net none --console "file=$work/other" -a "$(append_run 'echo; echo @here')" "$bzimage"
+	vm_expect_status 0
+	grep -q '^@here' "$work/other" || fail "nothing in the file"
+	[ ! -s "$work/console" ] || fail "stdout has something too"
+}
+
+test_a_guest_without_console_runs() {
+	vm_start --net none --console none -a "$(append_run 'verdict 5')" "$bzimage"
+	vm_expect_status 5
+	[ ! -s "$work/console" ] || fail "something on stdout: $(head -n 1 "$work/console")"
+}
+
+test_stdin_may_be_empty() {
+	vm_run sh -c '"$@" </dev/null' sh "$doorbell" run -m 256M -i "$initrd" --net none \
+		-a "$(append_run 'echo; echo @fine')" "$bzimage"
+	vm_expect_status 0
+	vm_says @fine || fail "no output"
+}
+
+main "$@"

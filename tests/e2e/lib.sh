@@ -1,0 +1,269 @@
+# What every end-to-end test uses. A test file sources this, defines functions test_<sentence> and
+# ends with `main "$@"`. They run in the order of the file, each in a subshell with `set -eu`:
+#   fail REASON   ends the test as failed        skip REASON   ends it as skipped
+# Functions of a file that are called when they exist: start_group (before the first test; a guest
+# that all of the file's tests share is started here) and end_group.
+# shellcheck shell=bash disable=SC2034 # variables for the test files
+set -u
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
+group=$(basename "$0" .sh)
+logs=${E2E_LOGS:-$top/build/e2e}/$group
+doorbell=${DOORBELL:-$top/build/doorbell}
+tools=$top/build/guest
+initrd=$tools/initramfs.cpio
+bzimage=$cache/x86_64/guest/vmlinuz
+vmlinux=$cache/x86_64/guest/vmlinux
+
+# Emulated machines are slow, and their speed varies by a factor of ten: limits only end what hangs.
+boot_limit=90  # seconds, from the start of a guest to its first words
+guest_limit=60 # one command in the guest
+
+fail() {
+	echo "$*" >"$work/reason"
+	echo "FAILED: $*"
+	exit 1
+}
+
+skip() {
+	echo "$*" >"$work/reason"
+	exit 77
+}
+
+# Waits until a command succeeds. wait_for SECONDS WHAT COMMAND...
+wait_for() {
+	local end=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@"; do
+		[ $SECONDS -lt $end ] || fail "waited too long for $what"
+		pause
+	done
+}
+
+pause() { # a twentieth of a second, without a process
+	read -r -t 0.05 <&9 || :
+}
+
+# ---- guests
+
+# vm_start OPTION... : starts a guest with our initramfs; its console is $work/console.
+# vm_run is the general form: vm_run COMMAND..., console and exit status are looked after.
+vm_start() {
+	vm_run "$doorbell" run -m 256M -i "$initrd" "$@"
+}
+
+vm_run() {
+	rm -f "$work"/{console,stderr,status,pid,in}
+	mkfifo "$work/in"
+	: >"$work/console"
+	echo "+ $*"
+	(
+		exec 8<>"$work/in" # a console that stays open
+		"$@" <&8 >"$work/console" 2>"$work/stderr" 8>&- 9>&- &
+		echo $! >"$work/pid"
+		rc=0
+		wait $! || rc=$?
+		echo $rc >"$work/rc"
+		mv "$work/rc" "$work/status"
+	) &
+	wait_for 10 "the program to start" test -s "$work/pid"
+}
+
+vm_ended() {
+	[ -e "$work/status" ]
+}
+
+vm_says() { # TEXT: is there a line of the console that begins with it?
+	grep -q "^$1" "$work/console"
+}
+
+vm_says_or_ended() {
+	vm_says "$1" || vm_ended
+}
+
+# Waits for a line of the console.
+vm_expect() { # TEXT [SECONDS]
+	wait_for "${2:-$boot_limit}" "'$1' on the console" vm_says_or_ended "$1"
+	vm_says "$1" || fail "the guest ended (status $(cat "$work/status")) before it said '$1'$(vm_error)"
+}
+
+vm_error() { # what the program has said, for a reason
+	[ ! -s "$work/stderr" ] || printf ': %s' "$(head -n 1 "$work/stderr")"
+}
+
+# Waits for the end and compares the exit status.
+vm_expect_status() { # STATUS [SECONDS]
+	wait_for "${2:-$boot_limit}" "the end of the guest" vm_ended
+	local got
+	got=$(cat "$work/status")
+	[ "$got" = "$1" ] || fail "exit status $got instead of $1$(vm_error)"
+}
+
+# Kills what is left of a guest.
+vm_kill() {
+	[ -s "$work/pid" ] && [ ! -e "$work/status" ] || return 0
+	kill -KILL "$(cat "$work/pid")" 2>/dev/null || :
+	wait_for 10 "the guest's end after SIGKILL" vm_ended
+}
+
+base_append="console=ttyS0 quiet panic=-1"
+
+# The kernel command line for a guest that runs a script: append_run SCRIPT [WORD...]
+append_run() {
+	local script=$1
+	shift
+	echo "$base_append $* run=$(printf '%s\n' "$script" | base64 -w 0)"
+}
+
+# The same for a guest that obeys the function guest.
+append_agent() {
+	echo "$base_append $* agent"
+}
+
+# Runs a command in a guest started with append_agent; prints its output, returns its status.
+guest() {
+	local id=$RANDOM$RANDOM from end=$((SECONDS + guest_limit + 5)) rc=""
+	from=$(($(stat -c %s "$work/console") + 1))
+	echo "+ guest: $*"
+	printf '%s %s\n' "$id" "$*" >"$work/in"
+	while :; do
+		rc=$(tail -c "+$from" "$work/console" | tr -d '\r' | sed -n "s/^@rc $id \([0-9]*\)\$/\1/p")
+		[ -z "$rc" ] || break
+		! vm_ended || fail "the guest ended during: $*$(vm_error)"
+		[ $SECONDS -lt $end ] || fail "the guest takes too long for: $*"
+		pause
+	done
+	tail -c "+$from" "$work/console" | tr -d '\r' | sed "/^@rc $id /,\$d"
+	return "$rc"
+}
+
+# Shuts a guest with agent down and expects a clean end.
+guest_off() {
+	printf '0 poweroff -f\n' >"$work/in"
+	vm_expect_status 0
+}
+
+# netcheck on both sides: traffic "GUEST'S WORDS" "OUR WORDS" [KEY=N...]
+traffic() {
+	local inside=$1 outside=$2 pid rc=0 out
+	shift 2
+	# shellcheck disable=SC2086 # lists of words
+	"$tools/netcheck" $outside timeout=$guest_limit "$@" >"$work/netcheck" 2>&1 9>&- &
+	pid=$!
+	out=$(guest "netcheck $inside timeout=$guest_limit $*") || rc=$?
+	echo "$out"
+	if [ $rc != 0 ]; then
+		kill $pid 2>/dev/null || :
+		wait $pid || :
+		cat "$work/netcheck"
+		fail "in the guest: $(grep '^netcheck:' <<<"$out" | tail -n 1)"
+	fi
+	wait $pid || fail "outside: $(tail -n 1 "$work/netcheck")"
+	cat "$work/netcheck"
+}
+
+# ---- network of our side
+
+tap_add() { # NAME [ADDRESS/LENGTH...]
+	local name=$1 address
+	shift
+	ip tuntap add dev "$name" mode tap
+	for address in "$@"; do
+		ip addr add "$address" dev "$name"
+	done
+	ip link set "$name" up
+}
+
+tap_exists() {
+	ip link show dev "$1" >/dev/null 2>&1
+}
+
+need_tap() {
+	[ -c /dev/net/tun ] || skip "no /dev/net/tun"
+	[ "$(id -u)" = 0 ] || skip "TAP needs root"
+}
+
+# ---- the loop over the tests of a file
+
+report() { # RESULT NAME [REASON]
+	if [ -n "${3:-}" ]; then
+		printf '%s %s - %s\n' "$1" "$2" "$3"
+	else
+		printf '%s %s\n' "$1" "$2"
+	fi
+}
+
+keep_logs() { # NAME: what helps to understand a failure
+	local f
+	for f in console stderr; do
+		[ ! -s "$work/$f" ] || cp "$work/$f" "$logs/$1.$f"
+	done
+}
+
+run_one() { # FUNCTION NAME
+	local rc reason
+	rm -f "$work/reason"
+	(
+		set -eu
+		"$1"
+	) >"$logs/$2.log" 2>&1 </dev/null
+	rc=$?
+	[ -s "$work/reason" ] || echo "status $rc: $(tail -n 1 "$logs/$2.log")" >"$work/reason"
+	reason=$(head -n 1 "$work/reason")
+	[ $rc = 0 ] || keep_logs "$2"
+	return $rc
+}
+
+clean_up() {
+	trap - EXIT
+	vm_kill
+	jobs -p | xargs -r kill 2>/dev/null
+	rm -rf "$work"
+}
+
+main() {
+	local names name rc trouble=""
+	mapfile -t names < <(sed -n "s/^test_\([a-z0-9_]*\)() {\$/$group: \1/p" "$0" |
+		grep -E -e "${E2E_ONLY:-.}" | sed 's/.*: //')
+	if [ "${1:-}" = --list ]; then
+		printf "$group: %s\n" "${names[@]}"
+		return
+	fi
+	[ ${#names[@]} -gt 0 ] || return 0
+	rm -rf "$logs"
+	mkdir -p "$logs"
+	work=$(mktemp -d)
+	trap clean_up EXIT
+	trap 'exit 143' TERM INT HUP
+	mkfifo "$work/never"
+	exec 9<>"$work/never" # see pause
+	if declare -F start_group >/dev/null; then
+		start_group_and_note || trouble=1
+	fi
+	for name in "${names[@]}"; do
+		if [ -n "$trouble" ]; then
+			report "$([ "$rc_start" = 77 ] && echo skip || echo "not ok")" "$group: $name" "$reason_start"
+			continue
+		fi
+		run_one "test_$name" "$name"
+		rc=$?
+		declare -F start_group >/dev/null || vm_kill # nobody shares it
+		case $rc in
+		0) report ok "$group: $name" ;;
+		77) report skip "$group: $name" "$(head -n 1 "$work/reason")" ;;
+		*) report "not ok" "$group: $name" "$(head -n 1 "$work/reason")" ;;
+		esac
+	done
+	if declare -F end_group >/dev/null; then
+		(end_group) >"$logs/end.log" 2>&1
+	fi
+}
+
+start_group_and_note() {
+	# In a subshell too: a guest belongs to files in $work, not to a shell.
+	run_one start_group start && return
+	rc_start=$?
+	reason_start="start: $(head -n 1 "$work/reason")"
+	return 1
+}

@@ -1,0 +1,72 @@
+#!/bin/bash
+# needs: kvm tap
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# Networks that are set up in another way; each with a guest of its own.
+. "$(dirname "$0")/lib.sh"
+
+us=192.168.78.1 it=192.168.78.2
+
+test_a_missing_tap_is_created_and_gone_afterwards() {
+	need_tap
+	vm_start --net tap,ifname=dbnew0 -a "$(append_agent net0=$it/24)" "$bzimage"
+	vm_expect @agent
+	tap_exists dbnew0 || fail "there is no dbnew0"
+	ip addr add $us/24 dev dbnew0
+	ip link set dbnew0 up
+	busybox ping -c 3 -w 20 $it
+	guest_off
+	! tap_exists dbnew0 || fail "dbnew0 is still there"
+}
+
+test_a_tap_handed_in_by_descriptor_is_not_changed() {
+	need_tap
+	tap_add dbfd0 $us/24
+	ip -d link show dbfd0 | sed 's/<.*>//; s/state [A-Z]*//' >"$work/before"
+	vm_run "$tools/tapfd" dbfd0 "$doorbell" run -m 256M -i "$initrd" --net tap,fd=3 \
+		-a "$(append_run "ping -c 3 -w 20 $us" net0=$it/24)" "$bzimage"
+	vm_expect_status 0
+	grep tapfd: "$work/console"
+	ip -d link show dbfd0 | sed 's/<.*>//; s/state [A-Z]*//' | diff "$work/before" - ||
+		fail "dbfd0 is not as it was"
+	ip link del dbfd0
+}
+
+test_two_nics_on_two_kinds_of_network() {
+	need_tap
+	tap_add dbtwo0 $us/24
+	vm_start --net user --net "tap,ifname=dbtwo0,mac=02:00:00:00:00:77" \
+		-a "$(append_agent net0=dhcp net1=$it/24)" "$bzimage"
+	vm_expect @agent
+	guest 'ip link show eth1' | grep -qi 02:00:00:00:00:77 || fail "eth1 has another MAC"
+	guest 'ping -c 3 -w 20 10.0.2.2'
+	guest "ping -c 3 -w 20 $us"
+	traffic "tcp connect 10.0.2.2 7001 both" "tcp listen 127.0.0.1 7001 both" bytes=300000
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=300000
+	guest_off
+	ip link del dbtwo0
+}
+
+test_no_nic_means_no_nic() {
+	vm_start --net none -a "$(append_run '[ ! -e /sys/class/net/eth0 ]')" "$bzimage"
+	vm_expect_status 0
+}
+
+test_without_net_option_there_is_user_networking() {
+	vm_start -a "$(append_run 'ping -c 1 -w 20 10.0.2.2')" "$bzimage"
+	vm_expect_status 0
+}
+
+test_a_restricted_guest_reaches_nothing_outside() {
+	local pid
+	vm_start --net user,restrict=on -a "$(append_agent)" "$bzimage"
+	vm_expect @agent
+	guest 'ip -4 addr show dev eth0' | grep -q 'inet 10\.0\.2\.15' || fail "no address by DHCP"
+	"$tools/netcheck" tcp listen 127.0.0.1 7001 recv timeout=30 bytes=10 >"$work/netcheck" 2>&1 9>&- &
+	pid=$!
+	guest 'netcheck tcp connect 10.0.2.2 7001 send bytes=10 timeout=4' && fail "TCP went through"
+	kill -0 $pid || fail "something arrived outside: $(cat "$work/netcheck")"
+	kill $pid
+	guest_off
+}
+
+main "$@"
