@@ -10,11 +10,18 @@
 # CC=clang works too. WERROR=0 is for packagers. ARCH is chosen by which folder is linked.
 
 VERSION := 0.1.0
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 ARCH    ?= $(shell uname -m)
 SAN     ?=
 WERROR  ?= 1
+V       ?= 0
 PREFIX  ?= /usr/local
+
+# V=1 shows whole commands.
+Q       := $(if $(filter 0,$(V)),@)
+say      = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) $(2))
 
 comma   := ,
 BUILD   ?= build
@@ -45,19 +52,19 @@ CFLAGS_ALL := -std=c11 -fPIE -pthread $(WARN) $(HARD) $(CFLAGS)
 LDFLAGS_ALL := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDHARD) $(LDFLAGS)
 # libslirp and libpcap are opened when a run asks for them (net/dl.h): their own
 # libraries would cost every start a millisecond and half a megabyte.
-PKG_CFLAGS := $(shell pkg-config --cflags glib-2.0 2>/dev/null)
 LDLIBS  := -l:libfdt.a -l:libjansson.a
 
 all: $(BIN)
 
 $(BIN): $(OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
 
-# Headers of libraries are not ours to judge: -isystem.
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(PKG_CFLAGS:-I%=-isystem %) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # ---- tests: one program per tests/unit/test_*.c, linked with all of the product but main.c
 
@@ -67,10 +74,11 @@ TEST_BIN := $(TESTS:%=$(OBJ)/tests/unit/%)
 
 $(OBJ)/libdoorbell.a: $(LIBOBJS)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 $(TEST_BIN): $(OBJ)/tests/unit/%: $(OBJ)/tests/unit/%.o $(TEST_LIB) $(OBJ)/libdoorbell.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(TEST_LIB) $(OBJ)/libdoorbell.a -lcmocka $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(TEST_LIB) $(OBJ)/libdoorbell.a -lcmocka $(LDLIBS)
 
 check: $(TEST_BIN)
 	@tests/unit/run.sh $(TEST_BIN)
@@ -85,14 +93,16 @@ FUZZ_CFLAGS := -std=c11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-
 
 $(FUZZ_OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,FUZZ,$<)
+	$(Q)clang $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(FUZZ_OBJ)/libdoorbell.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(filter-out vmm/main.c,$(SRC)) $(wildcard tests/lib/*.c))
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 $(FUZZ_BIN): $(FUZZ_OBJ)/%: $(FUZZ_OBJ)/tests/fuzz/%.o $(FUZZ_OBJ)/libdoorbell.a
-	clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(LDLIBS)
 
 fuzz: $(FUZZ_BIN)
 

@@ -41,8 +41,9 @@ struct vm_config {
 	const char *console_path; /* with CONSOLE_FILE; borrowed from argv */
 	unsigned announce;        /* enum announce */
 	bool print_machine;
-	uint64_t timeout_s; /* 0: none */
-	unsigned on_reboot; /* enum on_reboot */
+	uint64_t timeout_s;   /* 0: none */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC, over all lives of the guest; 0: none */
+	unsigned on_reboot;   /* enum on_reboot */
 	bool stats;
 	const char *stats_path; /* NULL: standard error */
 	unsigned verbose;

@@ -16,8 +16,7 @@ static void on_kick(unused int sig)
 {
 }
 
-int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, unsigned nr_cpus,
-                const struct vcpu_env *env)
+int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, const struct vcpu_env *env)
 {
 	int ret;
 
@@ -26,10 +25,7 @@ int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, unsigned nr_cpus,
 	if (ret < 0)
 		return ret;
 	v->fd = ret;
-	ret = arch_vcpu_init(k, v->fd, index, nr_cpus);
-	if (ret < 0)
-		kvm_vcpu_close(k, &v->fd, &v->run);
-	return ret;
+	return 0;
 }
 
 void vcpu_destroy(struct vcpu *v, struct kvm *k)

@@ -38,9 +38,8 @@ struct vcpu {
 	pthread_t thread;
 };
 
-/* Opens the vCPU and gives it its CPU model. 0 or -errno, logged; on failure nothing to close. */
-int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, unsigned nr_cpus,
-                const struct vcpu_env *env);
+/* Opens the vCPU; arch_vcpus_init() then gives all of them their CPU model. 0 or -errno, logged. */
+int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, const struct vcpu_env *env);
 void vcpu_destroy(struct vcpu *v,
                   struct kvm *k); /* after vcpu_stop(); a zeroed one with fd -1 is fine */
 

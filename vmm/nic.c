@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/nic.h"
+
+#include <errno.h>
+#include <linux/virtio_mmio.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "devices/net_features.h"
+#include "devices/virtio.h"
+#include "devices/virtio_net.h"
+#include "vmm/core/log.h"
+#include "vmm/core/loop.h"
+
+static int open_backend(struct nic *n, bool append)
+{
+	const struct nic_config *cfg = n->cfg;
+	struct net_common common = {.nic = cfg->name, .mtu = (uint16_t)cfg->mtu};
+	int ret;
+
+	memcpy(common.mac, cfg->mac, sizeof(common.mac));
+	ret = cfg->kind->create(cfg->backend, &common, n->loop, &n->backend);
+	if (ret < 0 || !cfg->pcap)
+		return ret;
+	return net_pcap_create(cfg->pcap, append, n->backend, &n->backend);
+}
+
+static int make_device(struct nic *n, const struct gmem *mem)
+{
+	const struct nic_config *cfg = n->cfg;
+	struct virtio_net_config dev = {
+		.name = cfg->name,
+		.mtu = (uint16_t)cfg->mtu,
+		.queue_size = (uint32_t)cfg->queue_size,
+	};
+	char why[256], names[512];
+	int ret;
+
+	memcpy(dev.mac, cfg->mac, sizeof(dev.mac));
+	ret = net_features_parse(cfg->features, virtio_net_can(n->backend->can, cfg->mtu != 0),
+	                         &dev.features, why, sizeof(why));
+	if (ret < 0) {
+		log_error("--net %s: features=%s: %s", cfg->kind->name, cfg->features, why);
+		return ret;
+	}
+	log_info("%s: %s %s, offered: %s", cfg->name, n->backend->kind, n->backend->label,
+	         net_features_print(dev.features, names, sizeof(names)));
+	ret = virtio_net_create(&dev, n->backend, mem, n->loop, &n->net);
+	if (ret < 0)
+		log_error("%s: the device cannot be made: %s", cfg->name, strerror(-ret));
+	return ret;
+}
+
+int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
+               struct irq_line irq)
+{
+	int ret;
+
+	*n = (struct nic){.cfg = &vm->nic[index]};
+	ret = loop_create(&n->loop);
+	if (ret < 0) {
+		log_error("%s: no event loop: %s", n->cfg->name, strerror(-ret));
+		goto fail;
+	}
+	ret = open_backend(n, vm->restarted);
+	if (ret < 0)
+		goto fail;
+	ret = make_device(n, mem);
+	if (ret < 0)
+		goto fail;
+	virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
+	return 0;
+fail:
+	nic_destroy(n);
+	return ret;
+}
+
+int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k)
+{
+	const struct virtio_dev *d = virtio_net_dev(n->net);
+	const struct bus_region region = {
+		.name = n->cfg->name,
+		.base = where->base,
+		.size = where->size,
+		.ops = &virtio_mmio_bus_ops,
+		.dev = &n->mmio,
+	};
+	int ret = bus_add(mmio, &region);
+
+	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
+		ret = kvm_ioeventfd(k, where->base + VIRTIO_MMIO_QUEUE_NOTIFY, i,
+		                    d->queue[i].kick_fd);
+	return ret;
+}
+
+int nic_start(struct nic *n)
+{
+	int ret = loop_thread_start(n->loop, n->cfg->name);
+
+	if (ret < 0)
+		log_error("%s: no thread: %s", n->cfg->name, strerror(-ret));
+	return ret;
+}
+
+void nic_stop(struct nic *n)
+{
+	if (n->loop)
+		loop_thread_stop(n->loop);
+}
+
+void nic_destroy(struct nic *n)
+{
+	virtio_net_destroy(n->net);
+	net_destroy(n->backend);
+	loop_destroy(n->loop);
+	*n = (struct nic){0};
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/nic.h - one NIC put together: I/O thread, backend, virtio-net device, virtio-mmio registers */
+#ifndef DOORBELL_NIC_H
+#define DOORBELL_NIC_H
+
+#include "boot/machine_map.h"
+#include "devices/irq.h"
+#include "devices/virtio_mmio.h"
+#include "vmm/config.h"
+#include "vmm/kvm.h"
+
+struct bus;
+struct loop;
+struct virtio_net;
+
+struct nic {
+	const struct nic_config *cfg; /* borrowed */
+	struct loop *loop;            /* its own thread; the only one that touches what follows */
+	struct net_backend *backend;
+	struct virtio_net *net;
+	struct virtio_mmio mmio;
+};
+
+/*
+ * Open the backend and make the device; nothing runs yet. 0 or -errno after one log_error(), with
+ * nothing left behind.
+ */
+int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
+               struct irq_line irq);
+/* Put its registers at @where and its doorbells into the kernel. 0 or -errno, logged. */
+int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
+int nic_start(struct nic *n); /* the I/O thread; 0 or -errno */
+void nic_stop(
+	struct nic *n); /* vCPUs are stopped; no callback runs any more; no-op when not started */
+void nic_destroy(struct nic *n); /* after nic_stop(); a zeroed one is fine */
+
+#endif

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "boot/cmdline.h"
+#include "devices/debug_exit.h"
+#include "devices/i8042.h"
+#include "devices/power.h"
+#include "devices/uart16550.h"
+#include "vmm/console.h"
+#include "vmm/core/bus.h"
+#include "vmm/core/log.h"
+#include "vmm/core/loop.h"
+#include "vmm/nic.h"
+#include "vmm/stats.h"
+#include "vmm/vcpu.h"
+
+struct vm {
+	const struct vm_config *cfg; /* borrowed, as loop and console */
+	struct loop *loop;
+	struct console *console;
+
+	struct kvm kvm;
+	struct gmem mem;
+	struct machine_map map;
+	struct bus mmio, pio;
+	struct cmdline cmdline;
+	struct arch_entry entry;
+
+	struct uart16550 *uart;
+	struct power power;
+	struct i8042 i8042;
+	struct debug_exit debug_exit;
+	struct nic nic[VM_MAX_NICS];
+	struct vcpu_env env;
+	struct vcpu vcpu[VM_MAX_CPUS];
+	unsigned nr_vcpus; /* created so far */
+
+	struct loop_timer timeout;
+	uint64_t started_ns, ended_ns; /* CLOCK_MONOTONIC; 0 = not yet */
+	pthread_mutex_t end_lock;
+	bool has_end;
+	struct vm_end end;
+};
+
+/* ---- how it ends */
+
+void vm_stop(struct vm *vm, struct vm_end end)
+{
+	pthread_mutex_lock(&vm->end_lock);
+	if (!vm->has_end) {
+		vm->end = end;
+		vm->has_end = true;
+	}
+	pthread_mutex_unlock(&vm->end_lock);
+	loop_stop(vm->loop);
+}
+
+static void on_power_off(void *arg)
+{
+	vm_stop(arg, (struct vm_end){.kind = VM_END_SHUTDOWN});
+}
+
+static void on_reset(void *arg)
+{
+	vm_stop(arg, (struct vm_end){.kind = VM_END_RESET});
+}
+
+static void on_verdict(void *arg, uint8_t verdict)
+{
+	vm_stop(arg, (struct vm_end){.kind = VM_END_VERDICT, .verdict = verdict});
+}
+
+static void on_timeout(void *arg)
+{
+	struct vm *vm = arg;
+
+	log_error("the guest was ended after --timeout %llu",
+	          (unsigned long long)vm->cfg->timeout_s);
+	vm_stop(vm, (struct vm_end){.kind = VM_END_TIMEOUT});
+}
+
+static void on_vcpu_ended(void *arg, enum arch_exit how, const char *why)
+{
+	struct vm *vm = arg;
+
+	if (how == ARCH_EXIT_SHUTDOWN)
+		on_power_off(vm);
+	else if (how == ARCH_EXIT_RESET)
+		on_reset(vm);
+	else {
+		log_error("the guest died: %s", why);
+		vm_stop(vm, (struct vm_end){.kind = VM_END_DEAD});
+	}
+}
+
+/* ---- how it is made */
+
+void vm_map(const struct vm_config *cfg, struct machine_map *map)
+{
+	*map = (struct machine_map){
+		.nr_cpus = (unsigned)cfg->nr_cpus,
+		.nr_virtio = cfg->nr_nics,
+		.announce = (enum announce)cfg->announce,
+	};
+	map->nr_ram = arch_ram_ranges(cfg->ram_bytes, map->ram);
+	for (unsigned i = 0; i < cfg->nr_nics; i++) {
+		map->virtio[i] = (struct machine_virtio){
+			.base = arch_desc.virtio_base + i * arch_desc.virtio_stride,
+			.size = VIRTIO_MMIO_SIZE,
+			.gsi = arch_desc.virtio_gsi + i,
+			.name = cfg->nic[i].name,
+		};
+	}
+}
+
+/* An arch_place with base 0 is a device that this CPU's machines do not have. */
+static int place(struct vm *vm, const char *name, const struct arch_place *at,
+                 const struct bus_ops *ops, void *dev)
+{
+	const struct bus_region region = {
+		.name = name, .base = at->base, .size = at->size, .ops = ops, .dev = dev};
+
+	return at->base ? bus_add(at->pio ? &vm->pio : &vm->mmio, &region) : 0;
+}
+
+static void set_irq(void *arg, unsigned gsi, bool level)
+{
+	const struct vm *vm = arg;
+
+	arch_irq_set(&vm->kvm, gsi, level);
+}
+
+static int add_platform(struct vm *vm)
+{
+	const struct arch_desc *a = &arch_desc;
+	struct uart16550_config uart = {.irq = {set_irq, vm, a->uart.gsi}};
+	int ret;
+
+	if (vm->console)
+		console_connect(vm->console, &uart);
+	ret = uart16550_create(&uart, &vm->uart);
+	if (ret < 0)
+		return ret;
+	if (vm->console)
+		console_attach(vm->console, vm->uart);
+	vm->power = (struct power){.off = on_power_off, .reset = on_reset, .arg = vm};
+	vm->i8042 = (struct i8042){.reset = on_reset, .arg = vm};
+	vm->debug_exit = (struct debug_exit){.verdict = on_verdict, .arg = vm};
+	ret = place(vm, "uart", &a->uart, &uart16550_bus_ops, vm->uart);
+	if (ret == 0)
+		ret = place(vm, "power", &a->power, &power_bus_ops, &vm->power);
+	if (ret == 0)
+		ret = place(vm, "i8042", &a->i8042, &i8042_bus_ops, &vm->i8042);
+	if (ret == 0)
+		ret = place(vm, "debug-exit", &a->debug_exit, &debug_exit_bus_ops, &vm->debug_exit);
+	return ret;
+}
+
+static int add_nics(struct vm *vm)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++) {
+		const struct irq_line irq = {set_irq, vm, vm->map.virtio[i].gsi};
+
+		ret = nic_create(&vm->nic[i], vm->cfg, i, &vm->mem, irq);
+	}
+	return ret;
+}
+
+static int load_guest(struct vm *vm)
+{
+	const struct arch_boot_config boot = {
+		.kernel = vm->cfg->kernel,
+		.initrd = vm->cfg->initrd,
+		.cmdline = &vm->cmdline,
+		.map = &vm->map,
+		.mem = &vm->mem,
+	};
+
+	cmdline_init(&vm->cmdline);
+	if (vm->cfg->append && cmdline_add(&vm->cmdline, vm->cfg->append) < 0) {
+		log_error("--append: the command line is %zu bytes long, possible are %u",
+		          strlen(vm->cfg->append), CMDLINE_MAX - 1);
+		return -E2BIG;
+	}
+	return arch_boot(&boot, &vm->entry);
+}
+
+static int make_vcpus(struct vm *vm)
+{
+	int fds[VM_MAX_CPUS];
+	int ret;
+
+	for (unsigned i = 0; i < vm->map.nr_cpus; i++) {
+		ret = vcpu_create(&vm->vcpu[i], &vm->kvm, i, &vm->env);
+		if (ret < 0)
+			return ret;
+		fds[i] = vm->vcpu[i].fd;
+		vm->nr_vcpus = i + 1;
+	}
+	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus);
+	if (ret < 0)
+		return ret;
+	return arch_vcpu_start(vm->vcpu[0].fd, &vm->entry);
+}
+
+static int make_memory(struct vm *vm)
+{
+	int ret = gmem_create(&vm->mem, vm->map.ram, vm->map.nr_ram, false);
+
+	if (ret < 0)
+		log_error("--mem: no %llu MiB of memory for the guest: %s",
+		          (unsigned long long)(vm->cfg->ram_bytes >> 20), strerror(-ret));
+	return ret;
+}
+
+/*
+ * The machine, from top to bottom. What the user may have got wrong (files, backends) comes before KVM;
+ * then all memory slots before irqchip, vCPUs and eventfds, or KVM waits for grace periods.
+ */
+static int build(struct vm *vm)
+{
+	int ret;
+
+	vm_map(vm->cfg, &vm->map);
+	if ((ret = make_memory(vm)) < 0)
+		return ret;
+	if ((ret = load_guest(vm)) < 0)
+		return ret;
+	if ((ret = add_nics(vm)) < 0)
+		return ret;
+	if ((ret = kvm_open(&vm->kvm)) < 0)
+		return ret;
+	if (vm->map.nr_cpus > vm->kvm.max_vcpus) {
+		log_error("--cpus %u: KVM here has at most %u", vm->map.nr_cpus, vm->kvm.max_vcpus);
+		return -EINVAL;
+	}
+	if ((ret = kvm_add_memory(&vm->kvm, &vm->mem)) < 0)
+		return ret;
+	if ((ret = arch_vm_init(&vm->kvm, vm->map.nr_cpus)) < 0)
+		return ret;
+	if ((ret = add_platform(vm)) < 0)
+		return ret;
+	if ((ret = make_vcpus(vm)) < 0)
+		return ret;
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		if ((ret = nic_attach(&vm->nic[i], &vm->map.virtio[i], &vm->mmio, &vm->kvm)) < 0)
+			return ret;
+	return 0;
+}
+
+int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *console,
+              struct vm **out)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	int ret;
+
+	*out = NULL;
+	if (!vm)
+		return -ENOMEM;
+	vm->cfg = cfg;
+	vm->loop = loop;
+	vm->console = console;
+	vm->kvm = (struct kvm){.sys_fd = -1, .vm_fd = -1};
+	vm->env = (struct vcpu_env){&vm->mmio, &vm->pio, on_vcpu_ended, vm};
+	vm->timeout = (struct loop_timer){.fn = on_timeout, .arg = vm};
+	pthread_mutex_init(&vm->end_lock, NULL);
+	ret = build(vm);
+	if (ret < 0) {
+		vm_destroy(vm);
+		return ret;
+	}
+	*out = vm;
+	return 0;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (!vm)
+		return;
+	loop_timer_off(&vm->timeout);
+	if (vm->console)
+		console_attach(vm->console, NULL);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(&vm->vcpu[i], &vm->kvm);
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		nic_destroy(&vm->nic[i]);
+	uart16550_destroy(vm->uart);
+	kvm_close(&vm->kvm);
+	gmem_destroy(&vm->mem);
+	pthread_mutex_destroy(&vm->end_lock);
+	free(vm);
+}
+
+/* ---- how it runs */
+
+static int start_threads(struct vm *vm)
+{
+	int ret;
+
+	bus_seal(&vm->mmio);
+	bus_seal(&vm->pio);
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		if ((ret = nic_start(&vm->nic[i])) < 0)
+			return ret;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		ret = vcpu_start(&vm->vcpu[i]);
+		if (ret < 0) {
+			log_error("no thread for CPU %u: %s", i, strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* vCPUs first, loops last: a vCPU may be waiting in loop_call(). */
+static void stop_threads(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_stop(&vm->vcpu[i]);
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		nic_stop(&vm->nic[i]);
+}
+
+static void say_registers(struct vm *vm)
+{
+	char text[2048];
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		log_error("CPU %u: %s", i, arch_vcpu_describe(vm->vcpu[i].fd, text, sizeof(text)));
+}
+
+int vm_run(struct vm *vm, struct vm_end *end)
+{
+	int ret = 0;
+
+	vm->started_ns = loop_now_ns();
+	if (vm->cfg->deadline_ns)
+		ret = loop_timer_at(vm->loop, &vm->timeout, vm->cfg->deadline_ns);
+	if (ret == 0)
+		ret = start_threads(vm);
+	if (ret == 0) {
+		ret = loop_run(vm->loop);
+		if (ret < 0)
+			log_error("the main loop failed: %s", strerror(-ret));
+	}
+	stop_threads(vm);
+	vm->ended_ns = loop_now_ns();
+	*end = vm->end;
+	if (ret == 0 && end->kind == VM_END_DEAD)
+		say_registers(vm);
+	return ret;
+}
+
+int vm_print_stats(const struct vm *vm, FILE *out)
+{
+	const uint64_t end = vm->ended_ns ? vm->ended_ns : loop_now_ns();
+	const double seconds = vm->started_ns ? (double)(end - vm->started_ns) / 1e9 : 0;
+	json_t *vcpus = json_array(), *nics = json_array(), *all;
+	int ret;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		json_array_append_new(vcpus, stats_of_vcpu(&vm->vcpu[i]));
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		json_array_append_new(nics, stats_of_nic(&vm->nic[i]));
+	all = json_pack("{s:s, s:f, s:o, s:o}", "doorbell", DOORBELL_VERSION, "seconds", seconds,
+	                "vcpus", vcpus, "nics", nics);
+	if (!all)
+		return -ENOMEM;
+	ret = json_dumpf(all, out, JSON_INDENT(2)) < 0 ? -EIO : 0;
+	json_decref(all);
+	return ret < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+}

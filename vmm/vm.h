@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/vm.h - the life of one virtual machine */
+#ifndef DOORBELL_VM_H
+#define DOORBELL_VM_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vmm/config.h"
+
+struct console;
+struct loop;
+struct vm; /* opaque; owns memory, buses, devices, backends, vCPU and I/O threads */
+
+enum vm_end_kind {                  /* why vm_run() came back */
+	           VM_END_SHUTDOWN, /* guest powered off */
+	           VM_END_RESET,    /* guest asked for a reboot */
+	           VM_END_VERDICT,  /* guest wrote a byte to the debug-exit port */
+	           VM_END_STOPPED,  /* vm_stop(): the user's wish */
+	           VM_END_TIMEOUT,  /* --timeout */
+	           VM_END_DEAD,     /* triple fault, internal error: logged with registers */
+};
+
+struct vm_end {
+	enum vm_end_kind kind;
+	uint8_t verdict; /* with VM_END_VERDICT */
+};
+
+/*
+ * Do everything that can fail for an ordinary reason: open KVM, map memory, load the images, open
+ * backends, wire devices. No guest code runs yet. @cfg, @loop and @console (NULL: none) are borrowed
+ * and outlive the VM; @loop is the one that vm_run() will run.
+ * 0, with *out owned by the caller; or -errno, everything undone, *out NULL, and one log_error().
+ * -EINVAL, -ENOENT and their like are the user's input, see run.c.
+ */
+int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *console,
+              struct vm **out);
+
+/* Start the threads and serve the main loop on this thread until the machine ends. Call once. */
+int vm_run(struct vm *vm, struct vm_end *end); /* 0 or -errno, logged: the host failed */
+
+/* Any thread. The first reason counts, later ones are ignored; vm_run() returns soon. */
+void vm_stop(struct vm *vm, struct vm_end end);
+
+void vm_destroy(struct vm *vm); /* NULL is fine; not inside vm_run() */
+
+/* What is where, from the configuration alone. */
+void vm_map(const struct vm_config *cfg, struct machine_map *map);
+/* The same as JSON, for --print-machine. 0 or -errno. */
+int vm_print_machine(const struct vm_config *cfg, FILE *out);
+
+/* Counters as JSON; after vm_run(), or during it with values that may be a moment old. 0 or -errno. */
+int vm_print_stats(const struct vm *vm, FILE *out);
+
+#endif
