@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/loop.h"
+
+/* A watched eventfd that counts its calls and may do something in them. */
+struct watched {
+	struct loop_fd w;
+	struct loop *loop;
+	unsigned calls;
+	void (*then)(struct watched *me);
+	struct watched *other;
+};
+
+static void fired(void *arg, unused uint32_t revents)
+{
+	struct watched *me = arg;
+
+	me->calls++;
+	if (me->then)
+		me->then(me);
+}
+
+static void watch(struct watched *me, struct loop *l)
+{
+	me->loop = l;
+	me->w = (struct loop_fd){.fd = fd_eventfd(), .events = EPOLLIN, .fn = fired, .arg = me};
+	assert_true(me->w.fd >= 0);
+	assert_int_equal(loop_add(l, &me->w), 0);
+}
+
+static void unwatch(struct watched *me)
+{
+	loop_del(&me->w);
+	fd_close(&me->w.fd);
+}
+
+static int setup(void **state)
+{
+	struct loop *l;
+	int ret = loop_create(&l);
+
+	*state = l;
+	return ret;
+}
+
+static int teardown(void **state)
+{
+	loop_destroy(*state);
+	return 0;
+}
+
+static void stop_me(struct watched *me)
+{
+	fd_event_take(me->w.fd);
+	loop_stop(me->loop);
+}
+
+static void event_is_dispatched_and_stop_ends(void **state)
+{
+	struct watched a = {.then = stop_me};
+
+	watch(&a, *state);
+	fd_event_set(a.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(loop_wakeups(*state), 1);
+	unwatch(&a);
+}
+
+static void remove_other_and_stop(struct watched *me)
+{
+	if (me->other)
+		loop_del(&me->other->w);
+	loop_stop(me->loop);
+}
+
+/* Both are ready in one batch; whoever comes first removes the other one. */
+static void watch_removed_in_the_same_batch_is_not_called(void **state)
+{
+	struct watched a = {.then = remove_other_and_stop}, b = {.then = remove_other_and_stop};
+
+	a.other = &b;
+	b.other = &a;
+	watch(&a, *state);
+	watch(&b, *state);
+	fd_event_set(a.w.fd);
+	fd_event_set(b.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(a.calls + b.calls, 1);
+	unwatch(&a);
+	unwatch(&b);
+}
+
+static void muted_watch_is_silent(void **state)
+{
+	struct watched a = {0}, b = {.then = stop_me};
+
+	watch(&a, *state);
+	watch(&b, *state);
+	assert_int_equal(loop_set(&a.w, 0), 0);
+	fd_event_set(a.w.fd);
+	fd_event_set(b.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(a.calls, 0);
+	unwatch(&a);
+	unwatch(&b);
+}
+
+struct ticker {
+	struct loop_timer t;
+	struct loop *loop;
+	unsigned calls, wanted;
+};
+
+static void ticked(void *arg)
+{
+	struct ticker *k = arg;
+
+	if (++k->calls == k->wanted)
+		loop_stop(k->loop);
+	else
+		assert_int_equal(loop_timer_at(k->loop, &k->t, loop_now_ns()), 0);
+}
+
+static void timer_fires_once_per_arming(void **state)
+{
+	struct ticker k = {.loop = *state, .wanted = 3};
+
+	k.t = (struct loop_timer){.fn = ticked, .arg = &k};
+	assert_int_equal(loop_timer_at(*state, &k.t, 0), 0); /* long past */
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(k.calls, 3);
+	loop_timer_off(&k.t);
+	loop_timer_off(&k.t);
+}
+
+static void timer_that_was_switched_off_is_silent(void **state)
+{
+	struct ticker k = {.loop = *state, .wanted = 9};
+	struct watched b = {.then = stop_me};
+
+	k.t = (struct loop_timer){.fn = ticked, .arg = &k};
+	watch(&b, *state);
+	assert_int_equal(loop_timer_at(*state, &k.t, 1), 0);
+	loop_timer_off(&k.t);
+	fd_event_set(b.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(k.calls, 0);
+	unwatch(&b);
+}
+
+struct caller {
+	struct loop *loop;
+	unsigned *counter; /* of the loop: no lock */
+	unsigned times;
+};
+
+static void bump(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void *call_often(void *arg)
+{
+	struct caller *c = arg;
+
+	for (unsigned i = 0; i < c->times; i++)
+		loop_call(c->loop, bump, c->counter);
+	return NULL;
+}
+
+static void calls_of_many_threads_are_serialised(void **state)
+{
+	unsigned counter = 0;
+	struct caller c = {*state, &counter, 500};
+	pthread_t t[4];
+
+	assert_int_equal(loop_thread_start(*state, "under-test"), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		assert_int_equal(pthread_create(&t[i], NULL, call_often, &c), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		pthread_join(t[i], NULL);
+	loop_thread_stop(*state);
+	assert_int_equal(counter, 2000);
+	loop_call(*state, bump, &counter); /* plain once it is stopped */
+	assert_int_equal(counter, 2001);
+}
+
+static void call_again(void *arg)
+{
+	struct caller *c = arg;
+
+	loop_call(c->loop, bump, c->counter);
+}
+
+static void call_from_the_loop_itself_is_plain(void **state)
+{
+	unsigned counter = 0;
+	struct caller c = {*state, &counter, 1};
+
+	assert_int_equal(loop_thread_start(*state, "under-test"), 0);
+	loop_call(*state, call_again, &c);
+	loop_thread_stop(*state);
+	assert_int_equal(counter, 1);
+}
+
+/* Callers that race with the end of the loop must all come back. */
+static void nobody_is_left_waiting_when_the_loop_stops(void **state)
+{
+	unsigned counter = 0;
+	struct caller c = {*state, &counter, 2000};
+	pthread_t t;
+
+	assert_int_equal(loop_thread_start(*state, "under-test"), 0);
+	assert_int_equal(pthread_create(&t, NULL, call_often, &c), 0);
+	loop_thread_stop(*state);
+	pthread_join(t, NULL);
+	assert_int_equal(counter, 2000);
+}
+
+struct hooked {
+	struct loop_hook h;
+	struct loop *loop;
+	unsigned calls;
+};
+
+static void hook(void *arg)
+{
+	struct hooked *k = arg;
+
+	if (++k->calls == 2)
+		loop_stop(k->loop);
+}
+
+static void hook_runs_before_every_wait(void **state)
+{
+	struct hooked k = {.loop = *state};
+	struct watched a = {0};
+
+	k.h = (struct loop_hook){.fn = hook, .arg = &k};
+	loop_hook_add(*state, &k.h);
+	watch(&a, *state);
+	fd_event_set(a.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(k.calls, 2);
+	loop_hook_del(*state, &k.h);
+	unwatch(&a);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(event_is_dispatched_and_stop_ends),
+		CASE(watch_removed_in_the_same_batch_is_not_called),
+		CASE(muted_watch_is_silent),
+		CASE(timer_fires_once_per_arming),
+		CASE(timer_that_was_switched_off_is_silent),
+		CASE(calls_of_many_threads_are_serialised),
+		CASE(call_from_the_loop_itself_is_plain),
+		CASE(nobody_is_left_waiting_when_the_loop_stops),
+		CASE(hook_runs_before_every_wait),
+	};
+
+	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+}
