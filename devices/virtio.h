@@ -18,7 +18,9 @@ struct virtio_dev;
 
 /*
  * What a device type supplies; const, one per type. All calls are made on the loop thread, so
- * devices need no locks. Config accesses are clipped to config_len before the call.
+ * devices need no locks. Config accesses are clipped to config_len before the call. Between two
+ * calls the driver may take a queue back, which stops its vq: a device that keeps chains from one
+ * callback to the next asks vq_running() before it touches their buffers again.
  */
 struct virtio_dev_ops {
 	uint32_t id;         /* virtio device number: 1 = net */
@@ -39,7 +41,7 @@ struct virtio_dev_ops {
 	/*
 	 * Reset, or the guest broke a rule. Cannot fail. On return no callback of the device will
 	 * run, no peer touches the rings, no queue fd is in use. Called only after a start() that
-	 * returned 0.
+	 * returned 0; within a callback of the device when that one called virtio_broken().
 	 */
 	void (*stop)(struct virtio_dev *d);
 };

@@ -20,7 +20,7 @@ struct virtio_dev;
 struct virtio_mmio {
 	struct virtio_dev *dev; /* borrowed */
 	struct irq_line irq;
-	uint32_t feature_sel, accept_sel, queue_sel, shm_sel;
+	uint32_t feature_sel, accept_sel, queue_sel;
 };
 
 /* Becomes @dev's transport; on reset the selectors go to 0. */

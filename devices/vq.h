@@ -21,19 +21,22 @@ struct vq_addr {
 	gpa_t desc, avail, used;
 };
 
-/* Private to vq.c; public only so that it can be embedded. One user thread. */
+/*
+ * Private to vq.c; public only so that it can be embedded. One user thread. All indices run free over
+ * 16 bits. What the driver has given and not seen back is next_avail - published, never above num.
+ */
 struct vq {
 	const struct gmem *mem;
-	struct vq_desc *desc;   /* guest memory: every access is atomic or a copy out */
+	struct vq_desc
+		*desc; /* guest memory: every word is read once, or written, and that is all */
 	struct vq_avail *avail; /* likewise */
 	struct vq_used *used;   /* likewise */
 	uint16_t num;           /* 0 = stopped */
-	uint16_t next_avail;    /* free running; our copy, never re-read from the guest */
-	uint16_t next_used;     /* free running; likewise */
+	uint16_t next_avail;    /* next to pop; our copy, never re-read from the guest */
+	uint16_t next_used;     /* next to push; likewise */
 	uint16_t seen_avail;    /* avail index when last read: no read while entries remain */
-	uint16_t told_used; /* next_used when the driver was last told (event index arithmetic) */
-	uint16_t published; /* next_used when the index was last written for the driver */
-	uint16_t in_flight; /* popped, not yet pushed; <= num */
+	uint16_t published;     /* next_used when the index was last written for the driver */
+	uint16_t judged;        /* published when vq_want_interrupt() last answered */
 	bool event_idx;
 	bool indirect;   /* INDIRECT_DESC was accepted; a table without it is a broken rule */
 	const char *why; /* the broken rule behind the last -EPROTO; static string */
@@ -52,8 +55,9 @@ struct vq_chain {
 };
 
 /*
- * Size (1 .. VQ_NUM_MAX, power of two), alignments (16, 2, 4), and all three parts inside guest
- * memory? 0; -EINVAL bad size or alignment; -EFAULT outside memory.
+ * Size (1 .. VQ_NUM_MAX, power of two), alignments (16, 2, 4), and each part inside one region of
+ * guest memory? The parts are as long as virtio 1.2, 2.7 says: with the event words at their ends,
+ * whether EVENT_IDX is used or not. 0; -EINVAL bad size or alignment; -EFAULT outside memory.
  */
 int vq_check(const struct gmem *m, const struct vq_addr *a);
 
@@ -63,21 +67,26 @@ struct vq_features {
 	bool indirect;  /* VIRTIO_F_INDIRECT_DESC */
 };
 
-/* vq_check(), then cache host pointers. No later call looks at addresses again. */
+/*
+ * vq_check(), then cache host pointers: no later call looks at these addresses again. Nothing is
+ * written to guest memory; kicks are on, as the driver has zeroed the rings. 0 or as vq_check().
+ */
 int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct vq_features f);
-void vq_stop(struct vq *q); /* zeroes @q; a stopped queue is always empty */
+/* Zeroes @q. A stopped queue is empty, and all calls below do nothing to it. */
+void vq_stop(struct vq *q);
 bool vq_running(const struct vq *q);
 
 /*
  * Take the next request. 1 got one; 0 none waiting; -ENOBUFS the chain is legal but has more pieces
- * than room (nothing is consumed); -EPROTO the driver broke a rule, named in q->why: index or next
- * out of range, loop, writable before readable, hole, zero length, a table inside a table, a table
- * that was not negotiated or is empty or longer than the ring, more requests than entries. After
- * -EPROTO the queue must be stopped; the host is never harmed.
+ * (nr_out + nr_in) than room; -EPROTO the driver broke a rule, named in q->why: index or next out of
+ * range, loop, writable before readable, hole, zero length, a table inside a table, with a next, or
+ * in two regions, a table that was not negotiated or is empty or longer than the ring, more requests
+ * than entries. Nothing is consumed unless it is 1. After -EPROTO the queue must be stopped; the host
+ * is never harmed.
  */
 int vq_pop(struct vq *q, struct vq_chain *c);
-void vq_unpop(struct vq *q,
-              unsigned n); /* give the last n popped back, newest first; none of them pushed */
+/* Give back the last @n that were popped; none of them pushed. vq_pop() finds the oldest one first. */
+void vq_unpop(struct vq *q, unsigned n);
 
 /*
  * Record that @head is done and @written bytes went into its writable part. Not visible to the
@@ -87,13 +96,17 @@ void vq_push(struct vq *q, uint16_t head, uint32_t written);
 /* Make all pushes visible to the driver; nothing when there were none. */
 void vq_publish(struct vq *q);
 /*
- * After vq_publish(): does the driver want an interrupt for what was published since the last true
- * answer? At most once per batch.
+ * After vq_publish(): does the driver want an interrupt for what was published since the last time
+ * this was asked? Once per batch: it costs a full barrier.
  */
 bool vq_want_interrupt(struct vq *q);
 
+/* Kicks are not needed until vq_kicks_on(); advice, some may still come. */
 void vq_kicks_off(struct vq *q);
-/* Ask for kicks again. True: work slipped in meanwhile, so go round once more (kicks may stay on). */
+/*
+ * Ask for a kick at the next request. False: asked, and nothing is waiting. True: something is waiting
+ * already, so go round once more (whether a kick will come for it is open).
+ */
 bool vq_kicks_on(struct vq *q);
 
 #endif

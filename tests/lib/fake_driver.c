@@ -83,6 +83,12 @@ struct fake_buf fake_part(struct fake_buf b, uint32_t off, uint32_t len)
 
 /* ---- one split virtqueue */
 
+/* Entries from @from up to @to; both run free. */
+static uint16_t distance(uint16_t from, uint16_t to)
+{
+	return (uint16_t)(to - from);
+}
+
 void fake_vq_init(struct fake_vq *v, struct fake_mem *m, uint32_t num, uint64_t features)
 {
 	const uint64_t avail_len = 6 + 2 * (uint64_t)num, used_len = 6 + 8 * (uint64_t)num;
@@ -163,7 +169,7 @@ int fake_vq_add_table(struct fake_vq *v, const struct fake_buf *b, unsigned n, u
 		at = next;
 	}
 	v->free_head = at;
-	v->nr_free = u16_of(v->nr_free - nr);
+	v->nr_free = (uint16_t)(v->nr_free - nr);
 	v->count[head] = u16_of(nr);
 	fake_vq_raw_head(v, head);
 	return head;
@@ -194,15 +200,13 @@ bool fake_vq_wants_kick(struct fake_vq *v)
 		return !(le16toh(__atomic_load_n(&v->used->flags, __ATOMIC_SEQ_CST)) &
 		         VRING_USED_F_NO_NOTIFY);
 	event = fake_vq_raw_avail_event(v);
-	return u16_of((unsigned)(v->next_avail - event - 1)) <
-	       u16_of((unsigned)(v->next_avail - old));
+	return distance((uint16_t)(event + 1), v->next_avail) < distance(old, v->next_avail);
 }
 
 unsigned fake_vq_nr_used(const struct fake_vq *v)
 {
 	/* Acquire: the entries are complete before the index, vq_publish(). */
-	return u16_of((unsigned)(le16toh(__atomic_load_n(&v->used->idx, __ATOMIC_ACQUIRE)) -
-	                         v->next_used));
+	return distance(v->next_used, le16toh(__atomic_load_n(&v->used->idx, __ATOMIC_ACQUIRE)));
 }
 
 bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
@@ -222,7 +226,7 @@ bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 		last = v->link[last];
 	v->link[last] = v->free_head;
 	v->free_head = u16_of(id);
-	v->nr_free = u16_of((unsigned)(v->nr_free + v->count[id]));
+	v->nr_free = (uint16_t)(v->nr_free + v->count[id]);
 	v->count[id] = 0;
 	v->next_used++;
 	*head = id;

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/log.h"
+
+/* The steps of a driver in their order (virtio 1.2, 3.1.1). Several may come in one write. */
+static const struct step {
+	uint8_t bit;
+	uint8_t needs; /* what must be set before */
+	const char *name;
+} steps[] = {
+	{VIRTIO_CONFIG_S_ACKNOWLEDGE, 0, "ACKNOWLEDGE"},
+	{VIRTIO_CONFIG_S_DRIVER, VIRTIO_CONFIG_S_ACKNOWLEDGE, "DRIVER"},
+	{VIRTIO_CONFIG_S_FEATURES_OK, VIRTIO_CONFIG_S_DRIVER, "FEATURES_OK"},
+	{VIRTIO_CONFIG_S_DRIVER_OK, VIRTIO_CONFIG_S_FEATURES_OK, "DRIVER_OK"},
+};
+
+int virtio_init(struct virtio_dev *d)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < d->nr_queues; i++)
+		d->queue[i].kick_fd = -1;
+	for (unsigned i = 0; i < d->nr_queues && rc == 0; i++) {
+		d->queue[i].kick_fd = fd_eventfd();
+		rc = d->queue[i].kick_fd < 0 ? d->queue[i].kick_fd : 0;
+	}
+	if (rc < 0)
+		virtio_fini(d);
+	return rc;
+}
+
+/* Nothing of the device runs and no queue is served after this. */
+static void halt(struct virtio_dev *d)
+{
+	if (d->started) {
+		d->started = false;
+		d->ops->stop(d);
+	}
+	for (unsigned i = 0; i < d->nr_queues; i++)
+		vq_stop(&d->queue[i].vq);
+}
+
+void virtio_fini(struct virtio_dev *d)
+{
+	halt(d);
+	for (unsigned i = 0; i < d->nr_queues; i++)
+		fd_close(&d->queue[i].kick_fd);
+}
+
+/* ---- interrupts */
+
+/* DRIVER_OK, and no broken rule since. */
+static bool live(const struct virtio_dev *d)
+{
+	return (d->status & (VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) ==
+	       VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
+{
+	/* Release: what the interrupt is about comes before its bit. Partner: virtio_isr(). */
+	atomic_fetch_or_explicit(&d->isr, bit, memory_order_release);
+	d->interrupts++;
+	if (d->tops)
+		d->tops->interrupt(d->transport);
+}
+
+uint32_t virtio_isr(const struct virtio_dev *d)
+{
+	/* Acquire: partner raise_interrupt(). */
+	return atomic_load_explicit(&d->isr, memory_order_acquire);
+}
+
+void virtio_isr_ack(struct virtio_dev *d, uint32_t bits)
+{
+	/*
+	 * Acquire: a driver that scans its rings after the ack finds whatever the bits that it has
+	 * just cleared were about. Partner: raise_interrupt().
+	 */
+	atomic_fetch_and_explicit(&d->isr, ~bits, memory_order_acq_rel);
+}
+
+void virtio_used(struct virtio_dev *d)
+{
+	if (live(d))
+		raise_interrupt(d, VIRTIO_MMIO_INT_VRING);
+}
+
+void virtio_config(struct virtio_dev *d)
+{
+	/*
+	 * Relaxed: config space is read on the loop thread, as this runs, and a driver that saw the
+	 * new bytes got them from there, so it sees the new generation as well.
+	 */
+	atomic_fetch_add_explicit(&d->config_generation, 1, memory_order_relaxed);
+	if (live(d))
+		raise_interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+}
+
+void virtio_kick(struct virtio_dev *d, uint32_t queue)
+{
+	if (queue < d->nr_queues)
+		fd_event_set(d->queue[queue].kick_fd);
+}
+
+/* ---- when it goes wrong */
+
+static void needs_reset(struct virtio_dev *d)
+{
+	const bool tell = live(d);
+
+	halt(d);
+	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (tell) /* virtio 1.2, 2.1.2 */
+		raise_interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+}
+
+void virtio_broken(struct virtio_dev *d, const char *why)
+{
+	if (d->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	d->broken++;
+	log_guest("%s: driver broke a rule: %s", d->name, why);
+	needs_reset(d);
+}
+
+/* ---- features */
+
+uint32_t virtio_offered(const struct virtio_dev *d, uint32_t page)
+{
+	return page > 1 ? 0 : u32_of(d->offered >> (32 * page));
+}
+
+void virtio_accept(struct virtio_dev *d, uint32_t page, uint32_t bits)
+{
+	const unsigned shift = 32 * (page & 1);
+
+	if (page > 1 || (d->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	d->asked &= ~((uint64_t)UINT32_MAX << shift);
+	d->asked |= (uint64_t)bits << shift;
+}
+
+/* FEATURES_OK: do we run with what the driver asked for? (virtio 1.2, 2.2.2) */
+static bool features_fit(struct virtio_dev *d)
+{
+	const char *why = NULL;
+
+	if (d->asked & ~d->offered)
+		why = "bits that were not offered";
+	else if (!(d->asked & FEATURE(VIRTIO_F_VERSION_1)))
+		why = "VERSION_1 is missing";
+	else if (d->ops->features_ok && !d->ops->features_ok(d, d->asked))
+		why = "bits without those that they need";
+	if (!why) {
+		d->accepted = d->asked;
+		return true;
+	}
+	log_guest("%s: features 0x%" PRIx64 " of the driver refused: %s (offered: 0x%" PRIx64 ")",
+	          d->name, d->asked, why, d->offered);
+	return false;
+}
+
+/* ---- queues */
+
+struct virtio_queue *virtio_queue_at(struct virtio_dev *d, uint32_t sel, bool to_change)
+{
+	const uint8_t state = d->status & (VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK |
+	                                   VIRTIO_CONFIG_S_NEEDS_RESET);
+
+	if (sel >= d->nr_queues)
+		return NULL;
+	if (to_change && (state != VIRTIO_CONFIG_S_DRIVER || d->queue[sel].ready))
+		return NULL;
+	return &d->queue[sel];
+}
+
+void virtio_queue_ready(struct virtio_dev *d, uint32_t sel, bool ready)
+{
+	struct virtio_queue *q = virtio_queue_at(d, sel, ready);
+
+	if (!q)
+		return;
+	q->ready = ready;
+	if (!ready)
+		vq_stop(&q->vq);
+}
+
+/* False after virtio_broken(). */
+static bool start_queue(struct virtio_dev *d, unsigned i)
+{
+	const struct vq_features f = {
+		.event_idx = d->accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
+		.indirect = d->accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+	};
+	struct virtio_queue *q = &d->queue[i];
+	char why[160];
+	int rc = -EINVAL;
+
+	if (q->addr.num <= q->num_max)
+		rc = vq_start(&q->vq, d->mem, &q->addr, f);
+	if (rc == 0)
+		return true;
+	snprintf(why, sizeof(why),
+	         "queue %u (%" PRIu32 " of at most %" PRIu32 " entries at 0x%" PRIx64 ", 0x%" PRIx64
+	         ", 0x%" PRIx64 "): %s",
+	         i, q->addr.num, q->num_max, q->addr.desc, q->addr.avail, q->addr.used,
+	         rc == -EFAULT ? "outside guest memory" : "bad size or alignment");
+	virtio_broken(d, why);
+	return false;
+}
+
+/* ---- status */
+
+static void start(struct virtio_dev *d)
+{
+	int rc;
+
+	for (unsigned i = 0; i < d->nr_queues; i++)
+		if (d->queue[i].ready && !start_queue(d, i))
+			return;
+	rc = d->ops->start(d);
+	if (rc < 0) {
+		log_error("%s: cannot start: %s", d->name, strerror(-rc));
+		needs_reset(d);
+		return;
+	}
+	d->started = true;
+	if (!live(d)) /* the device looked into its queues at once and found a broken rule */
+		halt(d);
+}
+
+static void reset(struct virtio_dev *d)
+{
+	halt(d);
+	for (unsigned i = 0; i < d->nr_queues; i++) {
+		struct virtio_queue *q = &d->queue[i];
+
+		q->addr = (struct vq_addr){0};
+		q->ready = false;
+		fd_event_take(q->kick_fd);
+	}
+	d->asked = 0;
+	d->accepted = 0;
+	d->status = 0;
+	/* After halt(): nobody sets a bit any more. ConfigGeneration goes on counting. */
+	atomic_store_explicit(&d->isr, 0, memory_order_relaxed);
+}
+
+void virtio_set_status(struct virtio_dev *d, uint32_t status)
+{
+	if (status == 0) {
+		reset(d);
+		return;
+	}
+	/* Bits that are set stay set (virtio 1.2, 2.1.1), whatever is written. */
+	d->status |= status & VIRTIO_CONFIG_S_FAILED;
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		const struct step *s = &steps[i];
+
+		if (!(status & s->bit) || (d->status & s->bit))
+			continue;
+		if ((d->status & s->needs) != s->needs ||
+		    (d->status & (VIRTIO_CONFIG_S_FAILED | VIRTIO_CONFIG_S_NEEDS_RESET))) {
+			log_guest("%s: status 0x%02x to 0x%02" PRIx32 ": %s is not the next step",
+			          d->name, d->status, status, s->name);
+			return;
+		}
+		if (s->bit == VIRTIO_CONFIG_S_FEATURES_OK && !features_fit(d))
+			return;
+		d->status |= s->bit;
+		if (s->bit == VIRTIO_CONFIG_S_DRIVER_OK)
+			start(d);
+	}
+}
+
+/* ---- config space */
+
+void virtio_config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t len)
+{
+	memset(buf, 0, len);
+	if (off < d->ops->config_len)
+		d->ops->config_read(d, off, buf, min_u32(len, d->ops->config_len - off));
+}
+
+void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len)
+{
+	if (d->ops->config_write && off < d->ops->config_len)
+		d->ops->config_write(d, off, buf, min_u32(len, d->ops->config_len - off));
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "devices/virtio_mmio.h"
+
+/* Version 2 of the registers only. */
+#define VIRTIO_MMIO_NO_LEGACY
+
+#include <inttypes.h>
+#include <linux/virtio_mmio.h>
+
+#include "devices/virtio.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/le.h"
+#include "vmm/core/log.h"
+#include "vmm/core/loop.h"
+
+_Static_assert(VIRTIO_MMIO_CONFIG < VIRTIO_MMIO_SIZE, "config space lies in the region");
+
+#define MAGIC   0x74726976u /* "virt" */
+#define VERSION 2u
+#define VENDOR  0x6c6c6562u /* "bell" */
+#define NO_SHM  UINT32_MAX  /* virtio 1.2, 4.2.2: length of a region that does not exist */
+
+/* One access on its way from a vCPU to the loop thread. */
+struct access {
+	struct virtio_mmio *t;
+	uint32_t off;
+	unsigned size;
+	uint64_t val;
+};
+
+static void interrupt(void *transport)
+{
+	const struct virtio_mmio *t = transport;
+
+	irq_pulse(&t->irq);
+}
+
+static const struct virtio_transport_ops transport_ops = {
+	.interrupt = interrupt,
+};
+
+void virtio_mmio_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_line irq)
+{
+	*t = (struct virtio_mmio){.dev = dev, .irq = irq};
+	dev->tops = &transport_ops;
+	dev->transport = t;
+}
+
+/* ---- on the loop thread */
+
+static void config_read(void *arg)
+{
+	struct access *a = arg;
+	uint8_t buf[8] = {0};
+
+	virtio_config_read(a->t->dev, a->off - VIRTIO_MMIO_CONFIG, buf, a->size);
+	a->val = get_le64(buf);
+}
+
+static void config_write(void *arg)
+{
+	struct access *a = arg;
+	uint8_t buf[8];
+
+	put_le64(buf, a->val);
+	virtio_config_write(a->t->dev, a->off - VIRTIO_MMIO_CONFIG, buf, a->size);
+}
+
+static void reg_read(void *arg)
+{
+	struct access *a = arg;
+	struct virtio_mmio *t = a->t;
+	const struct virtio_queue *q = virtio_queue_at(t->dev, t->queue_sel, false);
+
+	switch (a->off) {
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		a->val = virtio_offered(t->dev, t->feature_sel);
+		break;
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		a->val = q ? q->num_max : 0;
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		a->val = q ? q->ready : 0;
+		break;
+	case VIRTIO_MMIO_STATUS:
+		a->val = t->dev->status;
+		break;
+	default: /* write-only, or none */
+		a->val = 0;
+		break;
+	}
+}
+
+static void set_low(gpa_t *addr, uint32_t half)
+{
+	*addr = (*addr & ~(gpa_t)UINT32_MAX) | half;
+}
+
+static void set_high(gpa_t *addr, uint32_t half)
+{
+	*addr = (*addr & UINT32_MAX) | (gpa_t)half << 32;
+}
+
+/* What the driver wants of the selected queue: judged at DRIVER_OK, ignored when it comes too late. */
+static void queue_write(struct virtio_mmio *t, uint32_t off, uint32_t val)
+{
+	struct virtio_queue *q = virtio_queue_at(t->dev, t->queue_sel, true);
+
+	if (!q)
+		return;
+	switch (off) {
+	case VIRTIO_MMIO_QUEUE_NUM:
+		q->addr.num = val;
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+		set_low(&q->addr.desc, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		set_high(&q->addr.desc, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+		set_low(&q->addr.avail, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		set_high(&q->addr.avail, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+		set_low(&q->addr.used, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		set_high(&q->addr.used, val);
+		break;
+	default: /* read-only, or none */
+		break;
+	}
+}
+
+static void status_write(struct virtio_mmio *t, uint32_t val)
+{
+	virtio_set_status(t->dev, val);
+	if (val == 0)
+		t->feature_sel = t->accept_sel = t->queue_sel = 0;
+}
+
+static void reg_write(void *arg)
+{
+	struct access *a = arg;
+	struct virtio_mmio *t = a->t;
+	const uint32_t val = u32_of(a->val);
+
+	switch (a->off) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		t->feature_sel = val;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		t->accept_sel = val;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		virtio_accept(t->dev, t->accept_sel, val);
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		t->queue_sel = val;
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		virtio_queue_ready(t->dev, t->queue_sel, val != 0);
+		break;
+	case VIRTIO_MMIO_STATUS:
+		status_write(t, val);
+		break;
+	default:
+		queue_write(t, a->off, val);
+		break;
+	}
+}
+
+/* ---- on vCPU threads */
+
+/* Control registers take aligned 32-bit accesses only (virtio 1.2, 4.2.2). */
+static bool width_ok(const struct virtio_mmio *t, uint64_t off, unsigned size)
+{
+	if (size == 4 && off % 4 == 0)
+		return true;
+	log_guest("%s: access of %u bytes to register 0x%03" PRIx64
+	          ": only 4, aligned, have a meaning",
+	          t->dev->name, size, off);
+	return false;
+}
+
+static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
+{
+	struct virtio_mmio *t = dev;
+	struct access a = {.t = t, .off = u32_of(off), .size = size};
+
+	if (off >= VIRTIO_MMIO_CONFIG) {
+		loop_call(t->dev->loop, config_read, &a);
+		return a.val;
+	}
+	if (!width_ok(t, off, size))
+		return 0;
+	switch (off) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return MAGIC;
+	case VIRTIO_MMIO_VERSION:
+		return VERSION;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return t->dev->ops->id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return VENDOR;
+	case VIRTIO_MMIO_INTERRUPT_STATUS: /* at every interrupt, so without a trip to the loop */
+		return virtio_isr(t->dev);
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		return NO_SHM;
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return atomic_load_explicit(&t->dev->config_generation, memory_order_relaxed);
+	default:
+		loop_call(t->dev->loop, reg_read, &a);
+		return a.val;
+	}
+}
+
+static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+	struct virtio_mmio *t = dev;
+	struct access a = {.t = t, .off = u32_of(off), .size = size, .val = val};
+
+	if (off >= VIRTIO_MMIO_CONFIG) {
+		loop_call(t->dev->loop, config_write, &a);
+		return;
+	}
+	if (!width_ok(t, off, size))
+		return;
+	switch (off) {
+	case VIRTIO_MMIO_QUEUE_NOTIFY: /* only when no ioeventfd took it */
+		virtio_kick(t->dev, u32_of(val));
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		virtio_isr_ack(t->dev, u32_of(val));
+		break;
+	default:
+		loop_call(t->dev->loop, reg_write, &a);
+		break;
+	}
+}
+
+const struct bus_ops virtio_mmio_bus_ops = {
+	.read = mmio_read,
+	.write = mmio_write,
+};
