@@ -9,10 +9,10 @@
  *   0000'8000  page tables: identity map of the low 4 GiB in 2 MiB pages
  *   0000'e000  command line
  *   0001'0000  setup_data header and device tree
- *   0002'0000  first address that a bare-metal image may use
- *   000a'0000  reserved for the guest: nothing but
- *   000e'0000     ACPI tables
- *   0010'0000  RAM, kernel, initrd
+ *   0002'0000  free
+ *   000a'0000  reserved in the memory map, because of
+ *   000e'0000     ACPI tables, RSDP first
+ *   0010'0000  kernel, initrd: nothing of ours from here on
  *   c000'0000  hole: RAM goes on at 4 GiB
  *   d000'0f00     virtio-mmio devices, one every 0x2000
  *   fea0'0200     sleep control, sleep status, reset
@@ -38,10 +38,9 @@
 #define LAYOUT_PD        0xa000u /* four pages, one per GiB */
 #define LAYOUT_CMDLINE   0xe000u
 #define LAYOUT_DTB       0x10000u
-#define LAYOUT_IMAGE_MIN 0x20000u
 #define LAYOUT_LOW_END   0xa0000u
 #define LAYOUT_ACPI      0xe0000u
-#define LAYOUT_HIGH      0x100000u
+#define LAYOUT_HIGH      0x100000u /* images are loaded here or above */
 #define LAYOUT_RAM_MIN   0x200000u /* less RAM is no machine */
 
 #define LAYOUT_HOLE     UINT64_C(0xc0000000)

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch/x86_64/boot_linux.c - bzImage (kernel: Documentation/arch/x86/boot.rst, 1.15 "64-bit boot protocol") */
+#include <asm/bootparam.h>
+#include <string.h>
+
+#include "arch/x86_64/boot.h"
+#include "arch/x86_64/entry.h"
+#include "arch/x86_64/layout.h"
+#include "boot/bzimage.h"
+#include "boot/fdt.h"
+
+#define LOADER_UNDEFINED 0xffu /* type_of_loader without a number of its own */
+
+_Static_assert(sizeof(struct setup_data) == BOOT_SETUP_DATA_BYTES, "room in front of the tree");
+_Static_assert(sizeof(struct boot_params) == 4096, "zero page");
+
+static void fill_e820(const struct boot_job *job, struct boot_params *bp)
+{
+	struct boot_mem mem[BOOT_MEM_MAX];
+	unsigned nr = boot_memory_map(job->cfg->map, mem);
+
+	for (unsigned i = 0; i < nr; i++)
+		bp->e820_table[i] = (struct boot_e820_entry){
+			.addr = mem[i].base, .size = mem[i].size, .type = mem[i].type};
+	bp->e820_entries = u8_of(nr);
+}
+
+/*
+ * A device tree and ACPI do not mix: the I/O-APIC belongs to the one that is read first, and with ACPI
+ * enabled Linux (6.12.18 and later) does not look for it in the tree at all, so that no device of the
+ * tree would have an interrupt. Without ACPI tables the tree is all there is.
+ */
+static int describe_machine(const struct boot_job *job, struct boot_params *bp)
+{
+	struct setup_data *sd;
+	int len;
+
+	if (job->cfg->map->announce != ANNOUNCE_FDT) {
+		bp->acpi_rsdp_addr = LAYOUT_ACPI;
+		return boot_write_acpi(job);
+	}
+	len = boot_write_fdt(job, true);
+	if (len < 0)
+		return len;
+	sd = boot_place(job, LAYOUT_DTB, sizeof(*sd));
+	*sd = (struct setup_data){.type = SETUP_DTB, .len = (uint32_t)len};
+	bp->hdr.setup_data = LAYOUT_DTB;
+	return 0;
+}
+
+static int fill_zero_page(const struct boot_job *job, const struct bzimage *b)
+{
+	struct boot_params *bp = boot_place(job, LAYOUT_ZERO_PAGE, sizeof(*bp));
+
+	memcpy(&bp->hdr, b->header, b->header_len);
+	bp->hdr.type_of_loader = LOADER_UNDEFINED;
+	bp->hdr.code32_start = u32_of(b->load);
+	bp->hdr.cmd_line_ptr = LAYOUT_CMDLINE;
+	bp->hdr.ramdisk_image = u32_of(job->initrd.base);
+	bp->ext_ramdisk_image = u32_of(job->initrd.base >> 32u);
+	bp->hdr.ramdisk_size = u32_of(job->initrd.size);
+	bp->ext_ramdisk_size = u32_of(job->initrd.size >> 32u);
+	fill_e820(job, bp);
+	return describe_machine(job, bp);
+}
+
+int boot_linux(struct boot_job *job, struct arch_entry *entry)
+{
+	struct bzimage b;
+	int ret;
+
+	ret = bzimage_load(&job->kernel, job->cfg->mem, &b);
+	if (ret < 0)
+		return ret;
+	if (job->initrd_file.fd >= 0 && (ret = image_check_initrd(&job->initrd_file)) < 0)
+		return ret;
+	ret = boot_load_initrd(job, b.load + b.init_size, b.initrd_max);
+	if (ret < 0)
+		return ret;
+	ret = boot_write_cmdline(job, b.cmdline_max);
+	if (ret < 0)
+		return ret;
+	ret = fill_zero_page(job, &b);
+	if (ret < 0)
+		return ret;
+	boot_write_gdt(job, GDT_CODE64);
+	boot_write_page_tables(job);
+	entry->mode = ENTRY_LONG;
+	entry->pc = b.entry;
+	entry->arg[ENTRY_RSI] = LAYOUT_ZERO_PAGE;
+	entry->arg[ENTRY_RSP] = LAYOUT_STACK_TOP;
+	return 0;
+}
