@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs what building and testing doorbell needs on Debian 12, and fetches the stock kernels for
 # the lab and its guests. Does nothing, and says nothing, when everything is there already.
 set -euo pipefail

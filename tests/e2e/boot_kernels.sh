@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # needs: kvm
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # Boots of a stock kernel, and the ways in which a guest ends.
@@ -55,7 +56,7 @@ twice() {
 test_a_reboot_restarts_the_guest_when_asked() {
 	vm_start --net user --on-reboot restart -c 2 -a "$(append_agent)" "$bzimage"
 	vm_expect @agent
-	echo '1 reboot -f' >"$work/in"
+	guest_tell again 'reboot -f'
 	wait_for "$boot_limit" "the second boot" twice
 	guest 'ping -c 1 -W 10 10.0.2.2' || fail "no network after the restart"
 	guest_off
@@ -105,6 +106,20 @@ test_stdin_may_be_empty() {
 		-a "$(append_run 'echo; echo @fine')" "$bzimage"
 	vm_expect_status 0
 	vm_says @fine || fail "no output"
+}
+
+test_ctrl_a_x_ends_and_the_terminal_is_restored() {
+	local run
+	run=$(printf '%q ' "$doorbell" run -m 256M -i "$initrd" --net none -a "$base_append" "$bzimage")
+	# script(1) gives it a terminal; what we write is typed there.
+	vm_run script -qec "stty -a >$work/before; $run; echo; echo @status \$?; stty -a >$work/after" /dev/null
+	vm_expect "Leave with"
+	printf '%s\n' 'printf "@%x\n" 255' >"$work/in"
+	vm_expect @ff
+	printf '\001x' >"$work/in"
+	vm_expect @status 20
+	diff "$work/before" "$work/after" || fail "terminal settings have changed"
+	vm_expect_status 0
 }
 
 main "$@"

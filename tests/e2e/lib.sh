@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What every end-to-end test uses. A test file sources this, defines functions test_<sentence> and
 # ends with `main "$@"`. They run in the order of the file, each in a subshell with `set -eu`:
 #   fail REASON   ends the test as failed        skip REASON   ends it as skipped
@@ -121,12 +122,17 @@ append_agent() {
 	echo "$base_append $* agent"
 }
 
+# Has a command run in a guest started with append_agent, and does not wait.
+guest_tell() { # ID COMMAND
+	printf '%s %s\n' "$1" "$(base64 -w 0 <<<"$2")" >"$work/in"
+}
+
 # Runs a command in a guest started with append_agent; prints its output, returns its status.
 guest() {
 	local id=$RANDOM$RANDOM from end=$((SECONDS + guest_limit + 5)) rc=""
 	from=$(($(stat -c %s "$work/console") + 1))
 	echo "+ guest: $*"
-	printf '%s %s\n' "$id" "$*" >"$work/in"
+	guest_tell "$id" "$*"
 	while :; do
 		rc=$(tail -c "+$from" "$work/console" | tr -d '\r' | sed -n "s/^@rc $id \([0-9]*\)\$/\1/p")
 		[ -z "$rc" ] || break
@@ -140,7 +146,7 @@ guest() {
 
 # Shuts a guest with agent down and expects a clean end.
 guest_off() {
-	printf '0 poweroff -f\n' >"$work/in"
+	guest_tell off 'poweroff -f'
 	vm_expect_status 0
 }
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # needs: kvm tap
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # Networks that are set up in another way; each with a guest of its own.
@@ -67,6 +68,71 @@ test_a_restricted_guest_reaches_nothing_outside() {
 	kill -0 $pid || fail "something arrived outside: $(cat "$work/netcheck")"
 	kill $pid
 	guest_off
+}
+
+# one_line STATUS REGEX COMMAND...: a refusal, in one line
+one_line() {
+	local rc=0 status=$1 regex=$2
+	shift 2
+	timeout 60 "$@" </dev/null >"$work/stdout" 2>"$work/stderr" 9>&- || rc=$?
+	cat "$work/stderr"
+	# shellcheck disable=SC2053 # a pattern
+	[[ $rc = $status ]] || fail "status $rc instead of $status$(vm_error)"
+	[ "$(wc -l <"$work/stderr")" = 1 ] || fail "$(wc -l <"$work/stderr") lines on stderr"
+	grep -qiE -e "$regex" "$work/stderr" || fail "'$(cat "$work/stderr")' lacks '$regex'"
+}
+
+test_a_busy_tap_is_named() {
+	need_tap
+	tap_add dbbusy0
+	"$tools/tapfd" dbbusy0 sleep 60 >/dev/null 2>&1 9>&- &
+	wait_for 10 "the TAP to be taken" carrier dbbusy0
+	one_line 1 'dbbusy0.*(busy|in use)' "$doorbell" run -i "$initrd" --net tap,ifname=dbbusy0 "$bzimage"
+	kill $!
+	ip link del dbbusy0
+}
+
+carrier() { # NAME: has somebody opened this TAP?
+	ip link show "$1" | grep -q LOWER_UP
+}
+
+test_a_tap_without_the_right_to_it_is_refused() {
+	need_tap
+	chmod 666 /dev/kvm /dev/net/tun
+	tap_add dbroot0
+	ip tuntap del dev dbroot0 mode tap
+	ip tuntap add dev dbroot0 mode tap user 1
+	cp "$doorbell" "$work/doorbell" # the tree may be closed to others
+	chmod 755 "$work" "$work/doorbell"
+	one_line 1 'dbroot0.*(permitted|permission|denied|right)' \
+		setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
+		"$work/doorbell" run --net tap,ifname=dbroot0 "$(readable "$bzimage")"
+	one_line 1 'dbnone0.*(permitted|permission|denied|right)' \
+		setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
+		"$work/doorbell" run --net tap,ifname=dbnone0 "$(readable "$bzimage")"
+	ip link del dbroot0
+}
+
+# A copy that everybody can read.
+readable() {
+	install -m 644 "$1" "$work/readable"
+	echo "$work/readable"
+}
+
+test_a_failed_start_removes_the_tap_it_created() {
+	need_tap
+	one_line '[12]' '17997' "$doorbell" run -i "$initrd" --net tap,ifname=dbgone0 \
+		--net user,hostfwd=tcp:127.0.0.1:17997-:1,hostfwd=tcp:127.0.0.1:17997-:2 "$bzimage"
+	! tap_exists dbgone0 || fail "dbgone0 was left behind"
+}
+
+test_a_killed_run_leaves_no_tap() {
+	need_tap
+	vm_start --net tap,ifname=dbkill0 -a "$(append_agent net0=$it/24)" "$bzimage"
+	vm_expect @agent
+	tap_exists dbkill0
+	vm_kill
+	! tap_exists dbkill0 || fail "dbkill0 was left behind"
 }
 
 main "$@"

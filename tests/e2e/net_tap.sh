@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # needs: kvm tap
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # One guest on a TAP that exists already: ping, traffic both ways, links that go down and up, the

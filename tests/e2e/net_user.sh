@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # needs: kvm
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # One guest with user networking (slirp): addresses, names, traffic both ways, forwarded ports.

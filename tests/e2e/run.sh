@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the end-to-end tests on this machine, which may be the lab's emulated host. See --help.
 set -euo pipefail
 
@@ -9,7 +10,7 @@ usage: tests/e2e/run.sh [OPTION...] [FILE...]
 Runs the tests of tests/e2e/*_*.sh (or of the FILEs) here, in a network namespace of its own, and
 prints one line for each: "ok NAME", "not ok NAME - reason" or "skip NAME - reason".
 
-  --native       only those that boot no Linux (the second line of the file says `needs: nothing`)
+  --native       only those that boot no Linux (the third line of the file says `needs: nothing`)
   --guests       only the others
   --only REGEX   only tests whose NAME matches
   --list         prints the names
@@ -46,13 +47,20 @@ done
 
 wanted() { # FILE
 	local native=no
-	sed -n 2p "$1" | grep -q 'needs: nothing' && native=yes
+	sed -n 3p "$1" | grep -q 'needs: nothing' && native=yes
 	[ $which = all ] || [ "$which-$native" = native-yes ] || [ "$which-$native" = guests-no ]
 }
 
 if [ -z "$list" ] && [ "$(id -u)" = 0 ] && [ -z "${E2E_INSIDE:-}" ]; then
 	# Interfaces, ports and /etc/resolv.conf of the machine stay untouched, and all of ours vanish.
 	E2E_INSIDE=1 exec unshare --net --mount --propagation private -- "$0" "${args[@]}"
+fi
+if [ -z "$list" ]; then
+	[ -x "$DOORBELL" ] || { echo "e2e: there is no $DOORBELL, run make first" >&2 && exit 2; }
+	copy=$(mktemp -d) # somebody may build while the tests run
+	trap 'rm -rf "$copy"' EXIT
+	install -m 755 "$DOORBELL" "$copy/doorbell"
+	DOORBELL=$copy/doorbell
 fi
 if [ -n "${E2E_INSIDE:-}" ]; then
 	ip link set lo up

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Takes the command line of `doorbell run` as far as the end-to-end tests use it, and runs QEMU's
 # microvm instead. A test that fails with this one too is a wrong test.
 # shellcheck disable=SC2054 # commas belong to QEMU's options
@@ -19,7 +20,7 @@ add_net() { # KIND,KEY=VALUE...: two options of QEMU
 		esac
 	done
 	case $kind in
-	none) return ;;
+	none) nets=(-nic none) && return ;;
 	tap) rest+=,vhost=off ;;
 	esac
 	# In front: -object looks for the netdev.

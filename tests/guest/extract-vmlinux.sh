@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Unpacks the ELF kernel out of an x86 bzImage. Where it lies in the file is said by the setup header
 # (boot protocol 2.08 and later): sectors before the 32-bit code, offset and length of the payload.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds the tools for tests (static C programs) and the guests' initramfs: build/guest/. Both are
 # left alone when nothing has changed.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Packs an initramfs: busybox, kernel modules in the order in which they have to be loaded, an init,
 # and further files. Used for the guests and for the emulated host. Does nothing when no input changed.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs a command as root on an emulated host with KVM, TAP and vhost-net. See --help.
 # shellcheck disable=SC2054 # commas belong to QEMU's options
 # shellcheck disable=SC2317 # clean_up is called by a trap

@@ -1,0 +1,261 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: nothing
+# Input that cannot work gives one clear line and status 2 (1 when it is the host that refuses), before
+# anything has started, and leaves nothing behind.
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+. "$(dirname "$0")/lib.sh"
+
+# refused STATUS REGEX ARGUMENT... : what doorbell must answer to the arguments; STATUS is a pattern.
+refused() {
+	local status=$1 regex=$2 rc=0
+	shift 2
+	mkdir -p "$work/empty"
+	ip -o link >"$work/links" 2>/dev/null
+	echo "+ doorbell $*"
+	(cd "$work/empty" && exec timeout 30 "$doorbell" "$@" </dev/null >"$work/stdout" 2>"$work/stderr" 9>&-) ||
+		rc=$?
+	cat "$work/stderr"
+	# shellcheck disable=SC2053 # a pattern
+	[[ $rc = $status ]] || fail "status $rc instead of $status for: $*$(vm_error)"
+	[ "$(wc -l <"$work/stderr")" = 1 ] || fail "$(wc -l <"$work/stderr") lines on stderr for: $*"
+	grep -qiE -e "$regex" "$work/stderr" || fail "'$(cat "$work/stderr")' lacks '$regex' for: $*"
+	[ ! -s "$work/stdout" ] || fail "something on stdout for: $*"
+	[ -z "$(ls -A "$work/empty")" ] || fail "left a file behind: $(ls -A "$work/empty")"
+	ip -o link 2>/dev/null | cut -d: -f2 | diff <(cut -d: -f2 "$work/links") - >/dev/null ||
+		fail "left an interface behind: $*"
+}
+
+# A file of N bytes that begins with the given ones: bytes FILE SIZE FORMAT-FOR-PRINTF
+bytes() {
+	# shellcheck disable=SC2059 # that is what it is for
+	printf "$3" >"$1"
+	truncate -s "$2" "$1"
+}
+
+kernel() { # REGEX FILE: a file that is no kernel for us
+	refused 2 "$1" run --net none -i "$initrd" "$2"
+}
+
+test_no_kernel_is_said() {
+	refused 2 'kernel' run
+	refused 2 'kernel' run -m 64M
+}
+
+test_two_kernels_are_too_many() {
+	refused 2 'one kernel' run "$bzimage" "$bzimage"
+}
+
+test_a_missing_kernel_is_named() {
+	kernel 'nowhere/kernel.*no such file' "$work/nowhere/kernel"
+}
+
+test_a_directory_is_no_kernel() {
+	kernel 'directory' "$work"
+}
+
+test_an_empty_kernel_is_refused() {
+	: >"$work/empty-kernel"
+	kernel 'empty' "$work/empty-kernel"
+}
+
+test_a_truncated_bzimage_is_refused() {
+	local n
+	for n in 300 600 5000 1000000; do
+		head -c $n "$bzimage" >"$work/cut"
+		kernel 'cut' "$work/cut"
+	done
+}
+
+test_a_truncated_vmlinux_is_refused() {
+	local n
+	for n in 20 64 100 4000 10000000; do
+		head -c $n "$vmlinux" >"$work/cut"
+		kernel 'cut' "$work/cut"
+	done
+}
+
+test_an_arm64_image_is_named_for_what_it_is() {
+	bytes "$work/image" 65536 "$(printf '%56s' '' | sed 's/ /\\0/g')ARMd"
+	kernel 'arm64' "$work/image"
+}
+
+test_packed_files_are_named_for_what_they_are() {
+	gzip -c "$initrd" >"$work/packed.gz"
+	kernel 'gzip' "$work/packed.gz"
+	xz -0 -c "$tools/verdict" >"$work/packed.xz"
+	kernel 'xz' "$work/packed.xz"
+	bytes "$work/packed.zst" 4096 '\x28\xb5\x2f\xfd'
+	kernel 'zst' "$work/packed.zst"
+}
+
+test_elf_files_of_other_machines_are_refused() {
+	bytes "$work/elf32" 4096 '\x7fELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3\0\1\0\0\0'
+	kernel '32.bit' "$work/elf32"
+	bytes "$work/elf-arm" 4096 '\x7fELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\xb7\0\1\0\0\0'
+	kernel 'arm|aarch64|machine' "$work/elf-arm"
+}
+
+test_text_and_noise_are_no_kernels() {
+	echo 'I am not a kernel.' >"$work/text"
+	kernel 'text' "$work/text"
+	tail -c 50000 "$bzimage" >"$work/noise"
+	kernel 'noise' "$work/noise"
+}
+
+test_a_missing_initrd_is_named() {
+	refused 2 'nowhere/initrd' run --net none -i "$work/nowhere/initrd" "$bzimage"
+}
+
+test_an_empty_initrd_is_refused() {
+	: >"$work/empty-initrd"
+	refused 2 'initrd' run --net none -i "$work/empty-initrd" "$bzimage"
+}
+
+test_an_initrd_that_does_not_fit_is_refused() {
+	truncate -s 200M "$work/large"
+	refused 2 'fit|large|memory' run --net none -m 128M -i "$work/large" "$bzimage"
+	rm "$work/large"
+}
+
+test_a_kernel_that_does_not_fit_is_refused() {
+	refused 2 'fit|large|memory' run --net none -m 8M "$bzimage"
+	refused 2 'fit|large|memory' run --net none -m 16M "$vmlinux"
+}
+
+test_a_command_line_that_is_too_long_is_refused() {
+	refused 2 'command line' run --net none -a "$(printf '%5000s' '' | tr ' ' x)" "$bzimage"
+}
+
+test_an_unknown_command_is_refused() {
+	refused 2 'frobnicate' frobnicate
+}
+
+test_an_unknown_option_is_named() {
+	refused 2 'frobnicate' run --frobnicate "$bzimage"
+	refused 2 'memo' run --memo 64M "$bzimage"
+	refused 2 'X' run -X "$bzimage"
+}
+
+test_an_option_without_its_value_is_refused() {
+	refused 2 'append' run "$bzimage" --append
+	refused 2 'mem|-m' run "$bzimage" -m
+}
+
+test_wrong_values_are_named_with_what_is_allowed() {
+	local value
+	for value in 0 1M 12x -5 '' 99999999999999999999 513G; do
+		refused 2 "mem.*'$value'.*|mem.*$value" run --net none -m "$value" "$bzimage"
+	done
+	for value in 0 -1 x 100000 ''; do
+		refused 2 'cpus' run --net none -c "$value" "$bzimage"
+	done
+	refused 2 'console.*stdio.*none.*file' run --net none --console vga "$bzimage"
+	refused 2 'announce.*acpi' run --net none --announce smoke "$bzimage"
+	refused 2 'on-reboot.*exit.*restart' run --net none --on-reboot never "$bzimage"
+	for value in 0 -1 soon; do
+		refused 2 'timeout' run --net none --timeout "$value" "$bzimage"
+	done
+}
+
+test_an_unknown_kind_of_network_is_named() {
+	refused 2 'carrier-pigeon.*user.*tap' run --net carrier-pigeon "$bzimage"
+	refused 2 'tap0.*user' run --net tap0 "$bzimage"
+}
+
+test_unknown_network_keys_are_named_with_those_that_exist() {
+	refused 2 'colour.*mac' run --net user,colour=red "$bzimage"
+	refused 2 'ma[^c].*mac' run --net user,ma=52:54:00:00:00:01 "$bzimage"
+	refused 2 'hostfwd.*mac|hostfwd.*ifname' run --net tap,hostfwd=tcp:127.0.0.1:1-:1 "$bzimage"
+}
+
+test_wrong_mac_addresses_are_refused() {
+	refused 2 'mac.*multicast' run --net user,mac=01:00:5e:00:00:01 "$bzimage"
+	refused 2 'mac' run --net user,mac=00:00:00:00:00:00 "$bzimage"
+	refused 2 'mac' run --net user,mac=52:54:00:12:34 "$bzimage"
+	refused 2 'mac' run --net user,mac=52:54:00:12:34:5g "$bzimage"
+	refused 2 'mac' run --net user,mac= "$bzimage"
+}
+
+test_wrong_network_values_are_refused() {
+	refused 2 'mtu' run --net user,mtu=10 "$bzimage"
+	refused 2 'mtu' run --net user,mtu=70000 "$bzimage"
+	refused 2 'queue-size' run --net user,queue-size=100 "$bzimage"
+	refused 2 'queue-size' run --net user,queue-size=4096 "$bzimage"
+	refused 2 'restrict' run --net user,restrict=perhaps "$bzimage"
+	refused 2 'features' run --net user,features=default+telepathy "$bzimage"
+	refused 2 'fd' run --net tap,fd=x "$bzimage"
+}
+
+test_wrong_port_forwardings_are_refused() {
+	local value
+	for value in nonsense tcp tcp: tcp:127.0.0.1:80 tcp:127.0.0.1:99999-:80 sctp:127.0.0.1:80-:80 \
+		tcp:127.0.0.1:80-:0 tcp:300.0.0.1:80-:80; do
+		refused 2 'hostfwd' run --net "user,hostfwd=$value" "$bzimage"
+	done
+}
+
+test_a_forwarded_port_that_is_in_use_is_named() {
+	local pid
+	"$tools/netcheck" udp listen 127.0.0.1 17999 recv timeout=60 >/dev/null 2>&1 9>&- &
+	pid=$!
+	wait_for 10 "the port to be taken" taken 17999
+	refused 1 '17999' run --net user,hostfwd=udp:127.0.0.1:17999-:1 -i "$initrd" "$bzimage"
+	kill $pid
+}
+
+taken() { # PORT
+	grep -qi ":$(printf %04X "$1") " /proc/net/udp
+}
+
+test_two_forwardings_of_one_port_are_refused() {
+	refused '[12]' '17998' run --net "user,hostfwd=tcp:127.0.0.1:17998-:1,hostfwd=tcp:127.0.0.1:17998-:2" \
+		-i "$initrd" "$bzimage"
+}
+
+test_a_tap_descriptor_that_is_none_is_refused() {
+	refused '[12]' 'fd' run --net tap,fd=77 -i "$initrd" "$bzimage"
+	refused '[12]' 'fd' run --net tap,fd=0 -i "$initrd" "$bzimage"
+}
+
+test_a_tap_name_that_cannot_be_one_is_refused() {
+	refused 2 'ifname' run --net tap,ifname=this-name-is-too-long "$bzimage"
+	refused '[12]' 'ifname|slash' run --net tap,ifname=a/b -i "$initrd" "$bzimage"
+}
+
+test_a_capture_that_cannot_be_written_is_named() {
+	refused '[12]' 'nowhere/x.pcap' run --net "user,pcap=$work/nowhere/x.pcap" -i "$initrd" "$bzimage"
+}
+
+test_a_console_file_that_cannot_be_written_is_named() {
+	refused '[12]' 'nowhere/log' run --net none --console "file=$work/nowhere/log" -i "$initrd" "$bzimage"
+}
+
+test_no_kvm_is_one_line_too() {
+	[ "$(id -u)" = 0 ] || skip "hiding /dev/kvm needs root"
+	cat >"$work/no-kvm" <<-END
+		#!/bin/sh
+		mount -t tmpfs tmpfs /dev && mknod /dev/null c 1 3 && exec "$doorbell" "\$@"
+	END
+	cat >"$work/hidden" <<-END
+		#!/bin/sh
+		exec unshare --mount --propagation private sh "$work/no-kvm" "\$@"
+	END
+	chmod +x "$work/hidden"
+	doorbell=$work/hidden refused 1 '/dev/kvm' run --net none -i "$initrd" "$bzimage"
+}
+
+test_the_terminal_is_as_before() {
+	script -qec "stty -a >'$work/before'; '$doorbell' run --net none '$work/nowhere' 2>/dev/null
+		stty -a >'$work/after'" /dev/null >/dev/null
+	diff "$work/before" "$work/after" || fail "terminal settings have changed"
+}
+
+test_help_and_version_go_to_stdout() {
+	"$doorbell" --help 2>"$work/stderr" | grep -q run
+	"$doorbell" run --help 2>>"$work/stderr" | grep -q -- --on-reboot
+	"$doorbell" --version 2>>"$work/stderr" | grep -q '[0-9]'
+	[ ! -s "$work/stderr" ] || fail "something on stderr: $(head -n 1 "$work/stderr")"
+}
+
+main "$@"

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Do README, manual and examples name options, keys and files that exist? One result line per document.
+# shellcheck disable=SC2013,SC2016 # words of a document; a backquote in a pattern
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+help=$(build/doorbell --help 2>&1; for c in run check bench backend ctl doctor; do
+	build/doorbell $c --help 2>&1 || :
+done; cat tests/run.sh tests/setup.sh tests/lab/run.sh tests/e2e/run.sh examples/quickstart.sh)
+
+# The lines of a document that call one of our programs.
+commands() {
+	grep -hE '(build/|^\$? *|`)doorbell [a-z]|(\./|^|`)(tests|examples)/[a-z/]*run\.sh|quickstart\.sh' "$1" || :
+}
+
+trouble() { # FILE: prints what is wrong in it
+	local word
+	for word in $(commands "$1" | grep -oE -e ' --[a-z][a-z-]+' | sort -u); do
+		grep -qF -e "$word" <<<"$help" || echo "there is no option $word;"
+	done
+	for word in $(grep -ohE '(\./)?(tests|examples|docs|\.ci)/[A-Za-z0-9_./-]*[A-Za-z0-9]' "$1" | sort -u); do
+		[ -e "$word" ] || echo "there is no $word;"
+	done
+}
+
+rc=0
+for file in README.md CONTRIBUTING.md docs/*.md docs/*.1 examples/*/README.md; do
+	[ -e "$file" ] || continue
+	what=$(trouble "$file" | tr '\n' ' ')
+	if [ -z "$what" ]; then
+		echo "ok $file names what exists"
+	else
+		echo "not ok $file - $what"
+		rc=1
+	fi
+done
+exit $rc

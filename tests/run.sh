@@ -1,0 +1,244 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Sets up, builds and runs all tests. See --help.
+# shellcheck disable=SC2317 # the steps are called by the names in $steps
+set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: tests/run.sh [OPTION...]
+
+Installs what is missing (as root or through sudo), builds, and runs in this order:
+
+  build      doorbell itself
+  unit       unit tests, built by gcc
+  unit-san   the same, built by clang with address and undefined behaviour sanitizers
+  fuzz       every fuzz target on its stored corpus, some seconds each
+  tiny       tiny guests on /dev/kvm, even where it only emulates
+  native     input that is refused, and other end-to-end tests that boot no Linux
+  docs       do the documents name options and files that exist?
+  lint       format, static analysis, house rules
+  guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab)
+
+Failures and skips are shown with their reason, the rest goes to build/test-logs/. The last line is
+"N passed, N failed, N skipped"; exit status 0 only when nothing failed.
+
+  --quick        without the guests
+  --only REGEX   only the steps of that name; when no step has it, the end-to-end tests that match
+  --no-setup     installs nothing
+  --verbose      shows what passes too
+  --list         prints the steps, and the names of the end-to-end tests
+  --help
+END
+}
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top"
+logs=$top/build/test-logs
+steps="build unit unit-san fuzz tiny native docs lint guests"
+quick="" only="" setup=1 verbose="" list=""
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) quick=1 && shift ;;
+	--only) only=${2:?} && shift 2 ;;
+	--no-setup) setup="" && shift ;;
+	--verbose) verbose=1 && shift ;;
+	--list) list=1 && shift ;;
+	-h | --help) usage && exit 0 ;;
+	*) echo "tests/run.sh: unknown option '$1', see --help" >&2 && exit 2 ;;
+	esac
+done
+
+if [ -n "$list" ]; then
+	tr ' ' '\n' <<<"$steps"
+	tests/e2e/run.sh --list
+	exit 0
+fi
+
+# --only: names of steps, or else of end-to-end tests
+tests_only=.
+if [ -n "$only" ]; then
+	chosen=$(tr ' ' '\n' <<<"$steps" | grep -xE -e "$only" | tr '\n' ' ' || :)
+	[ -n "$chosen" ] || chosen="build native guests" tests_only=$only
+	steps=$chosen
+fi
+[ -z "$quick" ] || steps=${steps/guests/}
+
+passed=0 failed=0 skipped=0
+
+# Counts and shows result lines from stdin, and leaves other lines out. take STEP [live]
+take() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		'ok '*)
+			passed=$((passed + 1))
+			[ -z "$verbose${2:-}" ] || echo "$line"
+			;;
+		'not ok '*)
+			failed=$((failed + 1))
+			echo "not ok $1: ${line#not ok }"
+			;;
+		'skip '*)
+			skipped=$((skipped + 1))
+			echo "skip $1: ${line#skip }"
+			;;
+		esac
+	done
+}
+
+# Runs a command as a step: its result lines count; when there are none, its exit status does.
+step() { # STEP COMMAND...
+	local name=$1 log=$logs/$1.log rc=0 start=$SECONDS before=$failed
+	shift
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	take "$name" <"$log"
+	if ! grep -qE '^(ok|not ok|skip) ' "$log"; then
+		if [ "$rc" = 0 ]; then
+			take "$name" <<<"ok $name"
+		else
+			take "$name" <<<"not ok exit status $rc, see build/test-logs/$name.log"
+		fi
+	elif [ "$rc" != 0 ] && [ "$failed" = "$before" ]; then
+		take "$name" <<<"not ok exit status $rc, see build/test-logs/$name.log"
+	fi
+	if [ "$failed" != "$before" ]; then
+		tail -n 25 "$log" | sed 's/^/    /'
+	fi
+	echo "== $name: $(grep -c '^ok ' "$log" || :) passed, $((SECONDS - start)) s"
+	return "$rc"
+}
+
+# ---- the steps
+
+step_build() {
+	if ! step build make -j"$(nproc)"; then
+		finish # nothing else makes sense
+	fi
+	tests/guest/mkinitramfs.sh
+}
+
+step_unit() {
+	step unit make -k -j"$(nproc)" check
+}
+
+step_unit-san() {
+	step unit-san make -k -j"$(nproc)" check CC=clang SAN=address,undefined
+}
+
+step_fuzz() {
+	step fuzz make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-4}"
+}
+
+step_tiny() {
+	if [ ! -x tests/tiny/run.sh ]; then
+		take tiny <<<"skip all - there is no tests/tiny/run.sh"
+	elif ! can_open /dev/kvm; then
+		take tiny <<<"skip all - /dev/kvm cannot be opened; they run in the lab"
+	else
+		step tiny tests/tiny/run.sh
+	fi
+}
+
+step_native() {
+	E2E_ONLY=$tests_only step native tests/e2e/run.sh --native --logs build/e2e
+}
+
+step_docs() {
+	step docs tests/e2e/docs.sh
+}
+
+step_lint() {
+	step lint make lint
+}
+
+can_open() {
+	[ -r "$1" ] && [ -w "$1" ]
+}
+
+# Where stock guests run: empty when it can be here, otherwise the reason why not.
+needs_lab() {
+	if ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
+		echo "no hardware virtualization"
+	elif ! can_open /dev/kvm; then
+		echo "/dev/kvm cannot be opened"
+	elif [ "$(id -u)" != 0 ] || ! can_open /dev/net/tun; then
+		echo "no right to make TAPs"
+	fi
+}
+
+step_guests() {
+	local why log=$logs/guests.log start=$SECONDS before=$failed
+	export E2E_ONLY=$tests_only
+	why=$(needs_lab)
+	: >"$log"
+	if [ -z "$why" ]; then
+		tests/e2e/run.sh --guests --logs build/e2e 2>&1 </dev/null | tee "$log" |
+			grep -E --line-buffered '^(ok|not ok|skip) ' || :
+		take_quietly <"$log"
+	else
+		echo "== guests: in the lab ($why)"
+		lab_run
+	fi
+	[ "$failed" = "$before" ] || echo "    logs of the tests: build/lab-out/e2e or build/e2e"
+	echo "== guests: $(grep -c '^ok ' "$log" || :) passed, $((SECONDS - start)) s"
+}
+
+take_quietly() { # lines that have been shown already
+	local file
+	file=$(mktemp)
+	cat >"$file"
+	passed=$((passed + $(grep -c '^ok ' "$file" || :)))
+	failed=$((failed + $(grep -c '^not ok ' "$file" || :)))
+	skipped=$((skipped + $(grep -c '^skip ' "$file" || :)))
+	rm -f "$file"
+}
+
+# The names of the tests that $log has no result of.
+unfinished() {
+	tests/e2e/run.sh --guests --list | grep -vxFf <(
+		sed -nE 's/^(ok|not ok|skip) ([a-z0-9_]+: [a-z0-9_]+).*/\2/p' "$log"
+	) || :
+}
+
+lab_once() { # FILE... : runs these test files in one boot of L1
+	tests/lab/run.sh --mem 6144 --timeout "${DOORBELL_LAB_LIMIT:-900}" --log "$logs/lab-console.log" -- \
+		env E2E_ONLY="$E2E_ONLY" tests/e2e/run.sh --guests --logs build/lab-out/e2e "$@" \
+		2>"$logs/lab-stderr.log" </dev/null | tee -a "$log" |
+		grep -E --line-buffered '^(ok|not ok|skip) ' || :
+	cat "$logs/lab-stderr.log" >&2
+}
+
+lab_run() {
+	local files name
+	lab_once
+	if grep -q 'stood still' "$logs/lab-stderr.log"; then
+		# Only L1 itself is forgiven, and only once: a guest that hangs in a lively L1 is a failure.
+		mapfile -t files < <(unfinished | sed 's|\(.*\): .*|tests/e2e/\1.sh|' | sort -u)
+		echo "== guests: L1 stood still; once more: ${files[*]##*/}"
+		E2E_ONLY="^($(unfinished | paste -s -d '|'))\$" lab_once "${files[@]}"
+	fi
+	take_quietly <"$log"
+	while IFS= read -r name; do
+		[ -z "$name" ] || take guests <<<"not ok $name - the lab ended before it: $(tail -n 1 "$logs/lab-stderr.log")"
+	done < <(unfinished)
+}
+
+finish() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ $failed = 0 ]
+	exit
+}
+
+mkdir -p "$logs"
+if [ -n "$setup" ]; then
+	tests/setup.sh || {
+		take setup <<<"not ok set-up failed"
+		finish
+	}
+fi
+for s in $steps; do
+	"step_$s" || :
+done
+finish
