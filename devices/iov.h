@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* devices/iov.h - bytes that lie scattered over an iovec, as a driver likes to place them */
-#ifndef DOORBELL_IOV_H
-#define DOORBELL_IOV_H
+#ifndef DOORBELL_DEVICES_IOV_H
+#define DOORBELL_DEVICES_IOV_H
 
 #include <stddef.h>
 #include <sys/uio.h>

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* devices/virtio_net.h - the network device (virtio 1.2, 5.1), frames through us: the pure path
  *
- * Queue 0 rx, queue 1 tx, queue 2 control. Everything runs on the loop that it was created with.
+ * Queue 0 rx, queue 1 tx, queue 2 control (only when CTRL_VQ is offered). Everything runs on the loop
+ * that it was created with.
+ *
+ * Files: virtio_net.c life, config space and transmission; virtio_net_rx.c reception, on the buffers
+ * that rx_window.c keeps ready; virtio_net_ctrl.c commands. What is a good header is decided in
+ * vnet_hdr.c, which frames are for the driver in rx_filter.c.
  */
 #ifndef DOORBELL_VIRTIO_NET_H
 #define DOORBELL_VIRTIO_NET_H
@@ -17,7 +22,8 @@ struct virtio_net; /* opaque */
 
 #define VIRTIO_NET_QUEUE_SIZE_DEFAULT 256u
 
-struct virtio_net_config {
+/* Not "config": that is what the kernel's headers call the config space. */
+struct virtio_net_params {
 	const char *name; /* "net0"; borrowed, must outlive the device */
 	uint8_t mac[6];
 	uint16_t mtu;        /* 0: VIRTIO_NET_F_MTU is not offered; else 68 .. 65535 */
@@ -25,20 +31,24 @@ struct virtio_net_config {
 	uint64_t features;   /* offered; a closed set out of virtio_net_can() */
 };
 
-/* What this device honours with a backend that can @backend_can, mtu given or not. */
+/* What this device honours with a backend that can @backend_can, mtu given or not: a closed set. */
 uint64_t virtio_net_can(uint64_t backend_can, bool has_mtu);
 
 /*
  * @backend is borrowed and must outlive the device; so must @mem and @loop. Called before the
- * loop's thread starts, as is virtio_net_destroy() after it ended. 0 or -errno.
+ * loop's thread starts, as is virtio_net_destroy() after it ended. 0; -EINVAL parameters that the
+ * comments above forbid; or another -errno.
  */
-int virtio_net_create(const struct virtio_net_config *cfg, struct net_backend *backend,
+int virtio_net_create(const struct virtio_net_params *p, struct net_backend *backend,
                       const struct gmem *mem, struct loop *loop, struct virtio_net **out);
 void virtio_net_destroy(struct virtio_net *n); /* NULL is fine */
 
 struct virtio_dev *virtio_net_dev(struct virtio_net *n);
 
-/* Loop thread. Tells the driver by a config interrupt when STATUS was accepted; no frames while down. */
+/*
+ * Loop thread. Tells the driver by a config interrupt when STATUS was accepted; no frames while down:
+ * what arrives or is sent meanwhile is dropped. Survives resets. A lost backend keeps the link down.
+ */
 void virtio_net_set_link(struct virtio_net *n, bool up);
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */
 void virtio_net_announce(struct virtio_net *n);
@@ -49,15 +59,18 @@ struct virtio_net_stats {
 	uint64_t tx_frames, tx_bytes; /* from the guest */
 	uint64_t rx_chains;   /* used entries for rx; more than frames with MRG_RXBUF spreading */
 	uint64_t rx_filtered; /* frames for somebody else: rx mode, MAC and VLAN filter */
-	uint64_t rx_dropped;  /* no buffer would ever fit, link down */
+	uint64_t
+		rx_dropped; /* no buffer would ever fit, offload not enabled, over MTU, link down */
 	uint64_t rx_bytes_copied; /* went through our spill buffer */
 	uint64_t tx_dropped;      /* bad header, runt, refused by the host, link down */
-	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* kick events taken */
+	uint64_t tx_bytes_copied; /* of frames in more pieces than one writev() takes */
+	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* by the driver; one wake-up may take several */
 	uint64_t rx_interrupts, tx_interrupts;   /* wanted by the driver and raised */
 	uint64_t rx_interrupts_suppressed, tx_interrupts_suppressed; /* batches published without */
 	uint64_t rx_stalls; /* turns that ended because the guest had posted no buffer */
 	uint64_t tx_full;   /* turns that ended because the backend was full */
-	uint64_t ctrl_commands, ctrl_errors;
+	uint64_t ctrl_commands, ctrl_errors; /* answered; of these with ERR, or not answerable */
+	uint64_t ctrl_interrupts, ctrl_interrupts_suppressed;
 	uint64_t broken; /* times the driver broke a rule */
 };
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* devices/rx_window.h - receive buffers taken off the ring ahead of the frames
+ *
+ * The driver's chains are parsed once, when they are needed for the first time, and their pieces
+ * stand in one array in ring order: that array is what readv() gets, so a frame lands in guest memory
+ * in one system call however many chains it fills. The 12 bytes of the header are the exception:
+ * they are cut off the front chain (rx_window_open()), because the header has to be judged before
+ * the driver sees it.
+ *
+ *	iov[0]   free           <- head - 1: for the caller's own header
+ *	         front chain    <- head, first 12 bytes cut off
+ *	         second chain
+ *	         ...
+ *	         free           <- tail
+ *
+ * Loop thread. Chains in the window are popped but not pushed: rx_window_give_back() undoes that.
+ */
+#ifndef DOORBELL_RX_WINDOW_H
+#define DOORBELL_RX_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "devices/vq.h"
+
+#define RX_HDR_LEN 12u /* struct virtio_net_hdr_v1 */
+
+/*
+ * Room for one chain of any legal length behind a window that fills what readv() takes, plus the
+ * two free entries; a descriptor counts twice when it lies across two memory regions.
+ */
+#define RX_WINDOW_IOV (3 * VQ_NUM_MAX + 2)
+
+struct rx_chain {
+	uint16_t head;
+	uint16_t nr; /* pieces in the array */
+	uint16_t
+		entries; /* pieces as posted, at least 1: what it takes of the ring if it has no table */
+	uint32_t len; /* bytes, header included */
+};
+
+/* For rx_window.c, except bytes, entries, nr, hdr and nr_hdr (read). Begins with rx_window_clear(). */
+struct rx_window {
+	struct rx_chain chain[VQ_NUM_MAX]; /* ring of records: [first, first + nr) */
+	unsigned first, nr;
+	uint64_t bytes;               /* of all chains */
+	unsigned entries;             /* likewise */
+	bool open;                    /* the front chain's header is cut off ... */
+	struct iovec hdr[RX_HDR_LEN]; /* ... and lies here */
+	unsigned nr_hdr;
+	unsigned head, tail; /* pieces in use: iov[head .. tail) */
+	struct iovec iov[RX_WINDOW_IOV];
+};
+
+void rx_window_clear(struct rx_window *w); /* empty; chains are forgotten */
+/* Hand all chains back to @q as if they had never been popped. */
+void rx_window_give_back(struct rx_window *w, struct vq *q);
+
+/*
+ * Take chains off @q until the window holds @bytes or @pieces. 0; -EAGAIN the ring is empty before;
+ * -ENOBUFS no room for more; -EPROTO as vq_pop().
+ */
+int rx_window_fill(struct rx_window *w, struct vq *q, uint64_t bytes, unsigned pieces);
+
+/*
+ * Make the front chain ready for a frame. False when it has less than @min (>= RX_HDR_LEN) bytes:
+ * no frame can begin there. The window must not be empty.
+ */
+bool rx_window_open(struct rx_window *w, uint32_t min);
+
+/* The front chain: its used length is known when it is taken off. The window must not be empty. */
+const struct rx_chain *rx_window_front(const struct rx_window *w);
+void rx_window_drop_front(struct rx_window *w);
+
+/* How many chains from the front hold @bytes? 0: all of them do not. */
+unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes);
+
+/*
+ * Payload pieces of the first @chains chains (0: all), the front one open. @iov is borrowed until
+ * the next fill; iov[-1] is free for the caller. Number of pieces.
+ */
+unsigned rx_window_pieces(struct rx_window *w, unsigned chains, struct iovec **iov);
+
+#endif

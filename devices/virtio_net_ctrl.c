@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Commands of the control queue (virtio 1.2, 5.1.6.5): class, command and data to us, one byte of
+ * verdict back. All that a command changes is in effect before its chain is returned. What the driver
+ * may not ask for, does not exist or has data of another length is answered with ERR, changing nothing.
+ */
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "devices/iov.h"
+#include "devices/net_features.h"
+#include "devices/virtio_net_priv.h"
+#include "vmm/core/le.h"
+
+#define MAC_LEN 6u
+
+/* The data of a command, still in guest memory: each byte is copied out once. */
+struct ctrl_data {
+	const struct iovec *iov;
+	unsigned nr;
+	uint64_t off; /* of the next byte to take */
+	uint64_t len; /* end of the data */
+};
+
+/* Take the next @len bytes. False when there are not as many. */
+static bool data_take(struct ctrl_data *d, void *dst, uint64_t len)
+{
+	if (len > d->len - d->off)
+		return false;
+	iov_read(d->iov, d->nr, d->off, dst, len);
+	d->off += len;
+	return true;
+}
+
+/* Take @len bytes, which must be all that is left. */
+static bool data_take_all(struct ctrl_data *d, void *dst, uint64_t len)
+{
+	return d->len - d->off == len && data_take(d, dst, len);
+}
+
+static bool ctrl_rx_mode(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
+{
+	unsigned needs = cmd <= VIRTIO_NET_CTRL_RX_ALLMULTI ? VIRTIO_NET_F_CTRL_RX
+	                                                    : VIRTIO_NET_F_CTRL_RX_EXTRA;
+	uint8_t on;
+
+	if (cmd > VIRTIO_NET_CTRL_RX_NOBCAST || !net_has(n, needs) ||
+	    !data_take_all(data, &on, sizeof(on)) || on > 1)
+		return false;
+	rx_filter_set_mode(&n->filter, cmd, on);
+	return true;
+}
+
+/* One class of a MAC table; *all when it has more addresses than there is room for. */
+static bool take_macs(struct ctrl_data *data, struct rx_macs *t, bool *all)
+{
+	uint8_t count[4];
+	uint64_t nr;
+
+	if (!data_take(data, count, sizeof(count)))
+		return false;
+	nr = get_le32(count);
+	if (nr * MAC_LEN > data->len - data->off)
+		return false;
+	if (nr > RX_FILTER_MACS - t->nr) {
+		*all = true;
+		data->off += nr * MAC_LEN;
+		return true;
+	}
+	if (nr)
+		data_take(data, t->mac[t->nr], nr * MAC_LEN);
+	t->nr += (unsigned)nr;
+	return true;
+}
+
+static bool ctrl_mac_table(struct virtio_net *n, struct ctrl_data *data)
+{
+	struct rx_macs t = {0};
+
+	if (!net_has(n, VIRTIO_NET_F_CTRL_RX) || !take_macs(data, &t, &t.all_unicast) ||
+	    !take_macs(data, &t, &t.all_multicast) || data->off != data->len)
+		return false;
+	n->filter.macs = t;
+	return true;
+}
+
+static bool ctrl_mac_addr(struct virtio_net *n, struct ctrl_data *data)
+{
+	static const uint8_t zero[MAC_LEN];
+	uint8_t mac[MAC_LEN];
+
+	if (!net_has(n, VIRTIO_NET_F_CTRL_MAC_ADDR) || !data_take_all(data, mac, sizeof(mac)) ||
+	    (mac[0] & 1) || !memcmp(mac, zero, sizeof(mac)))
+		return false;
+	memcpy(n->filter.mac, mac, sizeof(mac));
+	/* The driver knows; whoever reads the config space meanwhile must not see half of each. */
+	atomic_fetch_add(&n->dev.config_generation, 1);
+	return true;
+}
+
+static bool ctrl_mac(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
+{
+	switch (cmd) {
+	case VIRTIO_NET_CTRL_MAC_TABLE_SET:
+		return ctrl_mac_table(n, data);
+	case VIRTIO_NET_CTRL_MAC_ADDR_SET:
+		return ctrl_mac_addr(n, data);
+	default:
+		return false;
+	}
+}
+
+static bool ctrl_vlan(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
+{
+	uint8_t id[2];
+
+	if (cmd > VIRTIO_NET_CTRL_VLAN_DEL || !net_has(n, VIRTIO_NET_F_CTRL_VLAN) ||
+	    !data_take_all(data, id, sizeof(id)) || get_le16(id) >= RX_FILTER_VLANS)
+		return false;
+	rx_filter_set_vlan(&n->filter, get_le16(id), cmd == VIRTIO_NET_CTRL_VLAN_ADD);
+	return true;
+}
+
+static bool ctrl_announce(struct virtio_net *n, uint8_t cmd, const struct ctrl_data *data)
+{
+	if (cmd != VIRTIO_NET_CTRL_ANNOUNCE_ACK || !net_has(n, VIRTIO_NET_F_GUEST_ANNOUNCE) ||
+	    data->off != data->len)
+		return false;
+	n->announce = false;
+	return true;
+}
+
+static bool ctrl_offloads(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
+{
+	uint64_t may = n->dev.accepted & NET_GUEST_OFFLOADS, want;
+	uint8_t bytes[8];
+
+	if (cmd != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
+	    !net_has(n, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) ||
+	    !data_take_all(data, bytes, sizeof(bytes)))
+		return false;
+	want = get_le64(bytes);
+	if (want & ~may)
+		return false;
+	want = net_features_close(want); /* segmentation is nothing without checksums */
+	if (n->backend_started && n->backend->frame->set_offloads(n->backend, want) < 0)
+		return false;
+	net_set_offloads(n, want);
+	return true;
+}
+
+static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
+{
+	struct virtio_net_ctrl_hdr hdr;
+
+	if (!data_take(data, &hdr, sizeof(hdr)))
+		return false;
+	switch (hdr.class) {
+	case VIRTIO_NET_CTRL_RX:
+		return ctrl_rx_mode(n, hdr.cmd, data);
+	case VIRTIO_NET_CTRL_MAC:
+		return ctrl_mac(n, hdr.cmd, data);
+	case VIRTIO_NET_CTRL_VLAN:
+		return ctrl_vlan(n, hdr.cmd, data);
+	case VIRTIO_NET_CTRL_ANNOUNCE:
+		return ctrl_announce(n, hdr.cmd, data);
+	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
+		return ctrl_offloads(n, hdr.cmd, data);
+	default:
+		return false;
+	}
+}
+
+/* One command. 1 done; 0 none; -EPROTO, -ENOBUFS broken rule. */
+static int ctrl_one(struct virtio_net *n, struct net_turn *t)
+{
+	struct net_queue *q = &n->queue[NET_CTRL];
+	struct vq_chain c = {.iov = n->ctrl_iov, .room = NET_CHAIN_ROOM};
+	struct ctrl_data data;
+	uint8_t ack = VIRTIO_NET_ERR;
+	int r = vq_pop(q->vq, &c);
+
+	if (r != 1)
+		return r;
+	data = (struct ctrl_data){.iov = c.iov, .nr = c.nr_out, .len = c.out_len};
+	/* Nothing is done for a driver that leaves no place for the verdict. */
+	if (c.in_len && ctrl_do(n, &data))
+		ack = VIRTIO_NET_OK;
+	n->stats.ctrl_commands++;
+	n->stats.ctrl_errors += ack != VIRTIO_NET_OK;
+	net_push(q, c.head, (uint32_t)iov_write(c.iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack)));
+	t->frames++;
+	t->pieces += c.nr_out + c.nr_in;
+	return 1;
+}
+
+void net_ctrl_kick(void *arg, unused uint32_t revents)
+{
+	struct virtio_net *n = arg;
+	struct net_queue *q = &n->queue[NET_CTRL];
+	struct net_turn t = {0};
+	int r = 1;
+
+	net_take_kick(q);
+	vq_kicks_off(q->vq);
+	while (r == 1 && !net_turn_over(&t)) {
+		r = ctrl_one(n, &t);
+		if (r == 0 && vq_kicks_on(q->vq)) {
+			vq_kicks_off(q->vq);
+			r = 1;
+		}
+	}
+	if (r < 0) {
+		net_broken(n, q, r);
+		return;
+	}
+	if (r == 1)
+		net_again(q);
+	net_publish(q);
+}

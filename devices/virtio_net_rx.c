@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A frame into the guest: net_rx_can_recv() -> rx_turn() -> rx_one() -> rx_judge() -> rx_deliver().
+ *
+ * Each recv() gets our own 12 bytes for the header, then the buffers that the driver posted, then
+ * the spill buffer, so that there always is room for the largest frame. What has to be thrown away
+ * consumed nothing: the next frame is received over it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "devices/iov.h"
+#include "devices/net_features.h"
+#include "devices/virtio_net_priv.h"
+#include "devices/vnet_hdr.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/le.h"
+
+/* Of the pieces that readv() takes, the header and the spill buffer are ours. */
+#define RX_PIECES (IOV_MAX - 2u)
+
+_Static_assert(RX_HDR_LEN == NET_HDR_LEN, "the window cuts off the header that backends deliver");
+
+static struct vq *rx_vq(struct virtio_net *n)
+{
+	return n->queue[NET_RX].vq;
+}
+
+/* ---- waiting for the driver */
+
+/* Nothing to receive into: the backend keeps what it has until the driver kicks. */
+static void rx_stall(struct virtio_net *n)
+{
+	n->rx.stalled = true;
+	if (n->backend_started)
+		n->backend->frame->want_recv(n->backend, false);
+}
+
+static void rx_unstall(struct virtio_net *n)
+{
+	if (!n->rx.stalled)
+		return;
+	n->rx.stalled = false;
+	vq_kicks_off(rx_vq(n));
+	if (n->backend_started)
+		n->backend->frame->want_recv(n->backend, true);
+}
+
+/* The ring is empty: ask for a kick. 1 when buffers slipped in meanwhile, else -EAGAIN. */
+static int rx_await_kick(struct virtio_net *n)
+{
+	if (!vq_kicks_on(rx_vq(n)))
+		return -EAGAIN;
+	vq_kicks_off(rx_vq(n));
+	return 1;
+}
+
+/* ---- one frame */
+
+/* bytes of buffers to have before a recv(); one chain is all that a frame may use without MRG_RXBUF */
+static uint64_t rx_want(const struct virtio_net *n)
+{
+	return n->rx.spread ? n->rx.reach : 1;
+}
+
+static void rx_drop(struct virtio_net *n)
+{
+	n->rx.waiting = 0;
+	n->stats.rx_dropped++;
+}
+
+/*
+ * recv() into header, window and spill buffer: rx->waiting bytes, the last rx->spilled of them in the
+ * spill buffer. False: nothing there.
+ */
+static bool rx_recv(struct virtio_net *n)
+{
+	struct net_rx *rx = &n->rx;
+	struct iovec *iov, behind;
+	unsigned nr = rx_window_pieces(&rx->window, rx->spread ? 0 : 1, &iov);
+	size_t room = NET_HDR_LEN;
+	ssize_t got;
+
+	nr = min_u32(nr, RX_PIECES);
+	iov[-1] = (struct iovec){&rx->hdr, sizeof(rx->hdr)};
+	behind = iov[nr]; /* perhaps a piece that readv() has no place for */
+	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
+	got = n->backend->frame->recv(n->backend, iov - 1, (int)nr + 2);
+	iov[nr] = behind;
+	if (got <= 0)
+		return false;
+
+	rx->waiting = u32_of((uint64_t)got);
+	rx->spilled = 0;
+	if (rx->waiting <= rx_window_front(&rx->window)->len && nr < RX_PIECES)
+		return true;
+	for (unsigned i = 0; i < nr; i++)
+		room += iov[i].iov_len;
+	if (rx->waiting > room)
+		rx->spilled = u32_of(rx->waiting - room);
+	return true;
+}
+
+/* Copy out the start of the frame in hand, as much as the filter looks at. Bytes. */
+static uint32_t rx_head(struct virtio_net *n, uint8_t head[RX_FILTER_LOOK])
+{
+	struct net_rx *rx = &n->rx;
+	uint32_t len = min_u32(rx->waiting - NET_HDR_LEN, RX_FILTER_LOOK);
+	uint32_t direct = min_u32(rx->waiting - NET_HDR_LEN - rx->spilled, len);
+	struct iovec *iov;
+	unsigned nr = rx_window_pieces(&rx->window, 0, &iov);
+
+	iov_read(iov, nr, 0, head, direct);
+	memcpy(head + direct, rx->spill, len - direct);
+	return len;
+}
+
+/*
+ * Is the frame in hand for the driver, and in a form that it can take? Otherwise it is counted and
+ * gone. Leaves the header as the driver will see it, but for num_buffers.
+ */
+static bool rx_judge(struct virtio_net *n)
+{
+	struct net_rx *rx = &n->rx;
+	uint8_t head[RX_FILTER_LOOK];
+	uint32_t frame_len, len, max;
+
+	if (rx->waiting < NET_HDR_LEN + VNET_FRAME_MIN) {
+		rx_drop(n);
+		return false;
+	}
+	frame_len = rx->waiting - NET_HDR_LEN;
+	len = rx_head(n, head);
+	if (!rx_filter_wants(&n->filter, head, len)) {
+		rx->waiting = 0;
+		n->stats.rx_filtered++;
+		return false;
+	}
+	if (vnet_hdr_check_rx(&rx->hdr, frame_len, n->offloads)) {
+		rx_drop(n);
+		return false;
+	}
+	/* virtio 1.2, 5.1.4.1: no larger frame than mtu and link header, unless it is to be cut up. */
+	max = n->params.mtu + (rx_filter_tagged(head, len) ? 18u : 14u);
+	if (net_has(n, VIRTIO_NET_F_MTU) && rx->hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
+	    frame_len > max) {
+		rx_drop(n);
+		return false;
+	}
+	return true;
+}
+
+/* The window holds all of the frame in hand, in its first @chains chains: give them to the driver. */
+static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t)
+{
+	struct net_rx *rx = &n->rx;
+	uint32_t left = rx->waiting;
+	struct iovec *iov;
+	unsigned nr = rx_window_pieces(&rx->window, chains, &iov);
+
+	iov_write(iov, nr, rx->waiting - NET_HDR_LEN - rx->spilled, rx->spill, rx->spilled);
+	put_le16(&rx->hdr.num_buffers, u16_of(chains));
+	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, sizeof(rx->hdr));
+
+	n->stats.rx_bytes_copied += rx->spilled;
+	n->stats.rx_bytes += rx->waiting;
+	n->stats.rx_frames++;
+	n->stats.rx_chains += chains;
+	t->bytes += rx->waiting;
+	rx->waiting = 0;
+	for (; chains; chains--) {
+		const struct rx_chain *c = rx_window_front(&rx->window);
+		uint32_t used = min_u32(c->len, left);
+
+		left -= used;
+		t->pieces += c->entries;
+		net_push(&n->queue[NET_RX], c->head, used);
+		rx_window_drop_front(&rx->window);
+	}
+}
+
+/*
+ * Deliver the frame in hand. 1 done with it, or worth another look at once; -EAGAIN it waits for
+ * buffers; -EPROTO broken rule.
+ */
+static int rx_finish(struct virtio_net *n, struct net_turn *t)
+{
+	struct net_rx *rx = &n->rx;
+	unsigned chains = rx_window_chains_for(&rx->window, rx->waiting);
+	int r = 0;
+
+	if (!chains && rx->spread)
+		r = rx_window_fill(&rx->window, rx_vq(n), rx->waiting, UINT_MAX);
+	if (r == -EPROTO)
+		return r;
+	/* No driver posts more than its ring has entries: waiting would be for ever. */
+	if (r == -EAGAIN && rx->window.entries < n->vq[NET_RX].addr.num)
+		return rx_await_kick(n);
+	if (!chains)
+		chains = rx_window_chains_for(&rx->window, rx->waiting);
+	if (chains == 1 || (chains && rx->spread))
+		rx_deliver(n, chains, t);
+	else
+		rx_drop(n);
+	return 1;
+}
+
+/*
+ * 1 one frame (or a useless chain) less; 0 the backend has none; -EAGAIN no buffers; -EPROTO,
+ * -ENOBUFS broken rule.
+ */
+static int rx_one(struct virtio_net *n, struct net_turn *t)
+{
+	struct rx_window *w = &n->rx.window;
+	int r;
+
+	if (n->rx.waiting)
+		return rx_judge(n) ? rx_finish(n, t) : 1;
+
+	r = rx_window_fill(w, rx_vq(n), rx_want(n), RX_PIECES);
+	if (r == -EPROTO || (r < 0 && r != -EAGAIN && !w->nr))
+		return r;
+	if (!w->nr)
+		return rx_await_kick(n);
+	if (!rx_window_open(w, n->rx.min_len)) {
+		/* No frame will ever fit, but its owner wants it back: virtio 1.2, 5.1.6.3.1. */
+		net_push(&n->queue[NET_RX], rx_window_front(w)->head, 0);
+		t->pieces += rx_window_front(w)->entries;
+		rx_window_drop_front(w);
+		n->stats.rx_chains++;
+		return 1;
+	}
+	if (!rx_recv(n))
+		return 0;
+	t->frames++;
+	return rx_judge(n) ? rx_finish(n, t) : 1;
+}
+
+/* While the link is down: what arrives is lost, as on a cable that is not plugged in. As rx_one(). */
+static int rx_discard(struct virtio_net *n, struct net_turn *t)
+{
+	struct iovec iov[2] = {
+		{&n->rx.hdr, sizeof(n->rx.hdr)},
+		{n->rx.spill, sizeof(n->rx.spill)},
+	};
+
+	if (!n->backend_started || n->gone || n->backend->frame->recv(n->backend, iov, 2) <= 0)
+		return 0;
+	t->frames++;
+	rx_drop(n);
+	return 1;
+}
+
+/* ---- turns */
+
+static void rx_turn(struct virtio_net *n)
+{
+	struct net_queue *q = &n->queue[NET_RX];
+	struct net_turn t = {0};
+	int r = 1;
+
+	while (r == 1 && !net_turn_over(&t))
+		r = net_link(n) ? rx_one(n, &t) : rx_discard(n, &t);
+	if (r == 1) {
+		net_again(q);
+	} else if (r == -EAGAIN) {
+		n->stats.rx_stalls++;
+		rx_stall(n);
+	} else if (r < 0) {
+		net_broken(n, q, r);
+		return;
+	}
+	net_publish(q);
+}
+
+void net_rx_can_recv(void *arg)
+{
+	struct virtio_net *n = arg;
+
+	if (n->running && !n->rx.stalled)
+		rx_turn(n);
+}
+
+void net_rx_kick(void *arg, unused uint32_t revents)
+{
+	struct virtio_net *n = arg;
+
+	net_take_kick(&n->queue[NET_RX]);
+	rx_unstall(n);
+	rx_turn(n);
+}
+
+/* ---- life */
+
+void net_rx_start(struct virtio_net *n)
+{
+	struct net_rx *rx = &n->rx;
+
+	rx->spread = net_has(n, VIRTIO_NET_F_MRG_RXBUF);
+	rx->min_len = NET_HDR_LEN + (rx->spread ? 0 : VNET_FRAME_MIN);
+	rx->waiting = 0;
+	rx->stalled = false;
+	rx_window_clear(&rx->window);
+	if (vq_running(rx_vq(n)))
+		vq_kicks_off(rx_vq(n));
+	else
+		rx_stall(n); /* a driver that only sends */
+}
+
+void net_rx_stop(struct virtio_net *n)
+{
+	rx_window_give_back(&n->rx.window, rx_vq(n));
+	n->rx.waiting = 0;
+	n->rx.stalled = false;
+}
+
+void net_rx_link_down(struct virtio_net *n)
+{
+	if (n->rx.waiting)
+		rx_drop(n);
+	if (vq_running(rx_vq(n)))
+		rx_unstall(n); /* so that nothing old is delivered when the link is back */
+}
