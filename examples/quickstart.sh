@@ -20,35 +20,11 @@ lab: an emulated machine that has it (tests/lab/run.sh). Slow, and otherwise the
 END
 }
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
-kernel=$cache/x86_64/guest/vmlinuz
-initrd=$top/build/guest/initramfs.cpio
-append="console=ttyS0 quiet panic=-1"
-
-say() {
-	echo "quickstart: $*" >&2
-}
-
-set_up() {
-	"$top/tests/setup.sh" build "$@" kernels
-	make -s -C "$top" -j"$(nproc)"
-	"$top/tests/guest/mkinitramfs.sh"
-}
-
-# Prints why a stock kernel cannot run under this machine's KVM; nothing when it can.
-lacks() {
-	if ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
-		echo "this machine has no hardware virtualization"
-	elif [ ! -e /dev/kvm ]; then
-		echo "there is no /dev/kvm (is the module kvm_intel or kvm_amd loaded?)"
-	elif [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
-		echo "/dev/kvm may not be opened by $(id -un) (group kvm: sudo adduser $(id -un) kvm)"
-	fi
-}
+# shellcheck source=examples/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 shell() {
-	"$top/build/doorbell" run -i "$initrd" -a "$append" --net user "$@" "$kernel"
+	"$doorbell" run -i "$initrd" -a "$append" --net user "$@" "$kernel"
 }
 
 # The guest's side of --check. 10.0.2.2 is how the guest sees the machine that runs doorbell.
@@ -60,14 +36,14 @@ sha256sum /tmp/file | grep -q ^$2 || { echo "the file is not the same"; exit 1; 
 END
 }
 
-serve() { # DIRECTORY: prints the port, for which there may be no other user
+serve() { # DIRECTORY: a web server for it; sets server (its pid) and served (its port)
 	local port
 	for port in $(shuf -i 20000-60000 -n 20); do
 		busybox httpd -f -p "127.0.0.1:$port" -h "$1" >/dev/null 2>&1 &
 		server=$!
 		# It ends at once when the port is taken.
 		for _ in $(seq 100); do
-			kill -0 $server 2>/dev/null || break
+			kill -0 "$server" 2>/dev/null || break
 			if busybox wget -q -O /dev/null "http://127.0.0.1:$port/file"; then
 				served=$port
 				return
@@ -87,38 +63,21 @@ check() {
 	sum=$(sha256sum "$work/file" | cut -d' ' -f1)
 	server="" served=""
 	serve "$work"
-	"$top/build/doorbell" run -i "$initrd" --net user --timeout 300 \
+	"$doorbell" run -i "$initrd" --net user --timeout 300 \
 		-a "$append run=$(guest_script "$served" "$sum" | base64 -w 0)" "$kernel" </dev/null || rc=$?
-	if [ $rc != 0 ]; then
+	if [ "$rc" != 0 ]; then
 		say "FAILED, doorbell ended with status $rc"
 		return 1
 	fi
 	say "ok: the guest got an address, fetched 1000000 bytes over slirp, and they were the same"
 }
 
-main() {
-	local action=shell why
-	case ${1:-} in
-	--check) action=check && shift ;;
-	-h | --help) usage && exit 0 ;;
-	esac
-	[ "${1:-}" != -- ] || shift
-
-	if [ -n "${DOORBELL_LAB:-}" ]; then # set up by the outer run
-		$action "$@"
-		return
-	fi
-	why=$(lacks)
-	if [ -z "$why" ]; then
-		set_up
-		# busybox for the initramfs and the server
-		$action "$@"
-	else
-		set_up lab
-		say "$why; doing it inside the lab (emulated, slow)"
-		exec "$top/tests/lab/run.sh" --timeout "$([ $action = check ] && echo 600 || echo 86400)" \
-			--nic -- "$top/examples/quickstart.sh" "$([ $action = check ] && echo --check || echo --)" "$@"
-	fi
-}
-
-main "$@"
+case ${1:-} in
+--check) action=check ;;
+-h | --help) usage && exit 0 ;;
+*) action=shell ;;
+esac
+here_or_in_the_lab "$@"
+[ $action = shell ] || shift
+[ "${1:-}" != -- ] || shift
+$action "$@"
