@@ -22,9 +22,10 @@ struct net_backend;
 
 /* The side that consumes frames. Called on the loop thread, never re-entrantly from inside send() or recv(). */
 struct net_sink {
-	void (*can_recv)(void *arg);      /* recv() may have a frame */
-	void (*can_send)(void *arg);      /* send() may succeed after -EAGAIN */
-	void (*gone)(void *arg, int err); /* peer lost; err is -errno; called once; link is down */
+	void (*can_recv)(void *arg); /* recv() may have a frame */
+	void (*can_send)(void *arg); /* send() may succeed after -EAGAIN */
+	/* Peer lost; err is -errno; link is down. Once per start(): a lost backend still starts. */
+	void (*gone)(void *arg, int err);
 	void *arg;
 };
 
@@ -83,7 +84,7 @@ struct net_common {
 	uint16_t mtu;    /* 0 = not given */
 };
 
-#define NET_CONFIG_MAX 256u /* bytes for any backend's own config struct */
+#define NET_CONFIG_MAX 1024u /* bytes for any backend's own config struct */
 
 /*
  * A kind of backend: a row in net_kinds[]. Its keys are parsed into a zeroed config struct of
@@ -109,8 +110,11 @@ const struct net_kind *net_kind_find(const char *name); /* exact; NULL */
 
 void net_destroy(struct net_backend *b); /* NULL is fine */
 
-/* Wrap @b so that every frame in both directions goes to the pcap file @path (net/pcap.c). @b is
- * owned by the wrapper from then on, also on failure. @append: go on with an existing capture. */
+/*
+ * Wrap @b so that every frame in both directions goes to the pcap file @path (net/pcap.c). @b is
+ * owned by the wrapper from then on, also on failure. @append: go on with an existing capture.
+ * 0; or -errno after one log_error(), with @b destroyed and *out NULL.
+ */
 int net_pcap_create(const char *path, bool append, struct net_backend *b, struct net_backend **out);
 
 #endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net/net_kinds.h - what net_backend.c lists; everybody else uses net_kinds[] */
+#ifndef DOORBELL_NET_KINDS_H
+#define DOORBELL_NET_KINDS_H
+
+#include "net/net_backend.h"
+
+extern const struct net_kind net_kind_pipe; /* net/pipe.c */
+extern const struct net_kind net_kind_tap;  /* net/tap.c */
+extern const struct net_kind net_kind_user; /* net/slirp.c */
+
+#endif

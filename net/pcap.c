@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A backend around another one that writes every frame it passes, both directions, to a capture file
+ * for tcpdump and Wireshark: Ethernet, nanoseconds, without the virtio header. A frame that a
+ * segmentation offload left whole is written whole, up to 64 KiB, and its checksum is what the guest
+ * left for others to complete: what crossed the virtqueue, not what a wire would carry.
+ */
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "net/dl.h"
+#include "net/net_backend.h"
+#include "net/net_iov.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/log.h"
+
+#define FRAME_MAX (NET_RECV_MAX - NET_HDR_LEN)
+
+struct pcap_api {
+	__typeof__(pcap_open_dead_with_tstamp_precision) *open_dead;
+	__typeof__(pcap_close) *close;
+	__typeof__(pcap_geterr) *geterr;
+	__typeof__(pcap_dump_open) *dump_open;
+	__typeof__(pcap_dump_open_append) *dump_open_append;
+	__typeof__(pcap_dump) *dump;
+	__typeof__(pcap_dump_flush) *dump_flush;
+	__typeof__(pcap_dump_close) *dump_close;
+};
+
+static const struct dl_function functions[] = {
+	{"pcap_open_dead_with_tstamp_precision", offsetof(struct pcap_api, open_dead)},
+	{"pcap_close", offsetof(struct pcap_api, close)},
+	{"pcap_geterr", offsetof(struct pcap_api, geterr)},
+	{"pcap_dump_open", offsetof(struct pcap_api, dump_open)},
+	{"pcap_dump_open_append", offsetof(struct pcap_api, dump_open_append)},
+	{"pcap_dump", offsetof(struct pcap_api, dump)},
+	{"pcap_dump_flush", offsetof(struct pcap_api, dump_flush)},
+	{"pcap_dump_close", offsetof(struct pcap_api, dump_close)},
+	{.name = NULL},
+};
+
+static const struct dl_library library = {
+	.soname = "libpcap.so.0.8",
+	.package = "libpcap0.8",
+	.functions = functions,
+};
+
+struct net_pcap {
+	struct net_backend b; /* first */
+	struct net_backend *inner;
+	struct pcap_api api;
+	pcap_t *pcap;          /* what the file's header says */
+	pcap_dumper_t *dumper; /* NULL once the file could not be written */
+	uint8_t frame[FRAME_MAX];
+};
+
+static struct net_pcap *pcap_of(struct net_backend *b)
+{
+	return container_of(b, struct net_pcap, b);
+}
+
+/* @bytes are those of header and frame. */
+static void record(struct net_pcap *p, const struct iovec *iov, int n, ssize_t bytes)
+{
+	struct pcap_pkthdr h;
+	struct timespec now;
+	size_t len;
+
+	if (!p->dumper || bytes <= (ssize_t)NET_HDR_LEN)
+		return;
+	len = min_u32((uint32_t)bytes - NET_HDR_LEN, sizeof(p->frame));
+	len = iov_get(iov, n, NET_HDR_LEN, p->frame, len);
+	clock_gettime(CLOCK_REALTIME, &now);
+	h.ts.tv_sec = now.tv_sec;
+	h.ts.tv_usec = now.tv_nsec; /* nanoseconds, as the file was opened */
+	h.caplen = h.len = (bpf_u_int32)len;
+	p->api.dump((u_char *)p->dumper, &h, p->frame);
+	/* At once: whatever ends this process, the file can be read up to here. */
+	if (p->api.dump_flush(p->dumper) < 0) {
+		log_warn("pcap: %s: the capture ends here", strerror(errno));
+		p->api.dump_close(p->dumper);
+		p->dumper = NULL;
+	}
+}
+
+/* Readers of the counters know only the outer backend. */
+static void show_stats(struct net_pcap *p)
+{
+	p->b.stats = p->inner->stats;
+}
+
+static ssize_t pcap_send(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_pcap *p = pcap_of(b);
+	ssize_t ret = p->inner->frame->send(p->inner, iov, n);
+
+	record(p, iov, n, ret);
+	show_stats(p);
+	return ret;
+}
+
+static ssize_t pcap_recv(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_pcap *p = pcap_of(b);
+	ssize_t ret = p->inner->frame->recv(p->inner, iov, n);
+
+	record(p, iov, n, ret);
+	show_stats(p);
+	return ret;
+}
+
+static int pcap_start(struct net_backend *b, uint64_t offloads, const struct net_sink *s)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	return inner->frame->start(inner, offloads, s);
+}
+
+static void pcap_stop(struct net_backend *b)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	inner->frame->stop(inner);
+	show_stats(pcap_of(b));
+}
+
+static int pcap_set_offloads(struct net_backend *b, uint64_t offloads)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	return inner->frame->set_offloads(inner, offloads);
+}
+
+static void pcap_want_recv(struct net_backend *b, bool on)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	inner->frame->want_recv(inner, on);
+}
+
+static void pcap_destroy(struct net_backend *b)
+{
+	struct net_pcap *p = pcap_of(b);
+
+	net_destroy(p->inner);
+	if (p->dumper)
+		p->api.dump_close(p->dumper);
+	if (p->pcap)
+		p->api.close(p->pcap);
+	free(p);
+}
+
+static const struct net_frame_ops pcap_ops = {
+	.start = pcap_start,
+	.stop = pcap_stop,
+	.set_offloads = pcap_set_offloads,
+	.send = pcap_send,
+	.recv = pcap_recv,
+	.want_recv = pcap_want_recv,
+};
+
+static int open_file(struct net_pcap *p, const char *path, bool append)
+{
+	p->pcap = p->api.open_dead(DLT_EN10MB, FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
+	if (!p->pcap) {
+		log_error("pcap=%s: out of memory", path);
+		return -ENOMEM;
+	}
+	p->dumper =
+		append ? p->api.dump_open_append(p->pcap, path) : p->api.dump_open(p->pcap, path);
+	if (!p->dumper || p->api.dump_flush(p->dumper) < 0) {
+		log_error("pcap=%s: the capture cannot be written: %s", path,
+		          p->dumper ? strerror(errno) : p->api.geterr(p->pcap));
+		return -EIO;
+	}
+	return 0;
+}
+
+int net_pcap_create(const char *path, bool append, struct net_backend *b, struct net_backend **out)
+{
+	struct net_pcap *p = calloc(1, sizeof(*p));
+	int ret;
+
+	*out = NULL;
+	if (!p) {
+		log_error("pcap=%s: out of memory", path);
+		net_destroy(b);
+		return -ENOMEM;
+	}
+	p->inner = b;
+	p->b.kind = b->kind;
+	memcpy(p->b.label, b->label, sizeof(p->b.label));
+	p->b.can = b->can;
+	p->b.frame = &pcap_ops;
+	p->b.destroy = pcap_destroy;
+	ret = dl_open(&library, &p->api, b->kind, "pcap=");
+	if (ret == 0)
+		ret = open_file(p, path, append);
+	if (ret < 0) {
+		pcap_destroy(&p->b);
+		return ret;
+	}
+	*out = &p->b;
+	return 0;
+}

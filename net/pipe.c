@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ethernet frames, one per message, over a unix socket that was handed in: one end of a socketpair
+ * of type SOCK_SEQPACKET or SOCK_DGRAM. Joins two machines without any privilege, and is what tests
+ * talk to. The frames carry no virtio header, hence no offloads.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/net_iov.h"
+#include "net/net_kinds.h"
+#include "net/net_port.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/log.h"
+
+#define ETH_HEADER 14
+
+struct pipe_config {
+	uint64_t fd;
+};
+
+struct net_pipe {
+	struct net_backend b; /* first */
+	struct net_port port;
+	int fd; /* ours: a duplicate of what was handed in */
+	struct iovec iov[NET_IOV_MAX];
+};
+
+static struct net_pipe *pipe_of(struct net_backend *b)
+{
+	return container_of(b, struct net_pipe, b);
+}
+
+static int pipe_start(struct net_backend *b, uint64_t offloads, const struct net_sink *s)
+{
+	return offloads ? -EINVAL : port_start(&pipe_of(b)->port, s);
+}
+
+static void pipe_stop(struct net_backend *b)
+{
+	port_stop(&pipe_of(b)->port);
+}
+
+static int pipe_set_offloads(unused struct net_backend *b, uint64_t offloads)
+{
+	return offloads ? -EINVAL : 0;
+}
+
+static void pipe_want_recv(struct net_backend *b, bool on)
+{
+	port_want_recv(&pipe_of(b)->port, on);
+}
+
+static bool peer_is_gone(int err)
+{
+	return err == EPIPE || err == ECONNREFUSED || err == ECONNRESET || err == ENOTCONN;
+}
+
+static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_pipe *p = pipe_of(b);
+	int nr = iov_cut(iov, n, 0, NET_HDR_LEN, p->iov, NET_IOV_MAX);
+	struct msghdr msg = {.msg_iov = p->iov};
+	ssize_t ret;
+
+	if (nr <= 0) {
+		b->stats.send_errors++;
+		return -EINVAL;
+	}
+	msg.msg_iovlen = (size_t)nr;
+	b->stats.syscalls_send++;
+	ret = sendmsg(p->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (ret >= 0) {
+		b->stats.sends++;
+		b->stats.send_bytes += (uint64_t)ret + NET_HDR_LEN;
+		return ret + (ssize_t)NET_HDR_LEN;
+	}
+	if (errno == EAGAIN) {
+		b->stats.send_again++;
+		port_want_send(&p->port);
+		return -EAGAIN;
+	}
+	ret = -errno;
+	b->stats.send_errors++;
+	if (peer_is_gone(errno))
+		port_lost(&p->port, -ENODEV);
+	return ret;
+}
+
+static ssize_t pipe_recv(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_pipe *p = pipe_of(b);
+	int nr = iov_cut(iov, n, 0, NET_HDR_LEN, p->iov, NET_IOV_MAX);
+	struct msghdr msg = {.msg_iov = p->iov};
+	ssize_t ret;
+
+	if (nr <= 0)
+		return 0;
+	msg.msg_iovlen = (size_t)nr;
+	b->stats.syscalls_recv++;
+	ret = recvmsg(p->fd, &msg, MSG_DONTWAIT);
+	if (ret < 0) {
+		b->stats.recv_empty++;
+		if (peer_is_gone(errno))
+			port_lost(&p->port, -ENODEV);
+		return 0;
+	}
+	if (ret == 0) {
+		b->stats.recv_empty++;
+		port_lost(&p->port, -ENODEV);
+		return 0;
+	}
+	if (ret < ETH_HEADER || (msg.msg_flags & MSG_TRUNC)) {
+		b->stats.recv_dropped++;
+		return 0; /* there may be more: the descriptor stays readable */
+	}
+	iov_zero(iov, n, 0, NET_HDR_LEN);
+	b->stats.recvs++;
+	b->stats.recv_bytes += (uint64_t)ret + NET_HDR_LEN;
+	return ret + (ssize_t)NET_HDR_LEN;
+}
+
+static void pipe_destroy(struct net_backend *b)
+{
+	struct net_pipe *p = pipe_of(b);
+
+	port_stop(&p->port);
+	fd_close(&p->fd);
+	free(p);
+}
+
+static const struct net_frame_ops pipe_ops = {
+	.start = pipe_start,
+	.stop = pipe_stop,
+	.set_offloads = pipe_set_offloads,
+	.send = pipe_send,
+	.recv = pipe_recv,
+	.want_recv = pipe_want_recv,
+};
+
+static int check_socket(const struct net_common *common, int fd)
+{
+	int domain, type;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
+		int ret = -errno;
+
+		log_error("%s: pipe: fd=%d: %s, needed is one end of a unix socketpair",
+		          common->nic, fd, strerror(errno));
+		return ret;
+	}
+	if (domain != AF_UNIX || (type != SOCK_SEQPACKET && type != SOCK_DGRAM)) {
+		log_error("%s: pipe: fd=%d is another kind of socket, needed is a unix socketpair "
+		          "of type SOCK_SEQPACKET or SOCK_DGRAM",
+		          common->nic, fd);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int pipe_create(const void *config, const struct net_common *common, struct loop *l,
+                       struct net_backend **out)
+{
+	const struct pipe_config *cfg = config;
+	struct net_pipe *p;
+	int ret, fd;
+
+	*out = NULL;
+	if (cfg->fd > INT_MAX) {
+		log_error("%s: pipe needs fd=N, one end of a unix socketpair that was handed in",
+		          common->nic);
+		return -EINVAL;
+	}
+	ret = check_socket(common, (int)cfg->fd);
+	if (ret < 0)
+		return ret;
+	/* The handed-in descriptor stays as it is: a restarted machine wants it again. */
+	fd = fcntl((int)cfg->fd, F_DUPFD_CLOEXEC, 3);
+	p = calloc(1, sizeof(*p));
+	if (fd < 0 || !p) {
+		ret = p ? -errno : -ENOMEM;
+		log_error("%s: pipe: fd=%d: %s", common->nic, (int)cfg->fd, strerror(-ret));
+		fd_close(&fd);
+		free(p);
+		return ret;
+	}
+	p->fd = fd;
+	port_init(&p->port, l, fd);
+	p->b.kind = "pipe";
+	snprintf(p->b.label, sizeof(p->b.label), "fd=%d", (int)cfg->fd);
+	p->b.frame = &pipe_ops;
+	p->b.destroy = pipe_destroy;
+	*out = &p->b;
+	return 0;
+}
+
+static void pipe_defaults(void *config)
+{
+	struct pipe_config *cfg = config;
+
+	cfg->fd = UINT64_MAX;
+}
+
+static const struct opt_def pipe_keys[] = {
+	{.name = "fd",
+         .type = OPT_UINT,
+         .offset = offsetof(struct pipe_config, fd),
+         .max = INT_MAX,
+         .arg = "N",
+         .help = "one end of a socketpair(AF_UNIX, SOCK_SEQPACKET or SOCK_DGRAM)"},
+	OPT_END,
+};
+
+const struct net_kind net_kind_pipe = {
+	.name = "pipe",
+	.help = "a unix socketpair that was handed in: one frame per message, no offloads",
+	.keys = pipe_keys,
+	.config_size = sizeof(struct pipe_config),
+	.config_init = pipe_defaults,
+	.create = pipe_create,
+};

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --net user: a network of its own for the guest, translated to sockets of this process by libslirp.
+ * No privilege needed.
+ *
+ * libslirp hands out frames whenever it likes, also from inside slirp_input(), which is inside our
+ * send(). They go into a ring, and the device hears of them from the loop's hook, so never
+ * re-entrantly and without a system call.
+ *
+ * Several NICs of this kind on threads of their own share libslirp's idea of the current time and its
+ * cache of the host's name server: words that each thread overwrites with the same thing.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/virtio_net.h>
+#include <slirp/libslirp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/csum.h"
+#include "net/dl.h"
+#include "net/frame_ring.h"
+#include "net/net_iov.h"
+#include "net/net_kinds.h"
+#include "net/slirp_fds.h"
+#include "net/slirp_opt.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/le.h"
+#include "vmm/core/log.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* Four TCP windows of the largest size that libslirp offers. */
+#define RING_BYTES KIB(256)
+#define FRAME_MAX  (NET_RECV_MAX - NET_HDR_LEN)
+#define MTU_MAX    65521u /* libslirp's own limit */
+
+/* What slirp_pollfds_fill() answers at most, even when it has nothing to wait for. */
+#define IDLE_MS 1000u
+
+struct slirp_api {
+	__typeof__(slirp_new) *create;
+	__typeof__(slirp_cleanup) *cleanup;
+	__typeof__(slirp_pollfds_fill) *fill;
+	__typeof__(slirp_pollfds_poll) *poll;
+	__typeof__(slirp_input) *input;
+	__typeof__(slirp_add_hostfwd) *add_hostfwd;
+};
+
+static const struct dl_function functions[] = {
+	{"slirp_new", offsetof(struct slirp_api, create)},
+	{"slirp_cleanup", offsetof(struct slirp_api, cleanup)},
+	{"slirp_pollfds_fill", offsetof(struct slirp_api, fill)},
+	{"slirp_pollfds_poll", offsetof(struct slirp_api, poll)},
+	{"slirp_input", offsetof(struct slirp_api, input)},
+	{"slirp_add_hostfwd", offsetof(struct slirp_api, add_hostfwd)},
+	{.name = NULL},
+};
+
+static const struct dl_library library = {
+	.soname = "libslirp.so.0",
+	.package = "libslirp0",
+	.functions = functions,
+};
+
+struct net_slirp {
+	struct net_backend b; /* first */
+	struct slirp_api api;
+	Slirp *slirp;
+	struct loop *loop;
+	struct net_sink sink;
+	bool started, want_recv;
+	bool busy; /* libslirp's state may have changed: ask it again before the wait */
+	bool told; /* libslirp knows what time it is, this side of the wait */
+	struct loop_hook hook;
+	struct loop_timer timer; /* libslirp's, and ours when the device left frames behind */
+	uint64_t timer_ns;       /* what it is set to while armed */
+	struct slirp_fds fds;
+	struct frame_ring ring;   /* towards the guest */
+	uint8_t frame[FRAME_MAX]; /* from the guest */
+};
+
+static struct net_slirp *slirp_of(struct net_backend *b)
+{
+	return container_of(b, struct net_slirp, b);
+}
+
+/* ---- what libslirp calls */
+
+static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	/* The guest is slow or not there: as on any network, TCP will find out. */
+	if (!s->started || len > FRAME_MAX || frame_ring_push(&s->ring, buf, len) < 0)
+		s->b.stats.recv_dropped++;
+	else
+		s->b.stats.bytes_copied += len;
+	return (ssize_t)len;
+}
+
+static void cb_guest_error(const char *msg, unused void *opaque)
+{
+	log_guest("user: the guest's network: %s", msg);
+}
+
+static int64_t cb_clock_get_ns(unused void *opaque)
+{
+	return (int64_t)loop_now_ns();
+}
+
+struct slirp_timer {
+	struct net_slirp *owner;
+	SlirpTimerCb fn;
+	void *arg;
+	struct loop_timer timer;
+};
+
+static void timer_fired(void *arg)
+{
+	struct slirp_timer *t = arg;
+
+	t->owner->busy = true;
+	t->fn(t->arg);
+}
+
+/* Made by slirp_new() only: router advertisements. NULL, without memory, is a timer that never fires. */
+static void *cb_timer_new(SlirpTimerCb fn, void *arg, void *opaque)
+{
+	struct slirp_timer *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct slirp_timer){.owner = opaque, .fn = fn, .arg = arg};
+	t->timer = (struct loop_timer){.fn = timer_fired, .arg = t};
+	return t;
+}
+
+static void cb_timer_free(void *timer, unused void *opaque)
+{
+	struct slirp_timer *t = timer;
+
+	if (t)
+		loop_timer_off(&t->timer);
+	free(t);
+}
+
+static void cb_timer_mod(void *timer, int64_t expire_ms, unused void *opaque)
+{
+	struct slirp_timer *t = timer;
+
+	if (t)
+		loop_timer_at(t->owner->loop, &t->timer, (uint64_t)expire_ms * NS_PER_MS);
+}
+
+static void cb_register_poll_fd(unused int fd, unused void *opaque)
+{
+	/* slirp_pollfds_fill() will name it when there is something to wait for. */
+}
+
+static void cb_unregister_poll_fd(int fd, void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	slirp_fds_drop(&s->fds, fd);
+}
+
+static void cb_notify(void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	s->busy = true;
+}
+
+static const SlirpCb callbacks = {
+	.send_packet = cb_send_packet,
+	.guest_error = cb_guest_error,
+	.clock_get_ns = cb_clock_get_ns,
+	.timer_new = cb_timer_new,
+	.timer_free = cb_timer_free,
+	.timer_mod = cb_timer_mod,
+	.register_poll_fd = cb_register_poll_fd,
+	.unregister_poll_fd = cb_unregister_poll_fd,
+	.notify = cb_notify,
+};
+
+/* ---- the loop */
+
+static int cb_get_revents(int index, void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	return slirp_fds_revents(&s->fds, index);
+}
+
+static int cb_add_poll(int fd, int events, void *opaque)
+{
+	struct net_slirp *s = opaque;
+
+	return slirp_fds_add(&s->fds, fd, events);
+}
+
+/* Let libslirp look at the clock and at its sockets. */
+static void tell(struct net_slirp *s)
+{
+	s->fds.ready = false;
+	s->told = true;
+	s->api.poll(s->slirp, 0, cb_get_revents, s);
+}
+
+static void wake_at(struct net_slirp *s, uint64_t when_ns)
+{
+	/* Too early does no harm, and saves the system call. */
+	if (s->timer.armed && s->timer_ns <= when_ns)
+		return;
+	s->timer_ns = when_ns;
+	loop_timer_at(s->loop, &s->timer, when_ns);
+}
+
+static void woken(void *arg)
+{
+	struct net_slirp *s = arg;
+
+	s->busy = true;
+}
+
+static void ask(struct net_slirp *s)
+{
+	uint32_t timeout_ms = UINT32_MAX;
+
+	slirp_fds_begin(&s->fds);
+	s->api.fill(s->slirp, &timeout_ms, cb_add_poll, s);
+	slirp_fds_end(&s->fds);
+	if (timeout_ms < IDLE_MS)
+		wake_at(s, loop_now_ns() + timeout_ms * NS_PER_MS);
+}
+
+/* Before each wait of the loop. */
+static void before_wait(void *arg)
+{
+	struct net_slirp *s = arg;
+	bool changed = s->busy || s->fds.ready;
+
+	s->busy = false;
+	if (changed)
+		tell(s);
+	if (s->want_recv && !frame_ring_empty(&s->ring))
+		s->sink.can_recv(s->sink.arg);
+	if (!s->started)
+		return;
+	if (s->busy) { /* the device used the occasion to send */
+		s->busy = false;
+		changed = true;
+		tell(s);
+	}
+	if (changed)
+		ask(s);
+	/* The device had enough for this turn, or there is more by now: come back at once. */
+	if (s->want_recv && !frame_ring_empty(&s->ring))
+		wake_at(s, 0);
+	s->told = false;
+}
+
+/* ---- what the device calls */
+
+static int slirp_start(struct net_backend *b, unused uint64_t offloads, const struct net_sink *sink)
+{
+	struct net_slirp *s = slirp_of(b);
+
+	if (s->started)
+		return -EBUSY;
+	s->sink = *sink;
+	s->started = true;
+	s->want_recv = true;
+	s->busy = true;
+	loop_hook_add(s->loop, &s->hook);
+	return 0;
+}
+
+/* While stopped, connections from the outside wait in the backlog of their listening socket. */
+static void slirp_stop(struct net_backend *b)
+{
+	struct net_slirp *s = slirp_of(b);
+
+	if (!s->started)
+		return;
+	s->started = false;
+	s->want_recv = false;
+	loop_hook_del(s->loop, &s->hook);
+	loop_timer_off(&s->timer);
+	slirp_fds_drop_all(&s->fds);
+	b->stats.recv_dropped += frame_ring_clear(&s->ring);
+}
+
+/* Frames to the guest always come whole, with full checksums: there is nothing to switch. */
+static int slirp_set_offloads(unused struct net_backend *b, unused uint64_t offloads)
+{
+	return 0;
+}
+
+static void slirp_want_recv(struct net_backend *b, bool on)
+{
+	slirp_of(b)->want_recv = on;
+}
+
+/*
+ * Always a copy, also of a frame in one piece: libslirp reads some bytes twice, and these are guest
+ * memory. The copy is what is judged and what libslirp sees. Length of the frame, or -EINVAL.
+ */
+static ssize_t take_frame(struct net_slirp *s, const struct iovec *iov, int n)
+{
+	struct virtio_net_hdr_v1 hdr;
+	size_t len = iov_bytes(iov, n);
+
+	if (len < sizeof(hdr) + ETH_HLEN || len - sizeof(hdr) > sizeof(s->frame))
+		return -EINVAL;
+	len -= sizeof(hdr);
+	iov_get(iov, n, 0, &hdr, sizeof(hdr));
+	iov_get(iov, n, sizeof(hdr), s->frame, len);
+	s->b.stats.bytes_copied += len;
+	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
+	    csum_complete(s->frame, len, get_le16(&hdr.csum_start), get_le16(&hdr.csum_offset)) < 0)
+		return -EINVAL;
+	return (ssize_t)len;
+}
+
+/* libslirp answers a few other things (NC-SI), which no guest of ours needs. */
+static bool for_slirp(const uint8_t *frame)
+{
+	const unsigned proto = (unsigned)frame[12] << 8 | frame[13];
+
+	return proto == ETH_P_IP || proto == ETH_P_IPV6 || proto == ETH_P_ARP;
+}
+
+static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_slirp *s = slirp_of(b);
+	ssize_t len = take_frame(s, iov, n);
+
+	if (len < 0) {
+		b->stats.send_errors++;
+		return len;
+	}
+	if (!s->told) /* the loop may have slept for hours: do not let connections expire by that */
+		tell(s);
+	if (for_slirp(s->frame))
+		s->api.input(s->slirp, s->frame, (int)len);
+	s->busy = true;
+	b->stats.sends++;
+	b->stats.send_bytes += (uint64_t)len + NET_HDR_LEN;
+	return len + (ssize_t)NET_HDR_LEN;
+}
+
+static ssize_t slirp_recv(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_slirp *s = slirp_of(b);
+	ssize_t len = frame_ring_pop(&s->ring, iov, n, NET_HDR_LEN);
+
+	if (len <= 0) {
+		if (len == 0)
+			b->stats.recv_empty++;
+		else
+			b->stats.recv_dropped++;
+		return 0;
+	}
+	iov_zero(iov, n, 0, NET_HDR_LEN);
+	b->stats.recvs++;
+	b->stats.recv_bytes += (uint64_t)len + NET_HDR_LEN;
+	b->stats.bytes_copied += (uint64_t)len;
+	return len + (ssize_t)NET_HDR_LEN;
+}
+
+static void slirp_destroy(struct net_backend *b)
+{
+	struct net_slirp *s = slirp_of(b);
+
+	slirp_stop(b);
+	if (s->slirp)
+		s->api.cleanup(s->slirp);
+	frame_ring_free(&s->ring);
+	free(s);
+}
+
+static const struct net_frame_ops slirp_ops = {
+	.start = slirp_start,
+	.stop = slirp_stop,
+	.set_offloads = slirp_set_offloads,
+	.send = slirp_send,
+	.recv = slirp_recv,
+	.want_recv = slirp_want_recv,
+};
+
+/* ---- set-up */
+
+static Slirp *new_slirp(struct net_slirp *s, const struct slirp_config *cfg, uint16_t mtu)
+{
+	SlirpConfig c = {
+		.version = 1,
+		.restricted = cfg->restricted,
+		.in_enabled = true,
+		.vnetwork.s_addr = htonl(SLIRP_NET),
+		.vnetmask.s_addr = htonl(SLIRP_MASK),
+		.vhost.s_addr = htonl(SLIRP_GATEWAY),
+		.vdhcp_start.s_addr = htonl(SLIRP_GUEST),
+		.vnameserver.s_addr = htonl(SLIRP_DNS),
+		.in6_enabled = cfg->ipv6,
+		.vprefix_len = 64,
+		.vhostname = cfg->hostname[0] ? cfg->hostname : NULL,
+	};
+
+	inet_pton(AF_INET6, "fec0::", &c.vprefix_addr6);
+	inet_pton(AF_INET6, "fec0::2", &c.vhost6);
+	inet_pton(AF_INET6, "fec0::3", &c.vnameserver6);
+	if (mtu)
+		c.if_mtu = c.if_mru = min_u32(mtu, MTU_MAX);
+	return s->api.create(&c, &callbacks, s);
+}
+
+/*
+ * Is the port free? libslirp binds UDP sockets so that two can have the same port, and then one of
+ * them hears nothing. 0 or -errno.
+ */
+static int try_port(const struct slirp_fwd *f)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr = f->host,
+		.sin_port = htons(f->host_port),
+	};
+	int s = socket(AF_INET, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	int one = 1, ret = 0;
+
+	if (s < 0)
+		return -errno;
+	/* For TCP only: connections of an earlier run that are in TIME_WAIT do not count. */
+	if (!f->udp)
+		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(s, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    (!f->udp && listen(s, 1) < 0))
+		ret = -errno;
+	fd_close(&s);
+	return ret;
+}
+
+static int add_forwards(struct net_slirp *s, const struct slirp_config *cfg, const char *nic)
+{
+	char text[SLIRP_FWD_TEXT];
+
+	for (unsigned i = 0; i < cfg->nr_fwd; i++) {
+		const struct slirp_fwd *f = &cfg->fwd[i];
+		int ret = try_port(f);
+
+		if (ret == 0 && s->api.add_hostfwd(s->slirp, f->udp, f->host, f->host_port,
+		                                   f->guest, f->guest_port) < 0)
+			ret = -EADDRINUSE;
+		if (ret < 0) {
+			slirp_fwd_print(f, text);
+			log_error("%s: user: hostfwd=%s: port %u of the host: %s", nic, text,
+			          f->host_port, strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int slirp_create(const void *config, const struct net_common *common, struct loop *l,
+                        struct net_backend **out)
+{
+	const struct slirp_config *cfg = config;
+	struct net_slirp *s = calloc(1, sizeof(*s));
+	int ret;
+
+	*out = NULL;
+	if (!s || frame_ring_init(&s->ring, RING_BYTES) < 0) {
+		log_error("%s: user: out of memory", common->nic);
+		free(s);
+		return -ENOMEM;
+	}
+	s->loop = s->fds.loop = l;
+	s->hook = (struct loop_hook){.fn = before_wait, .arg = s};
+	s->timer = (struct loop_timer){.fn = woken, .arg = s};
+	s->b.kind = "user";
+	strcpy(s->b.label, SLIRP_LABEL);
+	s->b.can = FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
+	           FEATURE(VIRTIO_NET_F_HOST_TSO4) | FEATURE(VIRTIO_NET_F_HOST_ECN);
+	s->b.frame = &slirp_ops;
+	s->b.destroy = slirp_destroy;
+	ret = dl_open(&library, &s->api, common->nic, "user networking");
+	if (ret < 0)
+		goto fail;
+	s->slirp = new_slirp(s, cfg, common->mtu);
+	if (!s->slirp) {
+		log_error("%s: user: libslirp refuses to start", common->nic);
+		ret = -EINVAL;
+		goto fail;
+	}
+	ret = add_forwards(s, cfg, common->nic);
+	if (ret < 0)
+		goto fail;
+	*out = &s->b;
+	return 0;
+fail:
+	slirp_destroy(&s->b);
+	return ret;
+}
+
+_Static_assert(sizeof(struct slirp_config) <= NET_CONFIG_MAX, "many forwards");
+
+const struct net_kind net_kind_user = {
+	.name = "user",
+	.help = "a network of its own behind sockets of this process; needs no privilege",
+	.keys = slirp_keys,
+	.config_size = sizeof(struct slirp_config),
+	.config_init = slirp_defaults,
+	.create = slirp_create,
+};

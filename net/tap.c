@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A TAP interface: one writev() per frame to the host, one readv() per frame from it, straight on
+ * the caller's pieces.
+ *
+ * What is left alone: an interface that existed before keeps its MAC, MTU, flags and up state; we
+ * attach to its queue, and put the queue's header size and offloads back when we leave. One that was
+ * handed in as a descriptor keeps its header size too. The offloads of its queue are the exception:
+ * TUNSETOFFLOAD says what the reader understands, and the reader is the guest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "net/net_iov.h"
+#include "net/net_kinds.h"
+#include "net/net_port.h"
+#include "net/tap_open.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/log.h"
+
+/* The header of virtio before 1.0 and of a TAP nobody has told otherwise: no num_buffers. */
+#define OLD_HDR_LEN 10u
+
+struct net_tap {
+	struct net_backend b; /* first */
+	struct net_port port;
+	struct tap_fd tap;
+	struct iovec iov[NET_IOV_MAX]; /* for a queue with old headers only */
+};
+
+static struct net_tap *tap_of(struct net_backend *b)
+{
+	return container_of(b, struct net_tap, b);
+}
+
+static int tap_set_offloads(struct net_backend *b, uint64_t offloads)
+{
+	return tap_fd_set_offloads(&tap_of(b)->tap, offloads);
+}
+
+static int tap_start(struct net_backend *b, uint64_t offloads, const struct net_sink *s)
+{
+	int ret = tap_set_offloads(b, offloads);
+
+	/* A lost interface is not an error here: gone() follows, as it does while running. */
+	if (ret < 0 && ret != -EBADFD)
+		return ret;
+	return port_start(&tap_of(b)->port, s);
+}
+
+static void tap_stop(struct net_backend *b)
+{
+	port_stop(&tap_of(b)->port);
+}
+
+static void tap_want_recv(struct net_backend *b, bool on)
+{
+	port_want_recv(&tap_of(b)->port, on);
+}
+
+/* A queue with old headers: the same buffer without num_buffers. Pieces, or 0 when there are too many. */
+static int without_num_buffers(struct net_tap *t, const struct iovec *iov, int n)
+{
+	int nr = iov_cut(iov, n, OLD_HDR_LEN, NET_HDR_LEN, t->iov, NET_IOV_MAX);
+
+	return nr > 0 ? nr : 0;
+}
+
+static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_tap *t = tap_of(b);
+	const bool old = t->tap.hdr_len == OLD_HDR_LEN;
+	ssize_t ret;
+
+	b->stats.syscalls_send++;
+	if (likely(!old))
+		ret = writev(t->tap.fd, iov, n);
+	else
+		ret = writev(t->tap.fd, t->iov, without_num_buffers(t, iov, n));
+	if (likely(ret >= 0)) {
+		ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
+		b->stats.sends++;
+		b->stats.send_bytes += (uint64_t)ret;
+		return ret;
+	}
+	if (errno == EAGAIN) {
+		b->stats.send_again++;
+		port_want_send(&t->port);
+		return -EAGAIN;
+	}
+	ret = -errno; /* EIO: the interface is down; EINVAL: not a frame that it takes */
+	b->stats.send_errors++;
+	if (ret == -EBADFD)
+		port_lost(&t->port, -ENODEV);
+	return ret;
+}
+
+static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, int n)
+{
+	struct net_tap *t = tap_of(b);
+	const bool old = t->tap.hdr_len == OLD_HDR_LEN;
+	ssize_t ret;
+
+	b->stats.syscalls_recv++;
+	if (likely(!old))
+		ret = readv(t->tap.fd, iov, n);
+	else
+		ret = readv(t->tap.fd, t->iov, without_num_buffers(t, iov, n));
+	if (ret <= 0) {
+		b->stats.recv_empty++;
+		if (ret < 0 && errno == EBADFD)
+			port_lost(&t->port, -ENODEV);
+		return 0;
+	}
+	/* The kernel skips num_buffers without writing it. */
+	iov_zero(iov, n, OLD_HDR_LEN, NET_HDR_LEN - OLD_HDR_LEN);
+	ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
+	b->stats.recvs++;
+	b->stats.recv_bytes += (uint64_t)ret;
+	return ret;
+}
+
+static void tap_destroy(struct net_backend *b)
+{
+	struct net_tap *t = tap_of(b);
+
+	port_stop(&t->port);
+	tap_fd_close(&t->tap);
+	free(t);
+}
+
+static const struct net_frame_ops tap_ops = {
+	.start = tap_start,
+	.stop = tap_stop,
+	.set_offloads = tap_set_offloads,
+	.send = tap_send,
+	.recv = tap_recv,
+	.want_recv = tap_want_recv,
+};
+
+static int tap_create(const void *config, const struct net_common *common, struct loop *l,
+                      struct net_backend **out)
+{
+	struct net_tap *t = calloc(1, sizeof(*t));
+	int ret;
+
+	*out = NULL;
+	if (!t) {
+		log_error("%s: tap: out of memory", common->nic);
+		return -ENOMEM;
+	}
+	ret = tap_fd_open(&t->tap, config, common);
+	if (ret < 0) {
+		free(t);
+		return ret;
+	}
+	port_init(&t->port, l, t->tap.fd);
+	t->b.kind = "tap";
+	snprintf(t->b.label, sizeof(t->b.label), "%s", t->tap.ifname);
+	t->b.can = t->tap.can;
+	t->b.frame = &tap_ops;
+	t->b.destroy = tap_destroy;
+	*out = &t->b;
+	return 0;
+}
+
+static void tap_defaults(void *config)
+{
+	struct tap_config *cfg = config;
+
+	cfg->fd = UINT64_MAX;
+}
+
+static const struct opt_def tap_keys[] = {
+	{.name = "ifname",
+         .type = OPT_STRING,
+         .offset = offsetof(struct tap_config, ifname),
+         .arg = "NAME",
+         .help = "the interface, created when missing (default: a new one, the kernel picks)"},
+	{.name = "fd",
+         .type = OPT_UINT,
+         .offset = offsetof(struct tap_config, fd),
+         .max = INT_MAX,
+         .arg = "N",
+         .help = "an open TAP with IFF_VNET_HDR that was handed in; never modified"},
+	OPT_END,
+};
+
+const struct net_kind net_kind_tap = {
+	.name = "tap",
+	.help = "a TAP interface of the host",
+	.keys = tap_keys,
+	.config_size = sizeof(struct tap_config),
+	.config_init = tap_defaults,
+	.create = tap_create,
+};

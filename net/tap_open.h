@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net/tap_open.h - get hold of a TAP's queue, and say in one line why not */
+#ifndef DOORBELL_TAP_OPEN_H
+#define DOORBELL_TAP_OPEN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct net_common;
+
+struct tap_config {
+	const char *ifname; /* NULL: none given */
+	uint64_t fd;        /* UINT64_MAX: none given */
+};
+
+struct tap_fd {
+	int fd;                /* non-blocking, owned */
+	char ifname[IFNAMSIZ]; /* what it is bound to */
+	uint64_t can;          /* VIRTIO_NET_F_{,GUEST_,HOST_}* masks */
+	unsigned hdr_len;      /* bytes before each frame on this queue: 12, or 10 */
+	int found_hdr_len;     /* to be put back; -1: nothing to put back */
+	unsigned offload_bits; /* TUN_F_* in force; 0 on a fresh TAP and when we leave */
+};
+
+/* 0; or -errno after one log_error(), with nothing left behind. */
+int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net_common *common);
+/* Put back what was found, and close. An interface that tap_fd_open() created is gone afterwards. */
+void tap_fd_close(struct tap_fd *t);
+/* VIRTIO_NET_F_GUEST_* masks that frames from the host may use. 0 or -errno. */
+int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads);
+
+#endif
