@@ -92,7 +92,7 @@ static int check_segments(const struct image_file *f, const struct gmem *m, gpa_
 		const Elf64_Phdr *p = &all->p[i];
 		int ret;
 
-		if (p->p_type != PT_LOAD || p->p_memsz == 0)
+		if (p->p_type != PT_LOAD || (p->p_memsz == 0 && p->p_filesz == 0))
 			continue;
 		ret = check_segment(f, m, min, p);
 		if (ret < 0)
