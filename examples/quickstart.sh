@@ -78,6 +78,6 @@ case ${1:-} in
 *) action=shell ;;
 esac
 here_or_in_the_lab "$@"
-[ $action = shell ] || shift
+[ "$action" = shell ] || shift
 [ "${1:-}" != -- ] || shift
-$action "$@"
+"$action" "$@"
