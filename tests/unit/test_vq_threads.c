@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A driver and a device that run at the same time and sleep whenever the ring gives them nothing to do:
+ * a barrier that is missing on either side ends as a notification that never comes, or as a report of
+ * thread sanitizer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "devices/vq.h"
+#include "tests/lib/fake_driver.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+
+#define REQUESTS 100000u /* the indices wrap */
+#define STALLED  30000   /* ms: far more than any scheduler takes */
+
+struct pair {
+	struct fake_mem m;
+	struct fake_vq drv;
+	struct vq q;
+	int kick, interrupt;
+	unsigned done;                   /* by the device */
+	unsigned kicks, interrupts;      /* how often they were rung */
+	struct fake_buf out[16], in[16]; /* by head: a number to the device, its answer */
+};
+
+/* False: nobody rang. */
+static bool sleep_on(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int rc;
+
+	do
+		rc = poll(&p, 1, STALLED);
+	while (rc < 0 && errno == EINTR);
+	fd_event_take(fd);
+	return rc == 1;
+}
+
+static const char *serve(struct pair *p, struct vq_chain *c)
+{
+	uint64_t number;
+	int rc;
+
+	vq_kicks_off(&p->q);
+	while ((rc = vq_pop(&p->q, c)) == 1) {
+		if (c->nr_out != 1 || c->nr_in != 1 || c->out_len != 8 || c->in_len != 8)
+			return "the device got another chain than was made";
+		memcpy(&number, c->iov[0].iov_base, sizeof(number));
+		number = ~number;
+		memcpy(c->iov[1].iov_base, &number, sizeof(number));
+		vq_push(&p->q, c->head, sizeof(number));
+		p->done++;
+		if (p->done % 5 != 0)
+			continue;
+		vq_publish(&p->q);
+		if (vq_want_interrupt(&p->q)) {
+			p->interrupts++;
+			fd_event_set(p->interrupt);
+		}
+	}
+	vq_publish(&p->q);
+	if (vq_want_interrupt(&p->q)) {
+		p->interrupts++;
+		fd_event_set(p->interrupt);
+	}
+	return rc < 0 ? p->q.why : NULL;
+}
+
+/* Returns NULL, or what went wrong. */
+static void *device(void *arg)
+{
+	struct pair *p = arg;
+	struct iovec iov[4];
+	struct vq_chain c = {.iov = iov, .room = ARRAY_SIZE(iov)};
+	static char text[80];
+
+	while (p->done < REQUESTS) {
+		const char *why = serve(p, &c);
+
+		if (!why && !vq_kicks_on(&p->q) && p->done < REQUESTS && !sleep_on(p->kick))
+			why = "the device waits for a kick that does not come";
+		if (why) {
+			snprintf(text, sizeof(text), "%s", why);
+			return text;
+		}
+	}
+	return NULL;
+}
+
+static unsigned submit(struct pair *p, unsigned next)
+{
+	const unsigned first = next;
+
+	while (next < REQUESTS && p->drv.nr_free >= 2 && next - first < 1 + first % 7) {
+		const unsigned i = p->drv.free_head;
+		const uint64_t number = next++;
+
+		memcpy(fake_at(&p->m, p->out[i].addr, 8), &number, sizeof(number));
+		fake_vq_add(&p->drv, (struct fake_buf[]){p->out[i], p->in[i]}, 2);
+	}
+	if (next == first)
+		return next;
+	fake_vq_publish(&p->drv);
+	if (fake_vq_wants_kick(&p->drv)) {
+		p->kicks++;
+		fd_event_set(p->kick);
+	}
+	return next;
+}
+
+/* Takes all used entries; false when an answer is wrong. */
+static bool collect(struct pair *p, unsigned *done)
+{
+	uint64_t asked, answer;
+	unsigned head;
+	uint32_t len;
+
+	while (fake_vq_reap(&p->drv, &head, &len)) {
+		memcpy(&asked, fake_at(&p->m, p->out[head].addr, 8), sizeof(asked));
+		memcpy(&answer, fake_at(&p->m, p->in[head].addr, 8), sizeof(answer));
+		if (len != 8 || asked != (*done)++ || answer != ~asked)
+			return false;
+	}
+	return true;
+}
+
+static void both_sides_sleep_and_wake(uint64_t features)
+{
+	struct pair *p = calloc(1, sizeof(*p));
+	unsigned next = 0, done = 0;
+	pthread_t thread;
+	void *why;
+
+	assert_non_null(p);
+	fake_mem_create(&p->m, KIB(64));
+	fake_vq_init(&p->drv, &p->m, ARRAY_SIZE(p->out), features);
+	for (unsigned i = 0; i < ARRAY_SIZE(p->out); i++) {
+		p->out[i] = fake_out(&p->m, "12345678", 8);
+		p->in[i] = fake_in(&p->m, 8);
+	}
+	assert_int_equal(vq_start(&p->q, &p->m.gmem, &p->drv.addr,
+	                          (struct vq_features){.event_idx = p->drv.event_idx}),
+	                 0);
+	p->kick = fd_eventfd();
+	p->interrupt = fd_eventfd();
+	assert_int_equal(pthread_create(&thread, NULL, device, p), 0);
+	while (done < REQUESTS) {
+		const unsigned before = next + done;
+
+		fake_vq_irq_off(&p->drv);
+		next = submit(p, next);
+		assert_true(collect(p, &done));
+		if (next + done != before || done == REQUESTS || fake_vq_irq_on(&p->drv))
+			continue;
+		if (!sleep_on(p->interrupt))
+			fail_msg("the driver waits for an interrupt that does not come");
+	}
+	assert_int_equal(pthread_join(thread, &why), 0);
+	if (why)
+		fail_msg("%s", (const char *)why);
+	assert_int_equal(p->done, REQUESTS);
+	/* Suppression works in both directions: the ring was never idle for long. */
+	assert_true(p->kicks < REQUESTS);
+	assert_true(p->interrupts < REQUESTS);
+	fd_close(&p->kick);
+	fd_close(&p->interrupt);
+	fake_mem_destroy(&p->m);
+	free(p);
+}
+
+static void no_notification_is_lost_with_flags(unused void **state)
+{
+	both_sides_sleep_and_wake(0);
+}
+
+static void no_notification_is_lost_with_event_idx(unused void **state)
+{
+	both_sides_sleep_and_wake(FEATURE(VIRTIO_RING_F_EVENT_IDX));
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		cmocka_unit_test(no_notification_is_lost_with_flags),
+		cmocka_unit_test(no_notification_is_lost_with_event_idx),
+	};
+
+	return cmocka_run_group_tests(cases, NULL, NULL);
+}

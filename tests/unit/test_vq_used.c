@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The used ring and who tells whom. A comment before a case is the id of the clause in the standard's
+ * list that it holds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "devices/vq.h"
+#include "tests/lib/fake_driver.h"
+#include "vmm/core/compiler.h"
+
+#define EVENT_IDX FEATURE(VIRTIO_RING_F_EVENT_IDX)
+
+struct rig {
+	struct fake_mem m;
+	struct fake_vq drv;
+	struct vq q;
+	struct iovec iov[8];
+	struct vq_chain c;
+	struct fake_buf out, in;
+};
+
+static void start(struct rig *r, uint32_t num, uint64_t features)
+{
+	fake_vq_init(&r->drv, &r->m, num, features);
+	assert_int_equal(vq_start(&r->q, &r->m.gmem, &r->drv.addr,
+	                          (struct vq_features){.event_idx = features & EVENT_IDX}),
+	                 0);
+	r->c = (struct vq_chain){.iov = r->iov, .room = ARRAY_SIZE(r->iov)};
+}
+
+static int setup(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -1;
+	fake_mem_create(&r->m, KIB(512));
+	r->out = fake_out(&r->m, "0123456789abcdef", 16);
+	r->in = fake_in(&r->m, 16);
+	start(r, 8, 0);
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *r = *state;
+
+	fake_mem_destroy(&r->m);
+	free(r);
+	return 0;
+}
+
+static void give(struct rig *r, unsigned n)
+{
+	while (n-- > 0)
+		assert_true(fake_vq_add(&r->drv, &r->out, 1) >= 0);
+	fake_vq_publish(&r->drv);
+}
+
+static void use(struct rig *r, unsigned n)
+{
+	while (n-- > 0) {
+		assert_int_equal(vq_pop(&r->q, &r->c), 1);
+		vq_push(&r->q, r->c.head, 0);
+	}
+	vq_publish(&r->q);
+}
+
+static void reap(struct rig *r, unsigned n)
+{
+	unsigned head;
+	uint32_t len;
+
+	while (n-- > 0)
+		assert_true(fake_vq_reap(&r->drv, &head, &len));
+}
+
+/* @n requests all the way, in batches of one. */
+static void run(struct rig *r, unsigned n)
+{
+	while (n-- > 0) {
+		give(r, 1);
+		use(r, 1);
+		reap(r, 1);
+	}
+}
+
+/* ---- used entries */
+
+/* dev.used.len-first */
+static void used_entries_appear_together_when_they_are_published(void **state)
+{
+	struct rig *r = *state;
+	unsigned head;
+	uint32_t len;
+
+	give(r, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(vq_pop(&r->q, &r->c), 1);
+		vq_push(&r->q, r->c.head, 100 + i);
+		assert_int_equal(fake_vq_nr_used(&r->drv), 0);
+	}
+	vq_publish(&r->q);
+	assert_int_equal(fake_vq_nr_used(&r->drv), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(fake_vq_reap(&r->drv, &head, &len));
+		assert_int_equal(head, i);
+		assert_int_equal(len, 100 + i);
+	}
+}
+
+/* dev.used.id-valid */
+static void requests_may_be_finished_in_any_order_each_once(void **state)
+{
+	struct rig *r = *state;
+	uint16_t head[4];
+
+	give(r, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(vq_pop(&r->q, &r->c), 1);
+		head[i] = r->c.head;
+	}
+	vq_push(&r->q, head[2], 0);
+	vq_push(&r->q, head[0], 0);
+	vq_push(&r->q, head[3], 0);
+	vq_push(&r->q, head[1], 0);
+	vq_publish(&r->q);
+	reap(r, 4); /* ends the process when a head is not outstanding */
+	assert_int_equal(r->drv.nr_free, 8);
+}
+
+static void publishing_nothing_writes_nothing(void **state)
+{
+	struct rig *r = *state;
+
+	r->drv.used->idx = htole16(0x5a5a);
+	vq_publish(&r->q);
+	assert_int_equal(le16toh(r->drv.used->idx), 0x5a5a);
+}
+
+static void indices_run_free_over_sixteen_bits(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned total = 0; total < 70000; total += 7) {
+		give(r, 7);
+		use(r, 7);
+		reap(r, 7);
+	}
+	assert_int_equal(le16toh(r->drv.used->idx), 70000 - 65536);
+	assert_int_equal(r->drv.nr_free, 8);
+}
+
+/* dev.desc.no-write-table, dev.desc.no-write-readable: the ring code itself writes the used ring only */
+static void descriptors_and_available_ring_are_never_written(void **state)
+{
+	struct rig *r = *state;
+	uint8_t before[16 * 8 + 6 + 2 * 8];
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		start(r, 8, turn ? EVENT_IDX : 0);
+		give(r, 8);
+		memcpy(before, r->drv.desc, sizeof(before)); /* the available ring follows */
+		vq_kicks_off(&r->q);
+		use(r, 8);
+		vq_want_interrupt(&r->q);
+		vq_kicks_on(&r->q);
+		assert_memory_equal(before, r->drv.desc, sizeof(before));
+	}
+	assert_memory_equal(fake_at(&r->m, r->out.addr, 16), "0123456789abcdef", 16);
+}
+
+/* ---- interrupts without EVENT_IDX */
+
+/* dev.notif.must, dev.notif.suppress */
+static void the_flag_of_the_driver_decides_about_interrupts(void **state)
+{
+	struct rig *r = *state;
+
+	give(r, 3);
+	use(r, 1);
+	assert_true(vq_want_interrupt(&r->q));
+	fake_vq_irq_off(&r->drv);
+	use(r, 1);
+	assert_false(vq_want_interrupt(&r->q));
+	fake_vq_irq_on(&r->drv);
+	use(r, 1);
+	assert_true(vq_want_interrupt(&r->q));
+}
+
+/* dev.notif.ignore-used-event */
+static void used_event_is_ignored_without_the_feature(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned event = 0; event < 65536; event += 257) {
+		fake_vq_raw_used_event(&r->drv, u16_of(event));
+		give(r, 1);
+		use(r, 1);
+		assert_true(vq_want_interrupt(&r->q));
+		reap(r, 1);
+	}
+}
+
+static void a_batch_is_announced_once(void **state)
+{
+	struct rig *r = *state;
+
+	give(r, 5);
+	use(r, 5);
+	assert_true(vq_want_interrupt(&r->q));
+	assert_false(vq_want_interrupt(&r->q));
+	vq_publish(&r->q);
+	assert_false(vq_want_interrupt(&r->q));
+}
+
+static void unpublished_entries_are_no_reason_for_an_interrupt(void **state)
+{
+	struct rig *r = *state;
+
+	give(r, 1);
+	assert_int_equal(vq_pop(&r->q, &r->c), 1);
+	vq_push(&r->q, r->c.head, 0);
+	assert_false(vq_want_interrupt(&r->q));
+	vq_publish(&r->q);
+	assert_true(vq_want_interrupt(&r->q));
+}
+
+/* ---- interrupts with EVENT_IDX */
+
+/* dev.event_idx.ignore-flags */
+static void the_flag_is_ignored_with_event_idx(void **state)
+{
+	struct rig *r = *state;
+
+	start(r, 8, EVENT_IDX);
+	r->drv.avail->flags = htole16(VRING_AVAIL_F_NO_INTERRUPT);
+	give(r, 1);
+	use(r, 1);
+	assert_true(vq_want_interrupt(&r->q));
+}
+
+/* dev.event_idx.suppress */
+static void no_interrupt_while_used_event_is_ahead(void **state)
+{
+	struct rig *r = *state;
+	unsigned wanted = 0;
+
+	start(r, 8, EVENT_IDX);
+	fake_vq_raw_used_event(&r->drv, 5);
+	for (unsigned i = 0; i < 8; i++) {
+		give(r, 1);
+		use(r, 1);
+		if (vq_want_interrupt(&r->q)) {
+			wanted++;
+			assert_int_equal(i, 5);
+		}
+		reap(r, 1);
+	}
+	assert_int_equal(wanted, 1);
+}
+
+/* dev.event_idx.must: judged entry by entry, over both wraps of the index */
+static void an_interrupt_follows_exactly_when_a_batch_passes_used_event(void **state)
+{
+	struct rig *r = *state;
+	unsigned seed = 1;
+	uint16_t done = 0;
+
+	start(r, 8, EVENT_IDX);
+	for (unsigned turn = 0; turn < 40000; turn++) {
+		unsigned n, event;
+		bool expected = false;
+
+		seed = seed * 1103515245u + 12345u;
+		n = 1 + (seed >> 16) % 8;
+		/* from 8 behind to 16 ahead of where we are, now and then anywhere */
+		event = turn % 13 ? done + (seed >> 8) % 24 - 8 : seed >> 12;
+		fake_vq_raw_used_event(&r->drv, u16_of(event & 0xffff));
+		give(r, n);
+		use(r, n);
+		for (unsigned i = 0; i < n; i++)
+			expected |= (uint16_t)(done + i) == (uint16_t)event;
+		assert_int_equal(vq_want_interrupt(&r->q), expected);
+		reap(r, n);
+		done = (uint16_t)(done + n);
+	}
+}
+
+static void a_silent_round_of_the_index_does_not_hide_a_wanted_interrupt(void **state)
+{
+	struct rig *r = *state;
+
+	start(r, 8, EVENT_IDX);
+	for (unsigned i = 0; i < 65536 - 4; i++) {
+		fake_vq_raw_used_event(&r->drv, u16_of((i + 100) & 0xffff));
+		run(r, 1);
+		assert_false(vq_want_interrupt(&r->q));
+	}
+	fake_vq_raw_used_event(&r->drv, 65536 - 3);
+	give(r, 8);
+	use(r, 8);
+	assert_true(vq_want_interrupt(&r->q));
+}
+
+/* ---- kicks */
+
+/* dev.notif.used-flags-01 */
+static void kicks_are_asked_for_by_the_flag_without_event_idx(void **state)
+{
+	struct rig *r = *state;
+
+	assert_true(fake_vq_wants_kick(&r->drv));
+	vq_kicks_off(&r->q);
+	assert_int_equal(le16toh(r->drv.used->flags), VRING_USED_F_NO_NOTIFY);
+	assert_false(fake_vq_wants_kick(&r->drv));
+	assert_false(vq_kicks_on(&r->q));
+	assert_int_equal(le16toh(r->drv.used->flags), 0);
+	assert_true(fake_vq_wants_kick(&r->drv));
+}
+
+/* dev.event_idx.no-tail-write */
+static void avail_event_is_not_touched_without_the_feature(void **state)
+{
+	struct rig *r = *state;
+	void *tail = &r->drv.used->ring[8];
+
+	memset(tail, 0x5a, 2);
+	for (unsigned i = 0; i < 16; i++) {
+		vq_kicks_off(&r->q);
+		run(r, 1);
+		vq_kicks_on(&r->q);
+	}
+	assert_int_equal(fake_vq_raw_avail_event(&r->drv), 0x5a5a);
+}
+
+/* dev.event_idx.used-flags-0 */
+static void kicks_are_asked_for_by_avail_event_with_the_feature(void **state)
+{
+	struct rig *r = *state;
+
+	start(r, 8, EVENT_IDX);
+	for (unsigned i = 0; i < 70000; i += 2) {
+		assert_false(vq_kicks_on(&r->q));
+		assert_int_equal(fake_vq_raw_avail_event(&r->drv), i & 0xffff);
+		give(r, 1);
+		assert_true(fake_vq_wants_kick(&r->drv));
+		vq_kicks_off(&r->q);
+		give(r, 1);
+		assert_false(fake_vq_wants_kick(&r->drv));
+		use(r, 2);
+		reap(r, 2);
+		assert_int_equal(r->drv.used->flags, 0);
+	}
+}
+
+/* dev.notif.recheck */
+static void asking_for_kicks_tells_of_requests_that_slipped_in(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		start(r, 8, turn ? EVENT_IDX : 0);
+		vq_kicks_off(&r->q);
+		assert_int_equal(vq_pop(&r->q, &r->c), 0);
+		give(r, 2);
+		assert_true(vq_kicks_on(&r->q));
+		assert_int_equal(vq_pop(&r->q, &r->c), 1);
+		assert_true(vq_kicks_on(&r->q)); /* the second one is still there */
+		assert_int_equal(vq_pop(&r->q, &r->c), 1);
+		assert_false(vq_kicks_on(&r->q));
+		vq_unpop(&r->q, 1);
+		assert_true(vq_kicks_on(&r->q));
+	}
+}
+
+static void a_broken_index_counts_as_work(void **state)
+{
+	struct rig *r = *state;
+
+	fake_vq_raw_avail_idx(&r->drv, 0x4000);
+	assert_true(vq_kicks_on(&r->q));
+	assert_int_equal(vq_pop(&r->q, &r->c), -EPROTO);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest cases[] = {
+		CASE(used_entries_appear_together_when_they_are_published),
+		CASE(requests_may_be_finished_in_any_order_each_once),
+		CASE(publishing_nothing_writes_nothing),
+		CASE(indices_run_free_over_sixteen_bits),
+		CASE(descriptors_and_available_ring_are_never_written),
+		CASE(the_flag_of_the_driver_decides_about_interrupts),
+		CASE(used_event_is_ignored_without_the_feature),
+		CASE(a_batch_is_announced_once),
+		CASE(unpublished_entries_are_no_reason_for_an_interrupt),
+		CASE(the_flag_is_ignored_with_event_idx),
+		CASE(no_interrupt_while_used_event_is_ahead),
+		CASE(an_interrupt_follows_exactly_when_a_batch_passes_used_event),
+		CASE(a_silent_round_of_the_index_does_not_hide_a_wanted_interrupt),
+		CASE(kicks_are_asked_for_by_the_flag_without_event_idx),
+		CASE(avail_event_is_not_touched_without_the_feature),
+		CASE(kicks_are_asked_for_by_avail_event_with_the_feature),
+		CASE(asking_for_kicks_tells_of_requests_that_slipped_in),
+		CASE(a_broken_index_counts_as_work),
+	};
+
+	return cmocka_run_group_tests(cases, NULL, NULL);
+}
