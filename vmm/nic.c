@@ -28,7 +28,7 @@ static int open_backend(struct nic *n, bool append)
 static int make_device(struct nic *n, const struct gmem *mem)
 {
 	const struct nic_config *cfg = n->cfg;
-	struct virtio_net_config dev = {
+	struct virtio_net_params dev = {
 		.name = cfg->name,
 		.mtu = (uint16_t)cfg->mtu,
 		.queue_size = (uint32_t)cfg->queue_size,

@@ -9,6 +9,7 @@ enum exit_status {
 	EXIT_USAGE = 2,      /* usage or bad input */
 	EXIT_GUEST_DIED = 3, /* triple fault, internal error */
 	EXIT_TIMEOUT = 124,  /* as timeout(1) */
+	EXIT_SIGNAL = 128,   /* plus the signal's number, as a shell says it */
 };
 
 int cmd_run(int argc, char **argv);

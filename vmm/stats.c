@@ -50,6 +50,7 @@ static const struct counter device_counters[] = {
 	DEVICE(tx_frames),
 	DEVICE(tx_bytes),
 	DEVICE(tx_dropped),
+	DEVICE(tx_bytes_copied),
 	DEVICE(tx_kicks),
 	DEVICE(tx_interrupts),
 	DEVICE(tx_interrupts_suppressed),
@@ -57,6 +58,8 @@ static const struct counter device_counters[] = {
 	DEVICE(ctrl_kicks),
 	DEVICE(ctrl_commands),
 	DEVICE(ctrl_errors),
+	DEVICE(ctrl_interrupts),
+	DEVICE(ctrl_interrupts_suppressed),
 	DEVICE(broken),
 };
 

@@ -330,10 +330,14 @@ static void stop_threads(struct vm *vm)
 
 static void say_registers(struct vm *vm)
 {
-	char text[2048];
+	char text[2048], *line, *rest;
 
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		log_error("CPU %u: %s", i, arch_vcpu_describe(vm->vcpu[i].fd, text, sizeof(text)));
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		arch_vcpu_describe(vm->vcpu[i].fd, text, sizeof(text));
+		for (rest = text; (line = strsep(&rest, "\n"));)
+			if (*line)
+				log_error("CPU %u: %s", i, line);
+	}
 }
 
 int vm_run(struct vm *vm, struct vm_end *end)
