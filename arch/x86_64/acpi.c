@@ -49,7 +49,9 @@ struct packed fadt { /* revision 5; what a hardware-reduced machine leaves 0 is 
 	struct table_header header;
 	le32 facs;
 	le32 dsdt;
-	uint8_t pm_blocks[68]; /* 44..111 */
+	uint8_t pm_blocks[65]; /* 44..108 */
+	le16 boot_arch;
+	uint8_t reserved;
 	le32 flags;
 	struct generic_address reset_reg;
 	uint8_t reset_value;
@@ -63,12 +65,20 @@ struct packed fadt { /* revision 5; what a hardware-reduced machine leaves 0 is 
 };
 
 _Static_assert(sizeof(struct rsdp) == 36, "RSDP of revision 2");
+_Static_assert(offsetof(struct fadt, boot_arch) == 109, "FADT IAPC_BOOT_ARCH");
 _Static_assert(offsetof(struct fadt, flags) == 112, "FADT flags");
 _Static_assert(offsetof(struct fadt, x_dsdt) == 140, "FADT X_DSDT");
 _Static_assert(sizeof(struct fadt) == 268, "FADT of revision 5");
 
 #define FADT_RESET_REG_SUPPORTED UINT32_C(0x400)
 #define FADT_HW_REDUCED          UINT32_C(0x100000)
+
+/*
+ * IAPC_BOOT_ARCH. Without the second one Linux waits for a clock that is not there: 10 s of an
+ * emulated host's time, in some ten thousand reads of ports 0x70 and 0x71.
+ */
+#define FADT_NO_VGA      0x04u
+#define FADT_NO_CMOS_RTC 0x20u
 
 struct packed madt {
 	struct table_header header;
@@ -212,6 +222,7 @@ static gpa_t build_fadt(struct area *area, gpa_t dsdt)
 		return 0;
 	f->dsdt = le32_of(u32_of(dsdt));
 	f->x_dsdt = le64_of(dsdt);
+	f->boot_arch = le16_of(FADT_NO_VGA | FADT_NO_CMOS_RTC);
 	f->flags = le32_of(FADT_RESET_REG_SUPPORTED | FADT_HW_REDUCED);
 	f->reset_reg = power_register(LAYOUT_POWER_RESET);
 	f->reset_value = LAYOUT_POWER_RESET_VALUE;
