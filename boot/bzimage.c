@@ -97,7 +97,7 @@ static int find_payload(const struct image_file *f, const struct bzimage *b, str
 	if (sects == 0)
 		sects = SETUP_SECTS_OLD;
 	*p = (struct payload){
-		.off = (sects + 1) * SECTOR, /* one more: the boot sector */
+		.off = (uint64_t)(sects + 1) * SECTOR, /* one more: the boot sector */
 		.len = (uint64_t)get_le32(field(b, HDR_SYSSIZE)) * 16,
 		.pref = get_le64(field(b, HDR_PREF_ADDRESS)),
 		.align = get_le32(field(b, HDR_KERNEL_ALIGNMENT)),

@@ -40,8 +40,9 @@ int cmdline_add_virtio(struct cmdline *c, const struct machine_map *map)
 		const struct machine_virtio *v = &map->virtio[i];
 		char word[80]; /* 20 characters of text, two numbers of at most 18, one of 10 */
 
-		snprintf(word, sizeof(word), "virtio_mmio.device=%#" PRIx64 "@%#" PRIx64 ":%u",
-		         v->size, v->base, v->gsi);
+		(void)snprintf(word, sizeof(word),
+		               "virtio_mmio.device=%#" PRIx64 "@%#" PRIx64 ":%u", v->size, v->base,
+		               v->gsi);
 		ret = cmdline_add(&front, word);
 	}
 	if (ret == 0)

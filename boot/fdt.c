@@ -26,7 +26,7 @@ static void begin_at(struct tree *t, const char *name, uint64_t unit)
 {
 	char full[48];
 
-	snprintf(full, sizeof(full), "%s@%" PRIx64, name, unit);
+	(void)snprintf(full, sizeof(full), "%s@%" PRIx64, name, unit);
 	begin(t, full);
 }
 

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +17,6 @@ void capture_begin(struct capture *c)
 	c->text[0] = '\0';
 	c->fd = memfd_create("stderr", MFD_CLOEXEC);
 	assert_true(c->fd >= 0);
-	fflush(stderr);
 	c->saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	assert_true(c->saved >= 0);
 	assert_true(dup2(c->fd, STDERR_FILENO) >= 0);
@@ -28,7 +26,6 @@ void capture_end(struct capture *c)
 {
 	ssize_t n;
 
-	fflush(stderr);
 	assert_true(dup2(c->saved, STDERR_FILENO) >= 0);
 	close(c->saved);
 	n = pread(c->fd, c->text, sizeof(c->text) - 1, 0);

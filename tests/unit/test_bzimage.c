@@ -17,7 +17,7 @@
 #include "vmm/core/le.h"
 
 #define SECTS     3u
-#define SETUP     ((SECTS + 1) * 512u)
+#define SETUP     ((size_t)(SECTS + 1) * 512)
 #define KERNEL    40960u /* bytes of protected-mode code */
 #define TRAILER   100u   /* a signature behind it */
 #define FILE_SIZE (SETUP + KERNEL + TRAILER)
@@ -33,7 +33,7 @@ static int setup(void **state)
 	file[0x1f1] = SECTS;
 	put_le32(file + 0x1f4, KERNEL / 16);
 	file[0x201] = 0x6a;
-	memcpy(file + 0x202, "HdrS", 4);
+	put_le32(file + 0x202, 0x53726448); /* "HdrS" */
 	put_le16(file + 0x206, 0x020f);
 	file[0x211] = 1;
 	put_le32(file + 0x22c, 0x7fffffff);
@@ -148,7 +148,7 @@ static void no_setup_sects_means_four(void **state)
 	file[0x1f1] = 0;
 	put_le32(file + 0x1f4, (KERNEL - 512) / 16);
 	assert_int_equal(load(ram_32m, 1, &m, &b), 0);
-	assert_memory_equal(gmem_ptr(&m, b.load, KERNEL - 512), file + 5 * 512, KERNEL - 512);
+	assert_memory_equal(gmem_ptr(&m, b.load, KERNEL - 512), file + 2560, KERNEL - 512);
 	gmem_destroy(&m);
 }
 

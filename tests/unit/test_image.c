@@ -38,7 +38,7 @@ static int setup(void **state)
 	strcpy(r->dir, "/tmp/doorbell-image-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	assert_int_equal(chmod(r->dir, 0755), 0);
-	snprintf(r->path, sizeof(r->path), "%s/file", r->dir);
+	(void)snprintf(r->path, sizeof(r->path), "%s/file", r->dir);
 	*state = r;
 	return 0;
 }
@@ -120,7 +120,7 @@ static void path_through_a_file_is_refused(void **state)
 	char below[128];
 
 	write_file(r->path, "abc", 0600);
-	snprintf(below, sizeof(below), "%s/x", r->path);
+	(void)snprintf(below, sizeof(below), "%s/x", r->path);
 	refused(below, -ENOTDIR, "Not a directory");
 }
 
@@ -151,7 +151,7 @@ static void socket_is_refused(void **state)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", r->path);
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", r->path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	refused(r->path, -EINVAL, "is a socket");
 	close(fd);

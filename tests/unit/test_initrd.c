@@ -73,15 +73,15 @@ static void initrd_goes_as_high_as_allowed(void **state)
 {
 	struct rig *r = *state;
 
-	loaded_at(r, 0, UINT64_MAX, GIB(4) + MIB(1) - 3 * 4096);
-	loaded_at(r, 0, GIB(4) - 1, MIB(6) - 3 * 4096);
-	loaded_at(r, 0, MIB(6), MIB(6) - 3 * 4096);
-	loaded_at(r, 0, MIB(6) - 1, MIB(6) - 3 * 4096);
+	loaded_at(r, 0, UINT64_MAX, GIB(4) + MIB(1) - KIB(12));
+	loaded_at(r, 0, GIB(4) - 1, MIB(6) - KIB(12));
+	loaded_at(r, 0, MIB(6), MIB(6) - KIB(12));
+	loaded_at(r, 0, MIB(6) - 1, MIB(6) - KIB(12));
 	/* The last byte may be at max itself: base + SIZE - 1. */
 	loaded_at(r, 0, MIB(5) + SIZE - 1, MIB(5));
 	loaded_at(r, 0, MIB(5) + SIZE - 2, MIB(5) - 4096);
 	/* No room for it below max in the second region. */
-	loaded_at(r, 0, MIB(4) + SIZE - 2, MIB(2) - 3 * 4096);
+	loaded_at(r, 0, MIB(4) + SIZE - 2, MIB(2) - KIB(12));
 	loaded_at(r, 0, SIZE - 1, 0);
 }
 
