@@ -254,12 +254,24 @@ static int rx_discard(struct virtio_net *n, struct net_turn *t)
 
 /* ---- turns */
 
+/* The driver took the queue back while the device is live: its buffers are not ours any more. */
+static void rx_forget(struct virtio_net *n)
+{
+	rx_window_clear(&n->rx.window);
+	n->rx.waiting = 0;
+	rx_stall(n);
+}
+
 static void rx_turn(struct virtio_net *n)
 {
 	struct net_queue *q = &n->queue[NET_RX];
 	struct net_turn t = {0};
 	int r = 1;
 
+	if (!vq_running(q->vq)) {
+		rx_forget(n);
+		return;
+	}
 	while (r == 1 && !net_turn_over(&t))
 		r = net_link(n) ? rx_one(n, &t) : rx_discard(n, &t);
 	if (r == 1) {

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/vnet_rig.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const uint8_t vrig_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "vnet_rig: %s\n", what);
+	abort();
+}
+
+void vrig_create(struct vrig *r, struct vrig_options o)
+{
+	const uint64_t offloads = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS;
+	struct virtio_net_params p = {.name = "net0", .mtu = o.mtu};
+
+	memset(r, 0, sizeof(*r));
+	r->vq_size = o.vq_size ? o.vq_size : 256;
+	fake_mem_create(&r->m, o.mem_bytes ? o.mem_bytes : MIB(4));
+	must(loop_create(&r->loop) == 0, "no loop");
+	r->net = fake_net_create(offloads);
+	memcpy(p.mac, vrig_mac, sizeof(p.mac));
+	p.queue_size = r->vq_size;
+	p.features = virtio_net_can(offloads, o.mtu != 0) & ~o.without;
+	must(virtio_net_create(&p, &r->net->backend, &r->m.gmem, r->loop, &r->n) == 0, "no device");
+	r->dev.core = virtio_net_dev(r->n);
+}
+
+void vrig_destroy(struct vrig *r)
+{
+	virtio_net_destroy(r->n);
+	net_destroy(&r->net->backend);
+	loop_destroy(r->loop);
+	fake_mem_destroy(&r->m);
+}
+
+int vrig_try_up(struct vrig *r, uint64_t accept)
+{
+	struct fake_vq *vqs[NET_QUEUES] = {&r->vq[NET_RX], &r->vq[NET_TX], NULL};
+	struct virtio_dev *d = r->dev.core;
+
+	/* The rings of the life before are thrown away with all the rest. */
+	virtio_set_status(d, 0);
+	r->m.next = r->m.gmem.region[0].base;
+	r->features = (accept & d->offered) | FEATURE(VIRTIO_F_VERSION_1);
+	if (r->features & VRIG_F(CTRL_VQ))
+		vqs[NET_CTRL] = &r->vq[NET_CTRL];
+	for (unsigned i = 0; i < NET_QUEUES; i++)
+		if (vqs[i])
+			fake_vq_init(vqs[i], &r->m,
+			             i == NET_CTRL ? NET_CTRL_QUEUE_SIZE : r->vq_size, r->features);
+	r->mark = r->m.next;
+	return fake_probe(&r->dev, r->features, vqs, d->nr_queues);
+}
+
+void vrig_up(struct vrig *r, uint64_t accept)
+{
+	must(vrig_try_up(r, accept) == 0, "the device does not come up");
+	vrig_pump(r);
+}
+
+void vrig_forget(struct vrig *r)
+{
+	r->m.next = r->mark;
+	for (unsigned i = 0; i < NET_QUEUES; i++)
+		memset(r->vq[i].table, 0, sizeof(r->vq[i].table));
+}
+
+static bool readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+bool vrig_pump_once(struct vrig *r)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < NET_QUEUES; i++) {
+		struct loop_fd *w = &r->n->queue[i].kick;
+
+		if (!w->loop || !readable(w->fd))
+			continue;
+		any = true;
+		w->fn(w->arg, POLLIN);
+	}
+	return any;
+}
+
+unsigned vrig_pump(struct vrig *r)
+{
+	unsigned rounds = 0;
+
+	while (vrig_pump_once(r))
+		must(++rounds <= 10000, "the device does not come to rest");
+	return rounds;
+}
+
+void vrig_go(struct vrig *r, unsigned i)
+{
+	fake_vq_publish(&r->vq[i]);
+	if (fake_vq_wants_kick(&r->vq[i]))
+		fake_kick(&r->dev, i);
+	vrig_pump(r);
+}
+
+void vrig_fill(uint8_t *p, size_t len, unsigned seed)
+{
+	uint32_t x = seed * 2654435761u + 1;
+
+	for (size_t i = 0; i < len; i++) {
+		x = x * 1664525u + 1013904223u;
+		p[i] = (uint8_t)(x >> 24);
+	}
+}
+
+void vrig_frame(uint8_t *p, size_t len, const uint8_t dst[6], unsigned seed)
+{
+	static const uint8_t rest[8] = {0x02, 0, 0, 0, 0, 0x01, 0x08, 0x00};
+
+	vrig_fill(p, len, seed);
+	memcpy(p, dst, 6);
+	memcpy(p + 6, rest, sizeof(rest));
+}
+
+int vrig_command(struct vrig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len)
+{
+	const uint8_t hdr[2] = {class, cmd};
+	struct fake_buf b[3] = {fake_out(&r->m, hdr, sizeof(hdr))};
+	unsigned nr = 1, head;
+	uint32_t used;
+
+	if (len)
+		b[nr++] = fake_out(&r->m, data, len);
+	b[nr] = fake_in(&r->m, 1);
+	must(fake_vq_add(&r->vq[NET_CTRL], b, nr + 1) >= 0, "no room for a command");
+	vrig_go(r, NET_CTRL);
+	must(fake_vq_reap(&r->vq[NET_CTRL], &head, &used), "a command did not come back");
+	return used == 1 ? *(uint8_t *)fake_at(&r->m, b[nr].addr, 1) : -1;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/lib/vnet_rig.h - a network device between the fake driver and the fake backend
+ *
+ * Nothing runs by itself: the loop is never started, vrig_pump() calls the kick handlers whose eventfd
+ * is readable, as the loop would. So each step of a test is in one place and one thread. A host
+ * failure ends the process with a message.
+ */
+#ifndef DOORBELL_TESTS_VNET_RIG_H
+#define DOORBELL_TESTS_VNET_RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "devices/net_features.h"
+#include "devices/virtio_net_priv.h"
+#include "tests/lib/fake_driver.h"
+#include "tests/lib/fake_net.h"
+
+#define VRIG_F(name) FEATURE(VIRTIO_NET_F_##name)
+#define VRIG_ALL     (~UINT64_C(0))
+
+/* Frames that get through every filter, and the device's own address in vrig_create(). */
+extern const uint8_t vrig_mac[6];
+
+struct vrig {
+	struct fake_mem m;
+	struct loop *loop;
+	struct fake_net *net;
+	struct virtio_net *n;
+	struct fake_dev dev;
+	struct fake_vq vq[NET_QUEUES]; /* the driver's side; valid after vrig_up() */
+	unsigned vq_size;
+	uint64_t features; /* accepted */
+	gpa_t mark;        /* guest memory from here on is freed by vrig_forget() */
+};
+
+/* What a test may choose; zeroed is all features, 256 entries, 4 MiB of guest memory, no mtu. */
+struct vrig_options {
+	uint64_t without; /* features not offered */
+	uint64_t mem_bytes;
+	uint32_t vq_size;
+	uint16_t mtu;
+};
+
+void vrig_create(struct vrig *r, struct vrig_options o);
+void vrig_destroy(struct vrig *r);
+
+/* Reset, then to DRIVER_OK with those of @accept that are offered, and VERSION_1. As fake_probe(). */
+int vrig_try_up(struct vrig *r, uint64_t accept);
+void vrig_up(struct vrig *r, uint64_t accept); /* must succeed; with a vrig_pump() */
+
+/* Call each handler whose kick is set. False: no kick was set. */
+bool vrig_pump_once(struct vrig *r);
+/* Until none is set. Number of rounds; more than 10000 end the process: the device spins. */
+unsigned vrig_pump(struct vrig *r);
+
+/* Publish what was added to queue @i, kick if asked for, pump. */
+void vrig_go(struct vrig *r, unsigned i);
+
+/* Guest memory allocated since vrig_up() may be used again. No requests may be outstanding. */
+void vrig_forget(struct vrig *r);
+
+/* Bytes that differ everywhere, the same for the same @seed. */
+void vrig_fill(uint8_t *p, size_t len, unsigned seed);
+/* A frame of @len (>= 14) bytes to @dst from a fixed address; payload by vrig_fill(). */
+void vrig_frame(uint8_t *p, size_t len, const uint8_t dst[6], unsigned seed);
+
+/* One control command with @data after class and command. The verdict; -1 when none was written. */
+int vrig_command(struct vrig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
+
+#endif
