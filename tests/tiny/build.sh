@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the tiny guests into DIRECTORY (build/tiny). Does nothing for what is up to date.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+out=$(realpath -m "${1:-../../build/tiny}")
+cc=${CC:-gcc}
+mkdir -p "$out"
+
+# What the emulation of instructions on a host without hardware virtualization can do: no SSE, no CET.
+flags=(-std=c11 -O1 -g -Wall -Wextra -Werror -ffreestanding -fno-stack-protector -fno-pic -no-pie
+	-mno-red-zone -mgeneral-regs-only -fcf-protection=none -fno-asynchronous-unwind-tables
+	-fno-tree-loop-distribute-patterns)
+# shellcheck disable=SC2054 # commas belong to the linker's options
+link=(-nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-Ttext-segment=0x100000)
+if "$cc" --version | grep -q clang; then
+	flags=("${flags[@]/-fno-tree-loop-distribute-patterns/-fno-builtin}")
+fi
+
+stale() { # TARGET SOURCE...
+	local source
+	for source in "${@:2}" build.sh; do
+		[ "$1" -nt "$source" ] || return 0
+	done
+	return 1
+}
+
+if stale "$out/guest.elf" start.S guest.c net.c lib.c tiny.h; then
+	"$cc" "${flags[@]}" "${link[@]}" -o "$out/guest.elf" start.S guest.c net.c lib.c
+fi
+if stale "$out/pvh.elf" pvh.S; then
+	"$cc" "${flags[@]}" "${link[@]}" -o "$out/pvh.elf" pvh.S
+fi
+if stale "$out/bzimage" bzimage.S; then
+	"$cc" "${flags[@]}" -c -o "$out/bzimage.o" bzimage.S
+	objcopy -O binary -j .text "$out/bzimage.o" "$out/bzimage"
+fi

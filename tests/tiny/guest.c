@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/tiny/guest.c - a bare-metal guest that does what the first word of its command line says */
+#include "tiny.h"
+
+struct boot {
+	const void *fdt;
+	const uint8_t *rsdp;
+	const char *arg; /* behind the first word */
+};
+
+/* ---- console and verdict */
+
+static void do_hello(const struct boot *b)
+{
+	(void)b;
+	put_text("hello from a tiny guest\n");
+	verdict(0);
+}
+
+static void do_verdict(const struct boot *b)
+{
+	verdict((uint8_t)text_number(b->arg));
+}
+
+/* A status of 32 bits: only its value 0 may become exit status 0. */
+static void do_wide(const struct boot *b)
+{
+	uint32_t v = (uint32_t)text_number(b->arg);
+
+	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"((uint16_t)EXIT_PORT));
+}
+
+/* Echoes a line of input. */
+static void do_echo(const struct boot *b)
+{
+	char c;
+
+	(void)b;
+	do {
+		while (!(inb(UART_PORT + 5) & 1))
+			;
+		c = (char)inb(UART_PORT);
+		put_char(c);
+	} while (c != '\n');
+	verdict(0);
+}
+
+/* ---- the map */
+
+static void do_map(const struct boot *b)
+{
+	struct tree_device d;
+	unsigned n;
+
+	for (n = 0; tree_device(b->fdt, "virtio,mmio", n, &d); n++) {
+		put_line("device", d.base);
+		put_line("irq", d.irq[0]);
+		put_line("magic", mmio_read32(d.base));
+		put_line("version", mmio_read32(d.base + 4));
+		put_line("id", mmio_read32(d.base + 8));
+	}
+	put_line("devices", n);
+	verdict(0);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Tables are below 4 GiB: the low half of a 64-bit address will do. */
+static const uint8_t *low_pointer(const uint8_t *p)
+{
+	return (const uint8_t *)(uint64_t)get32(p);
+}
+
+static const uint8_t *acpi_table(const struct boot *b, const char *signature)
+{
+	const uint8_t *xsdt = low_pointer(b->rsdp + 24);
+
+	if (!text_begins((const char *)b->rsdp, "RSD PTR ") ||
+	    !text_begins((const char *)xsdt, "XSDT"))
+		fail("no RSDP");
+	for (uint32_t off = 36; off < get32(xsdt + 4); off += 8) {
+		const uint8_t *t = low_pointer(xsdt + off);
+
+		if (text_begins((const char *)t, signature))
+			return t;
+	}
+	fail("no such table");
+}
+
+/* Sleep control register from the FADT, sleep type 5, enable. */
+static void do_off(const struct boot *b)
+{
+	const uint8_t *fadt = acpi_table(b, "FACP");
+
+	put_text("off\n");
+	mmio_write8(get32(fadt + 248), 5 << 2 | 0x20);
+}
+
+static void do_reset(const struct boot *b)
+{
+	const uint8_t *fadt = acpi_table(b, "FACP");
+
+	put_text("boot\n");
+	mmio_write8(get32(fadt + 120), fadt[128]);
+}
+
+static void do_kbd(const struct boot *b)
+{
+	(void)b;
+	put_text("boot\n");
+	while (inb(0x64) & 2)
+		;
+	outb(0x64, 0xfe);
+}
+
+/* ---- ends that are no ends */
+
+static void do_loop(const struct boot *b)
+{
+	(void)b;
+	for (;;)
+		__asm__ volatile("pause");
+}
+
+static void do_halt(const struct boot *b)
+{
+	(void)b;
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+/* An exception without an IDT. */
+static void do_fault(const struct boot *b)
+{
+	(void)b;
+	__asm__ volatile("ud2" : : "a"(0x1234567890abcdefull), "c"(0xfeedull));
+}
+
+/* ---- memory above 4 GiB: nobody has mapped it yet */
+
+#define PRESENT_WRITABLE 3ull
+#define LARGE            0x80ull
+
+static uint64_t extra_pd[2][512] __attribute__((aligned(4096)));
+
+static void map_two_gib_above_4g(void)
+{
+	uint64_t cr3, *pdpt;
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+	pdpt = (uint64_t *)(*(uint64_t *)cr3 & ~0xfffull);
+	for (uint64_t g = 0; g < 2; g++) {
+		for (uint64_t i = 0; i < 512; i++)
+			extra_pd[g][i] = ((4 + g) << 30 | i << 21) | PRESENT_WRITABLE | LARGE;
+		pdpt[4 + g] = (uint64_t)extra_pd[g] | PRESENT_WRITABLE;
+	}
+	__asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
+}
+
+/* With -m 5G there is RAM up to 6 GiB. */
+static void do_high(const struct boot *b)
+{
+	volatile uint64_t *first = (uint64_t *)(4ull << 30);
+	volatile uint64_t *last = (uint64_t *)((6ull << 30) - 8);
+
+	(void)b;
+	map_two_gib_above_4g();
+	*first = 0x1111;
+	*last = 0x2222;
+	if (*first != 0x1111 || *last != 0x2222)
+		fail("memory above 4 GiB does not keep what it is given");
+	if (*(volatile uint64_t *)0xbffffff8ull != 0)
+		fail("memory below the hole is not zero");
+	verdict(0);
+}
+
+/* ---- second CPU: INIT, SIPI, a mailbox */
+
+#define APIC_BASE 0xfee00000ull
+#define APIC_SVR  0xf0
+#define APIC_ICR  0x300
+#define APIC_ICR2 0x310
+
+#define AP_PAGE    0x20000ull /* vector 0x20 */
+#define AP_MAILBOX (AP_PAGE + 0x800)
+
+/* Real mode, cs = 0x2000: puts APIC id and a mark into the mailbox. Position-independent. */
+__asm__(".pushsection .rodata\n"
+        ".globl ap_code, ap_code_end\n"
+        ".code16\n"
+        "ap_code:\n"
+        "	mov $1, %eax\n"
+        "	cpuid\n"
+        "	shr $24, %ebx\n"
+        "	mov %cs, %ax\n"
+        "	mov %ax, %ds\n"
+        "	mov %bl, 0x804\n"
+        "	movl $0x2a, 0x800\n"
+        "1:	cli\n"
+        "	hlt\n"
+        "	jmp 1b\n"
+        "ap_code_end:\n"
+        ".code64\n"
+        ".popsection\n");
+extern const uint8_t ap_code[], ap_code_end[];
+
+static void wait_icr(void)
+{
+	while (mmio_read32(APIC_BASE + APIC_ICR) & 1u << 12)
+		;
+}
+
+static void do_smp(const struct boot *b)
+{
+	volatile uint32_t *mark = (uint32_t *)AP_MAILBOX;
+	volatile uint8_t *id = (uint8_t *)(AP_MAILBOX + 4);
+
+	(void)b;
+	for (uint64_t i = 0; ap_code + i < ap_code_end; i++)
+		mmio_write8(AP_PAGE + i, ap_code[i]);
+	*mark = 0;
+	mmio_write32(APIC_BASE + APIC_SVR, 0x1ff);
+	mmio_write32(APIC_BASE + APIC_ICR2, 1u << 24);
+	mmio_write32(APIC_BASE + APIC_ICR, 0x4500); /* INIT, assert */
+	wait_icr();
+	mmio_write32(APIC_BASE + APIC_ICR2, 1u << 24);
+	mmio_write32(APIC_BASE + APIC_ICR, 0x4600 | AP_PAGE >> 12); /* start-up */
+	wait_icr();
+	while (*mark != 0x2a)
+		__asm__ volatile("pause");
+	put_line("second cpu has id", *id);
+	verdict(*id == 1 ? 0 : 1);
+}
+
+/* ---- the network */
+
+static void do_ping(const struct boot *b)
+{
+	struct tree_device d;
+
+	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
+		fail("no device in the tree");
+	net_ping(d.base);
+}
+
+static const struct {
+	const char *word;
+	void (*run)(const struct boot *b);
+} actions[] = {
+	{"hello", do_hello}, {"verdict", do_verdict}, {"wide", do_wide},   {"echo", do_echo},
+	{"map", do_map},     {"off", do_off},         {"reset", do_reset}, {"kbd", do_kbd},
+	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
+	{"smp", do_smp},     {"ping", do_ping},
+};
+
+void guest_main(const void *fdt, const uint8_t *rsdp);
+
+void guest_main(const void *fdt, const uint8_t *rsdp)
+{
+	struct boot b = {.fdt = fdt, .rsdp = rsdp, .arg = tree_bootargs(fdt)};
+
+	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		const char *word = actions[i].word, *arg = b.arg;
+
+		if (!text_begins(arg, word))
+			continue;
+		while (*word++)
+			arg++;
+		if (*arg != ' ' && *arg != '\0')
+			continue;
+		b.arg = *arg ? arg + 1 : arg;
+		actions[i].run(&b);
+		fail("the guest is still there");
+	}
+	fail("no such action");
+}

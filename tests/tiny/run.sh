@@ -1,0 +1,244 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tiny guests on this host's /dev/kvm, whatever that is. See --help.
+# shellcheck disable=SC2317 # cases are called by name
+set -uo pipefail
+
+usage() {
+	cat <<'END'
+usage: tests/tiny/run.sh [CASE...]
+
+Runs all cases, or those that are named: small guests without an operating system, which doorbell has to
+boot, serve and end. One line per case:
+
+  ok NAME
+  not ok NAME - REASON      then what the guest and doorbell wrote, indented
+  skip NAME - REASON
+
+Needs `make` to have been run ($DOORBELL names another binary) and /dev/kvm: it may be one that only
+emulates instructions. Exit status 0 when nothing failed.
+END
+}
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+doorbell=${DOORBELL:-$top/build/doorbell}
+guests=$top/build/tiny
+guest=$guests/guest.elf
+limit=60 # seconds; hit only by a doorbell that hangs
+
+# run [OPTION...] KERNEL: leaves $status, $out (the guest's console) and $err (doorbell's messages).
+run() {
+	timeout -k 5 "$limit" "$doorbell" run "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+	out=$(cat "$tmp/out")
+	err=$(cat "$tmp/err")
+}
+
+# tiny WORDS [OPTION...]: the bare-metal guest without network.
+tiny() {
+	run --net none --append "$@" "$guest"
+}
+
+# Checks, each with the reason in $why when it fails.
+is_status() {
+	[ "$status" = "$1" ] && return
+	why="exit status $status, expected $1"
+	return 1
+}
+
+is_out() {
+	[ "$out" = "$1" ] && return
+	why="the console has '$out', expected '$1'"
+	return 1
+}
+
+err_has() {
+	case $err in *"$1"*) return ;; esac
+	why="no '$1' in the messages"
+	return 1
+}
+
+is_quiet() {
+	[ -z "$err" ] && return
+	why="messages were written"
+	return 1
+}
+
+# ---- the cases; a new one is a function here, whose name begins with t_
+
+t_hello_on_the_console() {
+	tiny hello && is_status 0 && is_out "hello from a tiny guest" && is_quiet
+}
+
+t_console_goes_to_a_file() {
+	tiny hello --console file="$tmp/console" && is_status 0 && is_out "" || return
+	[ "$(cat "$tmp/console")" = "hello from a tiny guest" ] || {
+		why="the file has '$(cat "$tmp/console")'"
+		return 1
+	}
+}
+
+t_console_none_is_silent() {
+	tiny hello --console none && is_status 0 && is_out "" && is_quiet
+}
+
+t_input_comes_from_a_pipe() {
+	out=$(echo "a line" | timeout -k 5 "$limit" "$doorbell" run --net none --append echo "$guest" 2>"$tmp/err")
+	status=$?
+	err=$(cat "$tmp/err")
+	is_status 0 && is_out "a line"
+}
+
+t_verdict_is_the_exit_status() {
+	local v
+
+	for v in 0 1 7 124 255; do
+		tiny "verdict $v"
+		is_status "$v" && is_quiet || return
+	done
+}
+
+t_wide_verdict_is_not_cut() {
+	tiny "wide 7"
+	is_status 7 || return
+	tiny "wide 256"
+	is_status 255
+}
+
+t_power_off_ends_at_once() {
+	tiny off && is_status 0 && is_out off && is_quiet
+}
+
+t_reset_ends_at_once() {
+	tiny reset && is_status 0 && is_out boot && is_quiet
+}
+
+t_keyboard_controller_resets() {
+	tiny kbd && is_status 0 && is_out boot && is_quiet
+}
+
+t_reset_restarts_when_told() {
+	tiny reset --on-reboot restart --timeout 2
+	is_status 124 || return
+	[ "$(grep -c '^boot$' "$tmp/out")" -ge 2 ] && return
+	why="the guest did not start again"
+	return 1
+}
+
+t_triple_fault_shows_registers() {
+	tiny fault
+	is_status 3 && err_has "triple fault" && err_has "rax    1234567890abcdef" &&
+		err_has "rcx    000000000000feed" && err_has "cr3"
+}
+
+t_endless_loop_is_timed_out() {
+	tiny loop --timeout 1
+	is_status 124 && err_has "timeout"
+}
+
+t_halted_cpu_is_timed_out() {
+	tiny halt --timeout 1
+	is_status 124
+}
+
+t_memory_above_4_gib_is_there() {
+	tiny high --mem 5G && is_status 0
+}
+
+t_second_cpu_starts() {
+	tiny smp --cpus 2 && is_status 0 && is_out "second cpu has id 0x1"
+}
+
+# What --print-machine says, the device tree says, too, and it is there.
+t_devices_are_where_the_map_says() {
+	local bases gsis
+
+	run --net user --net user --print-machine "$guest"
+	is_status 0 || return
+	bases=$(sed -n '/"virtio"/,$s/.*"base": "\(0x[0-9a-f]*\)".*/\1/p' "$tmp/out" | tr '\n' ' ')
+	gsis=$(sed -n '/"virtio"/,$s/.*"gsi": \([0-9]*\).*/\1/p' "$tmp/out" | xargs printf '%#x ')
+	run --net user --net user --append map "$guest"
+	is_status 0 || return
+	[ "$(sed -n 's/^device //p' "$tmp/out" | tr '\n' ' ')" = "$bases" ] &&
+		[ "$(sed -n 's/^irq //p' "$tmp/out" | tr '\n' ' ')" = "$gsis" ] &&
+		[ "$(grep -c '^magic 0x74726976$' "$tmp/out")" = 2 ] &&
+		[ "$(grep -c '^version 0x2$' "$tmp/out")" = 2 ] &&
+		[ "$(grep -c '^id 0x1$' "$tmp/out")" = 2 ] && return
+	why="the map says '$bases' with '$gsis'"
+	return 1
+}
+
+t_announce_none_tells_nothing() {
+	run --net user --announce none --append map "$guest"
+	is_status 0 && is_out "devices 0x0"
+}
+
+t_pvh_entry_is_reached() {
+	run --net none --append tiny "$guests/pvh.elf"
+	is_status 0 && is_out pvh
+}
+
+t_pvh_with_a_device_tree_is_refused() {
+	run --net none --announce fdt "$guests/pvh.elf"
+	is_status 2 && err_has "--announce fdt" && is_out ""
+}
+
+t_bzimage_gets_its_zero_page() {
+	run --net none --append tiny "$guests/bzimage"
+	is_status 0
+}
+
+t_bzimage_gets_its_initrd() {
+	printf '070701 and so on' >"$tmp/initrd"
+	run --net none --append tiny --initrd "$tmp/initrd" "$guests/bzimage"
+	is_status 0
+}
+
+t_ping_through_user_network() {
+	run --net user --append ping "$guest"
+	is_status 0 && is_out "arp reply
+24 replies"
+}
+
+# ---- the rest
+
+no_kvm() { # prints why there is none
+	if [ ! -e /dev/kvm ]; then
+		echo "this host has no /dev/kvm"
+	elif ! (: <>/dev/kvm) 2>/dev/null; then
+		echo "/dev/kvm cannot be opened"
+	fi
+}
+
+main() {
+	local case reason failed=0
+
+	case ${1-} in
+	-h | --help) usage && exit 0 ;;
+	esac
+	[ $# -gt 0 ] || mapfile -t cases < <(declare -F | sed -n 's/^declare -f t_//p')
+	[ $# = 0 ] || cases=("$@")
+	[ -x "$doorbell" ] || {
+		echo "tiny: $doorbell is missing: run make" >&2
+		exit 2
+	}
+	"$top/tests/tiny/build.sh" "$guests" || exit 2
+	tmp=$(mktemp -d)
+	trap 'rm -rf "$tmp"' EXIT
+	reason=$(no_kvm)
+	for case in "${cases[@]}"; do
+		why="no such case" out="" err=""
+		if [ -n "$reason" ]; then
+			echo "skip $case - $reason"
+		elif "t_$case"; then
+			echo "ok $case"
+		else
+			failed=1
+			echo "not ok $case - $why"
+			sed 's/^/    /' "$tmp/out" "$tmp/err" 2>/dev/null
+		fi
+	done
+	exit $failed
+}
+
+main "$@"

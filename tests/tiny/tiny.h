@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/tiny/tiny.h - what guests of a few kilobytes need: ports, device registers, the device tree
+ *
+ * They run where KVM only emulates instructions, too: general registers only, no interrupts.
+ */
+#ifndef DOORBELL_TESTS_TINY_H
+#define DOORBELL_TESTS_TINY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef _Bool bool;
+
+#define UART_PORT 0x3f8
+#define EXIT_PORT 0xf4
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+	return v;
+}
+
+static inline uint8_t mmio_read8(uint64_t at)
+{
+	return *(volatile uint8_t *)at;
+}
+
+static inline void mmio_write8(uint64_t at, uint8_t v)
+{
+	*(volatile uint8_t *)at = v;
+}
+
+static inline uint32_t mmio_read32(uint64_t at)
+{
+	return *(volatile uint32_t *)at;
+}
+
+static inline void mmio_write32(uint64_t at, uint32_t v)
+{
+	*(volatile uint32_t *)at = v;
+}
+
+/* Ends the guest; @status becomes doorbell's exit status. */
+_Noreturn void verdict(uint8_t status);
+/* Prints the text and ends with 1: a check that failed. */
+_Noreturn void fail(const char *text);
+
+void put_char(char c);
+void put_text(const char *s);
+void put_hex(uint64_t v);
+void put_line(const char *name, uint64_t v); /* "name 0x...\n" */
+
+bool text_equal(const char *a, const char *b);
+bool text_begins(const char *s, const char *prefix);
+uint64_t text_number(const char *s); /* decimal */
+
+/* The device tree (Devicetree Specification 0.4, chapter 5). */
+struct tree_device {
+	uint64_t base, size;
+	uint32_t irq[2];
+};
+const char *tree_bootargs(const void *fdt); /* "" when there are none */
+/* Node number @index whose compatible is @compatible. False: no such node. */
+bool tree_device(const void *fdt, const char *compatible, unsigned index, struct tree_device *out);
+
+/* net.c: virtio-net by polling: ARP and ping of 10.0.2.2. Ends by verdict. */
+_Noreturn void net_ping(uint64_t base);
+
+#endif
