@@ -334,9 +334,6 @@ static int start_backend(struct virtio_net *n)
 	if (n->gone)
 		return 0;
 	r = n->backend->frame->start(n->backend, n->offloads, &n->sink);
-	if (r < 0)
-		log_error("%s: %s %s does not start: %s", n->dev.name, n->backend->kind,
-		          n->backend->label, strerror(-r));
 	n->backend_started = r == 0;
 	return r;
 }
