@@ -24,7 +24,10 @@ struct net_backend;
 struct net_sink {
 	void (*can_recv)(void *arg); /* recv() may have a frame */
 	void (*can_send)(void *arg); /* send() may succeed after -EAGAIN */
-	/* Peer lost; err is -errno; link is down. Once per start(): a lost backend still starts. */
+	/*
+	 * Peer lost; err is -errno; link is down. Once per start(): a lost backend still starts. With
+	 * want_recv off it may wait until that is on again or send() is called.
+	 */
 	void (*gone)(void *arg, int err);
 	void *arg;
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ethernet frames, one per message, over a unix socket that was handed in: one end of a socketpair
- * of type SOCK_SEQPACKET or SOCK_DGRAM. Joins two machines without any privilege, and is what tests
- * talk to. The frames carry no virtio header, hence no offloads.
+ * of type SOCK_SEQPACKET (of SOCK_DGRAM nobody hears that the other end was closed). Joins two
+ * machines without any privilege, and is what tests talk to. The frames carry no virtio header,
+ * hence no offloads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +60,7 @@ static void pipe_want_recv(struct net_backend *b, bool on)
 
 static bool peer_is_gone(int err)
 {
-	return err == EPIPE || err == ECONNREFUSED || err == ECONNRESET || err == ENOTCONN;
+	return err == EPIPE || err == ECONNRESET || err == ENOTCONN;
 }
 
 static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, int n)
@@ -111,7 +112,7 @@ static ssize_t pipe_recv(struct net_backend *b, const struct iovec *iov, int n)
 			port_lost(&p->port, -ENODEV);
 		return 0;
 	}
-	if (ret == 0) {
+	if (ret == 0) { /* the end; an empty message looks the same, and is no frame */
 		b->stats.recv_empty++;
 		port_lost(&p->port, -ENODEV);
 		return 0;
@@ -157,9 +158,9 @@ static int check_socket(const struct net_common *common, int fd)
 		          common->nic, fd, strerror(errno));
 		return ret;
 	}
-	if (domain != AF_UNIX || (type != SOCK_SEQPACKET && type != SOCK_DGRAM)) {
-		log_error("%s: pipe: fd=%d is another kind of socket, needed is a unix socketpair "
-		          "of type SOCK_SEQPACKET or SOCK_DGRAM",
+	if (domain != AF_UNIX || type != SOCK_SEQPACKET) {
+		log_error("%s: pipe: fd=%d is another kind of socket, needed is one end of a unix "
+		          "socketpair of type SOCK_SEQPACKET",
 		          common->nic, fd);
 		return -EINVAL;
 	}
@@ -215,7 +216,7 @@ static const struct opt_def pipe_keys[] = {
          .offset = offsetof(struct pipe_config, fd),
          .max = INT_MAX,
          .arg = "N",
-         .help = "one end of a socketpair(AF_UNIX, SOCK_SEQPACKET or SOCK_DGRAM)"},
+         .help = "one end of a socketpair(AF_UNIX, SOCK_SEQPACKET)"},
 	OPT_END,
 };
 

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/net_rig.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/loop.h"
+
+#define MAX_PIECES 64u
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "net_rig: %s\n", what);
+	abort();
+}
+
+/* ---- the sink: loop thread */
+
+static void keep(struct rig *r, const uint8_t *data, size_t len)
+{
+	struct rig_frame f = {.data = malloc(len), .len = len};
+
+	must(f.data, "out of memory");
+	memcpy(f.data, data, len);
+	if (len <= NET_HDR_LEN)
+		r->partial = true;
+	if (r->nr_got == RIG_FRAMES)
+		free(f.data);
+	else
+		r->got[r->nr_got++] = f;
+}
+
+/* Where recv() may write: the pieces have bytes around them that it may not touch. */
+static int make_room(uint8_t *buf, unsigned pieces, struct iovec *iov)
+{
+	size_t left = NET_RECV_MAX, part;
+
+	if (pieces <= 1) {
+		iov[0] = (struct iovec){buf, left};
+		return 1;
+	}
+	iov[0] = (struct iovec){buf, NET_HDR_LEN - 1}; /* a header in two pieces */
+	left -= NET_HDR_LEN - 1;
+	part = left / pieces + 1;
+	for (unsigned i = 1; i <= pieces; i++) {
+		iov[i].iov_base = (uint8_t *)iov[i - 1].iov_base + iov[i - 1].iov_len;
+		iov[i].iov_len = part < left ? part : left;
+		left -= iov[i].iov_len;
+	}
+	return (int)pieces + 1;
+}
+
+static void sink_can_recv(void *arg)
+{
+	struct rig *r = arg;
+	struct iovec iov[MAX_PIECES + 1];
+	uint8_t *buf = malloc(NET_RECV_MAX + 1);
+	unsigned taken = 0;
+	int n = make_room(buf, r->pieces, iov);
+	ssize_t len;
+
+	must(buf, "out of memory");
+	pthread_mutex_lock(&r->lock);
+	r->nr_can_recv++;
+	if (r->in_call)
+		r->nr_reentered++;
+	pthread_mutex_unlock(&r->lock);
+	while (!r->budget || taken < r->budget) {
+		memset(buf, 0xa5, NET_HDR_LEN);
+		buf[NET_RECV_MAX] = 0x5a;
+		r->in_call = true;
+		len = r->b->frame->recv(r->b, iov, n);
+		r->in_call = false;
+		must(buf[NET_RECV_MAX] == 0x5a, "recv() wrote behind its buffer");
+		must(len >= 0 && len <= (ssize_t)NET_RECV_MAX, "recv() answered nonsense");
+		if (len == 0)
+			break;
+		must(buf[10] == 0 && buf[11] == 0, "recv() left num_buffers unset");
+		taken++;
+		pthread_mutex_lock(&r->lock);
+		keep(r, buf, (size_t)len);
+		pthread_cond_broadcast(&r->changed);
+		pthread_mutex_unlock(&r->lock);
+	}
+	free(buf);
+	pthread_cond_broadcast(&r->changed);
+}
+
+static void sink_can_send(void *arg)
+{
+	struct rig *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	r->nr_can_send++;
+	if (r->in_call)
+		r->nr_reentered++;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void sink_gone(void *arg, int err)
+{
+	struct rig *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	r->nr_gone++;
+	r->gone_err = err;
+	if (r->in_call)
+		r->nr_reentered++;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- set-up */
+
+void rig_init(struct rig *r)
+{
+	pthread_condattr_t attr;
+
+	memset(r, 0, sizeof(*r));
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->changed, &attr);
+	must(loop_create(&r->loop) == 0, "no loop");
+}
+
+int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu)
+{
+	const struct net_kind *k = net_kind_find(kind);
+	struct net_common common = {.nic = "net0", .mac = {2, 0, 0, 0, 0, 1}, .mtu = mtu};
+	alignas(16) uint8_t config[NET_CONFIG_MAX] = {0};
+	struct opt_group group = {.target = config};
+	int ret;
+
+	must(k && k->config_size <= sizeof(config), "no such kind");
+	group.defs = k->keys;
+	if (k->config_init)
+		k->config_init(config);
+	ret = opt_parse_keys(&group, 1, kind, keys);
+	if (ret == 0)
+		ret = k->create(config, &common, r->loop, &r->b);
+	/* Whatever create() needs of it, it has copied. */
+	opt_keys_free(k->keys, config);
+	memset(config, 0x5a, sizeof(config));
+	return ret;
+}
+
+void rig_run(struct rig *r)
+{
+	must(loop_thread_start(r->loop, "net0") == 0, "no thread");
+	r->running = true;
+}
+
+void rig_close(struct rig *r)
+{
+	if (r->running)
+		loop_thread_stop(r->loop);
+	net_destroy(r->b);
+	loop_destroy(r->loop);
+	rig_forget(r);
+	pthread_cond_destroy(&r->changed);
+	pthread_mutex_destroy(&r->lock);
+	memset(r, 0, sizeof(*r));
+}
+
+/* ---- calls on the loop thread */
+
+struct call {
+	struct rig *r;
+	uint64_t offloads;
+	struct iovec iov[3];
+	bool on;
+	ssize_t ret;
+};
+
+static void do_start(void *arg)
+{
+	struct call *c = arg;
+	const struct net_sink sink = {sink_can_recv, sink_can_send, sink_gone, c->r};
+
+	c->ret = c->r->b->frame->start(c->r->b, c->offloads, &sink);
+}
+
+int rig_start(struct rig *r, uint64_t offloads)
+{
+	struct call c = {.r = r, .offloads = offloads};
+
+	loop_call(r->loop, do_start, &c);
+	return (int)c.ret;
+}
+
+static void do_stop(void *arg)
+{
+	struct call *c = arg;
+
+	c->r->b->frame->stop(c->r->b);
+}
+
+void rig_stop(struct rig *r)
+{
+	struct call c = {.r = r};
+
+	loop_call(r->loop, do_stop, &c);
+}
+
+static void do_want_recv(void *arg)
+{
+	struct call *c = arg;
+
+	c->r->b->frame->want_recv(c->r->b, c->on);
+}
+
+void rig_want_recv(struct rig *r, bool on)
+{
+	struct call c = {.r = r, .on = on};
+
+	loop_call(r->loop, do_want_recv, &c);
+}
+
+static void do_send(void *arg)
+{
+	struct call *c = arg;
+	struct rig *r = c->r;
+
+	r->in_call = true;
+	c->ret = r->b->frame->send(r->b, c->iov, (int)ARRAY_SIZE(c->iov));
+	r->in_call = false;
+}
+
+ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void *frame, size_t len)
+{
+	struct virtio_net_hdr_v1 h = {0};
+	uint8_t *copy = malloc(len + 1);
+	struct call c = {.r = r};
+
+	must(copy, "out of memory");
+	if (hdr)
+		h = *hdr;
+	memcpy(copy, frame, len);
+	/* As drivers place it: the header by itself, the frame in two pieces. */
+	c.iov[0] = (struct iovec){&h, sizeof(h)};
+	c.iov[1] = (struct iovec){copy, len / 2};
+	c.iov[2] = (struct iovec){copy + len / 2, len - len / 2};
+	loop_call(r->loop, do_send, &c);
+	free(copy);
+	return c.ret;
+}
+
+static void nothing(unused void *arg)
+{
+}
+
+void rig_settle(struct rig *r)
+{
+	/* Each call wakes the loop; by the second one the batch of the first has been handled whole. */
+	for (int i = 0; i < 4; i++)
+		loop_call(r->loop, nothing, NULL);
+}
+
+/* ---- waiting */
+
+static struct timespec deadline(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += RIG_PATIENCE_S;
+	return ts;
+}
+
+static bool wait_for(struct rig *r, const unsigned *what, unsigned nr)
+{
+	struct timespec end = deadline();
+	int err = 0;
+	bool ok;
+
+	pthread_mutex_lock(&r->lock);
+	while (*what < nr && err == 0)
+		err = pthread_cond_timedwait(&r->changed, &r->lock, &end);
+	ok = *what >= nr;
+	pthread_mutex_unlock(&r->lock);
+	return ok;
+}
+
+bool rig_wait_frames(struct rig *r, unsigned nr)
+{
+	return wait_for(r, &r->nr_got, nr);
+}
+
+bool rig_wait_can_send(struct rig *r, unsigned nr)
+{
+	return wait_for(r, &r->nr_can_send, nr);
+}
+
+bool rig_wait_gone(struct rig *r)
+{
+	return wait_for(r, &r->nr_gone, 1);
+}
+
+const struct rig_frame *
+rig_find(struct rig *r, bool (*match)(const uint8_t *frame, size_t len, void *arg), void *arg)
+{
+	struct timespec end = deadline();
+	const struct rig_frame *found = NULL;
+	unsigned i = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&r->lock);
+	while (!found) {
+		for (; i < r->nr_got && !found; i++)
+			if (match(r->got[i].data + NET_HDR_LEN, r->got[i].len - NET_HDR_LEN, arg))
+				found = &r->got[i];
+		if (found || err)
+			break;
+		err = pthread_cond_timedwait(&r->changed, &r->lock, &end);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return found;
+}
+
+void rig_forget(struct rig *r)
+{
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < r->nr_got; i++)
+		free(r->got[i].data);
+	r->nr_got = 0;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- the rest */
+
+unsigned count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned nr = 0;
+
+	must(d, "no /proc");
+	while (readdir(d))
+		nr++;
+	closedir(d);
+	return nr;
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool enter_own_network(const char **why)
+{
+	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	unsigned uid = getuid(), gid = getgid();
+	char map[64];
+	int s;
+
+	/* Who may make a network namespace needs no user namespace, which a threaded program (TSan) is refused. */
+	if (unshare(CLONE_NEWNET) < 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
+			*why = "no user and network namespaces for us";
+			return false;
+		}
+		snprintf(map, sizeof(map), "0 %u 1", uid);
+		if (!write_text("/proc/self/setgroups", "deny") ||
+		    !write_text("/proc/self/uid_map", map)) {
+			*why = "no user mapping for us";
+			return false;
+		}
+		snprintf(map, sizeof(map), "0 %u 1", gid);
+		if (!write_text("/proc/self/gid_map", map)) {
+			*why = "no group mapping for us";
+			return false;
+		}
+	}
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	*why = NULL;
+	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &ifr) < 0)
+		*why = "the loopback interface cannot be brought up";
+	if (s >= 0)
+		close(s);
+	return *why == NULL;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/lib/net_rig.h - a backend on a running loop, with a sink that keeps what it is given
+ *
+ * The test's thread stands where a vCPU or the outside world stands; everything that belongs to the
+ * loop thread goes there by loop_call(), as in the product. Waits end after RIG_PATIENCE_S seconds
+ * with a false, so that a lost event is a failed case and not a hang.
+ */
+#ifndef DOORBELL_TESTS_NET_RIG_H
+#define DOORBELL_TESTS_NET_RIG_H
+
+#include <linux/virtio_net.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/net_backend.h"
+
+#define RIG_FRAMES     4096u
+#define RIG_PATIENCE_S 30
+
+struct rig_frame {
+	uint8_t *data; /* header and frame */
+	size_t len;    /* bytes, header included */
+};
+
+struct rig {
+	struct loop *loop;
+	struct net_backend *b;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool running;
+
+	/* Under lock. */
+	struct rig_frame got[RIG_FRAMES]; /* oldest first */
+	unsigned nr_got;
+	unsigned nr_can_recv, nr_can_send, nr_gone, nr_reentered;
+	int gone_err;
+	bool partial; /* a frame did not come whole (its header was not written) */
+
+	/* What can_recv does; set before rig_start(). */
+	unsigned budget; /* frames per call; 0: until there are none */
+	unsigned pieces; /* 0 or 1: one buffer; else header apart and the rest in so many */
+
+	bool in_call; /* loop thread only */
+};
+
+void rig_init(struct rig *r);
+/* Parse @keys and create; the loop is not running yet. What create() or the parser answered. */
+int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu);
+void rig_run(struct rig *r);   /* start the loop's thread */
+void rig_close(struct rig *r); /* stop the thread, destroy what there is */
+
+/* On the loop thread. */
+int rig_start(struct rig *r, uint64_t offloads);
+void rig_stop(struct rig *r);
+void rig_want_recv(struct rig *r, bool on);
+/* @hdr NULL: all zero. What send() answered. */
+ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void *frame, size_t len);
+/* Go round: every event that was pending before this call has been handled when it returns. */
+void rig_settle(struct rig *r);
+
+bool rig_wait_frames(struct rig *r, unsigned nr); /* at least so many received since rig_forget() */
+bool rig_wait_can_send(struct rig *r, unsigned nr);
+bool rig_wait_gone(struct rig *r);
+/*
+ * Is there a frame that @match says yes to, among those received? Waits for one. The answer is valid
+ * until rig_forget().
+ */
+const struct rig_frame *
+rig_find(struct rig *r, bool (*match)(const uint8_t *frame, size_t len, void *arg), void *arg);
+void rig_forget(struct rig *r); /* forget received frames */
+
+unsigned count_fds(void); /* open descriptors of this process */
+/* A network namespace of our own with lo up, for the whole program; false with the reason in *why. */
+bool enter_own_network(const char **why);
+
+#endif
