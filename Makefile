@@ -40,7 +40,10 @@ LIBOBJS := $(filter-out $(OBJ)/vmm/main.o,$(OBJS))
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual \
         -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef -Wvla \
         -Wimplicit-fallthrough -Wformat=2 -Wdouble-promotion $(if $(filter 1,$(WERROR)),-Werror)
-HARD := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero
+# clang 14 has the last one only behind another flag.
+HARD := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+        $(shell $(CC) -ftrivial-auto-var-init=zero -E -x c /dev/null >/dev/null 2>&1 && \
+                echo -ftrivial-auto-var-init=zero)
 ifneq ($(SAN),)
 HARD := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDHARD := -fsanitize=$(SAN)
