@@ -118,7 +118,7 @@ static void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
 
-	/* Acquire pairs with vcpu_stop(): what came before the request is seen after it. */
+	/* Acquire: partner vcpu_ask_stop(). */
 	while (!atomic_load_explicit(&v->stop, memory_order_acquire))
 		if (!enter_once(v))
 			break;
@@ -147,16 +147,22 @@ int vcpu_start(struct vcpu *v)
 	return 0;
 }
 
+void vcpu_ask_stop(struct vcpu *v)
+{
+	/* Release: what came before the request is seen after it. Partner: vcpu_main(). */
+	atomic_store_explicit(&v->stop, true, memory_order_release);
+	/*
+	 * A signal may arrive between the test of stop and KVM_RUN, where it would be lost:
+	 * immediate_exit makes that KVM_RUN return at once (kernel: api.rst, 5, immediate_exit).
+	 */
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELEASE);
+}
+
 void vcpu_stop(struct vcpu *v)
 {
 	if (!v->has_thread)
 		return;
-	atomic_store_explicit(&v->stop, true, memory_order_release);
-	/*
-	 * The signal may arrive between the test of stop and KVM_RUN, where it would be lost:
-	 * immediate_exit makes that KVM_RUN return at once (kernel: api.rst, 5, immediate_exit).
-	 */
-	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	vcpu_ask_stop(v);
 	pthread_kill(v->thread, SIG_KICK);
 	pthread_join(v->thread, NULL);
 	v->has_thread = false;

@@ -44,6 +44,8 @@ void vcpu_destroy(struct vcpu *v,
                   struct kvm *k); /* after vcpu_stop(); a zeroed one with fd -1 is fine */
 
 int vcpu_start(struct vcpu *v); /* a thread that enters the guest; 0 or -errno */
+/* Do not enter the guest again. Any thread, also the vCPU's own; returns at once. */
+void vcpu_ask_stop(struct vcpu *v);
 /* Out of the guest, and the thread is gone. No-op without thread. Not from a vCPU thread. */
 void vcpu_stop(struct vcpu *v);
 

@@ -57,6 +57,9 @@ void vm_stop(struct vm *vm, struct vm_end end)
 		vm->has_end = true;
 	}
 	pthread_mutex_unlock(&vm->end_lock);
+	/* A vCPU that has just powered the machine off executes nothing behind that. */
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_ask_stop(&vm->vcpu[i]);
 	loop_stop(vm->loop);
 }
 
