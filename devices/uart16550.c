@@ -228,11 +228,15 @@ static void write_ier(struct uart16550 *u, uint8_t val)
 
 static void write_fcr(struct uart16550 *u, uint8_t val)
 {
-	bool toggled = ((u->fcr ^ val) & UART_FCR_ENABLE_FIFO) != 0;
+	bool switched_off = fifo_on(u) && !(val & UART_FCR_ENABLE_FIFO);
 
 	/* The other bits count only together with the enable bit. */
 	u->fcr = val & UART_FCR_ENABLE_FIFO ? val & FCR_STORED : 0;
-	if (toggled || (val & UART_FCR_CLEAR_RCVR))
+	/*
+	 * Switching on keeps what has come, unlike the chip: Linux enables the receive interrupt first
+	 * and FIFOs behind that, and the first character typed ahead would be lost between the two.
+	 */
+	if (switched_off || (val & UART_FCR_CLEAR_RCVR))
 		rx_clear(u);
 }
 

@@ -424,6 +424,19 @@ static void fifo_reset_drops_what_was_received(void **state)
 	assert_int_equal(in(r, UART_LSR) & UART_LSR_DR, 0);
 }
 
+/* Linux, serial8250_do_set_termios(): interrupts on, FIFOs behind that. "ping" arrived as "ing". */
+static void first_character_survives_that_fifos_are_switched_on(void **state)
+{
+	struct rig *r = *state;
+
+	out(r, UART_IER, UART_IER_RDI);
+	assert_int_equal(feed(r, "ping"), 1);
+	out(r, UART_FCR, UART_FCR_ENABLE_FIFO);
+	assert_int_equal(feed(r, "ing"), 3);
+	assert_int_equal(in(r, UART_RX), 'p');
+	assert_int_equal(in(r, UART_RX), 'i');
+}
+
 /* ---- loopback and modem lines */
 
 static void loopback_is_cut_off_from_the_wire(void **state)
@@ -615,6 +628,7 @@ int main(void)
 		CASE(without_fifo_there_is_room_for_one),
 		CASE(trigger_level_tells_data_from_timeout),
 		CASE(fifo_reset_drops_what_was_received),
+		CASE(first_character_survives_that_fifos_are_switched_on),
 		CASE(loopback_is_cut_off_from_the_wire),
 		CASE(loopback_overrun_is_reported_once),
 		CASE(modem_line_changes_interrupt_until_msr_is_read),
