@@ -162,6 +162,8 @@ static void messages_name_option_value_and_what_is_allowed(unused void **state)
 	                   "--number, --size, --colour, --even\n"},
 		{"--flags", "doorbell: unknown option --flags, there are: --flag, --verbose, "
 	                    "--file, --number, --size, --colour, --even\n"},
+		{"-m 1Q", "doorbell: -m/--size 1Q is not possible, allowed: a size from 1M to 2G, "
+	                  "with K, M or G\n"},
 		{"-x", "doorbell: unknown option -x, there are: --flag, --verbose, --file, "
 	               "--number, --size, --colour, --even\n"},
 		{"--file", "doorbell: --file needs a value: --file FILE\n"},

@@ -316,14 +316,16 @@ static int short_options(const struct opt_group *groups, unsigned nr, struct wor
 	const char *word = w->argv[w->at];
 
 	for (const char *p = word + 1; *p; p++) {
-		char name[3] = {'-', *p, '\0'};
+		char name[64];
 		struct origin o = {.name = name};
 		struct found f;
 		const char *value;
 		int ret;
 
+		snprintf(name, sizeof(name), "-%c", *p);
 		if (!find(groups, nr, NULL, 0, *p, &f))
 			return unknown(groups, nr, NULL, name);
+		snprintf(name, sizeof(name), "-%c/--%s", *p, f.def->name);
 		ret = take_value(&f, &o, f.def->arg && p[1] ? p + 1 : NULL, w, &value);
 		if (ret == 0)
 			ret = store(f.def, f.target, &o, value);
