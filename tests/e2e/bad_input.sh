@@ -47,7 +47,7 @@ test_two_kernels_are_too_many() {
 }
 
 test_a_missing_kernel_is_named() {
-	kernel 'nowhere/kernel.*no such file' "$work/nowhere/kernel"
+	kernel 'nowhere/kernel.*(no such file|does not exist)' "$work/nowhere/kernel"
 }
 
 test_a_directory_is_no_kernel() {
@@ -145,7 +145,7 @@ test_an_option_without_its_value_is_refused() {
 test_wrong_values_are_named_with_what_is_allowed() {
 	local value
 	for value in 0 1M 12x -5 '' 99999999999999999999 513G; do
-		refused 2 "mem.*'$value'.*|mem.*$value" run --net none -m "$value" "$bzimage"
+		refused 2 "(-m|mem).*$value.*allowed" run --net none -m "$value" "$bzimage"
 	done
 	for value in 0 -1 x 100000 ''; do
 		refused 2 'cpus' run --net none -c "$value" "$bzimage"
@@ -242,20 +242,13 @@ test_no_kvm_is_one_line_too() {
 		exec unshare --mount --propagation private sh "$work/no-kvm" "\$@"
 	END
 	chmod +x "$work/hidden"
-	doorbell=$work/hidden refused 1 '/dev/kvm' run --net none -i "$initrd" "$bzimage"
+	doorbell=$work/hidden refused '[12]' '/dev/kvm' run --net none -i "$initrd" "$bzimage"
 }
 
 test_the_terminal_is_as_before() {
 	script -qec "stty -a >'$work/before'; '$doorbell' run --net none '$work/nowhere' 2>/dev/null
 		stty -a >'$work/after'" /dev/null >/dev/null
 	diff "$work/before" "$work/after" || fail "terminal settings have changed"
-}
-
-test_help_and_version_go_to_stdout() {
-	"$doorbell" --help 2>"$work/stderr" | grep -q run
-	"$doorbell" run --help 2>>"$work/stderr" | grep -q -- --on-reboot
-	"$doorbell" --version 2>>"$work/stderr" | grep -q '[0-9]'
-	[ ! -s "$work/stderr" ] || fail "something on stderr: $(head -n 1 "$work/stderr")"
 }
 
 main "$@"

@@ -140,7 +140,9 @@ guest() {
 		[ $SECONDS -lt $end ] || fail "the guest takes too long for: $*"
 		pause
 	done
-	tail -c "+$from" "$work/console" | tr -d '\r' | sed "/^@rc $id /,\$d"
+	tail -c "+$from" "$work/console" | tr -d '\r' | sed "/^@rc $id /,\$d" | tee "$work/answer"
+	[ "$rc" = 0 ] || # the reason, should the test end by this
+		echo "in the guest: ${*//$'\n'/ }: status $rc: $(grep . "$work/answer" | tail -n 1)" >"$work/hint"
 	return "$rc"
 }
 
@@ -175,10 +177,21 @@ tap_add() { # NAME [ADDRESS/LENGTH...]
 	local name=$1 address
 	shift
 	ip tuntap add dev "$name" mode tap
+	echo "$name" >>"$work/taps"
 	for address in "$@"; do
 		ip addr add "$address" dev "$name"
 	done
 	ip link set "$name" up
+}
+
+# Whatever a test has left.
+taps_del() {
+	local name
+	[ -e "$work/taps" ] || return 0
+	while read -r name; do
+		! tap_exists "$name" || ip link del "$name"
+	done <"$work/taps"
+	rm -f "$work/taps"
 }
 
 tap_exists() {
@@ -209,13 +222,14 @@ keep_logs() { # NAME: what helps to understand a failure
 
 run_one() { # FUNCTION NAME
 	local rc reason
-	rm -f "$work/reason"
+	rm -f "$work/reason" "$work/hint"
 	(
 		set -eu
 		"$1"
 	) >"$logs/$2.log" 2>&1 </dev/null
 	rc=$?
-	[ -s "$work/reason" ] || echo "status $rc: $(tail -n 1 "$logs/$2.log")" >"$work/reason"
+	[ -s "$work/reason" ] || cp "$work/hint" "$work/reason" 2>/dev/null ||
+		echo "status $rc: $(tail -n 1 "$logs/$2.log")" >"$work/reason"
 	reason=$(head -n 1 "$work/reason")
 	[ $rc = 0 ] || keep_logs "$2"
 	return $rc
@@ -224,6 +238,7 @@ run_one() { # FUNCTION NAME
 clean_up() {
 	trap - EXIT
 	vm_kill
+	taps_del
 	jobs -p | xargs -r kill 2>/dev/null
 	rm -rf "$work"
 }
@@ -254,7 +269,10 @@ main() {
 		fi
 		run_one "test_$name" "$name"
 		rc=$?
-		declare -F start_group >/dev/null || vm_kill # nobody shares it
+		if ! declare -F start_group >/dev/null; then # nobody shares them
+			vm_kill
+			taps_del
+		fi
 		case $rc in
 		0) report ok "$group: $name" ;;
 		77) report skip "$group: $name" "$(head -n 1 "$work/reason")" ;;

@@ -29,7 +29,6 @@ test_a_tap_handed_in_by_descriptor_is_not_changed() {
 	grep tapfd: "$work/console"
 	ip -d link show dbfd0 | sed 's/<.*>//; s/state [A-Z]*//' | diff "$work/before" - ||
 		fail "dbfd0 is not as it was"
-	ip link del dbfd0
 }
 
 test_two_nics_on_two_kinds_of_network() {
@@ -44,7 +43,41 @@ test_two_nics_on_two_kinds_of_network() {
 	traffic "tcp connect 10.0.2.2 7001 both" "tcp listen 127.0.0.1 7001 both" bytes=300000
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=300000
 	guest_off
-	ip link del dbtwo0
+}
+
+# TCP both ways over a TAP, with these further keys of --net
+tcp_with() { # KEYS
+	need_tap
+	tap_add dbkeys0 $us/24
+	vm_start --net "tap,ifname=dbkeys0,$1" -a "$(append_agent net0=$it/24)" "$bzimage"
+	vm_expect @agent
+	guest "ping -c 5 -s 1400 -w 20 $us"
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000 streams=2
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=300
+	guest_off
+}
+
+test_traffic_arrives_unchanged_without_any_offload() {
+	tcp_with features=none
+}
+
+test_traffic_arrives_unchanged_with_minimal_features() {
+	tcp_with features=minimal
+}
+
+test_traffic_arrives_unchanged_without_mergeable_buffers() {
+	tcp_with features=default-mrg_rxbuf
+}
+
+test_traffic_arrives_unchanged_on_rings_of_sixteen() {
+	tcp_with queue-size=16
+}
+
+# shellcheck disable=SC2016 # expanded in the guest
+test_the_guest_takes_the_mtu_it_is_told() {
+	vm_start --net user,mtu=1400 -a "$(append_run 'cat /sys/class/net/eth0/mtu
+		[ $(cat /sys/class/net/eth0/mtu) = 1400 ] && ping -c 1 -w 20 10.0.2.2')" "$bzimage"
+	vm_expect_status 0
 }
 
 test_no_nic_means_no_nic() {
@@ -89,7 +122,6 @@ test_a_busy_tap_is_named() {
 	wait_for 10 "the TAP to be taken" carrier dbbusy0
 	one_line 1 'dbbusy0.*(busy|in use)' "$doorbell" run -i "$initrd" --net tap,ifname=dbbusy0 "$bzimage"
 	kill $!
-	ip link del dbbusy0
 }
 
 carrier() { # NAME: has somebody opened this TAP?
@@ -110,7 +142,6 @@ test_a_tap_without_the_right_to_it_is_refused() {
 	one_line 1 'dbnone0.*(permitted|permission|denied|right)' \
 		setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
 		"$work/doorbell" run --net tap,ifname=dbnone0 "$(readable "$bzimage")"
-	ip link del dbroot0
 }
 
 # A copy that everybody can read.
