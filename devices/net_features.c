@@ -101,13 +101,16 @@ uint64_t net_features_close(uint64_t set)
  */
 static uint64_t remove_with_dependents(uint64_t set, uint64_t gone)
 {
-	uint64_t before = set;
+	const uint64_t before = set;
 
 	set &= ~gone;
-	for (const struct net_feature *f = net_features; f->name; f++) {
-		if ((set & FEATURE(f->bit)) && may_offer(f, before) && !may_offer(f, set)) {
+	for (bool again = true; again;) {
+		again = false;
+		for (const struct net_feature *f = net_features; f->name; f++) {
+			if (!(set & FEATURE(f->bit)) || !may_offer(f, before) || may_offer(f, set))
+				continue;
 			set &= ~FEATURE(f->bit);
-			f = net_features - 1; /* somebody may have needed this one */
+			again = true; /* somebody may have needed this one */
 		}
 	}
 	return set;
@@ -189,7 +192,6 @@ int net_features_parse(const char *text, uint64_t can, uint64_t *out, char *why,
 	const char *at = text ? text : "default";
 	size_t len = strcspn(at, "+-");
 	const struct net_feature *f;
-	char needs[PRINT_MAX];
 	uint64_t set;
 
 	if (preset(at, len, can, &set))
@@ -206,11 +208,14 @@ int net_features_parse(const char *text, uint64_t can, uint64_t *out, char *why,
 			return r;
 	}
 	f = first_not_offerable(set);
-	if (f)
+	if (f) {
+		uint64_t needs = f->needs_all | f->needs_any | f->offered_with;
+		char names[PRINT_MAX];
+
 		return refuse(why, why_size, "%s needs %s%s", f->name,
 		              f->needs_any ? "one of " : "",
-		              net_features_print(f->needs_all | f->needs_any | f->offered_with,
-		                                 needs, sizeof(needs)));
+		              net_features_print(needs, names, sizeof(names)));
+	}
 	*out = set;
 	return 0;
 }

@@ -304,7 +304,7 @@ void net_set_offloads(struct virtio_net *n, uint64_t offloads)
 
 	n->offloads = offloads;
 	/* More than this may come, and goes through the spill buffer then. */
-	n->rx.reach = offloads & NET_GUEST_GSO ? NET_RECV_MAX : hdr_and_link + mtu;
+	n->rx.reach = (offloads & NET_GUEST_GSO) ? NET_RECV_MAX : hdr_and_link + mtu;
 }
 
 /* ---- life */
@@ -406,6 +406,7 @@ static void init_queue(struct virtio_net *n, unsigned i, void (*kick)(void *arg,
 int virtio_net_create(const struct virtio_net_params *p, struct net_backend *backend,
                       const struct gmem *mem, struct loop *loop, struct virtio_net **out)
 {
+	const bool with_ctrl = p->features & FEATURE(VIRTIO_NET_F_CTRL_VQ);
 	struct virtio_net *n;
 	int r;
 
@@ -434,7 +435,7 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 		.mem = mem,
 		.offered = p->features,
 		.queue = n->vq,
-		.nr_queues = p->features & FEATURE(VIRTIO_NET_F_CTRL_VQ) ? NET_QUEUES : NET_CTRL,
+		.nr_queues = with_ctrl ? NET_QUEUES : NET_CTRL,
 		.loop = loop,
 	};
 	r = virtio_init(&n->dev);

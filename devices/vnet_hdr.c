@@ -55,7 +55,7 @@ static const char *judge_gso_type(uint8_t gso_type, const struct direction *dir,
 		return NULL;
 	if (type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6)
 		return "ECN without TCP";
-	return features & dir->ecn ? NULL : "ECN, which was not accepted";
+	return (features & dir->ecn) ? NULL : "ECN, which was not accepted";
 }
 
 /*

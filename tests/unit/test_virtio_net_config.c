@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Features and config space of the network device. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/virtio.h"
+#include "tests/lib/vnet_rig.h"
+#include "vmm/core/le.h"
+
+#define F VRIG_F
+
+static struct vrig rig;
+
+static int setup(void **state)
+{
+	*state = &rig;
+	vrig_create(&rig, (struct vrig_options){.mtu = 1500});
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	vrig_destroy(*state);
+	return 0;
+}
+
+static struct virtio_net_config config(void)
+{
+	struct virtio_net_config c;
+
+	virtio_config_read(rig.dev.core, 0, &c, sizeof(c));
+	return c;
+}
+
+static void config_shows_mac_status_mtu_speed_and_duplex_before_negotiation(unused void **state)
+{
+	struct virtio_net_config c = config();
+
+	assert_memory_equal(c.mac, vrig_mac, 6);
+	assert_int_equal(get_le16(&c.status), VIRTIO_NET_S_LINK_UP);
+	assert_int_equal(get_le16(&c.mtu), 1500);
+	assert_int_equal(get_le16(&c.max_virtqueue_pairs), 0);
+	assert_true(get_le32(&c.speed) <= 0x7fffffff || get_le32(&c.speed) == UINT32_MAX);
+	assert_int_equal(c.duplex, 1);
+	assert_int_equal(c.rss_max_key_size | get_le32(&c.supported_hash_types), 0);
+}
+
+static void config_can_be_read_in_any_pieces(unused void **state)
+{
+	struct virtio_net_config c = config();
+	uint8_t byte[4];
+
+	for (uint32_t off = 0; off < sizeof(c); off++) {
+		virtio_config_read(rig.dev.core, off, byte, 1);
+		assert_int_equal(byte[0], ((uint8_t *)&c)[off]);
+	}
+	virtio_config_read(rig.dev.core, sizeof(c), byte, 4);
+	assert_int_equal(get_le32(byte), 0);
+}
+
+static void config_cannot_be_written(unused void **state)
+{
+	struct virtio_net_config before = config(), after;
+	uint8_t bytes[sizeof(before)];
+
+	vrig_up(&rig, VRIG_ALL);
+	memset(bytes, 0xee, sizeof(bytes));
+	for (uint32_t off = 0; off < sizeof(before); off++)
+		virtio_config_write(rig.dev.core, off, bytes, 1);
+	virtio_config_write(rig.dev.core, 0, bytes, sizeof(bytes));
+	after = config();
+	assert_memory_equal(&before, &after, sizeof(before));
+}
+
+static void fields_whose_feature_is_not_offered_read_zero(unused void **state)
+{
+	static const struct virtio_net_config zero;
+	struct virtio_net_config c;
+
+	vrig_destroy(&rig);
+	vrig_create(&rig, (struct vrig_options){.without = F(MAC) | F(STATUS) | F(MTU) |
+	                                                   F(SPEED_DUPLEX) | F(GUEST_ANNOUNCE)});
+	c = config();
+	assert_memory_equal(&c, &zero, sizeof(c));
+}
+
+static void only_what_is_implemented_is_offered(unused void **state)
+{
+	assert_int_equal(fake_offered(&rig.dev), net_features_known());
+	assert_int_equal(virtio_net_can(VRIG_ALL, true), net_features_known());
+	assert_int_equal(virtio_net_can(VRIG_ALL, false), net_features_known() & ~F(MTU));
+	/* A backend without offloads: none of them, and nothing to switch. */
+	assert_int_equal(virtio_net_can(0, true) &
+	                         (NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS | F(CTRL_GUEST_OFFLOADS)),
+	                 0);
+	/* Only what is closed is offered. */
+	assert_int_equal(virtio_net_can(F(GUEST_TSO4) | F(HOST_ECN) | F(HOST_TSO4), true) &
+	                         (NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS),
+	                 0);
+}
+
+static void every_consistent_subset_is_accepted_and_no_other(unused void **state)
+{
+	srand(7);
+	for (unsigned i = 0; i < 3000; i++) {
+		uint64_t want = (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand();
+		bool consistent;
+
+		want &= net_features_known();
+		if (i & 1)
+			want = net_features_close(want);
+		want |= FEATURE(VIRTIO_F_VERSION_1);
+		consistent = !net_features_missing(want);
+		assert_int_equal(fake_negotiate(&rig.dev, want), consistent ? 0 : -ENODEV);
+	}
+	assert_int_equal(fake_negotiate(&rig.dev, F(CSUM)), -ENODEV); /* no VERSION_1 */
+}
+
+static void a_set_that_worked_works_again(unused void **state)
+{
+	for (unsigned i = 0; i < 100; i++)
+		vrig_up(&rig, VRIG_ALL);
+	assert_int_equal(rig.net->nr_starts, 100);
+	assert_int_equal(rig.net->nr_stops, 99);
+}
+
+static void parameters_that_cannot_be_are_refused(unused void **state)
+{
+	const struct virtio_net_params good = {
+		.name = "net1", .mtu = 1500, .queue_size = 256, .features = net_features_known()};
+	struct virtio_net_params p;
+	struct virtio_net *n;
+
+#define REFUSED(change)                                                                      \
+	do {                                                                                 \
+		p = good;                                                                    \
+		change;                                                                      \
+		assert_int_equal(                                                            \
+			virtio_net_create(&p, &rig.net->backend, &rig.m.gmem, rig.loop, &n), \
+			-EINVAL);                                                            \
+		assert_null(n);                                                              \
+	} while (0)
+	REFUSED(p.queue_size = 0);
+	REFUSED(p.queue_size = 1);
+	REFUSED(p.queue_size = 100);
+	REFUSED(p.queue_size = 2 * VQ_NUM_MAX);
+	REFUSED(p.mtu = 67);
+	REFUSED(p.mtu = 0);
+	REFUSED(p.features &= ~FEATURE(VIRTIO_F_VERSION_1));
+	REFUSED(p.features &= ~F(CSUM));
+	REFUSED(p.features |= F(MQ));
+#undef REFUSED
+	assert_int_equal(virtio_net_create(&good, &rig.net->backend, &rig.m.gmem, rig.loop, &n), 0);
+	virtio_net_destroy(n);
+	virtio_net_destroy(NULL);
+}
+
+static void without_ctrl_vq_there_are_two_queues(unused void **state)
+{
+	assert_int_equal(rig.dev.core->nr_queues, 3);
+	vrig_destroy(&rig);
+	vrig_create(&rig,
+	            (struct vrig_options){.without = F(CTRL_VQ) | F(CTRL_RX) | F(CTRL_VLAN) |
+	                                             F(CTRL_RX_EXTRA) | F(CTRL_MAC_ADDR) |
+	                                             F(GUEST_ANNOUNCE) | F(CTRL_GUEST_OFFLOADS)});
+	assert_int_equal(rig.dev.core->nr_queues, 2);
+	vrig_up(&rig, VRIG_ALL);
+	assert_true(rig.net->started);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(config_shows_mac_status_mtu_speed_and_duplex_before_negotiation),
+		CASE(config_can_be_read_in_any_pieces),
+		CASE(config_cannot_be_written),
+		CASE(fields_whose_feature_is_not_offered_read_zero),
+		CASE(only_what_is_implemented_is_offered),
+		CASE(every_consistent_subset_is_accepted_and_no_other),
+		CASE(a_set_that_worked_works_again),
+		CASE(parameters_that_cannot_be_are_refused),
+		CASE(without_ctrl_vq_there_are_two_queues),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
