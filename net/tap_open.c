@@ -299,8 +299,7 @@ static int take_fd(struct tap_fd *t, int fd, const struct net_common *common)
 		return refuse_fd(common, fd, "is a TUN");
 	if (!(ifr.ifr_flags & IFF_VNET_HDR))
 		return refuse_fd(common, fd, "is a TAP without IFF_VNET_HDR");
-	if (!(ifr.ifr_flags & IFF_NO_PI))
-		return refuse_fd(common, fd, "is a TAP without IFF_NO_PI");
+	/* Whether it was made with IFF_NO_PI cannot be asked: TUNGETIFF says yes in any case (6.18). */
 	memcpy(t->ifname, ifr.ifr_name, sizeof(t->ifname));
 	if (ioctl(t->fd, TUNGETVNETHDRSZ, &len) < 0 || (len != 10 && len != NET_HDR_LEN))
 		return refuse_fd(common, fd, "has a header size that is neither 10 nor 12");

@@ -470,10 +470,6 @@ static void bad_descriptors_are_refused(unused void **state)
 	snprintf(keys, sizeof(keys), "fd=%d", fd);
 	refuse(keys, keys, "without IFF_VNET_HDR");
 	close(fd);
-	fd = open_queue("bad0", IFF_TAP | IFF_VNET_HDR, 0);
-	snprintf(keys, sizeof(keys), "fd=%d", fd);
-	refuse(keys, keys, "without IFF_NO_PI");
-	close(fd);
 	fd = open_queue("bad0", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, 20);
 	snprintf(keys, sizeof(keys), "fd=%d", fd);
 	refuse(keys, keys, "header size");

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Captures, read back with libpcap as Wireshark would. The inner backend is scripted. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pcap/pcap.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/lib/capture.h"
+#include "tests/lib/fake_net.h"
+#include "tests/lib/net_rig.h"
+#include "vmm/core/compiler.h"
+
+struct fixture {
+	char dir[64], path[80];
+	struct fake_net *fake;
+	struct net_backend *b;
+};
+
+static void ignore(unused void *arg)
+{
+}
+
+static void ignore_gone(unused void *arg, unused int err)
+{
+}
+
+static const struct net_sink sink = {ignore, ignore, ignore_gone, NULL};
+
+static void set_up(struct fixture *f)
+{
+	memset(f, 0, sizeof(*f));
+	strcpy(f->dir, "/tmp/doorbell-pcap-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/net0.pcap", f->dir);
+}
+
+static void open_capture(struct fixture *f, bool append)
+{
+	f->fake = fake_net_create(FEATURE(VIRTIO_NET_F_GUEST_CSUM));
+	assert_int_equal(net_pcap_create(f->path, append, &f->fake->backend, &f->b), 0);
+	assert_int_equal(f->b->frame->start(f->b, 0, &sink), 0);
+}
+
+static void tear_down(struct fixture *f)
+{
+	net_destroy(f->b);
+	unlink(f->path);
+	rmdir(f->dir);
+}
+
+/* @len bytes of frame behind a header whose bytes are 0xee: they may not show up in a file. */
+static ssize_t send_frame(struct fixture *f, size_t len, unsigned seed)
+{
+	uint8_t *buf = malloc(NET_HDR_LEN + len);
+	struct iovec iov[3] = {{buf, 5}, {buf + 5, 20}, {buf + 25, NET_HDR_LEN + len - 25}};
+	ssize_t ret;
+
+	assert_non_null(buf);
+	memset(buf, 0xee, NET_HDR_LEN);
+	for (size_t i = 0; i < len; i++)
+		buf[NET_HDR_LEN + i] = (uint8_t)(seed + i * 3);
+	ret = f->b->frame->send(f->b, iov, 3);
+	free(buf);
+	return ret;
+}
+
+static void recv_frame(struct fixture *f, size_t len, unsigned seed)
+{
+	uint8_t *buf = malloc(NET_RECV_MAX);
+	struct iovec iov[2] = {{buf, 30}, {buf + 30, NET_RECV_MAX - 30}};
+
+	assert_non_null(buf);
+	for (size_t i = 0; i < len; i++)
+		buf[i] = (uint8_t)(seed + i * 3);
+	fake_net_queue(f->fake, NULL, buf, len);
+	assert_int_equal(f->b->frame->recv(f->b, iov, 2), len + NET_HDR_LEN);
+	free(buf);
+}
+
+/* ---- reading back */
+
+struct reader {
+	__typeof__(pcap_open_offline_with_tstamp_precision) *open;
+	__typeof__(pcap_next_ex) *next;
+	__typeof__(pcap_datalink) *datalink;
+	__typeof__(pcap_close) *close;
+	pcap_t *p;
+};
+
+static void read_begin(struct reader *r, const char *path)
+{
+	void *so = dlopen("libpcap.so.0.8", RTLD_NOW);
+	char err[PCAP_ERRBUF_SIZE];
+
+	assert_non_null(so);
+	*(void **)(void *)&r->open = dlsym(so, "pcap_open_offline_with_tstamp_precision");
+	*(void **)(void *)&r->next = dlsym(so, "pcap_next_ex");
+	*(void **)(void *)&r->datalink = dlsym(so, "pcap_datalink");
+	*(void **)(void *)&r->close = dlsym(so, "pcap_close");
+	r->p = r->open(path, PCAP_TSTAMP_PRECISION_NANO, err);
+	assert_non_null(r->p);
+	assert_int_equal(r->datalink(r->p), DLT_EN10MB);
+}
+
+static void expect_frame(struct reader *r, size_t len, unsigned seed)
+{
+	struct pcap_pkthdr *h;
+	const u_char *data;
+
+	assert_int_equal(r->next(r->p, &h, &data), 1);
+	assert_int_equal(h->len, len);
+	assert_int_equal(h->caplen, len);
+	assert_true(h->ts.tv_sec <= time(NULL) && h->ts.tv_sec > time(NULL) - 3600);
+	assert_true(h->ts.tv_usec >= 0 && h->ts.tv_usec < 1000000000);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(data[i], (uint8_t)(seed + i * 3));
+}
+
+static void expect_end(struct reader *r)
+{
+	struct pcap_pkthdr *h;
+	const u_char *data;
+
+	assert_int_equal(r->next(r->p, &h, &data),
+	                 PCAP_ERROR_BREAK); /* the end, not a cut record */
+	r->close(r->p);
+}
+
+/* ---- cases */
+
+static void both_directions_are_recorded_in_order(unused void **state)
+{
+	struct fixture f;
+	struct reader r;
+
+	set_up(&f);
+	open_capture(&f, false);
+	assert_string_equal(f.b->kind, "fake");
+	assert_string_equal(f.b->label, "fake0");
+	assert_int_equal(f.b->can, FEATURE(VIRTIO_NET_F_GUEST_CSUM));
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(send_frame(&f, 60 + i, i), NET_HDR_LEN + 60 + i);
+		recv_frame(&f, 100 + i, i + 1);
+	}
+	read_begin(&r, f.path);
+	for (unsigned i = 0; i < 50; i++) {
+		expect_frame(&r, 60 + i, i);
+		expect_frame(&r, 100 + i, i + 1);
+	}
+	expect_end(&r);
+	assert_int_equal(f.b->stats.sends, 50);
+	assert_int_equal(f.b->stats.recvs, 50);
+	tear_down(&f);
+}
+
+static void largest_frame_is_recorded_whole(unused void **state)
+{
+	const size_t max = NET_RECV_MAX - NET_HDR_LEN;
+	struct fixture f;
+	struct reader r;
+
+	set_up(&f);
+	open_capture(&f, false);
+	recv_frame(&f, max, 1);
+	send_frame(&f, max, 2);
+	send_frame(&f, 14, 3);
+	read_begin(&r, f.path);
+	expect_frame(&r, max, 1);
+	expect_frame(&r, max, 2);
+	expect_frame(&r, 14, 3);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+static void frame_that_was_not_taken_is_not_recorded(unused void **state)
+{
+	struct fixture f;
+	struct reader r;
+
+	set_up(&f);
+	open_capture(&f, false);
+	fake_net_fail_send(f.fake, 1, -EAGAIN, 1);
+	assert_true(send_frame(&f, 60, 1) > 0);
+	assert_int_equal(send_frame(&f, 60, 2), -EAGAIN);
+	assert_int_equal(f.b->stats.send_again, 1);
+	assert_true(send_frame(&f, 60, 2) > 0);
+	fake_net_fail_send(f.fake, 0, -EIO, 1);
+	assert_int_equal(send_frame(&f, 60, 3), -EIO);
+	assert_int_equal(f.b->stats.send_errors, 1);
+	read_begin(&r, f.path);
+	expect_frame(&r, 60, 1);
+	expect_frame(&r, 60, 2);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+static void killed_process_leaves_a_readable_file(unused void **state)
+{
+	struct fixture f;
+	struct reader r;
+	int status;
+	pid_t pid;
+
+	set_up(&f);
+	pid = fork();
+	if (pid == 0) {
+		open_capture(&f, false);
+		for (unsigned i = 0; i < 10; i++)
+			send_frame(&f, 1000 * i + 60, i);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	read_begin(&r, f.path);
+	for (unsigned i = 0; i < 10; i++)
+		expect_frame(&r, 1000 * i + 60, i);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+static void restart_goes_on_in_the_same_file(unused void **state)
+{
+	struct fixture f;
+	struct reader r;
+
+	set_up(&f);
+	open_capture(&f, true); /* the first of them: there is no file yet */
+	send_frame(&f, 60, 1);
+	net_destroy(f.b);
+	open_capture(&f, true);
+	send_frame(&f, 61, 2);
+	net_destroy(f.b);
+	read_begin(&r, f.path);
+	expect_frame(&r, 60, 1);
+	expect_frame(&r, 61, 2);
+	expect_end(&r);
+	/* Not asked to go on: a new file. */
+	open_capture(&f, false);
+	send_frame(&f, 62, 3);
+	read_begin(&r, f.path);
+	expect_frame(&r, 62, 3);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+static void refuse(const char *path, bool append, const char *why)
+{
+	struct fake_net *fake = fake_net_create(0);
+	struct net_backend *out = &fake->backend;
+	struct capture c;
+	bool destroyed;
+	int ret;
+
+	fake_net_on_destroy(fake, &destroyed);
+	CAPTURED(&c, &ret, net_pcap_create(path, append, out, &out));
+	assert_true(ret < 0);
+	assert_null(out);
+	assert_true(destroyed);
+	assert_one_line(&c, path);
+	assert_one_line(&c, why);
+}
+
+static void file_that_cannot_be_written_is_named(unused void **state)
+{
+	struct fixture f;
+	int fd;
+
+	set_up(&f);
+	refuse("/nowhere/at/all.pcap", false, "No such file");
+	refuse(f.dir, false, "Is a directory");
+	refuse("/dev/full", false, "No space left");
+	/* To be continued, but what is there is no capture. */
+	fd = open(f.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "this is a letter to my aunt", 27), 27);
+	close(fd);
+	refuse(f.path, true, "pcap=");
+	unlink(f.path);
+	rmdir(f.dir);
+}
+
+static void full_disk_ends_the_capture_and_not_the_network(unused void **state)
+{
+	struct fixture f;
+	struct capture c;
+	int pipe_fd[2];
+
+	/* A pipe whose reader has left stands for the disk. */
+	set_up(&f);
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(pipe_fd), 0);
+	snprintf(f.path, sizeof(f.path), "/proc/self/fd/%d", pipe_fd[1]);
+	open_capture(&f, false);
+	assert_true(send_frame(&f, 60, 1) > 0);
+	close(pipe_fd[0]);
+	capture_begin(&c);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(send_frame(&f, 60, i) > 0);
+	recv_frame(&f, 100, 7);
+	capture_end(&c);
+	assert_one_line(&c, "Broken pipe");
+	assert_int_equal(f.fake->nr_sent, 6);
+	close(pipe_fd[1]);
+	net_destroy(f.b);
+	rmdir(f.dir);
+}
+
+static void everything_else_is_handed_through(unused void **state)
+{
+	struct fixture f;
+	bool destroyed;
+
+	set_up(&f);
+	open_capture(&f, false);
+	fake_net_on_destroy(f.fake, &destroyed);
+	assert_true(f.fake->started);
+	f.b->frame->want_recv(f.b, false);
+	assert_false(f.fake->want_recv);
+	assert_int_equal(f.b->frame->set_offloads(f.b, FEATURE(VIRTIO_NET_F_GUEST_CSUM)), 0);
+	assert_int_equal(f.fake->offloads, FEATURE(VIRTIO_NET_F_GUEST_CSUM));
+	f.b->frame->stop(f.b);
+	assert_false(f.fake->started);
+	f.fake->start_err = -ENODEV;
+	assert_int_equal(f.b->frame->start(f.b, 0, &sink), -ENODEV);
+	tear_down(&f);
+	assert_true(destroyed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_directions_are_recorded_in_order),
+		cmocka_unit_test(largest_frame_is_recorded_whole),
+		cmocka_unit_test(frame_that_was_not_taken_is_not_recorded),
+		cmocka_unit_test(killed_process_leaves_a_readable_file),
+		cmocka_unit_test(restart_goes_on_in_the_same_file),
+		cmocka_unit_test(file_that_cannot_be_written_is_named),
+		cmocka_unit_test(full_disk_ends_the_capture_and_not_the_network),
+		cmocka_unit_test(everything_else_is_handed_through),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
