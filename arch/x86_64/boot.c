@@ -20,7 +20,7 @@
 #define NR_PTES      512u
 
 _Static_assert(LAYOUT_DTB + BOOT_SETUP_DATA_BYTES + FDT_MAX_SIZE <= LAYOUT_LOW_END, "tree fits");
-_Static_assert(LAYOUT_ACPI + ACPI_AREA_SIZE <= LAYOUT_HIGH, "ACPI tables fit");
+_Static_assert(LAYOUT_ACPI + ACPI_AREA_SIZE <= LAYOUT_RESET_VECTOR, "ACPI tables fit");
 _Static_assert(LAYOUT_CMDLINE + CMDLINE_MAX <= LAYOUT_DTB, "command line fits");
 
 unsigned boot_memory_map(const struct machine_map *map, struct boot_mem out[BOOT_MEM_MAX])
@@ -127,6 +127,22 @@ int boot_load_initrd(struct boot_job *job, gpa_t min, gpa_t max)
 	return initrd_load(&job->initrd_file, job->cfg->mem, min, max, &job->initrd);
 }
 
+/*
+ * On a hardware-reduced machine Linux neither uses the reset register nor the keyboard controller
+ * first: it asks EFI to reboot, and where there is none, jumps to the BIOS in real mode. So here is
+ * one: it pulses the reset line.
+ */
+static void write_reset_vector(const struct boot_job *job)
+{
+	static const uint8_t bios[] = {
+		0xb0, 0xfe,       /* mov $0xfe, %al */
+		0xe6, 0x64,       /* out %al, $0x64 */
+		0xf4, 0xeb, 0xfd, /* 1: hlt; jmp 1b */
+	};
+
+	memcpy(boot_place(job, LAYOUT_RESET_VECTOR, sizeof(bios)), bios, sizeof(bios));
+}
+
 static int boot_elf(struct boot_job *job, struct arch_entry *entry)
 {
 	struct elf_image elf;
@@ -168,6 +184,8 @@ int arch_boot(const struct arch_boot_config *cfg, struct arch_entry *entry)
 		ret = image_open(&job.initrd_file, cfg->initrd, "initrd");
 	if (ret == 0)
 		ret = boot_file(&job, entry);
+	if (ret == 0)
+		write_reset_vector(&job);
 	image_close(&job.initrd_file);
 	image_close(&job.kernel);
 	return ret;

@@ -138,11 +138,17 @@ static void describe_sregs(struct text *t, const struct kvm_sregs *s)
 	    (uint64_t)s->gdt.base, s->gdt.limit, (uint64_t)s->idt.base, s->idt.limit);
 }
 
+/* KVM resets a vCPU of AMD's at a triple fault, before anybody can ask what was in its registers. */
+static bool at_reset(const struct kvm_regs *r, const struct kvm_sregs *s)
+{
+	return r->rip == 0xfff0 && s->cs.base == 0xffff0000;
+}
+
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size)
 {
 	struct text t = {.buf = buf, .size = size};
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
+	struct kvm_sregs sregs = {0};
+	struct kvm_regs regs = {0};
 
 	if (size)
 		buf[0] = '\0';
@@ -154,5 +160,7 @@ const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size)
 		add(&t, "KVM_GET_SREGS: %s\n", strerror(errno));
 	else
 		describe_sregs(&t, &sregs);
+	if (at_reset(&regs, &sregs))
+		add(&t, "these are the values of a reset: this host's KVM keeps no others\n");
 	return buf;
 }

@@ -12,6 +12,7 @@
  *   0002'0000  free
  *   000a'0000  reserved in the memory map, because of
  *   000e'0000     ACPI tables, RSDP first
+ *   000f'fff0     reset vector: the BIOS in seven bytes
  *   0010'0000  kernel, initrd: nothing of ours from here on
  *   c000'0000  hole: RAM goes on at 4 GiB
  *   d000'0f00     virtio-mmio devices, one every 0x2000
@@ -29,19 +30,20 @@
 
 #include "vmm/core/compiler.h"
 
-#define LAYOUT_GDT       0x1000u
-#define LAYOUT_STACK_TOP 0x6000u
-#define LAYOUT_PVH       0x6000u
-#define LAYOUT_ZERO_PAGE 0x7000u
-#define LAYOUT_PML4      0x8000u
-#define LAYOUT_PDPT      0x9000u
-#define LAYOUT_PD        0xa000u /* four pages, one per GiB */
-#define LAYOUT_CMDLINE   0xe000u
-#define LAYOUT_DTB       0x10000u
-#define LAYOUT_LOW_END   0xa0000u
-#define LAYOUT_ACPI      0xe0000u
-#define LAYOUT_HIGH      0x100000u /* images are loaded here or above */
-#define LAYOUT_RAM_MIN   0x200000u /* less RAM is no machine */
+#define LAYOUT_GDT          0x1000u
+#define LAYOUT_STACK_TOP    0x6000u
+#define LAYOUT_PVH          0x6000u
+#define LAYOUT_ZERO_PAGE    0x7000u
+#define LAYOUT_PML4         0x8000u
+#define LAYOUT_PDPT         0x9000u
+#define LAYOUT_PD           0xa000u /* four pages, one per GiB */
+#define LAYOUT_CMDLINE      0xe000u
+#define LAYOUT_DTB          0x10000u
+#define LAYOUT_LOW_END      0xa0000u
+#define LAYOUT_ACPI         0xe0000u
+#define LAYOUT_RESET_VECTOR 0xffff0u
+#define LAYOUT_HIGH         0x100000u /* images are loaded here or above */
+#define LAYOUT_RAM_MIN      0x200000u /* less RAM is no machine */
 
 #define LAYOUT_HOLE     UINT64_C(0xc0000000)
 #define LAYOUT_ABOVE_4G UINT64_C(0x100000000)

@@ -187,11 +187,10 @@ static void do_high(const struct boot *b)
 #define AP_PAGE    0x20000ull /* vector 0x20 */
 #define AP_MAILBOX (AP_PAGE + 0x800)
 
-/* Real mode, cs = 0x2000: puts APIC id and a mark into the mailbox. Position-independent. */
+/* Real mode, cs = 0x2000; position-independent. */
 __asm__(".pushsection .rodata\n"
-        ".globl ap_code, ap_code_end\n"
         ".code16\n"
-        "ap_code:\n"
+        "ap_mail:\n" /* APIC id and a mark into the mailbox */
         "	mov $1, %eax\n"
         "	cpuid\n"
         "	shr $24, %ebx\n"
@@ -202,15 +201,30 @@ __asm__(".pushsection .rodata\n"
         "1:	cli\n"
         "	hlt\n"
         "	jmp 1b\n"
-        "ap_code_end:\n"
+        "ap_bios:\n" /* as Linux reboots when all else fails */
+        "	ljmp $0xf000, $0xfff0\n"
+        "ap_end:\n"
         ".code64\n"
         ".popsection\n");
-extern const uint8_t ap_code[], ap_code_end[];
+extern const uint8_t ap_mail[], ap_bios[], ap_end[];
 
 static void wait_icr(void)
 {
 	while (mmio_read32(APIC_BASE + APIC_ICR) & 1u << 12)
 		;
+}
+
+static void start_second_cpu(const uint8_t *code)
+{
+	for (uint64_t i = 0; code + i < ap_end; i++)
+		mmio_write8(AP_PAGE + i, code[i]);
+	mmio_write32(APIC_BASE + APIC_SVR, 0x1ff);
+	mmio_write32(APIC_BASE + APIC_ICR2, 1u << 24);
+	mmio_write32(APIC_BASE + APIC_ICR, 0x4500); /* INIT, assert */
+	wait_icr();
+	mmio_write32(APIC_BASE + APIC_ICR2, 1u << 24);
+	mmio_write32(APIC_BASE + APIC_ICR, 0x4600 | AP_PAGE >> 12); /* start-up */
+	wait_icr();
 }
 
 static void do_smp(const struct boot *b)
@@ -219,20 +233,19 @@ static void do_smp(const struct boot *b)
 	volatile uint8_t *id = (uint8_t *)(AP_MAILBOX + 4);
 
 	(void)b;
-	for (uint64_t i = 0; ap_code + i < ap_code_end; i++)
-		mmio_write8(AP_PAGE + i, ap_code[i]);
 	*mark = 0;
-	mmio_write32(APIC_BASE + APIC_SVR, 0x1ff);
-	mmio_write32(APIC_BASE + APIC_ICR2, 1u << 24);
-	mmio_write32(APIC_BASE + APIC_ICR, 0x4500); /* INIT, assert */
-	wait_icr();
-	mmio_write32(APIC_BASE + APIC_ICR2, 1u << 24);
-	mmio_write32(APIC_BASE + APIC_ICR, 0x4600 | AP_PAGE >> 12); /* start-up */
-	wait_icr();
+	start_second_cpu(ap_mail);
 	while (*mark != 0x2a)
 		__asm__ volatile("pause");
 	put_line("second cpu has id", *id);
 	verdict(*id == 1 ? 0 : 1);
+}
+
+static void do_bios(const struct boot *b)
+{
+	put_text("boot\n");
+	start_second_cpu(ap_bios);
+	do_loop(b);
 }
 
 /* ---- the network */
@@ -253,7 +266,7 @@ static const struct {
 	{"hello", do_hello}, {"verdict", do_verdict}, {"wide", do_wide},   {"echo", do_echo},
 	{"map", do_map},     {"off", do_off},         {"reset", do_reset}, {"kbd", do_kbd},
 	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
-	{"smp", do_smp},     {"ping", do_ping},
+	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},
 };
 
 void guest_main(const void *fdt, const uint8_t *rsdp);

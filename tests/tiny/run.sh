@@ -117,6 +117,10 @@ t_keyboard_controller_resets() {
 	tiny kbd && is_status 0 && is_out boot && is_quiet
 }
 
+t_jump_to_the_bios_resets() {
+	tiny bios --cpus 2 --timeout 20 && is_status 0 && is_out boot && is_quiet
+}
+
 t_reset_restarts_when_told() {
 	tiny reset --on-reboot restart --timeout 2
 	is_status 124 || return
@@ -127,8 +131,9 @@ t_reset_restarts_when_told() {
 
 t_triple_fault_shows_registers() {
 	tiny fault
-	is_status 3 && err_has "triple fault" && err_has "rax    1234567890abcdef" &&
-		err_has "rcx    000000000000feed" && err_has "cr3"
+	is_status 3 && err_has "triple fault" && err_has "cr3" || return
+	case $err in *"values of a reset"*) return ;; esac # AMD
+	err_has "rax    1234567890abcdef" && err_has "rcx    000000000000feed"
 }
 
 t_endless_loop_is_timed_out() {

@@ -324,6 +324,16 @@ static void device_tree_for_linux_comes_alone(void **state)
 	assert_true(node > 0);
 }
 
+static void jump_to_the_bios_pulses_the_reset_line(void **state)
+{
+	static const uint8_t code[] = {0xb0, 0xfe, 0xe6, 0x64}; /* mov $0xfe, %al; out %al, $0x64 */
+	struct rig *r = *state;
+
+	use_bzimage(r);
+	assert_int_equal(boot(r, MIB(64)), 0);
+	assert_memory_equal(at(r, 0xffff0, sizeof(code)), code, sizeof(code));
+}
+
 /* ---- PVH */
 
 struct pvh_info {
@@ -510,6 +520,7 @@ int main(void)
 		CASE(cmdline_announce_puts_devices_on_the_command_line),
 		CASE(command_line_beyond_the_kernels_limit_is_refused),
 		CASE(device_tree_for_linux_comes_alone),
+		CASE(jump_to_the_bios_pulses_the_reset_line),
 		CASE(pvh_kernel_gets_a_start_info),
 		CASE(pvh_without_initrd_has_no_module),
 		CASE(pvh_with_a_device_tree_is_refused),
