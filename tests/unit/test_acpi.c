@@ -108,7 +108,7 @@ static void fadt_is_hardware_reduced_with_our_registers(void **state)
 	assert_memory_equal(f + 256, byte_in_memory, 4);
 	assert_int_equal(get_le64(f + 260), LAYOUT_POWER + LAYOUT_POWER_SLEEP_STATUS);
 	for (unsigned i = 44; i < 109; i++)
-		assert_int_equal(f[i], 0); /* no SCI, SMI, PM blocks */
+		assert_int_equal(f[i], 0);         /* no SCI, SMI, PM blocks */
 	assert_int_equal(get_le16(f + 109), 0x24); /* no 8042, no VGA, no CMOS clock */
 }
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arch/arch.h"
@@ -124,7 +125,7 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		struct capture cap;
 		int ret;
 
-		strcpy(word, table[i].word);
+		snprintf(word, sizeof(word), "%s", table[i].word);
 		CAPTURED(&cap, &ret, PARSE(&cfg, word, k));
 		config_free(&cfg);
 		assert_int_equal(ret, -EINVAL);
