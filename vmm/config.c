@@ -271,6 +271,7 @@ static const struct opt_def run_options[] = {
          .type = OPT_BOOL,
          .offset = CFG(quiet),
          .help = "only errors"},
+	{.name = "version", .type = OPT_BOOL, .offset = CFG(version), .help = "print the version"},
 	{.name = "help", .letter = 'h', .type = OPT_BOOL, .offset = CFG(help), .help = "this text"},
 	OPT_END,
 };
@@ -304,7 +305,7 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 	words = opt_parse_argv(&group, 1, argc, argv);
 	if (words < 0)
 		return words;
-	if (cfg->help)
+	if (cfg->help || cfg->version)
 		return 0;
 	if (words == 0 && !cfg->print_machine) {
 		log_error("no kernel given: doorbell run [options] KERNEL");

@@ -48,13 +48,13 @@ struct vm_config {
 	const char *stats_path; /* NULL: standard error */
 	unsigned verbose;
 	bool quiet;
-	bool help;
+	bool help, version;
 	bool restarted; /* a second life after --on-reboot restart: captures are continued */
 };
 
 /*
  * The words behind "doorbell run". 0; or -EINVAL after one log_error(). Either way config_free() it.
- * With cfg->help nothing was checked.
+ * With cfg->help or cfg->version nothing was checked.
  */
 int config_parse(struct vm_config *cfg, int argc, char **argv);
 void config_free(struct vm_config *cfg);

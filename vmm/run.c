@@ -183,6 +183,8 @@ int cmd_run(int argc, char **argv)
 		status = EXIT_USAGE;
 	} else if (cfg.help) {
 		config_help(stdout);
+	} else if (cfg.version) {
+		puts("doorbell " DOORBELL_VERSION);
 	} else if (cfg.print_machine) {
 		if (vm_print_machine(&cfg, stdout) < 0)
 			status = EXIT_HOST;
