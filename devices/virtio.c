@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +93,7 @@ void virtio_isr_ack(struct virtio_dev *d, uint32_t bits)
 void virtio_used(struct virtio_dev *d)
 {
 	if (live(d))
-		raise_interrupt(d, VIRTIO_MMIO_INT_VRING);
+		raise_interrupt(d, VIRTIO_ISR_USED);
 }
 
 void virtio_config(struct virtio_dev *d)
@@ -105,7 +104,7 @@ void virtio_config(struct virtio_dev *d)
 	 */
 	atomic_fetch_add_explicit(&d->config_generation, 1, memory_order_relaxed);
 	if (live(d))
-		raise_interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+		raise_interrupt(d, VIRTIO_ISR_CONFIG);
 }
 
 void virtio_kick(struct virtio_dev *d, uint32_t queue)
@@ -123,7 +122,7 @@ static void needs_reset(struct virtio_dev *d)
 	halt(d);
 	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	if (tell) /* virtio 1.2, 2.1.2 */
-		raise_interrupt(d, VIRTIO_MMIO_INT_CONFIG);
+		raise_interrupt(d, VIRTIO_ISR_CONFIG);
 }
 
 void virtio_broken(struct virtio_dev *d, const char *why)

@@ -92,8 +92,8 @@ void virtio_fini(struct virtio_dev *d);
 void virtio_set_status(struct virtio_dev *d, uint32_t status); /* 0 = reset, done when it returns */
 uint32_t virtio_offered(const struct virtio_dev *d, uint32_t page); /* 32 bits; page > 1: 0 */
 void virtio_accept(struct virtio_dev *d, uint32_t page, uint32_t bits);
-void virtio_config_read(struct virtio_dev *d, uint32_t off, void *buf,
-                        uint32_t len); /* zeros past the end */
+/* Past the end of the config space: zeros, and writes vanish. */
+void virtio_config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t len);
 void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len);
 /*
  * The single place where a guest-chosen number becomes a queue. NULL: no such queue, or (with
@@ -106,7 +106,10 @@ struct virtio_queue *virtio_queue_at(struct virtio_dev *d, uint32_t sel, bool to
  */
 void virtio_queue_ready(struct virtio_dev *d, uint32_t sel, bool ready);
 
-/* Any thread. Bit 0 used buffer, bit 1 config change. */
+#define VIRTIO_ISR_USED   1u /* a device has used buffers */
+#define VIRTIO_ISR_CONFIG 2u /* its config space or its status has changed */
+
+/* Any thread. VIRTIO_ISR_* bits that are up. */
 uint32_t virtio_isr(const struct virtio_dev *d);
 void virtio_isr_ack(struct virtio_dev *d, uint32_t bits);
 /* Any thread: the driver wrote @queue to QueueNotify and no ioeventfd took it. Bad numbers are ignored. */

@@ -13,6 +13,9 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 
+_Static_assert(VIRTIO_ISR_USED == VIRTIO_MMIO_INT_VRING &&
+                       VIRTIO_ISR_CONFIG == VIRTIO_MMIO_INT_CONFIG,
+               "InterruptStatus is the isr");
 _Static_assert(VIRTIO_MMIO_CONFIG < VIRTIO_MMIO_SIZE, "config space lies in the region");
 
 #define MAGIC   0x74726976u /* "virt" */

@@ -199,6 +199,35 @@ static void write_only_and_unknown_registers_read_zero(void **state)
 	}
 }
 
+static void writes_to_read_only_and_unknown_registers_vanish(void **state)
+{
+	static const uint32_t regs[] = {
+		VIRTIO_MMIO_MAGIC_VALUE,
+		VIRTIO_MMIO_DEVICE_ID,
+		VIRTIO_MMIO_DEVICE_FEATURES,
+		VIRTIO_MMIO_QUEUE_NUM_MAX,
+		0x3c, /* QueueAlign, legacy */
+		0x40,
+		/* QueuePFN, legacy */ 0xc0, /* QueueReset, with RING_RESET only */
+		VIRTIO_MMIO_INTERRUPT_STATUS,
+		VIRTIO_MMIO_SHM_LEN_LOW,
+		VIRTIO_MMIO_CONFIG_GENERATION};
+	static const struct vq_addr untouched;
+	struct rig *r = *state;
+	struct virtio_mmio before;
+
+	writel(r, VIRTIO_MMIO_STATUS, ACK | DRIVER);
+	before = r->mmio;
+	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++)
+		writel(r, regs[i], UINT32_MAX);
+	assert_memory_equal(&before, &r->mmio, sizeof(before));
+	assert_memory_equal(&r->echo.queue[0].addr, &untouched, sizeof(untouched));
+	assert_int_equal(r->echo.dev.status, ACK | DRIVER);
+	assert_int_equal(r->echo.dev.asked, 0);
+	assert_int_equal(readl(r, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	assert_int_equal(readl(r, VIRTIO_MMIO_CONFIG_GENERATION), 0);
+}
+
 /* dev.mmio.cfg-bytes, dev.cfg.read-early: right after creation, before any status bit */
 static void config_space_is_an_array_of_bytes_with_zeros_behind_it(void **state)
 {
@@ -603,6 +632,7 @@ int main(void)
 		CASE(shared_memory_regions_do_not_exist),
 		CASE(control_registers_take_aligned_words_only),
 		CASE(write_only_and_unknown_registers_read_zero),
+		CASE(writes_to_read_only_and_unknown_registers_vanish),
 		CASE(config_space_is_an_array_of_bytes_with_zeros_behind_it),
 		CASE(config_writes_of_any_width_land_where_they_belong),
 		CASE(feature_windows_follow_their_selectors),
