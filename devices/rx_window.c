@@ -133,14 +133,8 @@ unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes)
 	return 0;
 }
 
-unsigned rx_window_pieces(struct rx_window *w, unsigned chains, struct iovec **iov)
+unsigned rx_window_pieces(struct rx_window *w, struct iovec **iov)
 {
-	unsigned n = 0;
-
 	*iov = &w->iov[w->head];
-	if (!chains)
-		return w->tail - w->head;
-	for (unsigned i = 0; i < chains; i++)
-		n += record(w, i)->nr;
-	return n;
+	return w->tail - w->head;
 }

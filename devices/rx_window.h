@@ -77,9 +77,9 @@ void rx_window_drop_front(struct rx_window *w);
 unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes);
 
 /*
- * Payload pieces of the first @chains chains (0: all), the front one open. @iov is borrowed until
- * the next fill; iov[-1] is free for the caller. Number of pieces.
+ * Payload pieces of all chains, the front one open. @iov is borrowed until the next fill; iov[-1] and
+ * the one behind the last are free for the caller. Number of pieces.
  */
-unsigned rx_window_pieces(struct rx_window *w, unsigned chains, struct iovec **iov);
+unsigned rx_window_pieces(struct rx_window *w, struct iovec **iov);
 
 #endif

@@ -200,7 +200,7 @@ static void tx_can_send(void *arg)
 {
 	struct virtio_net *n = arg;
 
-	if (!n->running || !n->tx.blocked)
+	if (!n->tx.blocked)
 		return;
 	n->tx.blocked = false;
 	tx_turn(n);
@@ -214,9 +214,9 @@ static void link_changed(struct virtio_net *n, bool was)
 	if (net_link(n) == was)
 		return;
 	log_info("%s: link %s", n->dev.name, was ? "down" : "up");
-	if (!n->running || net_has(n, VIRTIO_NET_F_STATUS))
+	if (!n->dev.started || net_has(n, VIRTIO_NET_F_STATUS))
 		virtio_config(&n->dev);
-	if (!n->running)
+	if (!n->dev.started)
 		return;
 	if (was)
 		net_rx_link_down(n);
@@ -248,7 +248,7 @@ static void backend_gone(void *arg, int err)
 
 void virtio_net_announce(struct virtio_net *n)
 {
-	if (!n->running || !net_has(n, VIRTIO_NET_F_GUEST_ANNOUNCE))
+	if (!n->dev.started || !net_has(n, VIRTIO_NET_F_GUEST_ANNOUNCE))
 		return;
 	n->announce = true;
 	virtio_config(&n->dev);
@@ -313,7 +313,6 @@ static void net_stop(struct virtio_dev *d)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
 
-	n->running = false;
 	for (unsigned i = 0; i < d->nr_queues; i++)
 		loop_del(&n->queue[i].kick);
 	if (n->backend_started)
@@ -364,7 +363,6 @@ static int net_start(struct virtio_dev *d)
 		return r;
 	}
 	net_rx_start(n);
-	n->running = true;
 	return 0;
 }
 

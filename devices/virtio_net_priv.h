@@ -87,7 +87,6 @@ struct virtio_net {
 	struct virtio_net_params params;
 	struct net_backend *backend; /* borrowed */
 	struct net_sink sink;        /* what the backend calls */
-	bool running; /* between start and stop: the only time when sink calls count */
 	bool backend_started;
 	bool link_wanted;  /* virtio_net_set_link() */
 	bool gone;         /* the backend lost its peer, for good */

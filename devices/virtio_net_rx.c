@@ -58,7 +58,10 @@ static int rx_await_kick(struct virtio_net *n)
 
 /* ---- one frame */
 
-/* bytes of buffers to have before a recv(); one chain is all that a frame may use without MRG_RXBUF */
+/*
+ * Bytes of buffers to have before a recv(). Without MRG_RXBUF a frame may use one chain, so one is all
+ * that the window ever holds.
+ */
 static uint64_t rx_want(const struct virtio_net *n)
 {
 	return n->rx.spread ? n->rx.reach : 1;
@@ -78,7 +81,7 @@ static bool rx_recv(struct virtio_net *n)
 {
 	struct net_rx *rx = &n->rx;
 	struct iovec *iov, behind;
-	unsigned nr = rx_window_pieces(&rx->window, rx->spread ? 0 : 1, &iov);
+	unsigned nr = rx_window_pieces(&rx->window, &iov);
 	size_t room = NET_HDR_LEN;
 	ssize_t got;
 
@@ -109,7 +112,7 @@ static uint32_t rx_head(struct virtio_net *n, uint8_t head[RX_FILTER_LOOK])
 	uint32_t len = min_u32(rx->waiting - NET_HDR_LEN, RX_FILTER_LOOK);
 	uint32_t direct = min_u32(rx->waiting - NET_HDR_LEN - rx->spilled, len);
 	struct iovec *iov;
-	unsigned nr = rx_window_pieces(&rx->window, 0, &iov);
+	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
 	iov_read(iov, nr, 0, head, direct);
 	memcpy(head + direct, rx->spill, len - direct);
@@ -157,7 +160,7 @@ static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t
 	struct net_rx *rx = &n->rx;
 	uint32_t left = rx->waiting;
 	struct iovec *iov;
-	unsigned nr = rx_window_pieces(&rx->window, chains, &iov);
+	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
 	iov_write(iov, nr, rx->waiting - NET_HDR_LEN - rx->spilled, rx->spill, rx->spilled);
 	put_le16(&rx->hdr.num_buffers, u16_of(chains));
@@ -199,7 +202,7 @@ static int rx_finish(struct virtio_net *n, struct net_turn *t)
 		return rx_await_kick(n);
 	if (!chains)
 		chains = rx_window_chains_for(&rx->window, rx->waiting);
-	if (chains == 1 || (chains && rx->spread))
+	if (chains)
 		rx_deliver(n, chains, t);
 	else
 		rx_drop(n);
@@ -290,7 +293,7 @@ void net_rx_can_recv(void *arg)
 {
 	struct virtio_net *n = arg;
 
-	if (n->running && !n->rx.stalled)
+	if (n->dev.started)
 		rx_turn(n);
 }
 
@@ -323,8 +326,6 @@ void net_rx_start(struct virtio_net *n)
 void net_rx_stop(struct virtio_net *n)
 {
 	rx_window_give_back(&n->rx.window, rx_vq(n));
-	n->rx.waiting = 0;
-	n->rx.stalled = false;
 }
 
 void net_rx_link_down(struct virtio_net *n)

@@ -312,8 +312,28 @@ static void a_full_backend_keeps_the_order_and_loses_nothing(unused void **state
 	assert_int_equal(reap_tx(), 7);
 	for (unsigned i = 0; i < 10; i++)
 		assert_sent(i, 60 + i, i);
-	assert_int_equal(stats()->tx_frames, 10);
+	send(&zero_hdr, 60, 99);
+	assert_sent(10, 60, 99);
+	assert_int_equal(stats()->tx_frames, 11);
 	assert_int_equal(stats()->tx_dropped, 0);
+}
+
+static void the_driver_is_not_asked_for_kicks_while_the_backend_is_full(unused void **state)
+{
+	struct fake_vq *tx = &rig.vq[NET_TX];
+
+	vrig_up(&rig, VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX));
+	fake_net_fail_send(rig.net, 0, -EAGAIN, UINT_MAX);
+	send(&zero_hdr, 60, 1);
+	prepare(&zero_hdr, 60, 2);
+	post(NET_HDR_LEN + 60);
+	fake_vq_publish(tx);
+	assert_false(fake_vq_wants_kick(tx));
+	fake_net_can_send(rig.net);
+	assert_int_equal(reap_tx(), 2);
+	post(NET_HDR_LEN + 60);
+	fake_vq_publish(tx);
+	assert_true(fake_vq_wants_kick(tx));
 }
 
 static void can_send_without_need_does_nothing(unused void **state)
@@ -420,6 +440,8 @@ static void a_long_queue_is_served_in_turns(unused void **state)
 
 static void large_frames_and_many_pieces_end_a_turn_early(unused void **state)
 {
+	struct fake_buf b[128];
+
 	vrig_destroy(&rig);
 	vrig_create(&rig, (struct vrig_options){.vq_size = VQ_NUM_MAX, .mem_bytes = MIB(8)});
 	vrig_up(&rig, VRIG_ALL);
@@ -434,6 +456,20 @@ static void large_frames_and_many_pieces_end_a_turn_early(unused void **state)
 	vrig_pump(&rig);
 	assert_int_equal(rig.net->nr_sent, 40);
 	assert_int_equal(reap_tx(), 40);
+
+	vrig_up(&rig, VRIG_ALL);
+	fake_net_forget_sent(rig.net);
+	prepare(&zero_hdr, 128 - NET_HDR_LEN, 1);
+	b[0] = fake_out(&rig.m, buf, 128);
+	for (unsigned i = 1; i < 128; i++)
+		b[i] = fake_part(b[0], i, 1);
+	b[0].len = 1;
+	for (unsigned i = 0; i < 40; i++)
+		assert_true(fake_vq_add_table(&rig.vq[NET_TX], b, 128, 0) >= 0);
+	fake_vq_publish(&rig.vq[NET_TX]);
+	fake_kick(&rig.dev, NET_TX);
+	assert_true(vrig_pump_once(&rig));
+	assert_int_equal(rig.net->nr_sent, NET_TURN_PIECES / 128);
 }
 
 /* ---- link and backend */
@@ -558,8 +594,6 @@ static void reset_while_blocked_forgets_the_frame(unused void **state)
 	fake_net_fail_send(rig.net, 0, -EAGAIN, 1);
 	send(&zero_hdr, 60, 1);
 	vrig_up(&rig, VRIG_ALL);
-	fake_net_can_send(rig.net);
-	vrig_pump(&rig);
 	assert_int_equal(rig.net->nr_sent, 0);
 	send(&zero_hdr, 60, 2);
 	assert_sent(0, 60, 2);
@@ -652,6 +686,7 @@ int main(void)
 		CASE(unknown_flags_and_poisoned_csum_fields_do_not_reach_the_backend),
 		CASE(an_offload_request_reaches_the_backend),
 		CASE(a_full_backend_keeps_the_order_and_loses_nothing),
+		CASE(the_driver_is_not_asked_for_kicks_while_the_backend_is_full),
 		CASE(can_send_without_need_does_nothing),
 		CASE(a_frame_that_the_host_refuses_is_dropped_and_the_next_goes),
 		CASE(one_interrupt_for_a_batch),

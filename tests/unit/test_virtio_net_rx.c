@@ -64,6 +64,26 @@ static void a_frame_lands_in_guest_memory_by_one_recv_without_a_copy(unused void
 	assert_int_equal(stats()->rx_chains, 1);
 }
 
+static void recv_gets_as_many_buffers_as_a_frame_may_need(unused void **state)
+{
+	static const struct {
+		uint64_t accept;
+		int pieces; /* 12 for the header, a spill buffer, and so many of 1500 bytes */
+	} row[] = {
+		{VRIG_ALL, 2 + (NET_RECV_MAX + 1499) / 1500},
+		{VRIG_ALL & ~NET_GUEST_GSO, 2 + 2},
+		{NO_MRG, 2 + 1},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		vnet_rx_up(&x, row[i].accept);
+		for (unsigned k = 0; k < 100; k++)
+			vnet_rx_post(&x, 1500);
+		vnet_rx_go(&x);
+		assert_int_equal(x.rig.net->last_iov_n, row[i].pieces);
+	}
+}
+
 static void num_buffers_is_one_without_mrg_rxbuf(unused void **state)
 {
 	vnet_rx_up(&x, NO_MRG);
@@ -323,16 +343,20 @@ static void chains_of_one_byte_pieces_work(unused void **state)
 	use_ring_of(VQ_NUM_MAX);
 	x.reused = true;
 	vnet_rx_up(&x, NO_MRG);
-	assert_true(vnet_rx_post_cut(&x, VQ_NUM_MAX, 1, 1, 0)); /* more than readv() takes */
+	/* A header and 1023 pieces: more than readv() takes. */
+	assert_true(vnet_rx_post_cut(&x, NET_HDR_LEN + 1023, NET_HDR_LEN, 1, 0));
 	vnet_rx_go(&x);
-	vnet_rx_arrive(&x, VQ_NUM_MAX - NET_HDR_LEN, 1);
-	vnet_rx_expect(&x, VQ_NUM_MAX - NET_HDR_LEN, 1, 1);
+	vnet_rx_arrive(&x, 1023, 1);
+	vnet_rx_expect(&x, 1023, 1, 1);
+	assert_int_equal(stats()->rx_bytes_copied, 1);
 	assert_int_equal(x.rig.net->last_iov_n <= IOV_MAX, 1);
 
 	vnet_rx_up(&x, VRIG_ALL);
 	for (unsigned i = 0; i < 70; i++) /* one table entry each in the ring */
 		assert_true(vnet_rx_post_cut(&x, VQ_NUM_MAX, 1, 1, 0));
 	vnet_rx_go(&x);
+	assert_true(x.rig.n->rx.window.entries <=
+	            2 * VQ_NUM_MAX); /* no farther than one recv() looks */
 	vnet_rx_arrive(&x, 2000, 2);
 	vnet_rx_expect(&x, 2000, 2, 2);
 	/* More pieces than the window holds: dropped, and the next one is delivered. */
@@ -361,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_frame_lands_in_guest_memory_by_one_recv_without_a_copy),
+		CASE(recv_gets_as_many_buffers_as_a_frame_may_need),
 		CASE(num_buffers_is_one_without_mrg_rxbuf),
 		CASE(the_header_may_lie_anywhere_and_in_any_pieces),
 		CASE(frames_of_every_size_arrive_as_they_are_in_one_chain),
