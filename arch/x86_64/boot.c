@@ -9,6 +9,7 @@
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/fdt_nodes.h"
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/mptable.h"
 #include "boot/cmdline.h"
 #include "boot/fdt.h"
 #include "vmm/core/le.h"
@@ -20,7 +21,7 @@
 #define NR_PTES      512u
 
 _Static_assert(LAYOUT_DTB + BOOT_SETUP_DATA_BYTES + FDT_MAX_SIZE <= LAYOUT_LOW_END, "tree fits");
-_Static_assert(LAYOUT_ACPI + ACPI_AREA_SIZE <= LAYOUT_RESET_VECTOR, "ACPI tables fit");
+_Static_assert(LAYOUT_ACPI + ACPI_AREA_SIZE <= LAYOUT_MPTABLE, "ACPI tables fit");
 _Static_assert(LAYOUT_CMDLINE + CMDLINE_MAX <= LAYOUT_DTB, "command line fits");
 
 unsigned boot_memory_map(const struct machine_map *map, struct boot_mem out[BOOT_MEM_MAX])
@@ -97,6 +98,17 @@ int boot_write_acpi(const struct boot_job *job)
 	if (acpi_build(job->cfg->map, area, ACPI_AREA_SIZE, LAYOUT_ACPI) > 0)
 		return 0;
 	log_error("the ACPI tables of this machine need more than %u bytes", ACPI_AREA_SIZE);
+	return -ENOSPC;
+}
+
+int boot_write_mptable(const struct boot_job *job)
+{
+	const size_t size = LAYOUT_RESET_VECTOR - LAYOUT_MPTABLE;
+	void *area = boot_place(job, LAYOUT_MPTABLE, size);
+
+	if (mptable_build(job->cfg->map->nr_cpus, area, size, LAYOUT_MPTABLE) > 0)
+		return 0;
+	log_error("the MP table of this machine needs more than %zu bytes", size);
 	return -ENOSPC;
 }
 

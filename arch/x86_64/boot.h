@@ -50,6 +50,7 @@ void boot_write_page_tables(const struct boot_job *job);
 /* Behind the words that announce=cmdline adds; a command line of more than @limit bytes is refused. */
 int boot_write_cmdline(struct boot_job *job, size_t limit);
 int boot_write_acpi(const struct boot_job *job); /* the RSDP is at LAYOUT_ACPI */
+int boot_write_mptable(const struct boot_job *job);
 /* Device tree at LAYOUT_DTB + 16: in front of it is room for a setup_data header. Bytes or -errno. */
 int boot_write_fdt(const struct boot_job *job, bool all);
 /* No-op without initrd. */

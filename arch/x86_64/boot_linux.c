@@ -25,27 +25,35 @@ static void fill_e820(const struct boot_job *job, struct boot_params *bp)
 	bp->e820_entries = u8_of(nr);
 }
 
-/*
- * A device tree and ACPI do not mix: the I/O-APIC belongs to the one that is read first, and with ACPI
- * enabled Linux (6.12.18 and later) does not look for it in the tree at all, so that no device of the
- * tree would have an interrupt. Without ACPI tables the tree is all there is.
- */
-static int describe_machine(const struct boot_job *job, struct boot_params *bp)
+static int describe_by_tree(const struct boot_job *job, struct boot_params *bp)
 {
-	struct setup_data *sd;
-	int len;
+	struct setup_data *sd = boot_place(job, LAYOUT_DTB, sizeof(*sd));
+	int len = boot_write_fdt(job, true);
 
-	if (job->cfg->map->announce != ANNOUNCE_FDT) {
-		bp->acpi_rsdp_addr = LAYOUT_ACPI;
-		return boot_write_acpi(job);
-	}
-	len = boot_write_fdt(job, true);
 	if (len < 0)
 		return len;
-	sd = boot_place(job, LAYOUT_DTB, sizeof(*sd));
 	*sd = (struct setup_data){.type = SETUP_DTB, .len = (uint32_t)len};
 	bp->hdr.setup_data = LAYOUT_DTB;
 	return 0;
+}
+
+/*
+ * Who describes CPUs and interrupt controllers decides which interrupt numbers there are, so there is
+ * only one of three: with ACPI, Linux (6.12.18 and later) does not look for the I/O-APIC in a device
+ * tree, and no device of the tree would have an interrupt; the same for the ISA interrupt numbers of
+ * the command line (mptable.h).
+ */
+static int describe_machine(const struct boot_job *job, struct boot_params *bp)
+{
+	switch (job->cfg->map->announce) {
+	case ANNOUNCE_FDT:
+		return describe_by_tree(job, bp);
+	case ANNOUNCE_CMDLINE:
+		return boot_write_mptable(job);
+	default:
+		bp->acpi_rsdp_addr = LAYOUT_ACPI;
+		return boot_write_acpi(job);
+	}
 }
 
 static int fill_zero_page(const struct boot_job *job, const struct bzimage *b)

@@ -44,7 +44,7 @@ struct pvh_block {
 _Static_assert(sizeof(struct start_info) == 56, "start info of version 1");
 _Static_assert(LAYOUT_PVH + sizeof(struct pvh_block) <= LAYOUT_ZERO_PAGE, "fits");
 
-static void write_start_info(const struct boot_job *job)
+static void write_start_info(const struct boot_job *job, gpa_t rsdp)
 {
 	struct pvh_block *p = boot_place(job, LAYOUT_PVH, sizeof(*p));
 	struct boot_mem mem[BOOT_MEM_MAX];
@@ -62,7 +62,7 @@ static void write_start_info(const struct boot_job *job)
 		.nr_modules = le32_of(job->initrd.size ? 1 : 0),
 		.modules = le64_of(LAYOUT_PVH + offsetof(struct pvh_block, initrd)),
 		.cmdline = le64_of(LAYOUT_CMDLINE),
-		.rsdp = le64_of(LAYOUT_ACPI),
+		.rsdp = le64_of(rsdp),
 		.memmap = le64_of(LAYOUT_PVH + offsetof(struct pvh_block, memmap)),
 		.memmap_entries = le32_of(nr),
 	};
@@ -70,6 +70,7 @@ static void write_start_info(const struct boot_job *job)
 
 int boot_pvh(struct boot_job *job, const struct elf_image *elf, struct arch_entry *entry)
 {
+	bool by_cmdline;
 	int ret;
 
 	if (job->cfg->map->announce == ANNOUNCE_FDT) {
@@ -86,10 +87,11 @@ int boot_pvh(struct boot_job *job, const struct elf_image *elf, struct arch_entr
 	ret = boot_write_cmdline(job, LINUX_CMDLINE_MAX);
 	if (ret < 0)
 		return ret;
-	ret = boot_write_acpi(job);
+	by_cmdline = job->cfg->map->announce == ANNOUNCE_CMDLINE; /* see boot_linux.c */
+	ret = by_cmdline ? boot_write_mptable(job) : boot_write_acpi(job);
 	if (ret < 0)
 		return ret;
-	write_start_info(job);
+	write_start_info(job, by_cmdline ? 0 : LAYOUT_ACPI);
 	boot_write_gdt(job, GDT_CODE32);
 	entry->mode = ENTRY_PVH32;
 	entry->pc = elf->pvh_entry;

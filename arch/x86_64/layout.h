@@ -12,6 +12,7 @@
  *   0002'0000  free
  *   000a'0000  reserved in the memory map, because of
  *   000e'0000     ACPI tables, RSDP first
+ *   000f'0000     MP table, when devices are on the command line
  *   000f'fff0     reset vector: the BIOS in seven bytes
  *   0010'0000  kernel, initrd: nothing of ours from here on
  *   c000'0000  hole: RAM goes on at 4 GiB
@@ -41,6 +42,7 @@
 #define LAYOUT_DTB          0x10000u
 #define LAYOUT_LOW_END      0xa0000u
 #define LAYOUT_ACPI         0xe0000u
+#define LAYOUT_MPTABLE      0xf0000u
 #define LAYOUT_RESET_VECTOR 0xffff0u
 #define LAYOUT_HIGH         0x100000u /* images are loaded here or above */
 #define LAYOUT_RAM_MIN      0x200000u /* less RAM is no machine */

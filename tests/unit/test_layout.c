@@ -334,6 +334,16 @@ static void long_reason_is_cut_at_the_buffer(void **state)
 	arch_handle_exit(-1, &run, NULL, 0);
 }
 
+static void vcpu_that_cannot_be_asked_is_described_all_the_same(void **state)
+{
+	char text[256];
+
+	(void)state;
+	assert_ptr_equal(arch_vcpu_describe(-1, text, sizeof(text)), text);
+	assert_non_null(strstr(text, "KVM_GET_REGS"));
+	assert_string_equal(arch_vcpu_describe(-1, text, 1), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +365,7 @@ int main(void)
 		cmocka_unit_test(system_events_are_told_apart),
 		cmocka_unit_test(exit_nobody_expects_is_a_death_with_its_number),
 		cmocka_unit_test(long_reason_is_cut_at_the_buffer),
+		cmocka_unit_test(vcpu_that_cannot_be_asked_is_described_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,40 @@ static void initrd_stays_off_the_memory_that_the_kernel_needs(void **state)
 	assert_one_line(&r->log, "initrd");
 }
 
+static unsigned sum(const uint8_t *p, size_t len)
+{
+	unsigned s = 0;
+
+	while (len--)
+		s += *p++;
+	return s & 0xff;
+}
+
+/* ISA interrupt n, which the command line means, is pin n; and ACPI does not say otherwise. */
+static void assert_mp_table_alone(const struct rig *r)
+{
+	const uint8_t *p = at(r, 0xf0000, 16), *t, *e;
+	unsigned pins = 0, cpus = 0;
+
+	assert_memory_not_equal(at(r, LAYOUT_ACPI, 8), "RSD PTR ", 8);
+	assert_memory_equal(p, "_MP_", 4);
+	assert_int_equal(sum(p, 16), 0);
+	t = at(r, get_le32(p + 4), 44);
+	assert_memory_equal(t, "PCMP", 4);
+	assert_int_equal(sum(t, get_le16(t + 4)), 0);
+	e = t + 44;
+	for (unsigned i = get_le16(t + 34); i > 0; i--) {
+		if (e[0] == 0)
+			assert_int_equal(e[1], cpus++);
+		if (e[0] == 3 && e[1] == 0 && e[5] == e[7] && e[6] == r->map.nr_cpus)
+			pins |= 1u << e[7];
+		e += e[0] == 0 ? 20 : 8;
+	}
+	assert_ptr_equal(e, t + get_le16(t + 4));
+	assert_int_equal(cpus, r->map.nr_cpus);
+	assert_int_equal(pins, 0xffff);
+}
+
 static void cmdline_announce_puts_devices_on_the_command_line(void **state)
 {
 	struct rig *r = *state;
@@ -286,6 +320,8 @@ static void cmdline_announce_puts_devices_on_the_command_line(void **state)
 	assert_int_equal(boot(r, MIB(64)), 0);
 	assert_non_null(strstr(at(r, LAYOUT_CMDLINE, CMDLINE_MAX), "virtio_mmio.device="));
 	assert_non_null(strstr(at(r, LAYOUT_CMDLINE, CMDLINE_MAX), "console=ttyS0"));
+	assert_mp_table_alone(r);
+	assert_int_equal(((struct boot_params *)at(r, LAYOUT_ZERO_PAGE, 4096))->acpi_rsdp_addr, 0);
 }
 
 static void command_line_beyond_the_kernels_limit_is_refused(void **state)
@@ -381,6 +417,31 @@ static void pvh_without_initrd_has_no_module(void **state)
 	assert_int_equal(boot(r, MIB(64)), 0);
 	info = at(r, r->entry.arg[ENTRY_RBX], sizeof(*info));
 	assert_int_equal(info->nr_modules, 0);
+}
+
+static void pvh_with_devices_on_the_command_line_has_no_acpi(void **state)
+{
+	struct rig *r = *state;
+	const struct pvh_info *info;
+
+	use_elf(r, true);
+	r->map.announce = ANNOUNCE_CMDLINE;
+	assert_int_equal(boot(r, MIB(64)), 0);
+	info = at(r, r->entry.arg[ENTRY_RBX], sizeof(*info));
+	assert_int_equal(info->rsdp, 0);
+	assert_non_null(strstr(at(r, info->cmdline, 256), "virtio_mmio.device="));
+	assert_mp_table_alone(r);
+}
+
+static void largest_mp_table_fits(void **state)
+{
+	struct rig *r = *state;
+
+	use_bzimage(r);
+	r->map.announce = ANNOUNCE_CMDLINE;
+	r->map.nr_cpus = LAYOUT_MAX_CPUS;
+	assert_int_equal(boot(r, MIB(64)), 0);
+	assert_mp_table_alone(r);
 }
 
 static void pvh_with_a_device_tree_is_refused(void **state)
@@ -523,6 +584,8 @@ int main(void)
 		CASE(jump_to_the_bios_pulses_the_reset_line),
 		CASE(pvh_kernel_gets_a_start_info),
 		CASE(pvh_without_initrd_has_no_module),
+		CASE(pvh_with_devices_on_the_command_line_has_no_acpi),
+		CASE(largest_mp_table_fits),
 		CASE(pvh_with_a_device_tree_is_refused),
 		CASE(program_gets_tree_tables_and_a_stack),
 		CASE(tree_of_announce_none_has_no_devices),
