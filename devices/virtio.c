@@ -145,8 +145,9 @@ void virtio_accept(struct virtio_dev *d, uint32_t page, uint32_t bits)
 {
 	const unsigned shift = 32 * (page & 1);
 
-	if (page > 1 || (d->status & VIRTIO_CONFIG_S_FEATURES_OK))
+	if (page > 1)
 		return;
+	/* After FEATURES_OK this is of no consequence: accepted is a copy. */
 	d->asked &= ~((uint64_t)UINT32_MAX << shift);
 	d->asked |= (uint64_t)bits << shift;
 }
