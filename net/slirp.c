@@ -18,17 +18,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "net/csum.h"
-#include "net/dl.h"
 #include "net/frame_ring.h"
+#include "net/ip_join.h"
 #include "net/net_iov.h"
 #include "net/net_kinds.h"
 #include "net/slirp_fds.h"
+#include "net/slirp_lib.h"
 #include "net/slirp_opt.h"
 #include "vmm/core/compiler.h"
-#include "vmm/core/fd.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"
 
@@ -41,31 +40,6 @@
 
 /* What slirp_pollfds_fill() answers at most, even when it has nothing to wait for. */
 #define IDLE_MS 1000u
-
-struct slirp_api {
-	__typeof__(slirp_new) *create;
-	__typeof__(slirp_cleanup) *cleanup;
-	__typeof__(slirp_pollfds_fill) *fill;
-	__typeof__(slirp_pollfds_poll) *poll;
-	__typeof__(slirp_input) *input;
-	__typeof__(slirp_add_hostfwd) *add_hostfwd;
-};
-
-static const struct dl_function functions[] = {
-	{"slirp_new", offsetof(struct slirp_api, create)},
-	{"slirp_cleanup", offsetof(struct slirp_api, cleanup)},
-	{"slirp_pollfds_fill", offsetof(struct slirp_api, fill)},
-	{"slirp_pollfds_poll", offsetof(struct slirp_api, poll)},
-	{"slirp_input", offsetof(struct slirp_api, input)},
-	{"slirp_add_hostfwd", offsetof(struct slirp_api, add_hostfwd)},
-	{.name = NULL},
-};
-
-static const struct dl_library library = {
-	.soname = "libslirp.so.0",
-	.package = "libslirp0",
-	.functions = functions,
-};
 
 struct net_slirp {
 	struct net_backend b; /* first */
@@ -82,6 +56,7 @@ struct net_slirp {
 	struct slirp_fds fds;
 	struct frame_ring ring;   /* towards the guest */
 	uint8_t frame[FRAME_MAX]; /* from the guest */
+	struct ip_join join;
 };
 
 static struct net_slirp *slirp_of(struct net_backend *b)
@@ -105,7 +80,7 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 
 static void cb_guest_error(const char *msg, unused void *opaque)
 {
-	log_guest("user: the guest's network: %s", msg);
+	log_guest("user: %s", msg);
 }
 
 static int64_t cb_clock_get_ns(unused void *opaque)
@@ -340,6 +315,8 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, int n)
 {
 	struct net_slirp *s = slirp_of(b);
 	ssize_t len = take_frame(s, iov, n);
+	const uint8_t *whole = NULL;
+	size_t whole_len = (size_t)len;
 
 	if (len < 0) {
 		b->stats.send_errors++;
@@ -348,7 +325,9 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, int n)
 	if (!s->told) /* the loop may have slept for hours: do not let connections expire by that */
 		tell(s);
 	if (for_slirp(s->frame))
-		s->api.input(s->slirp, s->frame, (int)len);
+		whole = ip_join(&s->join, s->frame, &whole_len);
+	if (whole)
+		s->api.input(s->slirp, whole, (int)whole_len);
 	s->busy = true;
 	b->stats.sends++;
 	b->stats.send_bytes += (uint64_t)len + NET_HDR_LEN;
@@ -420,39 +399,13 @@ static Slirp *new_slirp(struct net_slirp *s, const struct slirp_config *cfg, uin
 	return s->api.create(&c, &callbacks, s);
 }
 
-/*
- * Is the port free? libslirp binds UDP sockets so that two can have the same port, and then one of
- * them hears nothing. 0 or -errno.
- */
-static int try_port(const struct slirp_fwd *f)
-{
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr = f->host,
-		.sin_port = htons(f->host_port),
-	};
-	int s = socket(AF_INET, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
-	int one = 1, ret = 0;
-
-	if (s < 0)
-		return -errno;
-	/* For TCP only: connections of an earlier run that are in TIME_WAIT do not count. */
-	if (!f->udp)
-		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(s, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    (!f->udp && listen(s, 1) < 0))
-		ret = -errno;
-	fd_close(&s);
-	return ret;
-}
-
 static int add_forwards(struct net_slirp *s, const struct slirp_config *cfg, const char *nic)
 {
 	char text[SLIRP_FWD_TEXT];
 
 	for (unsigned i = 0; i < cfg->nr_fwd; i++) {
 		const struct slirp_fwd *f = &cfg->fwd[i];
-		int ret = try_port(f);
+		int ret = slirp_fwd_try(f);
 
 		if (ret == 0 && s->api.add_hostfwd(s->slirp, f->udp, f->host, f->host_port,
 		                                   f->guest, f->guest_port) < 0)
@@ -485,11 +438,15 @@ static int slirp_create(const void *config, const struct net_common *common, str
 	s->timer = (struct loop_timer){.fn = woken, .arg = s};
 	s->b.kind = "user";
 	strcpy(s->b.label, SLIRP_LABEL);
+	/*
+	 * libslirp sums up checksums itself and takes IPv4 packets of any size, so that a segment
+	 * of 64 KiB goes into the host's socket as it is; but it refuses IPv6 above the MTU.
+	 */
 	s->b.can = FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
 	           FEATURE(VIRTIO_NET_F_HOST_TSO4) | FEATURE(VIRTIO_NET_F_HOST_ECN);
 	s->b.frame = &slirp_ops;
 	s->b.destroy = slirp_destroy;
-	ret = dl_open(&library, &s->api, common->nic, "user networking");
+	ret = slirp_lib_open(&s->api, common->nic);
 	if (ret < 0)
 		goto fail;
 	s->slirp = new_slirp(s, cfg, common->mtu);

@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "vmm/core/fd.h"
 
 /*
  * "[ADDR]:PORT"; no ADDR is @otherwise. @text is cut up. 0 or -EINVAL.
@@ -103,6 +106,28 @@ void slirp_fwd_print(const struct slirp_fwd *f, char text[SLIRP_FWD_TEXT])
 	inet_ntop(AF_INET, &f->guest, guest, sizeof(guest));
 	snprintf(text, SLIRP_FWD_TEXT, "%s:%s:%u-%s:%u", f->udp ? "udp" : "tcp", host, f->host_port,
 	         guest, f->guest_port);
+}
+
+int slirp_fwd_try(const struct slirp_fwd *f)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr = f->host,
+		.sin_port = htons(f->host_port),
+	};
+	int s = socket(AF_INET, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	int one = 1, ret = 0;
+
+	if (s < 0)
+		return -errno;
+	/* For TCP only: connections of an earlier run that are in TIME_WAIT do not count. */
+	if (!f->udp)
+		setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(s, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    (!f->udp && listen(s, 1) < 0))
+		ret = -errno;
+	fd_close(&s);
+	return ret;
 }
 
 #define OFF(member) offsetof(struct slirp_config, member)

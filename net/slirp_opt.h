@@ -42,4 +42,10 @@ extern const struct opt_def slirp_keys[];
 /* As the user would write it: "tcp:127.0.0.1:8080-10.0.2.15:80" */
 void slirp_fwd_print(const struct slirp_fwd *f, char text[SLIRP_FWD_TEXT]);
 
+/*
+ * Is the port free? libslirp binds UDP sockets so that two can have the same port, and then one of
+ * them hears nothing. 0 or -errno.
+ */
+int slirp_fwd_try(const struct slirp_fwd *f);
+
 #endif

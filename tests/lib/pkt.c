@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define IP_LEN  20u
+#define IP6_LEN 40u
 #define UDP_LEN 8u
 #define TCP_LEN 20u
 
@@ -104,6 +105,56 @@ size_t pkt_udp(uint8_t *out, const struct pkt_ends *e, const void *data, size_t 
 	sum = ~sum_up(pseudo(e, IPPROTO_UDP, UDP_LEN + len), p, UDP_LEN + len) & 0xffff;
 	put_be16(p + 6, sum ? sum : 0xffff);
 	return ETH_HLEN + IP_LEN + UDP_LEN + len;
+}
+
+size_t pkt_fragment(uint8_t *out, const uint8_t *frame, size_t len, size_t from, size_t to)
+{
+	size_t end = len - ETH_HLEN - IP_LEN;
+	uint8_t *ip = out + ETH_HLEN;
+
+	if (to > end)
+		to = end;
+	memcpy(out, frame, ETH_HLEN + IP_LEN);
+	memcpy(ip + IP_LEN, frame + ETH_HLEN + IP_LEN + from, to - from);
+	put_be16(ip + 2, (unsigned)(IP_LEN + to - from));
+	put_be16(ip + 6, (unsigned)(from / 8) | (to < end ? 0x2000 : 0));
+	put_be16(ip + 10, 0);
+	put_be16(ip + 10, ~sum_up(0, ip, IP_LEN) & 0xffff);
+	return ETH_HLEN + IP_LEN + to - from;
+}
+
+static void put_fec0(uint8_t *p, uint32_t host)
+{
+	memset(p, 0, 16);
+	p[0] = 0xfe;
+	p[1] = 0xc0;
+	put_be16(p + 14, host & 0xffff);
+}
+
+size_t pkt_udp6(uint8_t *out, const struct pkt_ends *e, const void *data, size_t len)
+{
+	uint8_t *ip = out + put_ether(out, e->dst_mac, e->src_mac, ETH_P_IPV6), *p = ip + IP6_LEN;
+	uint8_t tail[8] = {0};
+	uint32_t sum;
+
+	memset(ip, 0, IP6_LEN);
+	ip[0] = 0x60;
+	put_be16(ip + 4, (unsigned)(UDP_LEN + len));
+	ip[6] = IPPROTO_UDP;
+	ip[7] = 64;
+	put_fec0(ip + 8, e->src);
+	put_fec0(ip + 24, e->dst);
+	put_be16(p, e->sport);
+	put_be16(p + 2, e->dport);
+	put_be16(p + 4, (unsigned)(UDP_LEN + len));
+	put_be16(p + 6, 0);
+	memcpy(p + UDP_LEN, data, len);
+	put_be32(tail, (uint32_t)(UDP_LEN + len));
+	tail[7] = IPPROTO_UDP;
+	sum = sum_up(sum_up(sum_up(0, ip + 8, 32), tail, sizeof(tail)), p, UDP_LEN + len);
+	sum = ~sum & 0xffff;
+	put_be16(p + 6, sum ? sum : 0xffff);
+	return ETH_HLEN + IP6_LEN + UDP_LEN + len;
 }
 
 size_t pkt_tcp(uint8_t *out, const struct pkt_ends *e, const struct pkt_tcp *t, const void *data,

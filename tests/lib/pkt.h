@@ -23,6 +23,14 @@ struct pkt_ends {
 /* Each returns the length of the frame it wrote to @out[PKT_MAX]. */
 size_t pkt_arp_request(uint8_t *out, const uint8_t mac[6], uint32_t ip, uint32_t who);
 size_t pkt_udp(uint8_t *out, const struct pkt_ends *e, const void *data, size_t len);
+/* The same between fec0::SRC and fec0::DST, numbers below 65536. */
+size_t pkt_udp6(uint8_t *out, const struct pkt_ends *e, const void *data, size_t len);
+
+/*
+ * Bytes [from, to) of what stands behind the IPv4 header of @frame, as one fragment of it; @to is cut
+ * to the end.
+ */
+size_t pkt_fragment(uint8_t *out, const uint8_t *frame, size_t len, size_t from, size_t to);
 
 /* A UDP or TCP segment's header checksum: done, or left to VIRTIO_NET_HDR_F_NEEDS_CSUM. */
 struct pkt_tcp {

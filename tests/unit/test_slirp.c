@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "net/csum.h"
 #include "tests/lib/capture.h"
 #include "tests/lib/net_rig.h"
 #include "tests/lib/pkt.h"
@@ -511,6 +512,138 @@ static void restricted_guest_reaches_nothing(unused void **state)
 	close(s);
 }
 
+/* The sum of the IPv6 pseudo header, where ICMPv6 has its checksum. */
+static void add_pseudo6(uint8_t *f, size_t len)
+{
+	uint8_t p[40] = {0};
+	uint16_t sum;
+
+	memcpy(p, f + 22, 32);
+	p[35] = (uint8_t)(len - 54);
+	p[39] = IPPROTO_ICMPV6;
+	sum = csum_sum(p, sizeof(p));
+	memcpy(f + 56, &sum, 2);
+}
+
+/*
+ * libslirp 4.7.0 alone writes through a pointer out of this packet: it dies of one such frame. Sent in
+ * order, datagrams above the MTU pass.
+ */
+static void last_fragment_alone_harms_nobody(unused void **state)
+{
+	uint8_t data[4000], f[4200], piece[4200], got[4200];
+	uint16_t port = 0;
+	int s = listen_on(SOCK_DGRAM, &port);
+	struct pkt_ends e = to_gateway(4000, port);
+	struct rig r;
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 5 + i / 256);
+	open_user(&r, "", 0);
+	len = pkt_udp(f, &e, data, sizeof(data));
+	for (unsigned round = 0; round < 10; round++) {
+		send_frame(&r, piece, pkt_fragment(piece, f, len, 2960, 4440));
+		send_frame(&r, piece, pkt_fragment(piece, f, len, 1480, 2960));
+		send_frame(&r, piece, pkt_fragment(piece, f, len, 0, 1480));
+		assert_int_equal(recv(s, got, sizeof(got), MSG_DONTWAIT), -1);
+		for (size_t at = 0; at < 4440; at += 1480)
+			send_frame(&r, piece, pkt_fragment(piece, f, len, at, at + 1480));
+		assert_true(readable(s));
+		assert_int_equal(recv(s, got, sizeof(got), 0), sizeof(data));
+		assert_memory_equal(got, data, sizeof(data));
+	}
+	announce(&r);
+	rig_close(&r);
+	close(s);
+}
+
+static int listen6(uint16_t *port)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	socklen_t len = sizeof(a);
+	int s = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (s >= 0 && (bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	               getsockname(s, (struct sockaddr *)&a, &len) < 0)) {
+		close(s);
+		return -1;
+	}
+	*port = ntohs(a.sin6_port);
+	return s;
+}
+
+/*
+ * Why HOST_TSO6 and HOST_UFO are not offered: libslirp answers an IPv6 packet above the MTU with
+ * "packet too big". Should this ever fail, offer them.
+ */
+static void ipv6_passes_up_to_the_mtu_and_not_when_restricted(unused void **state)
+{
+	static const size_t sizes[] = {10, 1452, 1453, 4000};
+	static const uint8_t gateway6_mac[6] = {0x52, 0x56, 0, 0, 0, 2};
+	uint8_t data[4000] = {0}, f[4200], got[4200];
+	uint16_t port = 0;
+	int s = listen6(&port);
+	struct pkt_ends e = to_gateway(4000, port);
+
+	if (s < 0)
+		skip();
+	e.src = 0x15;
+	e.dst = 2;
+	memcpy(e.dst_mac, gateway6_mac, 6);
+	for (unsigned restricted = 0; restricted < 2; restricted++) {
+		struct rig r;
+
+		open_user(&r, restricted ? "restrict=on" : "", 0);
+		assert_false(r.b->can &
+		             (FEATURE(VIRTIO_NET_F_HOST_TSO6) | FEATURE(VIRTIO_NET_F_HOST_UFO)));
+		for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+			bool passes = !restricted && 40 + 8 + sizes[i] <= 1500;
+
+			send_frame(&r, f, pkt_udp6(f, &e, data, sizes[i]));
+			assert_int_equal(recv(s, got, sizeof(got), MSG_DONTWAIT),
+			                 passes ? (ssize_t)sizes[i] : -1);
+		}
+		rig_close(&r);
+	}
+	close(s);
+}
+
+/* "external icmpv6 not supported yet" is a line of GLib's for each packet, unless somebody catches it. */
+static void noise_of_the_library_is_limited(unused void **state)
+{
+	struct pkt_ends e = to_gateway(0, 0);
+	struct capture c;
+	struct rig r;
+	uint8_t f[256];
+	unsigned lines = 0;
+	size_t len;
+
+	open_user(&r, "", 0);
+	len = pkt_udp6(f, &e, "xxxx", 4);
+	f[14 + 6] = IPPROTO_ICMPV6;
+	memset(f + 38, 0x20, 16); /* somewhere outside */
+	memset(f + 54, 0, 12);
+	f[54] = 128; /* echo request */
+	capture_begin(&c);
+	for (unsigned i = 0; i < 200; i++) {
+		struct virtio_net_hdr_v1 h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM};
+
+		h.csum_start = 54;
+		h.csum_offset = 2;
+		f[56] = f[57] = 0;
+		add_pseudo6(f, len);
+		rig_send(&r, &h, f, len);
+	}
+	announce(&r);
+	capture_end(&c);
+	for (const char *p = c.text; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_true(lines > 0 && lines < 20);
+	assert_null(strstr(c.text, "CRITICAL"));
+	rig_close(&r);
+}
+
 static void frames_of_other_kinds_are_taken_and_ignored(unused void **state)
 {
 	static const uint16_t protos[] = {0x88f8 /* NC-SI, which libslirp would parse */, 0x8100,
@@ -631,114 +764,6 @@ static void idle_network_sets_no_timer(unused void **state)
 	close(s);
 }
 
-/* ---- bad input: one line each */
-
-static void refuse(const char *keys, const char *named, const char *allowed)
-{
-	struct capture c;
-	struct rig r;
-	unsigned fds = count_fds();
-	int ret;
-
-	rig_init(&r);
-	CAPTURED(&c, &ret, rig_open(&r, "user", keys, 0));
-	assert_true(ret < 0);
-	assert_null(r.b);
-	assert_one_line(&c, named);
-	assert_one_line(&c, allowed);
-	rig_close(&r);
-	assert_int_equal(count_fds(), fds);
-}
-
-static void bad_keys_are_named(unused void **state)
-{
-	static const char *const bad[] = {
-		"",
-		"tcp",
-		"tcp:",
-		"tcp::80",
-		"tcp::80-",
-		"tcp::80-:",
-		"tcp::-:80",
-		"tcp:80-:80",
-		"icmp::80-:80",
-		"tcp::0-:80",
-		"tcp::80-:0",
-		"tcp::65536-:80",
-		"tcp::80-:65536",
-		"tcp::80-:80x",
-		"tcp:localhost:80-:80",
-		"tcp:1.2.3:80-:80",
-		"tcp::80-:80-:80",
-		"tcp:::80-:80",
-		"TCP::80-:80",
-		"tcp::-80-:80",
-		"tcp::+80-:80",
-		"tcp-::80:80",
-		"tcp:127.0.0.1:80-10.0.2.15:80 with words that make it longer than any of these",
-	};
-	char keys[256];
-
-	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		snprintf(keys, sizeof(keys), "hostfwd=%s", bad[i]);
-		refuse(keys, bad[i], "tcp|udp:[ADDR]:PORT-[GUESTADDR]:PORT");
-	}
-	refuse("hostfwd=tcp::8080-10.0.3.1:80", "10.0.3.1", "10.0.2.0/24");
-	refuse("hostfwd=tcp::8080-10.0.2.2:80", "10.0.2.2", "10.0.2.0/24");
-	refuse("restrict=maybe", "maybe", "on or off");
-	refuse("hostname=a b", "a b", "letters");
-	refuse("hostname=", "hostname", "letters");
-	refuse("tftp=/etc", "tftp", "hostfwd, restrict, ipv6, hostname");
-}
-
-static void port_in_use_is_named(unused void **state)
-{
-	uint16_t tcp = 0, udp = 0;
-	int st = listen_on(SOCK_STREAM, &tcp), su = listen_on(SOCK_DGRAM, &udp), one = 1;
-	char keys[64], port[16];
-
-	snprintf(keys, sizeof(keys), "hostfwd=tcp::%u-:80", tcp);
-	snprintf(port, sizeof(port), "port %u", tcp);
-	refuse(keys, port, "in use");
-	/* libslirp by itself would share this one, and one of the two would hear nothing. */
-	setsockopt(su, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	snprintf(keys, sizeof(keys), "hostfwd=udp:127.0.0.1:%u-:80", udp);
-	snprintf(port, sizeof(port), "port %u", udp);
-	refuse(keys, port, "in use");
-	/* Twice the same in one command. */
-	close(st);
-	snprintf(keys, sizeof(keys), "hostfwd=tcp::%u-:80,hostfwd=tcp::%u-:81", tcp, tcp);
-	snprintf(port, sizeof(port), "port %u", tcp);
-	refuse(keys, port, "in use");
-	refuse("hostfwd=tcp:192.0.2.1:8080-:80", "192.0.2.1", "assign");
-	close(su);
-}
-
-static void many_forwards_are_possible_but_not_any_number(unused void **state)
-{
-	char keys[4096] = "", one[64];
-	uint16_t port[33];
-	int s[33];
-
-	for (unsigned i = 0; i < 33; i++) {
-		port[i] = 0;
-		s[i] = listen_on(SOCK_STREAM, &port[i]);
-	}
-	for (unsigned i = 0; i < 33; i++) {
-		struct rig r;
-
-		close(s[i]);
-		snprintf(one, sizeof(one), "%shostfwd=tcp::%u-:80", i ? "," : "", port[i]);
-		strcat(keys, one);
-		if (i == 31) {
-			rig_init(&r);
-			assert_int_equal(rig_open(&r, "user", keys, 0), 0);
-			rig_close(&r);
-		}
-	}
-	refuse(keys, "hostfwd", "32");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -751,14 +776,14 @@ int main(void)
 		cmocka_unit_test(hostfwd_udp_reaches_the_guest),
 		cmocka_unit_test(hostfwd_tcp_connects_to_the_guest),
 		cmocka_unit_test(restricted_guest_reaches_nothing),
+		cmocka_unit_test(last_fragment_alone_harms_nobody),
+		cmocka_unit_test(ipv6_passes_up_to_the_mtu_and_not_when_restricted),
+		cmocka_unit_test(noise_of_the_library_is_limited),
 		cmocka_unit_test(frames_of_other_kinds_are_taken_and_ignored),
 		cmocka_unit_test(checksum_outside_of_the_frame_is_refused),
 		cmocka_unit_test(giant_is_refused),
 		cmocka_unit_test(slow_guest_loses_frames_and_they_are_counted),
 		cmocka_unit_test(idle_network_sets_no_timer),
-		cmocka_unit_test(bad_keys_are_named),
-		cmocka_unit_test(port_in_use_is_named),
-		cmocka_unit_test(many_forwards_are_possible_but_not_any_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
