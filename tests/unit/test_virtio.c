@@ -98,6 +98,9 @@ static void the_steps_of_linux_lead_to_a_started_device(void **state)
 	assert_true(p->queue[0].vq.event_idx);
 	assert_false(p->queue[0].vq.indirect);
 	assert_int_equal(p->dev.accepted, VERSION_1 | FEATURE(VIRTIO_RING_F_EVENT_IDX));
+	bring_up(p, VERSION_1 | FEATURE(VIRTIO_RING_F_INDIRECT_DESC));
+	assert_false(p->queue[0].vq.event_idx);
+	assert_true(p->queue[0].vq.indirect);
 }
 
 static void acknowledge_and_driver_may_come_in_one_write(void **state)

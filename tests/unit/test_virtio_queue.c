@@ -224,6 +224,10 @@ static void kicks_reach_the_queue_that_was_named(void **state)
 	assert_int_equal(fd_event_take(p->queue[0].kick_fd), 0);
 	assert_int_equal(fd_event_take(p->queue[1].kick_fd), 2);
 	assert_int_equal(fd_event_take(p->queue[2].kick_fd), 0);
+	p->dev.nr_queues = 2;
+	virtio_kick(&p->dev, 2);
+	p->dev.nr_queues = 3;
+	assert_int_equal(fd_event_take(p->queue[2].kick_fd), 0);
 }
 
 /* ---- reset (virtio 1.2, 2.4) and broken rules */
@@ -254,8 +258,10 @@ static void reset_stops_the_device_first_and_forgets_everything(void **state)
 	assert_int_equal(virtio_isr(&p->dev), 0);
 	virtio_set_status(&p->dev, 0);
 	assert_int_equal(p->stops, 1);
-	assert_int_equal(fake_negotiate(&p->drv, VERSION_1),
-	                 0); /* nothing of PROBE_FEATURES is left */
+	/* Nothing of PROBE_FEATURES is left: even VERSION_1 has to be asked for again. */
+	virtio_set_status(&p->dev, ACK | DRIVER | FEAT_OK);
+	assert_int_equal(p->dev.status, ACK | DRIVER);
+	assert_int_equal(fake_negotiate(&p->drv, VERSION_1), 0);
 	assert_int_equal(p->dev.accepted, VERSION_1);
 }
 
