@@ -18,8 +18,8 @@ bzimage=$cache/x86_64/guest/vmlinuz
 vmlinux=$cache/x86_64/guest/vmlinux
 
 # Emulated machines are slow, and their speed varies by a factor of ten: limits only end what hangs.
-boot_limit=90  # seconds, from the start of a guest to its first words
-guest_limit=60 # one command in the guest
+boot_limit=180 # seconds, from the start of a guest to its first words
+guest_limit=120 # one command in the guest
 
 fail() {
 	echo "$*" >"$work/reason"
@@ -131,7 +131,7 @@ guest_tell() { # ID COMMAND
 guest() {
 	local id=$RANDOM$RANDOM from end=$((SECONDS + guest_limit + 5)) rc=""
 	from=$(($(stat -c %s "$work/console") + 1))
-	echo "+ guest: $*"
+	echo "+ guest: $*" >&2
 	guest_tell "$id" "$*"
 	while :; do
 		rc=$(tail -c "+$from" "$work/console" | tr -d '\r' | sed -n "s/^@rc $id \([0-9]*\)\$/\1/p")

@@ -30,6 +30,8 @@
 #define CHUNK       65536u /* bytes per write */
 #define UDP_MAX     65507u
 #define MAGIC       0x64624e43u
+/* What is out for so long is lost. Long: giving up too early sends more than a window to a slow peer. */
+#define UDP_PATIENCE_MS 10000u
 
 struct options {
 	bool udp, listen, send, recv;
@@ -487,12 +489,15 @@ static void udp_act(struct udp *u, uint64_t now)
 	}
 	if (!opt.send || u->sent)
 		return;
-	if (now - u->progress > 1000) { /* what is still out is lost */
+	if (u->seen < u->next && now - u->progress > UDP_PATIENCE_MS) {
 		u->seen = u->next;
 		u->progress = now;
 	}
-	while (u->next < opt.count && u->next - u->seen < opt.window)
+	while (u->next < opt.count && u->next - u->seen < opt.window) {
+		if (u->next == u->seen)
+			u->progress = now; /* the wait begins */
 		udp_send_data(u);
+	}
 	if (u->next == opt.count && u->seen >= u->next && now - u->last_try >= 100) {
 		udp_say(u, MSG_END, 0, 0);
 		u->last_try = now;
