@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/x86_64/boot_linux.c - bzImage (kernel: Documentation/arch/x86/boot.rst, 1.15 "64-bit boot protocol") */
+/* arch/x86_64/boot_linux.c - bzImage (kernel: Documentation/arch/x86/boot.rst, "64-bit boot protocol") */
 #include <asm/bootparam.h>
 #include <string.h>
 

@@ -17,7 +17,7 @@ enum entry_arg {
 	ENTRY_RSP,
 };
 
-/* Selectors and their descriptors in the GDT at LAYOUT_GDT (kernel: Documentation/arch/x86/boot.rst, 1.15). */
+/* The GDT at LAYOUT_GDT; the selectors are those of the Linux boot protocol. */
 #define GDT_CODE_SEL   0x10u
 #define GDT_DATA_SEL   0x18u
 #define GDT_TSS_SEL    0x20u

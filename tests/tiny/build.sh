@@ -11,9 +11,10 @@ mkdir -p "$out"
 # What the emulation of instructions on a host without hardware virtualization can do: no SSE, no CET.
 flags=(-std=c11 -O1 -g -Wall -Wextra -Werror -ffreestanding -fno-stack-protector -fno-pic
 	-mno-red-zone -mgeneral-regs-only -fcf-protection=none -fno-asynchronous-unwind-tables
-	-fno-tree-loop-distribute-patterns)
+	-fno-tree-loop-distribute-patterns -Wno-unused-command-line-argument)
 # shellcheck disable=SC2054 # commas belong to the linker's options
-link=(-nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-Ttext-segment=0x100000)
+link=(-nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro
+	-Wl,-Ttext-segment=0x100000)
 if "$cc" --version | grep -q clang; then
 	flags=("${flags[@]/-fno-tree-loop-distribute-patterns/-fno-builtin}")
 fi
@@ -27,10 +28,10 @@ stale() { # TARGET SOURCE...
 }
 
 if stale "$out/guest.elf" start.S guest.c net.c lib.c tiny.h; then
-	"$cc" "${flags[@]}" -Wno-unused-command-line-argument "${link[@]}" -o "$out/guest.elf" start.S guest.c net.c lib.c
+	"$cc" "${flags[@]}" "${link[@]}" -o "$out/guest.elf" start.S guest.c net.c lib.c
 fi
 if stale "$out/pvh.elf" pvh.S; then
-	"$cc" "${flags[@]}" -Wno-unused-command-line-argument "${link[@]}" -o "$out/pvh.elf" pvh.S
+	"$cc" "${flags[@]}" "${link[@]}" -o "$out/pvh.elf" pvh.S
 fi
 if stale "$out/bzimage" bzimage.S; then
 	"$cc" "${flags[@]}" -c -o "$out/bzimage.o" bzimage.S
