@@ -23,18 +23,15 @@ static const struct dl_library slirp = {
 	.functions = slirp_functions,
 };
 
+typedef void (*glib_print_fn)(const char *domain, unsigned level, const char *msg, void *arg);
+
 /* libslirp prints by way of GLib. Its headers are not needed for one function. */
 struct glib_api {
-	unsigned (*log_set_handler)(const char *domain, unsigned levels,
-	                            void (*fn)(const char *domain, unsigned level, const char *msg,
-	                                       void *arg),
-	                            void *arg);
+	glib_print_fn (*set_default_handler)(glib_print_fn fn, void *arg);
 };
 
-#define GLIB_ALL_LEVELS (~3u) /* all but the two bits that are flags */
-
 static const struct dl_function glib_functions[] = {
-	{"g_log_set_handler", offsetof(struct glib_api, log_set_handler)},
+	{"g_log_set_default_handler", offsetof(struct glib_api, set_default_handler)},
 	{.name = NULL},
 };
 
@@ -58,6 +55,6 @@ int slirp_lib_open(struct slirp_api *api, const char *nic)
 	if (ret == 0)
 		ret = dl_open(&glib, &g, nic, NEEDED_FOR);
 	if (ret == 0)
-		g.log_set_handler("Slirp", GLIB_ALL_LEVELS, print, NULL);
+		g.set_default_handler(print, NULL);
 	return ret;
 }
