@@ -235,6 +235,11 @@ void virtio_net_set_link(struct virtio_net *n, bool up)
 	link_changed(n, was);
 }
 
+bool virtio_net_link(const struct virtio_net *n)
+{
+	return net_link(n);
+}
+
 static void backend_gone(void *arg, int err)
 {
 	struct virtio_net *n = arg;

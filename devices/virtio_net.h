@@ -50,6 +50,8 @@ struct virtio_dev *virtio_net_dev(struct virtio_net *n);
  * what arrives or is sent meanwhile is dropped. Survives resets. A lost backend keeps the link down.
  */
 void virtio_net_set_link(struct virtio_net *n, bool up);
+/* Loop thread. Do frames flow: wanted, and the backend is there? */
+bool virtio_net_link(const struct virtio_net *n);
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */
 void virtio_net_announce(struct virtio_net *n);
 

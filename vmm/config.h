@@ -46,6 +46,7 @@ struct vm_config {
 	unsigned on_reboot;   /* enum on_reboot */
 	bool stats;
 	const char *stats_path; /* NULL: standard error */
+	const char *control;    /* path of the control socket or NULL; borrowed from argv */
 	unsigned verbose;
 	bool quiet;
 	bool help, version;

@@ -19,6 +19,7 @@ static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
 	{"run", "boot a kernel in a guest with a network", cmd_run},
+	{"ctl", "speak to a running doorbell", cmd_ctl},
 	{"doctor", "what this host has and lacks, and what would fix it", cmd_doctor},
 	{"version", "print the version (also --version)", cmd_version},
 	{"help", "this text (also --help); doorbell run --help says more", cmd_help},
@@ -55,12 +56,13 @@ int main(int argc, char **argv)
 	const struct command *c;
 
 	if (argc < 2) {
-		log_error("no command given, there are: run, doctor, version, help");
+		log_error("no command given, there are: run, ctl, doctor, version, help");
 		exit(EXIT_USAGE);
 	}
 	c = command_of(argv[1]);
 	if (!c) {
-		log_error("unknown command '%s', there are: run, doctor, version, help", argv[1]);
+		log_error("unknown command '%s', there are: run, ctl, doctor, version, help",
+		          argv[1]);
 		exit(EXIT_USAGE);
 	}
 	exit(c->run(argc - 2, argv + 2));

@@ -2,6 +2,7 @@
 #include "vmm/nic.h"
 
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "devices/net_features.h"
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
+#include "net/mac.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 
@@ -106,6 +108,68 @@ void nic_stop(struct nic *n)
 {
 	if (n->loop)
 		loop_thread_stop(n->loop);
+}
+
+struct snapshot {
+	const struct virtio_net *net;
+	const struct virtio_dev *dev;
+	bool link;
+	uint8_t status;
+	uint64_t accepted;
+};
+
+static void take_snapshot(void *arg)
+{
+	struct snapshot *s = arg;
+
+	s->link = virtio_net_link(s->net);
+	s->status = s->dev->status;
+	s->accepted = s->dev->accepted;
+}
+
+static const char *driver_state(uint8_t status)
+{
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return "broken";
+	if (status & VIRTIO_CONFIG_S_FAILED)
+		return "failed";
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
+		return "running";
+	return status ? "starting" : "none";
+}
+
+json_t *nic_status(struct nic *n)
+{
+	struct snapshot s = {.net = n->net, .dev = virtio_net_dev(n->net)};
+	char offered[512], accepted[512], mac[MAC_TEXT];
+
+	loop_call(n->loop, take_snapshot, &s);
+	net_features_print(s.dev->offered, offered, sizeof(offered));
+	net_features_print(s.accepted, accepted, sizeof(accepted));
+	mac_print(n->cfg->mac, mac);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", n->cfg->name, "kind",
+	                 n->backend->kind, "label", n->backend->label, "mac", mac, "link",
+	                 s.link ? "up" : "down", "driver", driver_state(s.status), "offered",
+	                 offered, "accepted", accepted);
+}
+
+struct link_wish {
+	struct virtio_net *net;
+	bool up;
+};
+
+static void set_link(void *arg)
+{
+	const struct link_wish *w = arg;
+
+	virtio_net_set_link(w->net, w->up);
+}
+
+void nic_set_link(struct nic *n, bool up)
+{
+	struct link_wish w = {n->net, up};
+
+	loop_call(n->loop, set_link, &w);
 }
 
 void nic_destroy(struct nic *n)

@@ -3,6 +3,8 @@
 #ifndef DOORBELL_NIC_H
 #define DOORBELL_NIC_H
 
+#include <jansson.h>
+
 #include "boot/machine_map.h"
 #include "devices/irq.h"
 #include "devices/virtio_mmio.h"
@@ -32,6 +34,9 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 int nic_start(struct nic *n); /* the I/O thread; 0 or -errno */
 void nic_stop(
 	struct nic *n); /* vCPUs are stopped; no callback runs any more; no-op when not started */
+/* Any thread but the NIC's own: */
+json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */
+void nic_set_link(struct nic *n, bool up);
 void nic_destroy(struct nic *n); /* after nic_stop(); a zeroed one is fine */
 
 #endif

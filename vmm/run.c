@@ -10,8 +10,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "vmm/commands.h"
 #include "vmm/config.h"
 #include "vmm/console.h"
+#include "vmm/control.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
@@ -23,6 +25,7 @@ struct life {
 	struct loop *loop;
 	struct console *console;
 	struct vm *vm;
+	struct control *control; /* NULL without --control */
 	struct loop_fd signals;
 	int signo; /* the signal that ended it, or 0 */
 };
@@ -98,6 +101,17 @@ static int watch_signals(struct life *life)
 	return loop_add(life->loop, &life->signals);
 }
 
+/* Takes @json. 0 or -errno. */
+static int json_line(json_t *json, FILE *out)
+{
+	int ret = json && json_dumpf(json, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF
+	                  ? 0
+	                  : -EIO;
+
+	json_decref(json);
+	return ret;
+}
+
 static int print_stats(const struct life *life)
 {
 	const char *path = life->cfg->stats_path;
@@ -109,7 +123,7 @@ static int print_stats(const struct life *life)
 		log_error("--stats=%s: %s", path, strerror(-ret));
 		return ret;
 	}
-	ret = vm_print_stats(life->vm, out);
+	ret = json_line(vm_stats(life->vm), out);
 	if (path && fclose(out) != 0 && ret == 0)
 		ret = -errno;
 	if (ret < 0)
@@ -119,6 +133,7 @@ static int print_stats(const struct life *life)
 
 static void end_life(struct life *life)
 {
+	control_destroy(life->control);
 	vm_destroy(life->vm);
 	console_destroy(life->console);
 	loop_del(&life->signals);
@@ -138,6 +153,9 @@ static int begin_life(struct life *life, const struct vm_config *cfg)
 	if ((ret = console_create(cfg, life->loop, stop_guest, life, &life->console)) < 0)
 		return ret;
 	if ((ret = vm_create(cfg, life->loop, life->console, &life->vm)) < 0)
+		return ret;
+	if (cfg->control && (ret = control_create(cfg->control, life->loop, vm_command, life->vm,
+	                                          &life->control)) < 0)
 		return ret;
 	return console_start(life->console);
 }

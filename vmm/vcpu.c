@@ -25,12 +25,16 @@ int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, const struct vcpu
 	if (ret < 0)
 		return ret;
 	v->fd = ret;
+	pthread_mutex_init(&v->lock, NULL);
+	pthread_cond_init(&v->changed, NULL);
 	return 0;
 }
 
 void vcpu_destroy(struct vcpu *v, struct kvm *k)
 {
 	kvm_vcpu_close(k, &v->fd, &v->run);
+	pthread_cond_destroy(&v->changed);
+	pthread_mutex_destroy(&v->lock);
 }
 
 static uint64_t load(const void *p, unsigned size)
@@ -114,14 +118,35 @@ static bool enter_once(struct vcpu *v)
 	}
 }
 
+/* Wait for the end of a pause. */
+static void park(struct vcpu *v)
+{
+	pthread_mutex_lock(&v->lock);
+	v->parked = true;
+	pthread_cond_broadcast(&v->changed);
+	while (atomic_load(&v->pause) && !atomic_load(&v->stop))
+		pthread_cond_wait(&v->changed, &v->lock);
+	v->parked = false;
+	/* A wish that comes now sets it again behind its own flag, and the flags are looked at next. */
+	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&v->lock);
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
 
-	/* Acquire: partner vcpu_ask_stop(). */
-	while (!atomic_load_explicit(&v->stop, memory_order_acquire))
-		if (!enter_once(v))
+	/* Partner of these loads: ask(). */
+	while (!atomic_load(&v->stop)) {
+		if (atomic_load(&v->pause))
+			park(v);
+		else if (!enter_once(v))
 			break;
+	}
+	pthread_mutex_lock(&v->lock);
+	v->ended = true;
+	pthread_cond_broadcast(&v->changed);
+	pthread_mutex_unlock(&v->lock);
 	return NULL;
 }
 
@@ -147,15 +172,29 @@ int vcpu_start(struct vcpu *v)
 	return 0;
 }
 
-void vcpu_ask_stop(struct vcpu *v)
+static void ask(struct vcpu *v, atomic_bool *wish)
 {
-	/* Release: what came before the request is seen after it. Partner: vcpu_main(). */
-	atomic_store_explicit(&v->stop, true, memory_order_release);
+	/* What came before the wish is seen after it. Partner: vcpu_main(). */
+	atomic_store(wish, true);
 	/*
-	 * A signal may arrive between the test of stop and KVM_RUN, where it would be lost:
+	 * A signal may arrive between the test of the wish and KVM_RUN, where it would be lost:
 	 * immediate_exit makes that KVM_RUN return at once (kernel: api.rst, 5, immediate_exit).
 	 */
-	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Out of KVM_RUN, or out of a pause. */
+static void wake(struct vcpu *v)
+{
+	pthread_kill(v->thread, SIG_KICK);
+	pthread_mutex_lock(&v->lock);
+	pthread_cond_broadcast(&v->changed);
+	pthread_mutex_unlock(&v->lock);
+}
+
+void vcpu_ask_stop(struct vcpu *v)
+{
+	ask(v, &v->stop);
 }
 
 void vcpu_stop(struct vcpu *v)
@@ -163,7 +202,29 @@ void vcpu_stop(struct vcpu *v)
 	if (!v->has_thread)
 		return;
 	vcpu_ask_stop(v);
-	pthread_kill(v->thread, SIG_KICK);
+	wake(v);
 	pthread_join(v->thread, NULL);
 	v->has_thread = false;
+}
+
+void vcpu_pause(struct vcpu *v)
+{
+	if (!v->has_thread)
+		return;
+	ask(v, &v->pause);
+	wake(v);
+	pthread_mutex_lock(&v->lock);
+	while (!v->parked && !v->ended)
+		pthread_cond_wait(&v->changed, &v->lock);
+	pthread_mutex_unlock(&v->lock);
+}
+
+void vcpu_resume(struct vcpu *v)
+{
+	if (!v->has_thread)
+		return;
+	pthread_mutex_lock(&v->lock);
+	atomic_store(&v->pause, false);
+	pthread_cond_broadcast(&v->changed);
+	pthread_mutex_unlock(&v->lock);
 }

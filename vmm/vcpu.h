@@ -33,9 +33,13 @@ struct vcpu {
 	struct kvm_run *run;
 	const struct vcpu_env *env;
 	struct vcpu_stats stats;
-	atomic_bool stop;
+	atomic_bool stop, pause; /* wishes of other threads */
 	bool has_thread;
 	pthread_t thread;
+	pthread_mutex_t lock; /* of the two that follow */
+	pthread_cond_t changed;
+	bool parked; /* the thread waits for the end of a pause */
+	bool ended;  /* the thread enters the guest no more */
 };
 
 /* Opens the vCPU; arch_vcpus_init() then gives all of them their CPU model. 0 or -errno, logged. */
@@ -48,5 +52,12 @@ int vcpu_start(struct vcpu *v); /* a thread that enters the guest; 0 or -errno *
 void vcpu_ask_stop(struct vcpu *v);
 /* Out of the guest, and the thread is gone. No-op without thread. Not from a vCPU thread. */
 void vcpu_stop(struct vcpu *v);
+
+/*
+ * Out of the guest, and it stays out until vcpu_resume(); its state can be read. Returns when that is so.
+ * One thread at a time, not a vCPU's. No-op without thread or when it has ended.
+ */
+void vcpu_pause(struct vcpu *v);
+void vcpu_resume(struct vcpu *v);
 
 #endif

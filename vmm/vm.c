@@ -39,6 +39,7 @@ struct vm {
 	struct vcpu_env env;
 	struct vcpu vcpu[VM_MAX_CPUS];
 	unsigned nr_vcpus; /* created so far */
+	bool paused;       /* main loop's thread */
 
 	struct loop_timer timeout;
 	uint64_t started_ns, ended_ns; /* CLOCK_MONOTONIC; 0 = not yet */
@@ -365,22 +366,54 @@ int vm_run(struct vm *vm, struct vm_end *end)
 	return ret;
 }
 
-int vm_print_stats(const struct vm *vm, FILE *out)
+json_t *vm_stats(const struct vm *vm)
 {
 	const uint64_t end = vm->ended_ns ? vm->ended_ns : loop_now_ns();
 	const double seconds = vm->started_ns ? (double)(end - vm->started_ns) / 1e9 : 0;
-	json_t *vcpus = json_array(), *nics = json_array(), *all;
-	int ret;
+	json_t *vcpus = json_array(), *nics = json_array();
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		json_array_append_new(vcpus, stats_of_vcpu(&vm->vcpu[i]));
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		json_array_append_new(nics, stats_of_nic(&vm->nic[i]));
-	all = json_pack("{s:s, s:f, s:o, s:o}", "doorbell", DOORBELL_VERSION, "seconds", seconds,
-	                "vcpus", vcpus, "nics", nics);
-	if (!all)
-		return -ENOMEM;
-	ret = json_dumpf(all, out, JSON_INDENT(2)) < 0 ? -EIO : 0;
-	json_decref(all);
-	return ret < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+	return json_pack("{s:s, s:f, s:o, s:o}", "doorbell", DOORBELL_VERSION, "seconds", seconds,
+	                 "vcpus", vcpus, "nics", nics);
+}
+
+/* ---- while it runs */
+
+json_t *vm_status(struct vm *vm)
+{
+	json_t *nics = json_array();
+
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		json_array_append_new(nics, nic_status(&vm->nic[i]));
+	return json_pack("{s:s, s:s, s:i, s:o}", "doorbell", DOORBELL_VERSION, "state",
+	                 vm->paused ? "paused" : "running", "cpus", (int)vm->nr_vcpus, "nics",
+	                 nics);
+}
+
+void vm_pause(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_pause(&vm->vcpu[i]);
+	vm->paused = true;
+}
+
+void vm_resume(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_resume(&vm->vcpu[i]);
+	vm->paused = false;
+}
+
+int vm_set_link(struct vm *vm, const char *nic, bool up)
+{
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++) {
+		if (strcmp(vm->nic[i].cfg->name, nic) == 0) {
+			nic_set_link(&vm->nic[i], up);
+			return 0;
+		}
+	}
+	return -ENODEV;
 }

@@ -3,6 +3,8 @@
 #ifndef DOORBELL_VM_H
 #define DOORBELL_VM_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -49,7 +51,14 @@ void vm_map(const struct vm_config *cfg, struct machine_map *map);
 /* The same as JSON, for --print-machine. 0 or -errno. */
 int vm_print_machine(const struct vm_config *cfg, FILE *out);
 
-/* Counters as JSON; after vm_run(), or during it with values that may be a moment old. 0 or -errno. */
-int vm_print_stats(const struct vm *vm, FILE *out);
+/* Counters; after vm_run(), or during it with values that may be a moment old. NULL: no memory. */
+json_t *vm_stats(const struct vm *vm);
+
+/* ---- while it runs; main loop's thread */
+
+json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL: no memory */
+void vm_pause(struct vm *vm);     /* no vCPU executes anything until vm_resume() */
+void vm_resume(struct vm *vm);
+int vm_set_link(struct vm *vm, const char *nic, bool up); /* 0; -ENODEV: no such NIC */
 
 #endif
