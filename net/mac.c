@@ -23,7 +23,7 @@ int mac_parse(const char *text, uint8_t mac[6])
 
 	if (strlen(text) != MAC_TEXT - 1)
 		return -EINVAL;
-	for (unsigned i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		int high = hex_digit(text[3 * i]);
 		int low = hex_digit(text[3 * i + 1]);
 

@@ -245,13 +245,18 @@ static void before_wait(void *arg)
 static int slirp_start(struct net_backend *b, unused uint64_t offloads, const struct net_sink *sink)
 {
 	struct net_slirp *s = slirp_of(b);
+	int ret;
 
 	if (s->started)
 		return -EBUSY;
+	/* The first question, and the timer's descriptor before a guest can use up all there are. */
+	s->timer_ns = 0;
+	ret = loop_timer_at(s->loop, &s->timer, 0);
+	if (ret < 0)
+		return ret;
 	s->sink = *sink;
 	s->started = true;
 	s->want_recv = true;
-	s->busy = true;
 	loop_hook_add(s->loop, &s->hook);
 	return 0;
 }

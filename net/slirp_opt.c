@@ -52,16 +52,17 @@ static int parse_fwd(char *text, struct slirp_fwd *f)
 static int parse_hostfwd(void *target, const char *value, char *why, size_t size)
 {
 	struct slirp_config *cfg = target;
+	const size_t len = strlen(value);
 	char text[SLIRP_FWD_TEXT];
-	struct slirp_fwd f;
+	struct slirp_fwd f = {0};
 	int ret = -EINVAL;
 
 	if (cfg->nr_fwd == SLIRP_MAX_FWD) {
 		snprintf(why, size, "more than %u of them", SLIRP_MAX_FWD);
 		return -ENOSPC;
 	}
-	if (strlen(value) < sizeof(text)) {
-		strcpy(text, value);
+	if (len < sizeof(text)) {
+		memcpy(text, value, len + 1);
 		ret = parse_fwd(text, &f);
 	}
 	if (ret == -EADDRNOTAVAIL)

@@ -195,8 +195,8 @@ static int set_up_new(struct tap_fd *t, const struct net_common *common)
 		ifr.ifr_mtu = common->mtu;
 		ret = if_ioctl(SIOCSIFMTU, &ifr);
 		if (ret < 0) {
-			log_error("%s: tap: mtu=%u for %s: %s", common->nic, common->mtu, t->ifname,
-			          strerror(-ret));
+			log_error("%s: tap: mtu=%u for %s: %s, a TAP takes 68 to 65521",
+			          common->nic, common->mtu, t->ifname, strerror(-ret));
 			return ret;
 		}
 	}

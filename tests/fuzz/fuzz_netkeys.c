@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	while (net_kinds[nr])
 		nr++;
+	REQUIRE(nr > 0);
 	pick = (unsigned)take(&in, 1) % nr;
 	k = net_kinds[pick];
 	text = malloc(in.left + 1);

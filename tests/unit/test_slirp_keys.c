@@ -116,7 +116,8 @@ static void port_in_use_is_named(unused void **state)
 
 static void many_forwards_are_possible_but_not_any_number(unused void **state)
 {
-	char keys[4096] = "", one[64];
+	char keys[4096];
+	size_t len = 0;
 	uint16_t port[33];
 	int s[33];
 
@@ -128,8 +129,8 @@ static void many_forwards_are_possible_but_not_any_number(unused void **state)
 		struct rig r;
 
 		close(s[i]);
-		snprintf(one, sizeof(one), "%shostfwd=tcp::%u-:80", i ? "," : "", port[i]);
-		strcat(keys, one);
+		len += (size_t)snprintf(keys + len, sizeof(keys) - len, "%shostfwd=tcp::%u-:80",
+		                        i ? "," : "", port[i]);
 		if (i == 31) {
 			rig_init(&r);
 			assert_int_equal(rig_open(&r, "user", keys, 0), 0);

@@ -293,6 +293,15 @@ static void different_mtu_is_worth_a_line(unused void **state)
 	assert_one_line(&c, "mtu0 has 1500");
 	rig_close(&r);
 	ip("link del mtu0");
+	/* The largest that a guest can be told is larger than a TAP's. */
+	rig_init(&r);
+	CAPTURED(&c, &ret, rig_open(&r, "tap", "ifname=mtu0", 65535));
+	assert_int_equal(ret, -EINVAL);
+	assert_one_line(&c, "mtu=65535 for mtu0");
+	assert_one_line(&c, "68 to 65521");
+	assert_null(r.b);
+	assert_false(exists("mtu0"));
+	rig_close(&r);
 }
 
 /* ---- a descriptor that was handed in */
