@@ -304,7 +304,8 @@ static int take_fd(struct tap_fd *t, int fd, const struct net_common *common)
 	if (ioctl(t->fd, TUNGETVNETHDRSZ, &len) < 0 || (len != 10 && len != NET_HDR_LEN))
 		return refuse_fd(common, fd, "has a header size that is neither 10 nor 12");
 	t->hdr_len = (unsigned)len;
-	ret = fd_set_nonblock(t->fd);
+	t->found_flags = fcntl(t->fd, F_GETFL);
+	ret = t->found_flags < 0 ? -errno : fd_set_nonblock(t->fd);
 	if (ret < 0) {
 		log_error("%s: tap: fd=%d: %s", common->nic, fd, strerror(-ret));
 		return ret;
@@ -317,7 +318,7 @@ int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net
 {
 	int ret;
 
-	*t = (struct tap_fd){.fd = -1, .found_hdr_len = -1};
+	*t = (struct tap_fd){.fd = -1, .found_hdr_len = -1, .found_flags = -1};
 	if (cfg->fd <= INT_MAX && cfg->ifname) {
 		log_error("%s: tap: ifname=%s and fd=%d exclude each other", common->nic,
 		          cfg->ifname, (int)cfg->fd);
@@ -342,5 +343,7 @@ void tap_fd_close(struct tap_fd *t)
 	tap_fd_set_offloads(t, 0);
 	if (t->found_hdr_len >= 0)
 		ioctl(t->fd, TUNSETVNETHDRSZ, &t->found_hdr_len);
+	if (t->found_flags >= 0)
+		fcntl(t->fd, F_SETFL, t->found_flags);
 	fd_close(&t->fd);
 }

@@ -20,6 +20,7 @@ struct tap_fd {
 	uint64_t can;          /* VIRTIO_NET_F_{,GUEST_,HOST_}* masks */
 	unsigned hdr_len;      /* bytes before each frame on this queue: 12, or 10 */
 	int found_hdr_len;     /* to be put back; -1: nothing to put back */
+	int found_flags;       /* F_SETFL, likewise: whoever handed the descriptor in shares them */
 	unsigned offload_bits; /* TUN_F_* in force; 0 on a fresh TAP and when we leave */
 };
 

@@ -310,11 +310,13 @@ static void handed_in(int hdr_len)
 {
 	struct snapshot before;
 	struct rig r;
-	int fd, len = 0;
+	int fd, status, len = 0;
 	char keys[32];
 	struct ifreq ifr = {0}, after = {0};
 
 	fd = open_queue("given0", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, hdr_len);
+	status = fcntl(fd, F_GETFL) & ~O_NONBLOCK;
+	assert_int_equal(fcntl(fd, F_SETFL, status), 0); /* its owner waits in read() */
 	ip("link set given0 mtu 1600 up");
 	before = look("given0");
 	assert_int_equal(ioctl(fd, TUNGETIFF, &ifr), 0);
@@ -335,6 +337,7 @@ static void handed_in(int hdr_len)
 		assert_int_equal(after.ifr_flags, ifr.ifr_flags);
 		assert_int_equal(ioctl(fd, TUNGETVNETHDRSZ, &len), 0);
 		assert_int_equal(len, hdr_len);
+		assert_int_equal(fcntl(fd, F_GETFL), status);
 	}
 	close(fd);
 	assert_false(exists("given0"));
