@@ -222,7 +222,8 @@ static void wait_for_marker(struct watched *w, const char *marker)
 		ssize_t n;
 
 		if (poll(&pfd, 1, MARKER_LIMIT_MS) <= 0)
-			die("'%s' did not come within %d s", marker, MARKER_LIMIT_MS / 1000);
+			die("'%s' did not come within %d s: %s", marker, MARKER_LIMIT_MS / 1000,
+			    buf);
 		n = read(w->out, buf + len, sizeof(buf) - 1 - len);
 		if (n <= 0)
 			die("the command ended without '%s': %s", marker, buf);
@@ -277,6 +278,7 @@ static void until_marker(char **argv, const char *marker)
 
 struct mapping {
 	unsigned long long size_kb, dirty_kb, clean_kb, pss_kb; /* dirty and clean: private ones */
+	unsigned long long anonymous_kb;
 	int is_ram;
 };
 
@@ -322,8 +324,12 @@ static void read_smaps(pid_t pid, unsigned long long ram_kb, struct mapping *sum
 		field(line, "Pss", &m.pss_kb);
 		field(line, "Private_Dirty", &m.dirty_kb);
 		field(line, "Private_Clean", &m.clean_kb);
+		field(line, "Anonymous", &m.anonymous_kb);
 		if (strncmp(line, "VmFlags:", 8) == 0) { /* the last line of a mapping */
 			m.is_ram = strstr(line, " dd") && m.size_kb >= 1024;
+			/* Of a file in a tmpfs, pages count as dirty that nobody wrote: only copies are ours. */
+			if (!strstr(line, " sh"))
+				m.dirty_kb = m.anonymous_kb;
 			end_mapping(&m, sum, &seen_kb);
 		}
 	}

@@ -19,7 +19,7 @@ Measures, in interleaved rounds, and says for each budget "met", "not met" or "n
              command line, A B B A: where hardware can, here; otherwise in the lab
 
   --rounds N     rounds of start (15)
-  --blocks N     blocks A B B A of boot (5)
+  --blocks N     blocks A B B A of boot (7)
   --only WHAT    start, memory or boot; repeatable
   --json FILE    results for machines (build/bench/results.json)
   --help
@@ -36,7 +36,7 @@ out=$top/build/bench
 samples=$out/samples
 doorbell=$top/build/doorbell
 measure=$out/measure
-rounds=15 blocks=5 only="" json=$out/results.json
+rounds=15 blocks=7 only="" json=$out/results.json
 args=("$@")
 
 while [ $# -gt 0 ]; do
