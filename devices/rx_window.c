@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devices/iov.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/iov.h"
 
 static struct rx_chain *record(struct rx_window *w, unsigned i)
 {

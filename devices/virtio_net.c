@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "devices/iov.h"
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
 #include "devices/vnet_hdr.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"
 
@@ -129,7 +129,7 @@ static int tx_send(struct virtio_net *n, struct vq_chain *c)
 	if (nr > IOV_MAX)
 		nr = tx_gather(n, iov, nr);
 
-	sent = n->backend->frame->send(n->backend, iov, (int)nr);
+	sent = n->backend->frame->send(n->backend, iov, nr);
 	if (sent == -EAGAIN)
 		return -EAGAIN;
 	if (sent < 0) {

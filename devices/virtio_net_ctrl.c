@@ -9,9 +9,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "devices/iov.h"
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 
 #define MAC_LEN 6u

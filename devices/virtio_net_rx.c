@@ -10,11 +10,11 @@
 #include <limits.h>
 #include <string.h>
 
-#include "devices/iov.h"
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
 #include "devices/vnet_hdr.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 
 /* Of the pieces that readv() takes, the header and the spill buffer are ours. */
@@ -89,7 +89,7 @@ static bool rx_recv(struct virtio_net *n)
 	iov[-1] = (struct iovec){&rx->hdr, sizeof(rx->hdr)};
 	behind = iov[nr]; /* perhaps a piece that readv() has no place for */
 	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
-	got = n->backend->frame->recv(n->backend, iov - 1, (int)nr + 2);
+	got = n->backend->frame->recv(n->backend, iov - 1, nr + 2);
 	iov[nr] = behind;
 	if (got <= 0)
 		return false;

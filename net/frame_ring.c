@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/net_iov.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/iov.h"
 
 /* A record is its length, then that many bytes; either may go round the end of the block. */
 typedef uint32_t rec_len;
@@ -30,9 +31,7 @@ bool frame_ring_empty(const struct frame_ring *r)
 
 static size_t until_end(const struct frame_ring *r, size_t at, size_t len)
 {
-	size_t room = r->size - (at & (r->size - 1));
-
-	return len < room ? len : room;
+	return min_size(len, r->size - (at & (r->size - 1)));
 }
 
 static void write_at(struct frame_ring *r, size_t at, const void *src, size_t len)
@@ -72,7 +71,7 @@ int frame_ring_push(struct frame_ring *r, const void *frame, size_t len)
 	return 0;
 }
 
-ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, int n, size_t off)
+ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, unsigned nr, size_t off)
 {
 	size_t len, at, first, done;
 
@@ -81,8 +80,8 @@ ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, int n, siz
 	len = len_at(r, r->head);
 	at = r->head + sizeof(rec_len);
 	first = until_end(r, at, len);
-	done = iov_put(iov, n, off, r->data + (at & (r->size - 1)), first);
-	done += iov_put(iov, n, off + first, r->data, len - first);
+	done = iov_write(iov, nr, off, r->data + (at & (r->size - 1)), first);
+	done += iov_write(iov, nr, off + first, r->data, len - first);
 	r->head = at + len;
 	return done == len ? (ssize_t)len : -EMSGSIZE;
 }

@@ -31,7 +31,7 @@ int frame_ring_push(struct frame_ring *r, const void *frame, size_t len);
  * Take the oldest frame and write it to @iov behind the first @off bytes. Its length; 0 empty;
  * -EMSGSIZE it did not fit and is gone. No frame of length 0 is ever stored.
  */
-ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, int n, size_t off);
+ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, unsigned nr, size_t off);
 unsigned frame_ring_clear(struct frame_ring *r); /* frames that were thrown away */
 
 #endif

@@ -47,12 +47,12 @@ struct net_frame_ops {
 	 * Bytes taken, always all of them; -EAGAIN full, can_send follows; any other -errno: this
 	 * frame cannot be sent, drop it and go on. Never partial. @iov is only borrowed.
 	 */
-	ssize_t (*send)(struct net_backend *b, const struct iovec *iov, int n);
+	ssize_t (*send)(struct net_backend *b, const struct iovec *iov, unsigned nr);
 	/*
 	 * Bytes stored, header included, num_buffers left 0; 0 nothing now. @iov has room for
 	 * NET_RECV_MAX bytes, so no frame is cut.
 	 */
-	ssize_t (*recv)(struct net_backend *b, const struct iovec *iov, int n);
+	ssize_t (*recv)(struct net_backend *b, const struct iovec *iov, unsigned nr);
 	/* False: out of guest buffers, stop calling can_recv (and stop polling). Starts true. */
 	void (*want_recv)(struct net_backend *b, bool on);
 };

@@ -14,8 +14,8 @@
 
 #include "net/dl.h"
 #include "net/net_backend.h"
-#include "net/net_iov.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 
 #define FRAME_MAX (NET_RECV_MAX - NET_HDR_LEN)
@@ -64,7 +64,7 @@ static struct net_pcap *pcap_of(struct net_backend *b)
 }
 
 /* @bytes are those of header and frame. */
-static void record(struct net_pcap *p, const struct iovec *iov, int n, ssize_t bytes)
+static void record(struct net_pcap *p, const struct iovec *iov, unsigned nr, ssize_t bytes)
 {
 	struct pcap_pkthdr h;
 	struct timespec now;
@@ -73,7 +73,7 @@ static void record(struct net_pcap *p, const struct iovec *iov, int n, ssize_t b
 	if (!p->dumper || bytes <= (ssize_t)NET_HDR_LEN)
 		return;
 	len = min_u32((uint32_t)bytes - NET_HDR_LEN, sizeof(p->frame));
-	len = iov_get(iov, n, NET_HDR_LEN, p->frame, len);
+	len = iov_read(iov, nr, NET_HDR_LEN, p->frame, len);
 	clock_gettime(CLOCK_REALTIME, &now);
 	h.ts.tv_sec = now.tv_sec;
 	h.ts.tv_usec = now.tv_nsec; /* nanoseconds, as the file was opened */
@@ -93,22 +93,22 @@ static void show_stats(struct net_pcap *p)
 	p->b.stats = p->inner->stats;
 }
 
-static ssize_t pcap_send(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t pcap_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pcap *p = pcap_of(b);
-	ssize_t ret = p->inner->frame->send(p->inner, iov, n);
+	ssize_t ret = p->inner->frame->send(p->inner, iov, nr);
 
-	record(p, iov, n, ret);
+	record(p, iov, nr, ret);
 	show_stats(p);
 	return ret;
 }
 
-static ssize_t pcap_recv(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t pcap_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pcap *p = pcap_of(b);
-	ssize_t ret = p->inner->frame->recv(p->inner, iov, n);
+	ssize_t ret = p->inner->frame->recv(p->inner, iov, nr);
 
-	record(p, iov, n, ret);
+	record(p, iov, nr, ret);
 	show_stats(p);
 	return ret;
 }

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "net/net_iov.h"
 #include "net/net_kinds.h"
 #include "net/net_port.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 
 #define ETH_HEADER 14
@@ -30,7 +30,7 @@ struct net_pipe {
 	struct net_backend b; /* first */
 	struct net_port port;
 	int fd; /* ours: a duplicate of what was handed in */
-	struct iovec iov[NET_IOV_MAX];
+	struct iovec iov[IOV_MAX];
 };
 
 static struct net_pipe *pipe_of(struct net_backend *b)
@@ -63,18 +63,18 @@ static bool peer_is_gone(int err)
 	return err == EPIPE || err == ECONNRESET || err == ENOTCONN;
 }
 
-static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pipe *p = pipe_of(b);
-	int nr = iov_cut(iov, n, 0, NET_HDR_LEN, p->iov, NET_IOV_MAX);
+	int left = iov_cut(iov, nr, 0, NET_HDR_LEN, p->iov, IOV_MAX);
 	struct msghdr msg = {.msg_iov = p->iov};
 	ssize_t ret;
 
-	if (nr <= 0) {
+	if (left <= 0) {
 		b->stats.send_errors++;
 		return -EINVAL;
 	}
-	msg.msg_iovlen = (size_t)nr;
+	msg.msg_iovlen = (size_t)left;
 	b->stats.syscalls_send++;
 	ret = sendmsg(p->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (ret >= 0) {
@@ -94,16 +94,16 @@ static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, int n)
 	return ret;
 }
 
-static ssize_t pipe_recv(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t pipe_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pipe *p = pipe_of(b);
-	int nr = iov_cut(iov, n, 0, NET_HDR_LEN, p->iov, NET_IOV_MAX);
+	int left = iov_cut(iov, nr, 0, NET_HDR_LEN, p->iov, IOV_MAX);
 	struct msghdr msg = {.msg_iov = p->iov};
 	ssize_t ret;
 
-	if (nr <= 0)
+	if (left <= 0)
 		return 0;
-	msg.msg_iovlen = (size_t)nr;
+	msg.msg_iovlen = (size_t)left;
 	b->stats.syscalls_recv++;
 	ret = recvmsg(p->fd, &msg, MSG_DONTWAIT);
 	if (ret < 0) {
@@ -121,7 +121,7 @@ static ssize_t pipe_recv(struct net_backend *b, const struct iovec *iov, int n)
 		b->stats.recv_dropped++;
 		return 0; /* there may be more: the descriptor stays readable */
 	}
-	iov_zero(iov, n, 0, NET_HDR_LEN);
+	iov_zero(iov, nr, 0, NET_HDR_LEN);
 	b->stats.recvs++;
 	b->stats.recv_bytes += (uint64_t)ret + NET_HDR_LEN;
 	return ret + (ssize_t)NET_HDR_LEN;

@@ -22,12 +22,12 @@
 #include "net/csum.h"
 #include "net/frame_ring.h"
 #include "net/ip_join.h"
-#include "net/net_iov.h"
 #include "net/net_kinds.h"
 #include "net/slirp_fds.h"
 #include "net/slirp_lib.h"
 #include "net/slirp_opt.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"
 
@@ -291,16 +291,16 @@ static void slirp_want_recv(struct net_backend *b, bool on)
  * Always a copy, also of a frame in one piece: libslirp reads some bytes twice, and these are guest
  * memory. The copy is what is judged and what libslirp sees. Length of the frame, or -EINVAL.
  */
-static ssize_t take_frame(struct net_slirp *s, const struct iovec *iov, int n)
+static ssize_t take_frame(struct net_slirp *s, const struct iovec *iov, unsigned nr)
 {
 	struct virtio_net_hdr_v1 hdr;
-	size_t len = iov_bytes(iov, n);
+	size_t len = iov_bytes(iov, nr);
 
 	if (len < sizeof(hdr) + ETH_HLEN || len - sizeof(hdr) > sizeof(s->frame))
 		return -EINVAL;
 	len -= sizeof(hdr);
-	iov_get(iov, n, 0, &hdr, sizeof(hdr));
-	iov_get(iov, n, sizeof(hdr), s->frame, len);
+	iov_read(iov, nr, 0, &hdr, sizeof(hdr));
+	iov_read(iov, nr, sizeof(hdr), s->frame, len);
 	s->b.stats.bytes_copied += len;
 	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) &&
 	    csum_complete(s->frame, len, get_le16(&hdr.csum_start), get_le16(&hdr.csum_offset)) < 0)
@@ -316,10 +316,10 @@ static bool for_slirp(const uint8_t *frame)
 	return proto == ETH_P_IP || proto == ETH_P_IPV6 || proto == ETH_P_ARP;
 }
 
-static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_slirp *s = slirp_of(b);
-	ssize_t len = take_frame(s, iov, n);
+	ssize_t len = take_frame(s, iov, nr);
 	const uint8_t *whole = NULL;
 	size_t whole_len = (size_t)len;
 
@@ -339,10 +339,10 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, int n)
 	return len + (ssize_t)NET_HDR_LEN;
 }
 
-static ssize_t slirp_recv(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t slirp_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_slirp *s = slirp_of(b);
-	ssize_t len = frame_ring_pop(&s->ring, iov, n, NET_HDR_LEN);
+	ssize_t len = frame_ring_pop(&s->ring, iov, nr, NET_HDR_LEN);
 
 	if (len <= 0) {
 		if (len == 0)
@@ -351,7 +351,7 @@ static ssize_t slirp_recv(struct net_backend *b, const struct iovec *iov, int n)
 			b->stats.recv_dropped++;
 		return 0;
 	}
-	iov_zero(iov, n, 0, NET_HDR_LEN);
+	iov_zero(iov, nr, 0, NET_HDR_LEN);
 	b->stats.recvs++;
 	b->stats.recv_bytes += (uint64_t)len + NET_HDR_LEN;
 	b->stats.bytes_copied += (uint64_t)len;

@@ -17,12 +17,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "net/net_iov.h"
 #include "net/net_kinds.h"
 #include "net/net_port.h"
 #include "net/tap_open.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 
 /* The header of virtio before 1.0 and of a TAP nobody has told otherwise: no num_buffers. */
@@ -32,7 +32,7 @@ struct net_tap {
 	struct net_backend b; /* first */
 	struct net_port port;
 	struct tap_fd tap;
-	struct iovec iov[NET_IOV_MAX]; /* for a queue with old headers only */
+	struct iovec iov[IOV_MAX]; /* for a queue with old headers only */
 };
 
 static struct net_tap *tap_of(struct net_backend *b)
@@ -66,14 +66,14 @@ static void tap_want_recv(struct net_backend *b, bool on)
 }
 
 /* A queue with old headers: the same buffer without num_buffers. Pieces, or 0 when there are too many. */
-static int without_num_buffers(struct net_tap *t, const struct iovec *iov, int n)
+static int without_num_buffers(struct net_tap *t, const struct iovec *iov, unsigned nr)
 {
-	int nr = iov_cut(iov, n, OLD_HDR_LEN, NET_HDR_LEN, t->iov, NET_IOV_MAX);
+	int left = iov_cut(iov, nr, OLD_HDR_LEN, NET_HDR_LEN, t->iov, IOV_MAX);
 
-	return nr > 0 ? nr : 0;
+	return left > 0 ? left : 0;
 }
 
-static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_tap *t = tap_of(b);
 	const bool old = t->tap.hdr_len == OLD_HDR_LEN;
@@ -81,9 +81,9 @@ static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, int n)
 
 	b->stats.syscalls_send++;
 	if (likely(!old))
-		ret = writev(t->tap.fd, iov, n);
+		ret = writev(t->tap.fd, iov, (int)nr);
 	else
-		ret = writev(t->tap.fd, t->iov, without_num_buffers(t, iov, n));
+		ret = writev(t->tap.fd, t->iov, without_num_buffers(t, iov, nr));
 	if (likely(ret >= 0)) {
 		ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
 		b->stats.sends++;
@@ -102,7 +102,7 @@ static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, int n)
 	return ret;
 }
 
-static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_tap *t = tap_of(b);
 	const bool old = t->tap.hdr_len == OLD_HDR_LEN;
@@ -110,9 +110,9 @@ static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, int n)
 
 	b->stats.syscalls_recv++;
 	if (likely(!old))
-		ret = readv(t->tap.fd, iov, n);
+		ret = readv(t->tap.fd, iov, (int)nr);
 	else
-		ret = readv(t->tap.fd, t->iov, without_num_buffers(t, iov, n));
+		ret = readv(t->tap.fd, t->iov, without_num_buffers(t, iov, nr));
 	if (ret <= 0) {
 		b->stats.recv_empty++;
 		if (ret < 0 && errno == EBADFD)
@@ -120,7 +120,7 @@ static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, int n)
 		return 0;
 	}
 	/* The kernel skips num_buffers without writing it. */
-	iov_zero(iov, n, OLD_HDR_LEN, NET_HDR_LEN - OLD_HDR_LEN);
+	iov_zero(iov, nr, OLD_HDR_LEN, NET_HDR_LEN - OLD_HDR_LEN);
 	ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
 	b->stats.recvs++;
 	b->stats.recv_bytes += (uint64_t)ret;

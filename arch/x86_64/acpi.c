@@ -7,6 +7,7 @@
 
 #include "arch/x86_64/acpi_aml.h"
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/zero_sum.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
@@ -120,17 +121,6 @@ static void *area_take(struct area *a, size_t len, gpa_t *gpa)
 	return a->host + start;
 }
 
-/* The byte that makes the sum of @len bytes at @p zero when it is one of them and 0 now. */
-static uint8_t checksum(const void *p, size_t len)
-{
-	const uint8_t *byte = p;
-	unsigned sum = 0;
-
-	for (size_t i = 0; i < len; i++)
-		sum += byte[i];
-	return u8_of(0u - sum);
-}
-
 static void table_close(struct table_header *h, const char *signature, uint8_t revision, size_t len)
 {
 	memcpy(h->signature, signature, sizeof(h->signature));
@@ -141,7 +131,7 @@ static void table_close(struct table_header *h, const char *signature, uint8_t r
 	h->oem_revision = le32_of(1);
 	memcpy(h->creator_id, "DRBL", sizeof(h->creator_id));
 	h->creator_revision = le32_of(1);
-	h->checksum = checksum(h, len);
+	h->checksum = zero_sum(h, len);
 }
 
 static void dsdt_uart(struct aml *a)
@@ -299,7 +289,7 @@ size_t acpi_build(const struct machine_map *map, void *host, size_t size, gpa_t 
 	r->revision = 2;
 	r->length = le32_of(sizeof(*r));
 	r->xsdt = le64_of(xsdt);
-	r->checksum = checksum(r, 20);
-	r->ext_checksum = checksum(r, sizeof(*r));
+	r->checksum = zero_sum(r, 20);
+	r->ext_checksum = zero_sum(r, sizeof(*r));
 	return area.used;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/zero_sum.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
@@ -72,16 +73,6 @@ struct packed mp_tail {
 	struct mp_interrupt lint[2];
 };
 
-static uint8_t checksum(const void *p, size_t len)
-{
-	const uint8_t *byte = p;
-	unsigned sum = 0;
-
-	for (size_t i = 0; i < len; i++)
-		sum += byte[i];
-	return u8_of(0u - sum);
-}
-
 static void fill_tail(struct mp_tail *t, uint8_t ioapic_id)
 {
 	t->isa = (struct mp_bus){.type = MP_BUS};
@@ -131,13 +122,13 @@ size_t mptable_build(unsigned nr_cpus, void *area, size_t size, gpa_t at)
 	memcpy(h->signature, "PCMP", sizeof(h->signature));
 	memcpy(h->oem_id, "DOORBELL", sizeof(h->oem_id));
 	memcpy(h->product_id, "DOORBELL    ", sizeof(h->product_id));
-	h->checksum = checksum(h, table_bytes);
+	h->checksum = zero_sum(h, table_bytes);
 	*p = (struct mp_pointer){
 		.table = le32_of(u32_of(at + sizeof(*p))),
 		.length = 1,
 		.spec_rev = SPEC_REV,
 	};
 	memcpy(p->signature, "_MP_", sizeof(p->signature));
-	p->checksum = checksum(p, sizeof(*p));
+	p->checksum = zero_sum(p, sizeof(*p));
 	return sizeof(*p) + table_bytes;
 }

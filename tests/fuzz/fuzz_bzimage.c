@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "boot/bzimage.h"
+#include "tests/fuzz/guarded.h"
 #include "tests/lib/boot_file.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/log.h"
@@ -13,7 +14,6 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* From malloc(), so that the address sanitizer guards their ends. */
 static struct gmem mem = {
 	.region = {{.base = 0, .size = MIB(1) + KIB(64), .fd = -1},
                    {.base = MIB(16), .size = KIB(64), .fd = -1},
@@ -24,11 +24,7 @@ static struct gmem mem = {
 int LLVMFuzzerInitialize(int *argc unused, char ***argv unused)
 {
 	log_set_level((enum log_level)(LOG_ERROR - 1)); /* a line for nearly every input */
-	for (unsigned i = 0; i < mem.nr; i++) {
-		mem.region[i].host = calloc(1, mem.region[i].size);
-		if (!mem.region[i].host)
-			abort();
-	}
+	guarded_create(&mem);
 	return 0;
 }
 

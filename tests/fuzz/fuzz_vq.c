@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "devices/vq.h"
+#include "tests/fuzz/guarded.h"
 #include "tests/fuzz/input.h"
 #include "tests/lib/fake_driver.h"
 #include "vmm/core/compiler.h"
@@ -17,8 +18,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /*
- * Two regions that touch and one far away, each from malloc(), so that the address sanitizer guards
- * their ends. The rings are in the first, indirect tables at the start of the second.
+ * Two regions that touch and one far away. The rings are in the first, indirect tables at the start
+ * of the second.
  */
 static struct fake_mem mem = {
 	.gmem = {.region = {{.base = FAKE_MEM_BASE, .size = KIB(8), .fd = -1},
@@ -42,11 +43,7 @@ struct run {
 
 int LLVMFuzzerInitialize(int *argc unused, char ***argv unused)
 {
-	for (unsigned i = 0; i < mem.gmem.nr; i++) {
-		mem.gmem.region[i].host = calloc(1, mem.gmem.region[i].size);
-		if (!mem.gmem.region[i].host)
-			abort();
-	}
+	guarded_create(&mem.gmem);
 	return 0;
 }
 

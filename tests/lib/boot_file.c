@@ -19,13 +19,3 @@ struct image_file boot_file(const void *bytes, size_t len)
 		abort();
 	return f;
 }
-
-void boot_file_pattern(uint8_t *dst, size_t len)
-{
-	uint32_t x = 1;
-
-	for (size_t i = 0; i < len; i++) {
-		x = x * 1664525u + 1013904223u;
-		dst[i] = (uint8_t)(x >> 24);
-	}
-}

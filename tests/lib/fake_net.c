@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "vmm/core/compiler.h"
+#include "vmm/core/iov.h"
 
 _Static_assert(sizeof(struct virtio_net_hdr_v1) == NET_HDR_LEN, "header of virtio 1.x");
 
@@ -24,15 +25,6 @@ static void must(bool ok, const char *rule)
 static struct fake_net *fake(struct net_backend *b)
 {
 	return container_of(b, struct fake_net, backend);
-}
-
-static size_t iov_bytes(const struct iovec *iov, int n)
-{
-	size_t sum = 0;
-
-	for (int i = 0; i < n; i++)
-		sum += iov[i].iov_len;
-	return sum;
 }
 
 static int fake_start(struct net_backend *b, uint64_t offloads, const struct net_sink *s)
@@ -74,31 +66,26 @@ static int fake_set_offloads(struct net_backend *b, uint64_t offloads)
 	return 0;
 }
 
-static struct fake_frame gather(const struct iovec *iov, int n)
+static struct fake_frame gather(const struct iovec *iov, unsigned nr)
 {
-	struct fake_frame out = {.len = iov_bytes(iov, n)};
-	size_t at = 0;
+	struct fake_frame out = {.len = iov_bytes(iov, nr)};
 
 	out.data = malloc(out.len);
 	must(out.data, "(not a rule: out of memory)");
-	for (int i = 0; i < n; i++) {
-		if (iov[i].iov_len)
-			memcpy(out.data + at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
+	iov_read(iov, nr, 0, out.data, out.len);
 	return out;
 }
 
-static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct fake_net *f = fake(b);
 
 	must(f->started, "send() while stopped");
-	must(n > 0 && n <= IOV_MAX, "send() with a number of pieces that writev() refuses");
-	must(iov_bytes(iov, n) > NET_HDR_LEN, "send() of less than a header and a byte");
+	must(nr > 0 && nr <= IOV_MAX, "send() with a number of pieces that writev() refuses");
+	must(iov_bytes(iov, nr) > NET_HDR_LEN, "send() of less than a header and a byte");
 	f->nr_sends++;
 	f->last_iov_base = iov[0].iov_base;
-	f->last_iov_n = n;
+	f->last_iov_n = nr;
 	if (f->send_ok > 0) {
 		f->send_ok--;
 	} else if (f->send_err && f->send_err_times > 0) {
@@ -111,7 +98,7 @@ static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, int n)
 		return f->send_err;
 	}
 
-	struct fake_frame got = gather(iov, n);
+	struct fake_frame got = gather(iov, nr);
 
 	b->stats.sends++;
 	b->stats.send_bytes += got.len;
@@ -124,37 +111,31 @@ static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, int n)
 	return (ssize_t)got.len;
 }
 
-static ssize_t fake_recv(struct net_backend *b, const struct iovec *iov, int n)
+static ssize_t fake_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct fake_net *f = fake(b);
 
 	must(f->started, "recv() while stopped");
-	must(n > 0 && n <= IOV_MAX, "recv() with a number of pieces that readv() refuses");
-	must(iov_bytes(iov, n) >= NET_RECV_MAX, "recv() with less room than NET_RECV_MAX");
+	must(nr > 0 && nr <= IOV_MAX, "recv() with a number of pieces that readv() refuses");
+	must(iov_bytes(iov, nr) >= NET_RECV_MAX, "recv() with less room than NET_RECV_MAX");
 	f->nr_recvs++;
 	f->last_iov_base = iov[0].iov_base;
-	f->last_iov_n = n;
+	f->last_iov_n = nr;
 	if (f->nr_queued == 0) {
 		b->stats.recv_empty++;
 		return 0;
 	}
 
 	struct fake_frame *q = &f->queue[f->queue_head];
-	size_t at = 0;
+	const size_t stored = iov_write(iov, nr, 0, q->data, q->len);
 
-	for (int i = 0; i < n && at < q->len; i++) {
-		size_t part = iov[i].iov_len < q->len - at ? iov[i].iov_len : q->len - at;
-
-		memcpy(iov[i].iov_base, q->data + at, part);
-		at += part;
-	}
 	b->stats.recvs++;
-	b->stats.recv_bytes += at;
+	b->stats.recv_bytes += stored;
 	free(q->data);
 	q->data = NULL;
 	f->queue_head = (f->queue_head + 1) % FAKE_NET_FRAMES;
 	f->nr_queued--;
-	return (ssize_t)at;
+	return (ssize_t)stored;
 }
 
 static void fake_want_recv(struct net_backend *b, bool on)

@@ -39,7 +39,7 @@ struct fake_net {
 	struct fake_frame sent[FAKE_NET_FRAMES]; /* taken frames, oldest first */
 	unsigned nr_sent;
 	const void *last_iov_base; /* of the first piece of the last send() or recv(): no copy? */
-	int last_iov_n;
+	unsigned last_iov_n;
 
 	/* What the test wants; plain, change at any time. */
 	int start_err, offloads_err; /* -errno that start() and set_offloads() answer, or 0 */

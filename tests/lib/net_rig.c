@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdalign.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ static void keep(struct rig *r, const uint8_t *data, size_t len)
 }
 
 /* Where recv() may write: the pieces have bytes around them that it may not touch. */
-static int make_room(uint8_t *buf, unsigned pieces, struct iovec *iov)
+static unsigned make_room(uint8_t *buf, unsigned pieces, struct iovec *iov)
 {
 	size_t left = NET_RECV_MAX, part;
 
@@ -62,7 +63,7 @@ static int make_room(uint8_t *buf, unsigned pieces, struct iovec *iov)
 		iov[i].iov_len = part < left ? part : left;
 		left -= iov[i].iov_len;
 	}
-	return (int)pieces + 1;
+	return pieces + 1;
 }
 
 static void sink_can_recv(void *arg)
@@ -71,7 +72,7 @@ static void sink_can_recv(void *arg)
 	struct iovec iov[MAX_PIECES + 1];
 	uint8_t *buf = malloc(NET_RECV_MAX + 1);
 	unsigned taken = 0;
-	int n = make_room(buf, r->pieces, iov);
+	unsigned nr = make_room(buf, r->pieces, iov);
 	ssize_t len;
 
 	must(buf, "out of memory");
@@ -84,7 +85,7 @@ static void sink_can_recv(void *arg)
 		memset(buf, 0xa5, NET_HDR_LEN);
 		buf[NET_RECV_MAX] = 0x5a;
 		r->in_call = true;
-		len = r->b->frame->recv(r->b, iov, n);
+		len = r->b->frame->recv(r->b, iov, nr);
 		r->in_call = false;
 		must(buf[NET_RECV_MAX] == 0x5a, "recv() wrote behind its buffer");
 		must(len >= 0 && len <= (ssize_t)NET_RECV_MAX, "recv() answered nonsense");
@@ -239,7 +240,7 @@ static void do_send(void *arg)
 	struct rig *r = c->r;
 
 	r->in_call = true;
-	c->ret = r->b->frame->send(r->b, c->iov, (int)ARRAY_SIZE(c->iov));
+	c->ret = r->b->frame->send(r->b, c->iov, ARRAY_SIZE(c->iov));
 	r->in_call = false;
 }
 
@@ -355,6 +356,20 @@ unsigned count_fds(void)
 		nr++;
 	closedir(d);
 	return nr;
+}
+
+int listen_on(int type, uint16_t *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(*port)};
+	socklen_t len = sizeof(a);
+	int s = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(s >= 0 && bind(s, (const struct sockaddr *)&a, sizeof(a)) == 0, "no socket");
+	must(type != SOCK_STREAM || listen(s, 16) == 0, "listen()");
+	must(getsockname(s, (struct sockaddr *)&a, &len) == 0, "getsockname()");
+	*port = ntohs(a.sin_port);
+	return s;
 }
 
 static bool write_text(const char *path, const char *text)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/pattern.h"
+
 const uint8_t vrig_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
 static void must(bool ok, const char *what)
@@ -112,21 +114,11 @@ void vrig_go(struct vrig *r, unsigned i)
 	vrig_pump(r);
 }
 
-void vrig_fill(uint8_t *p, size_t len, unsigned seed)
-{
-	uint32_t x = seed * 2654435761u + 1;
-
-	for (size_t i = 0; i < len; i++) {
-		x = x * 1664525u + 1013904223u;
-		p[i] = (uint8_t)(x >> 24);
-	}
-}
-
 void vrig_frame(uint8_t *p, size_t len, const uint8_t dst[6], unsigned seed)
 {
 	static const uint8_t rest[8] = {0x02, 0, 0, 0, 0, 0x01, 0x08, 0x00};
 
-	vrig_fill(p, len, seed);
+	pattern_fill(p, len, seed);
 	memcpy(p, dst, 6);
 	memcpy(p + 6, rest, sizeof(rest));
 }

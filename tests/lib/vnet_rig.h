@@ -61,9 +61,7 @@ void vrig_go(struct vrig *r, unsigned i);
 /* Guest memory allocated since vrig_up() may be used again. No requests may be outstanding. */
 void vrig_forget(struct vrig *r);
 
-/* Bytes that differ everywhere, the same for the same @seed. */
-void vrig_fill(uint8_t *p, size_t len, unsigned seed);
-/* A frame of @len (>= 14) bytes to @dst from a fixed address; payload by vrig_fill(). */
+/* A frame of @len (>= 14) bytes to @dst from a fixed address; payload by pattern_fill(). */
 void vrig_frame(uint8_t *p, size_t len, const uint8_t dst[6], unsigned seed);
 
 /* One control command with @data after class and command. The verdict; -1 when none was written. */

@@ -13,6 +13,7 @@
 #include "boot/bzimage.h"
 #include "tests/lib/boot_file.h"
 #include "tests/lib/capture.h"
+#include "tests/lib/pattern.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
@@ -28,7 +29,7 @@ static uint8_t file[FILE_SIZE];
 static int setup(void **state)
 {
 	(void)state;
-	boot_file_pattern(file, sizeof(file));
+	pattern_fill(file, sizeof(file), 0);
 	memset(file, 0, SETUP);
 	file[0x1f1] = SECTS;
 	put_le32(file + 0x1f4, KERNEL / 16);

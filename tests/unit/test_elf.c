@@ -15,6 +15,7 @@
 #include "boot/elf.h"
 #include "tests/lib/boot_file.h"
 #include "tests/lib/capture.h"
+#include "tests/lib/pattern.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
@@ -31,7 +32,7 @@ static Elf64_Phdr ph[MAX_PHDRS];
 static int setup(void **state)
 {
 	(void)state;
-	boot_file_pattern(file, sizeof(file));
+	pattern_fill(file, sizeof(file), 0);
 	eh = (Elf64_Ehdr){
 		.e_ident = ELFMAG,
 		.e_type = ET_EXEC,

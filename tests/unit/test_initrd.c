@@ -13,6 +13,7 @@
 #include "boot/initrd.h"
 #include "tests/lib/boot_file.h"
 #include "tests/lib/capture.h"
+#include "tests/lib/pattern.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 
@@ -31,7 +32,7 @@ static int setup(void **state)
 	struct rig *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
-	boot_file_pattern(r->bytes, SIZE);
+	pattern_fill(r->bytes, SIZE, 0);
 	r->f = boot_file(r->bytes, SIZE);
 	r->f.what = "initrd";
 	assert_int_equal(gmem_create(&r->m, ram, ARRAY_SIZE(ram), false), 0);

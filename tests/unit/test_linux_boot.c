@@ -20,6 +20,7 @@
 #include "boot/fdt.h"
 #include "tests/lib/boot_file.h"
 #include "tests/lib/capture.h"
+#include "tests/lib/pattern.h"
 #include "vmm/core/le.h"
 
 #define KERNEL_BYTES 8192u
@@ -88,7 +89,7 @@ static void use_bzimage(struct rig *r)
 	static uint8_t file[KERNEL_BYTES];
 	struct setup_header *h = (void *)(file + 0x1f1);
 
-	boot_file_pattern(file, sizeof(file));
+	pattern_fill(file, sizeof(file), 0);
 	memset(file + 0x1f1, 0, 0x290 - 0x1f1);
 	h->setup_sects = 1;
 	h->syssize = (KERNEL_BYTES - 1024) / 16;
@@ -152,7 +153,7 @@ static void use_initrd(struct rig *r)
 {
 	static uint8_t file[INITRD_BYTES];
 
-	boot_file_pattern(file, sizeof(file));
+	pattern_fill(file, sizeof(file), 0);
 	memcpy(file, "070701", 6); /* a cpio archive */
 	use_file(&r->initrd, r->initrd_path, sizeof(r->initrd_path), file, sizeof(file));
 	r->cfg.initrd = r->initrd_path;
@@ -262,7 +263,7 @@ static void initrd_lies_high_and_whole(void **state)
 	assert_int_equal(bp->hdr.ramdisk_size, INITRD_BYTES);
 	assert_int_equal(bp->hdr.ramdisk_image, MIB(64) - 8192);
 	assert_int_equal(bp->ext_ramdisk_image, 0);
-	boot_file_pattern(expected, sizeof(expected));
+	pattern_fill(expected, sizeof(expected), 0);
 	memcpy(expected, "070701", 6);
 	assert_memory_equal(at(r, bp->hdr.ramdisk_image, INITRD_BYTES), expected, INITRD_BYTES);
 }

@@ -34,23 +34,6 @@ static const uint8_t gateway_mac[6] = {0x52, 0x55, 10, 0, 2, 2}; /* how libslirp
 
 /* ---- the outside: sockets on 127.0.0.1 */
 
-static int listen_on(int type, uint16_t *port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET};
-	socklen_t len = sizeof(a);
-	int s = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	a.sin_port = htons(*port);
-	assert_true(s >= 0);
-	assert_int_equal(bind(s, (struct sockaddr *)&a, sizeof(a)), 0);
-	if (type == SOCK_STREAM)
-		assert_int_equal(listen(s, 16), 0);
-	assert_int_equal(getsockname(s, (struct sockaddr *)&a, &len), 0);
-	*port = ntohs(a.sin_port);
-	return s;
-}
-
 static bool readable(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};

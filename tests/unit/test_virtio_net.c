@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/pattern.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/le.h"
 
@@ -47,7 +48,7 @@ static void prepare(const struct virtio_net_hdr_v1 *hdr, uint32_t len, unsigned 
 	if (len >= 14)
 		vrig_frame(buf + NET_HDR_LEN, len, vrig_mac, seed);
 	else
-		vrig_fill(buf + NET_HDR_LEN, len, seed);
+		pattern_fill(buf + NET_HDR_LEN, len, seed);
 }
 
 /* Post what is in buf[] for transmission in one buffer; nothing runs. */

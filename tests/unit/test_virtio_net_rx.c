@@ -68,7 +68,7 @@ static void recv_gets_as_many_buffers_as_a_frame_may_need(unused void **state)
 {
 	static const struct {
 		uint64_t accept;
-		int pieces; /* 12 for the header, a spill buffer, and so many of 1500 bytes */
+		unsigned pieces; /* 12 for the header, a spill buffer, and so many of 1500 bytes */
 	} row[] = {
 		{VRIG_ALL, 2 + (NET_RECV_MAX + 1499) / 1500},
 		{VRIG_ALL & ~NET_GUEST_GSO, 2 + 2},

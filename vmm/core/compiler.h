@@ -37,6 +37,11 @@ static inline uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+static inline size_t min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* @a rounded up to a multiple of @align, a power of two. Wraps at 2^64: check before. */
 static inline uint64_t align_up(uint64_t a, uint64_t align)
 {
