@@ -25,6 +25,7 @@ case ${1:-} in
 esac
 seconds=$1
 shift
+[ $# -gt 0 ] || { echo "fuzz: no program given" >&2 && exit 2; }
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${BUILD:-$top/build}

@@ -489,6 +489,19 @@ static void ctrl_a_h_prints_help_between_the_output(void **state)
 	assert_seen(r->far_out, "after\n");
 }
 
+static void terminal_that_hangs_up_is_not_the_end_of_the_guest(void **state)
+{
+	struct rig *r = *state;
+
+	pty_as_stdio(r);
+	begin_guest(r);
+	fd_close(&r->far_in);
+	fd_close(&r->far_out);
+	guest_says(r, "anybody?\n");
+	assert_int_equal(console_dropped(r->c), 9);
+	assert_int_equal(sem_trywait(&r->quit), -1);
+}
+
 static void restore_without_a_console_is_harmless(void **state unused)
 {
 	console_restore();
@@ -709,6 +722,7 @@ int main(void)
 		CASE(keys_reach_the_guest),
 		CASE(ctrl_a_x_ends_also_a_guest_that_never_listens),
 		CASE(ctrl_a_h_prints_help_between_the_output),
+		CASE(terminal_that_hangs_up_is_not_the_end_of_the_guest),
 		CASE(restore_without_a_console_is_harmless),
 		CASE(hurried_restore_leaves_nothing_to_do),
 		CASE(file_gets_the_output),
