@@ -39,7 +39,6 @@ static void compact(struct rx_window *w)
 static int take(struct rx_window *w, struct vq *q)
 {
 	struct vq_chain c = {.iov = &w->iov[w->tail], .room = RX_WINDOW_IOV - 1 - w->tail};
-	unsigned entries;
 	int r = vq_pop(q, &c);
 
 	if (r != 1)
@@ -47,16 +46,16 @@ static int take(struct rx_window *w, struct vq *q)
 	/* A receive buffer has no business with readable pieces; they are not looked at. */
 	if (c.nr_out)
 		memmove(c.iov, c.iov + c.nr_out, c.nr_in * sizeof(c.iov[0]));
-	entries = c.nr_out + c.nr_in;
 	*record(w, w->nr) = (struct rx_chain){
 		.head = c.head,
 		.nr = u16_of(c.nr_in),
-		.entries = u16_of(entries),
+		.pieces = u16_of(c.nr_out + c.nr_in),
+		.entries = u16_of(c.entries),
 		.len = c.in_len,
 	};
 	w->nr++;
 	w->bytes += c.in_len;
-	w->entries += entries;
+	w->entries += c.entries;
 	w->tail += c.nr_in;
 	return 1;
 }

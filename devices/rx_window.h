@@ -27,17 +27,17 @@
 #define RX_HDR_LEN 12u /* struct virtio_net_hdr_v1 */
 
 /*
- * Room for one chain of any legal length behind a window that fills what readv() takes, plus the
- * two free entries; a descriptor counts twice when it lies across two memory regions.
+ * Room for the longest chain that vq_pop() takes behind a window that fills what readv() takes, plus
+ * the two free entries; a buffer counts twice when it lies across two memory regions.
  */
 #define RX_WINDOW_IOV (3 * VQ_NUM_MAX + 2)
 
 struct rx_chain {
 	uint16_t head;
-	uint16_t nr; /* pieces in the array */
-	uint16_t
-		entries; /* pieces as posted, at least 1: what it takes of the ring if it has no table */
-	uint32_t len; /* bytes, header included */
+	uint16_t nr;      /* pieces in the array */
+	uint16_t pieces;  /* as posted, at least 1: the work that it made */
+	uint16_t entries; /* of the ring */
+	uint32_t len;     /* bytes, header included */
 };
 
 /* For rx_window.c, except bytes, entries, nr, hdr and nr_hdr (read). Begins with rx_window_clear(). */

@@ -21,7 +21,7 @@ enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
 
 #define NET_CTRL_QUEUE_SIZE 64u
 
-/* Pieces of one chain: the longest that a driver may build, each across two memory regions. */
+/* Pieces of one chain: as many buffers as vq_pop() takes, each across two memory regions. */
 #define NET_CHAIN_ROOM (2 * VQ_NUM_MAX)
 
 /*

@@ -177,7 +177,7 @@ static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t
 		uint32_t used = min_u32(c->len, left);
 
 		left -= used;
-		t->pieces += c->entries;
+		t->pieces += c->pieces;
 		net_push(&n->queue[NET_RX], c->head, used);
 		rx_window_drop_front(&rx->window);
 	}
@@ -197,7 +197,7 @@ static int rx_finish(struct virtio_net *n, struct net_turn *t)
 		r = rx_window_fill(&rx->window, rx_vq(n), rx->waiting, UINT_MAX);
 	if (r == -EPROTO)
 		return r;
-	/* No driver posts more than its ring has entries: waiting would be for ever. */
+	/* No driver posts more when all entries of its ring are here: waiting would be for ever. */
 	if (r == -EAGAIN && rx->window.entries < n->vq[NET_RX].addr.num)
 		return rx_await_kick(n);
 	if (!chains)
@@ -229,7 +229,7 @@ static int rx_one(struct virtio_net *n, struct net_turn *t)
 	if (!rx_window_open(w, n->rx.min_len)) {
 		/* No frame will ever fit, but its owner wants it back: virtio 1.2, 5.1.6.3.1. */
 		net_push(&n->queue[NET_RX], rx_window_front(w)->head, 0);
-		t->pieces += rx_window_front(w)->entries;
+		t->pieces += rx_window_front(w)->pieces;
 		rx_window_drop_front(w);
 		n->stats.rx_chains++;
 		return 1;

@@ -210,8 +210,8 @@ static const char *enter_table(const struct vq *q, const struct desc *d, struct 
 		return "descriptor with both INDIRECT and NEXT";
 	if (d->len == 0 || d->len % sizeof(struct vq_desc) != 0)
 		return "length of an indirect table is not a multiple of 16 above 0";
-	if (d->len > q->num * sizeof(struct vq_desc))
-		return "indirect table longer than the ring";
+	if (d->len > VQ_NUM_MAX * sizeof(struct vq_desc))
+		return "indirect table longer than any ring may be";
 	t->desc = gmem_ptr(q->mem, d->addr, d->len);
 	if (!t->desc)
 		return "indirect table outside guest memory";
@@ -252,8 +252,9 @@ static const char *add_buffer(const struct vq *q, struct vq_chain *c, const stru
 }
 
 /*
- * Walk the chain at @at and fill @c. NULL or the broken rule. Ends always: a chain has at most num
- * buffers (virtio 1.2, 2.7.5.3.1), and only the ring's own table can lead to another one.
+ * Walk the chain at @at and fill @c. NULL or the broken rule. Ends always: a chain that takes more
+ * steps in a table than that has entries goes round in it, and only the ring's own table can lead to
+ * another one. Ring and table together: at most VQ_NUM_MAX buffers.
  */
 static const char *walk(const struct vq *q, struct vq_chain *c, unsigned at)
 {
@@ -263,12 +264,15 @@ static const char *walk(const struct vq *q, struct vq_chain *c, unsigned at)
 	while (left > 0) {
 		const struct desc d = desc_copy(&t.desc[at]);
 		const bool indirect = d.flags & VRING_DESC_F_INDIRECT;
-		const char *why = indirect ? enter_table(q, &d, &t) : add_buffer(q, c, &d);
+		const char *why;
 
+		c->entries += !t.indirect;
+		why = indirect ? enter_table(q, &d, &t) : add_buffer(q, c, &d);
 		if (unlikely(why))
 			return why;
 		if (indirect) {
 			at = 0;
+			left = min_u32(t.nr, VQ_NUM_MAX - (c->entries - 1));
 			continue;
 		}
 		if (!(d.flags & VRING_DESC_F_NEXT))
@@ -279,7 +283,8 @@ static const char *walk(const struct vq *q, struct vq_chain *c, unsigned at)
 			                  : "next descriptor outside the ring";
 		left--;
 	}
-	return "chain longer than the ring, or a loop";
+	return t.indirect ? "chain too long, or a loop in its indirect table"
+	                  : "chain longer than the ring, or a loop";
 }
 
 int vq_pop(struct vq *q, struct vq_chain *c)
@@ -296,7 +301,7 @@ int vq_pop(struct vq *q, struct vq_chain *c)
 	head = load_relaxed(&q->avail->ring[q->next_avail & (q->num - 1u)]);
 	if (unlikely(head >= q->num))
 		return broken(q, "available entry names a descriptor outside the ring");
-	c->nr_out = c->nr_in = 0;
+	c->nr_out = c->nr_in = c->entries = 0;
 	c->out_len = c->in_len = 0;
 	c->head = head;
 	why = walk(q, c, head);

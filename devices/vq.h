@@ -13,6 +13,11 @@ struct vq_desc; /* ring layouts are private to vq.c */
 struct vq_avail;
 struct vq_used;
 
+/*
+ * Entries of a ring at most; and buffers of a chain at most, whatever the size of its ring. Drivers
+ * must not make a chain longer than the ring (virtio 1.2, 2.7.5.3.1), but Linux does: its network
+ * driver puts up to 19 buffers into an indirect table without a look at the size of the ring.
+ */
 #define VQ_NUM_MAX 1024u
 
 /* What the driver wrote, unchecked: plain numbers until vq_start() says yes. */
@@ -50,6 +55,7 @@ struct vq_chain {
 	struct iovec *iov;
 	unsigned room; /* entries in iov */
 	unsigned nr_out, nr_in;
+	unsigned entries;         /* descriptors of the ring that it takes: a table counts as one */
 	uint32_t out_len, in_len; /* bytes; a chain of 4 GiB or more is refused */
 	uint16_t head;            /* token for vq_push() */
 };
@@ -80,9 +86,9 @@ bool vq_running(const struct vq *q);
  * Take the next request. 1 got one; 0 none waiting; -ENOBUFS the chain is legal but has more pieces
  * (nr_out + nr_in) than room; -EPROTO the driver broke a rule, named in q->why: index or next out of
  * range, loop, writable before readable, hole, zero length, a table inside a table, with a next, or
- * in two regions, a table that was not negotiated or is empty or longer than the ring, more requests
- * than entries. Nothing is consumed unless it is 1. After -EPROTO the queue must be stopped; the host
- * is never harmed.
+ * in two regions, a table that was not negotiated or is empty or longer than any ring may be, a chain
+ * of more than VQ_NUM_MAX buffers, more requests than entries. Nothing is consumed unless it is 1.
+ * After -EPROTO the queue must be stopped; the host is never harmed.
  */
 int vq_pop(struct vq *q, struct vq_chain *c);
 /* Give back the last @n that were popped; none of them pushed. vq_pop() finds the oldest one first. */

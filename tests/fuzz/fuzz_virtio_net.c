@@ -18,6 +18,7 @@
 #include "vmm/core/log.h"
 
 #define RING   16u
+#define PIECES 24u /* of a chain */
 #define MEM    KIB(512)
 #define BUF_AT KIB(64) /* from the start of guest memory: rings are before, buffers behind */
 #define ROUNDS 64u     /* steps of one input */
@@ -102,12 +103,12 @@ static void raw_descriptor(void)
 	fake_vq_raw_desc(v, at, d);
 }
 
-/* A chain as a driver makes it: sizes and directions from the input, perhaps a table. */
+/* A chain as a driver makes it: sizes and directions from the input, perhaps a table (longer than the ring). */
 static void good_chain(void)
 {
-	unsigned i, n = 1 + u8() % 6, readable = u8() % (n + 1), direct = u8() % 4;
+	unsigned i, n = 1 + u8() % PIECES, readable = u8() % (n + 1), direct = u8() % 4;
 	struct fake_vq *v = queue(&i);
-	struct fake_buf b[6];
+	struct fake_buf b[PIECES];
 
 	for (unsigned k = 0; k < n; k++) {
 		uint32_t len = 1 + length() % 9000;

@@ -65,6 +65,7 @@ static void check_chain(const struct run *r, const struct vq_chain *c)
 
 	REQUIRE(c->nr_out + c->nr_in >= 1 && c->nr_out + c->nr_in <= r->room);
 	REQUIRE(c->head < r->drv.num);
+	REQUIRE(c->entries >= 1 && c->entries <= r->drv.num);
 	for (unsigned i = 0; i < c->nr_out + c->nr_in; i++) {
 		REQUIRE(c->iov[i].iov_len > 0 && in_guest_memory(&c->iov[i]));
 		*(i < c->nr_out ? &out : &in) += c->iov[i].iov_len;
@@ -94,6 +95,7 @@ static void pop(struct run *r)
 		break;
 	case -ENOBUFS:
 		REQUIRE(c.nr_out + c.nr_in > r->room);
+		REQUIRE(c.nr_out + c.nr_in <= VQ_NUM_MAX * mem.gmem.nr);
 		break;
 	case -EPROTO:
 		REQUIRE(r->q.why != NULL);

@@ -135,10 +135,12 @@ static gpa_t table_fill(struct fake_vq *v, unsigned owner, const struct fake_buf
 {
 	struct vring_desc *d;
 
-	if (n > v->num)
-		die("indirect table longer than the ring");
-	if (v->table[owner] == 0)
-		v->table[owner] = fake_alloc(v->m, 16 * (uint64_t)v->num, 16);
+	if (n > VQ_NUM_MAX)
+		die("indirect table longer than any ring");
+	if (v->table[owner] == 0 || v->room[owner] < n) {
+		v->room[owner] = n > v->num ? u16_of(n) : v->num;
+		v->table[owner] = fake_alloc(v->m, 16 * (uint64_t)v->room[owner], 16);
+	}
 	d = fake_at(v->m, v->table[owner], 16 * (uint64_t)n);
 	for (unsigned i = 0; i < n; i++)
 		desc_set(&d[i], b[i], i + 1 < n ? VRING_DESC_F_NEXT : 0, i + 1);

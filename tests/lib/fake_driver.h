@@ -77,7 +77,8 @@ struct fake_vq {
 	uint16_t free_head, nr_free; /* list of unused descriptors through link[] */
 	uint16_t link[VQ_NUM_MAX];   /* the driver's own copy of next */
 	uint16_t count[VQ_NUM_MAX];  /* by head: descriptors taken, 0 = not outstanding */
-	gpa_t table[VQ_NUM_MAX];     /* by descriptor: its indirect table once it had one */
+	gpa_t table[VQ_NUM_MAX];     /* by descriptor: its indirect table once it had one, ... */
+	uint16_t room[VQ_NUM_MAX];   /* ... and the entries in that */
 };
 
 /* The VIRTIO_F_* mask that was, or will be, accepted decides about the event index. */
@@ -87,7 +88,7 @@ void fake_vq_clear(struct fake_vq *v); /* as new, in the same memory: after a de
 /*
  * Put a request into the available ring; the device sees it at fake_vq_publish(). Readable buffers
  * must come first. Returns the head, or -ENOSPC. _table() places the first @direct buffers in plain
- * descriptors and the rest in one indirect table (at most as many as the ring has entries).
+ * descriptors and the rest in one indirect table, of up to VQ_NUM_MAX entries as with Linux.
  */
 int fake_vq_add(struct fake_vq *v, const struct fake_buf *b, unsigned n);
 int fake_vq_add_table(struct fake_vq *v, const struct fake_buf *b, unsigned n, unsigned direct);

@@ -113,8 +113,9 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=user,mac=00:00:00:00:00:00", "all zero"},
 		{"--net=user,mac=52:54:00:00:00", "an Ethernet address like"},
 		{"--net=user,mtu=67", "a number from 68 to 65535"},
-		{"--net=user,queue-size=100", "a power of two from 2 to 1024"},
-		{"--net=user,queue-size=2048", "a power of two from 2 to 1024"},
+		{"--net=user,queue-size=100", "a power of two from 32 to 1024"},
+		{"--net=user,queue-size=2048", "a power of two from 32 to 1024"},
+		{"--net=user,queue-size=16", "a power of two from 32 to 1024"},
 		{"--net=user,speed=9", "unknown key 'speed', there are: hostfwd"},
 		{"--net=tap,ifname", "needs a value"},
 	};

@@ -186,6 +186,22 @@ static void a_frame_in_more_pieces_than_writev_takes_is_sent(unused void **state
 	assert_int_equal(rig.net->last_iov_n, 2);
 }
 
+/* What Linux does on a short ring: it was declared broken. */
+static void a_frame_of_nineteen_pieces_is_sent_on_a_ring_of_sixteen(unused void **state)
+{
+	for (uint32_t num = 2; num <= 16; num *= 2) {
+		vrig_destroy(&rig);
+		vrig_create(&rig, (struct vrig_options){.vq_size = num});
+		vrig_up(&rig, VRIG_ALL);
+		for (unsigned i = 0; i < 3 * num; i++) {
+			prepare(&zero_hdr, 18 * 80, i);
+			send_cut(NET_HDR_LEN + 18 * 80, NET_HDR_LEN, 80, 0);
+			assert_sent(i, 18 * 80, i);
+		}
+		assert_false(needs_reset());
+	}
+}
+
 static void writable_parts_of_a_tx_chain_are_left_alone(unused void **state)
 {
 	struct fake_buf b[2];
@@ -680,6 +696,7 @@ int main(void)
 		CASE(the_header_may_lie_anywhere),
 		CASE(frames_of_every_size_arrive_as_they_are),
 		CASE(a_frame_in_more_pieces_than_writev_takes_is_sent),
+		CASE(a_frame_of_nineteen_pieces_is_sent_on_a_ring_of_sixteen),
 		CASE(writable_parts_of_a_tx_chain_are_left_alone),
 		CASE(runts_come_back_and_are_not_sent),
 		CASE(a_frame_longer_than_any_packet_is_not_sent),

@@ -182,6 +182,29 @@ static void a_stream_of_frames_uses_every_byte_of_small_chains(unused void **sta
 	assert_int_equal(stats()->rx_dropped, 0);
 }
 
+/* What Linux does on a short ring without MRG_RXBUF: it was declared broken. */
+static void buffers_of_nineteen_pieces_are_filled_on_a_ring_of_sixteen(unused void **state)
+{
+	static const uint64_t accept[] = {NO_MRG, VRIG_ALL};
+
+	for (uint32_t num = 2; num <= 16; num *= 2) {
+		use_ring_of(num);
+		for (unsigned a = 0; a < ARRAY_SIZE(accept); a++) {
+			vnet_rx_up(&x, accept[a]);
+			for (unsigned i = 0; i < num; i++)
+				assert_true(
+					vnet_rx_post_cut(&x, 12 + 18 * 100, NET_HDR_LEN, 100, 0));
+			vnet_rx_go(&x);
+			for (unsigned i = 0; i < num; i++) {
+				vnet_rx_arrive(&x, 18 * 100 - i, i);
+				vnet_rx_expect(&x, 18 * 100 - i, i, 1);
+			}
+			assert_false(needs_reset());
+		}
+	}
+	assert_int_equal(stats()->rx_dropped, 0);
+}
+
 static void readable_pieces_of_a_receive_buffer_are_left_alone(unused void **state)
 {
 	uint8_t before[100];
@@ -280,6 +303,31 @@ static void a_frame_larger_than_the_whole_ring_is_dropped(unused void **state)
 	assert_int_equal(stats()->rx_dropped, 1);
 }
 
+/* It was dropped: eight pieces were taken for eight entries of a ring that has four. */
+static void a_frame_waits_for_more_tables_than_one_that_is_longer_than_the_ring(unused void **state)
+{
+	use_ring_of(4);
+	vnet_rx_up(&x, VRIG_ALL);
+	assert_true(vnet_rx_post_cut(&x, 800, 100, 100, 0));
+	vnet_rx_go(&x);
+	vnet_rx_arrive(&x, 1900, 1);
+	assert_int_equal(stats()->rx_dropped, 0);
+	assert_int_equal(vnet_rx_take(&x), 0);
+	assert_true(vnet_rx_post_cut(&x, 800, 100, 100, 0));
+	assert_true(vnet_rx_post_cut(&x, 800, 100, 100, 0));
+	vnet_rx_go(&x);
+	vnet_rx_expect(&x, 1900, 1, 3);
+	/* With all four entries full there is nothing to wait for. */
+	x.reused = true;
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(vnet_rx_post_cut(&x, 400, 50, 50, 0));
+	vnet_rx_go(&x);
+	vnet_rx_arrive(&x, 1900, 2);
+	assert_int_equal(stats()->rx_dropped, 1);
+	vnet_rx_arrive(&x, 60, 3);
+	vnet_rx_expect(&x, 60, 3, 1);
+}
+
 static void without_mrg_rxbuf_a_frame_that_does_not_fit_is_dropped_not_spread(unused void **state)
 {
 	x.reused = true;
@@ -355,8 +403,9 @@ static void chains_of_one_byte_pieces_work(unused void **state)
 	for (unsigned i = 0; i < 70; i++) /* one table entry each in the ring */
 		assert_true(vnet_rx_post_cut(&x, VQ_NUM_MAX, 1, 1, 0));
 	vnet_rx_go(&x);
-	assert_true(x.rig.n->rx.window.entries <=
-	            2 * VQ_NUM_MAX); /* no farther than one recv() looks */
+	/* No farther than one recv() looks. */
+	assert_true(x.rig.n->rx.window.tail - x.rig.n->rx.window.head <= 2 * VQ_NUM_MAX);
+	assert_int_equal(x.rig.n->rx.window.entries, x.rig.n->rx.window.nr);
 	vnet_rx_arrive(&x, 2000, 2);
 	vnet_rx_expect(&x, 2000, 2, 2);
 	/* More pieces than the window holds: dropped, and the next one is delivered. */
@@ -391,11 +440,13 @@ int main(void)
 		CASE(frames_of_every_size_arrive_as_they_are_in_one_chain),
 		CASE(frames_of_every_size_are_spread_over_odd_chains),
 		CASE(a_stream_of_frames_uses_every_byte_of_small_chains),
+		CASE(buffers_of_nineteen_pieces_are_filled_on_a_ring_of_sixteen),
 		CASE(readable_pieces_of_a_receive_buffer_are_left_alone),
 		CASE(nothing_is_read_before_buffers_are_posted),
 		CASE(frames_wait_for_a_late_refill),
 		CASE(the_rest_of_a_frame_waits_until_the_driver_posts_more),
 		CASE(a_frame_larger_than_the_whole_ring_is_dropped),
+		CASE(a_frame_waits_for_more_tables_than_one_that_is_longer_than_the_ring),
 		CASE(without_mrg_rxbuf_a_frame_that_does_not_fit_is_dropped_not_spread),
 		CASE(a_chain_that_no_frame_fits_comes_back_and_the_queue_moves_on),
 		CASE(with_mrg_rxbuf_a_chain_shorter_than_the_header_cannot_begin_a_frame),

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/lib/ring.h - a split ring between the fake driver and devices/vq.h, for cmocka tests */
+#ifndef DOORBELL_TESTS_RING_H
+#define DOORBELL_TESTS_RING_H
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "devices/vq.h"
+#include "tests/lib/fake_driver.h"
+
+struct ring {
+	struct fake_mem m;
+	struct fake_vq drv;
+	struct vq q;
+	struct iovec iov[32];
+	struct vq_chain c;       /* with iov[] */
+	struct fake_buf out, in; /* 64 bytes each; those of out are 0, 1, ... 63 */
+};
+
+/* For cmocka: *state is a struct ring of 8 entries with INDIRECT_DESC. */
+int ring_setup(void **state);
+int ring_teardown(void **state);
+/* Another ring in the same memory. @features: VIRTIO_RING_F_* masks. */
+void ring_start(struct ring *r, uint32_t num, uint64_t features);
+
+/* Pop, push, publish, reap @n requests that are waiting. */
+void ring_turn_over(struct ring *r, unsigned n);
+/* Offer descriptor 0: the device must see that the rule @why is broken, and go no further. */
+void ring_refuses(struct ring *r, const char *why);
+
+/* Descriptor @i of the ring is @b with these flags, whatever it says about writing. */
+void ring_desc(struct ring *r, unsigned i, struct fake_buf b, unsigned flags, unsigned next);
+/*
+ * @n descriptors of 64 readable bytes, each the next of the one before, in guest memory at an address
+ * that is @align above a multiple of 16.
+ */
+struct fake_buf ring_table(struct ring *r, unsigned n, uint64_t align);
+
+#endif
