@@ -25,9 +25,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 
 pkgs_build="gcc libc6-dev make pkg-config libslirp-dev libfdt-dev libjansson-dev libpcap-dev
-	libseccomp-dev linux-libc-dev"
+	linux-libc-dev"
 pkgs_test="libcmocka-dev clang libclang-rt-14-dev llvm clang-tidy clang-format cppcheck shellcheck
-	tcpdump jq iproute2 util-linux acpica-tools device-tree-compiler man-db"
+	tcpdump jq iproute2 util-linux acpica-tools man-db"
 pkgs_lab="qemu-system-x86 busybox-static cpio kmod lz4 xz-utils iproute2 util-linux tcpdump jq gcc
 	libc6-dev"
 pkgs_kernels="kmod lz4 xz-utils"

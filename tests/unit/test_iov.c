@@ -55,7 +55,8 @@ static void any_range_is_copied_out(unused void **state)
 
 			memset(out, 0xee, sizeof(out));
 			assert_int_equal(iov_read(s.iov, 6, off, out, len), want);
-			assert_memory_equal(out, s.data + off, want);
+			if (want)
+				assert_memory_equal(out, s.data + off, want);
 			assert_int_equal(out[want], 0xee);
 		}
 	}
