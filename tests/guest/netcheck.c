@@ -32,6 +32,7 @@
 #define MAGIC       0x64624e43u
 /* What is out for so long is lost. Long: giving up too early sends more than a window to a slow peer. */
 #define UDP_PATIENCE_MS 10000u
+#define UDP_LATE_MS     3000u
 
 struct options {
 	bool udp, listen, send, recv;
@@ -379,7 +380,7 @@ struct udp {
 	/* our receiving */
 	bool complete; /* END has come */
 	uint32_t got, top, dup, reordered, unreported;
-	uint64_t last_end; /* ms */
+	uint64_t first_end, last_end; /* ms */
 	uint8_t *have;
 	pthread_t thread;
 };
@@ -437,6 +438,18 @@ static void udp_take_data(struct udp *u, const uint8_t *buf, size_t len, uint32_
 	u->unreported++;
 }
 
+/* The peer says END again and again. What is missing may still be on another way: overtaken is not lost. */
+static void udp_take_end(struct udp *u, uint64_t now)
+{
+	if (u->first_end == 0)
+		u->first_end = now;
+	if (u->got < opt.count && now - u->first_end < UDP_LATE_MS)
+		return;
+	u->complete = true;
+	u->last_end = now;
+	udp_say(u, MSG_DONE, opt.count - u->got, u->got);
+}
+
 static void udp_take(struct udp *u, const uint8_t *buf, size_t len)
 {
 	struct msg m;
@@ -464,9 +477,7 @@ static void udp_take(struct udp *u, const uint8_t *buf, size_t len)
 		}
 		return;
 	case MSG_END:
-		u->complete = true;
-		u->last_end = now_ms();
-		udp_say(u, MSG_DONE, opt.count - u->got, u->got);
+		udp_take_end(u, now_ms());
 		return;
 	case MSG_DONE:
 		u->sent = true;
@@ -576,11 +587,20 @@ static void *udp_stream(void *arg)
 	return NULL;
 }
 
+static uint32_t udp_first_lost(const struct udp *u)
+{
+	uint32_t n = 0;
+
+	while (n < opt.count && (u->have[n / 8] & (1u << (n % 8))))
+		n++;
+	return n;
+}
+
 static void udp_judge(const struct udp *u)
 {
 	if (opt.recv && opt.count - u->got > opt.loss)
-		fail("stream %u: %u of %u datagrams lost on the way to us", u->index,
-		     opt.count - u->got, opt.count);
+		fail("stream %u: %u of %u datagrams lost on the way to us, the first is %u",
+		     u->index, opt.count - u->got, opt.count, udp_first_lost(u));
 	if (opt.send && u->peer_lost > opt.loss)
 		fail("stream %u: %u of %u datagrams lost on the way to the peer", u->index,
 		     u->peer_lost, opt.count);
