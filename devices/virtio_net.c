@@ -83,7 +83,6 @@ void net_broken(struct virtio_net *n, struct net_queue *q, int err)
 	const char *why = err == -ENOBUFS ? "a chain of too many pieces" : q->vq->why;
 
 	net_publish(q);
-	n->stats.broken++;
 	virtio_broken(&n->dev, why);
 }
 

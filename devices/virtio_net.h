@@ -73,7 +73,6 @@ struct virtio_net_stats {
 	uint64_t tx_full;   /* turns that ended because the backend was full */
 	uint64_t ctrl_commands, ctrl_errors; /* answered; of these with ERR, or not answerable */
 	uint64_t ctrl_interrupts, ctrl_interrupts_suppressed;
-	uint64_t broken; /* times the driver broke a rule */
 };
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n);
 

@@ -20,9 +20,14 @@ struct net_backend;
  */
 #define NET_RECV_MAX (NET_HDR_LEN + 18u + 65535u)
 
-/* The side that consumes frames. Called on the loop thread, never re-entrantly from inside send() or recv(). */
+/*
+ * The side that consumes frames. Called on the loop thread, never from inside one of the operations
+ * below. A sink call may use all of these, stop() too: that the driver broke a rule comes to light
+ * while its frames are moved. After stop() the backend is silent at once, also about the rest of the
+ * event that it was just telling.
+ */
 struct net_sink {
-	void (*can_recv)(void *arg); /* recv() may have a frame */
+	void (*can_recv)(void *arg); /* recv() may have a frame; again and again while it may */
 	void (*can_send)(void *arg); /* send() may succeed after -EAGAIN */
 	/*
 	 * Peer lost; err is -errno; link is down. Once per start(): a lost backend still starts. With
@@ -39,18 +44,21 @@ struct net_sink {
 struct net_frame_ops {
 	/* @offloads: VIRTIO_NET_F_GUEST_* masks that recv() may use from now on. 0 or -errno. */
 	int (*start)(struct net_backend *b, uint64_t offloads, const struct net_sink *s);
-	void (*stop)(struct net_backend
-	                     *b); /* no sink call after it returns; start() may follow again */
+	/* No sink call after it returns; no-op when stopped. start() may follow again. */
+	void (*stop)(struct net_backend *b);
 	/* Between start and stop: change what recv() may use (virtio 1.2, 5.1.6.5.6). 0 or -errno. */
 	int (*set_offloads)(struct net_backend *b, uint64_t offloads);
 	/*
 	 * Bytes taken, always all of them; -EAGAIN full, can_send follows; any other -errno: this
-	 * frame cannot be sent, drop it and go on. Never partial. @iov is only borrowed.
+	 * frame cannot be sent, drop it and go on. Never partial. @iov is only borrowed. At most
+	 * IOV_MAX pieces here and in recv(), one less when the header shares one with the frame.
 	 */
 	ssize_t (*send)(struct net_backend *b, const struct iovec *iov, unsigned nr);
 	/*
-	 * Bytes stored, header included, num_buffers left 0; 0 nothing now. @iov has room for
-	 * NET_RECV_MAX bytes, so no frame is cut.
+	 * Bytes stored, header included, num_buffers left 0. 0: no frame now, or one that was dropped;
+	 * when there are more can_recv comes again, and bytes may have been written to @iov all the
+	 * same. Never negative: a lost peer is told by gone. @iov has room for NET_RECV_MAX bytes, so
+	 * no frame is cut.
 	 */
 	ssize_t (*recv)(struct net_backend *b, const struct iovec *iov, unsigned nr);
 	/* False: out of guest buffers, stop calling can_recv (and stop polling). Starts true. */

@@ -22,7 +22,10 @@ static void ready(void *arg, uint32_t revents)
 {
 	struct net_port *p = arg;
 
-	/* First what is still to be had: a peer may write and then leave. */
+	/*
+	 * First what is still to be had: a peer may write and then leave. Each call may stop the
+	 * port; what this event had to say besides is of no interest then.
+	 */
 	if ((revents & EPOLLIN) && p->want_recv && !p->err)
 		p->sink.can_recv(p->sink.arg);
 	if ((revents & EPOLLOUT) && p->started && p->want_send) {

@@ -20,6 +20,10 @@ struct counter {
 	{                                                    \
 #member, offsetof(struct vcpu_stats, member) \
 	}
+#define CORE(member)                                         \
+	{                                                    \
+#member, offsetof(struct virtio_dev, member) \
+	}
 #define DEVICE(member)                                             \
 	{                                                          \
 #member, offsetof(struct virtio_net_stats, member) \
@@ -34,6 +38,11 @@ static const struct counter vcpu_counters[] = {
 	VCPU(exits_pio),
 	VCPU(exits_other),
 	VCPU(exits_signal),
+};
+
+static const struct counter core_counters[] = {
+	CORE(interrupts),
+	CORE(broken),
 };
 
 static const struct counter device_counters[] = {
@@ -60,7 +69,6 @@ static const struct counter device_counters[] = {
 	DEVICE(ctrl_errors),
 	DEVICE(ctrl_interrupts),
 	DEVICE(ctrl_interrupts_suppressed),
-	DEVICE(broken),
 };
 
 static const struct counter backend_counters[] = {
@@ -69,10 +77,8 @@ static const struct counter backend_counters[] = {
 	BACKEND(send_errors),   BACKEND(recv_dropped),  BACKEND(bytes_copied),
 };
 
-static json_t *object_of(const struct counter *c, size_t nr, const void *base)
+static void add_counters(json_t *o, const struct counter *c, size_t nr, const void *base)
 {
-	json_t *o = json_object();
-
 	for (size_t i = 0; i < nr; i++) {
 		const uint64_t *at = (const void *)((const char *)base + c[i].offset);
 
@@ -81,6 +87,13 @@ static json_t *object_of(const struct counter *c, size_t nr, const void *base)
 			o, c[i].name,
 			json_integer((json_int_t)__atomic_load_n(at, __ATOMIC_RELAXED)));
 	}
+}
+
+static json_t *object_of(const struct counter *c, size_t nr, const void *base)
+{
+	json_t *o = json_object();
+
+	add_counters(o, c, nr, base);
 	return o;
 }
 
@@ -91,13 +104,13 @@ json_t *stats_of_vcpu(const struct vcpu *v)
 
 json_t *stats_of_nic(const struct nic *n)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", n->cfg->name, "kind",
+	json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "name", n->cfg->name, "kind",
 	                      n->backend->kind, "label", n->backend->label, "loop_wakeups",
-	                      (json_int_t)loop_wakeups(n->loop), "interrupts",
-	                      (json_int_t)virtio_net_dev(n->net)->interrupts);
+	                      (json_int_t)loop_wakeups(n->loop));
 
 	if (!o)
 		return NULL;
+	add_counters(o, core_counters, ARRAY_SIZE(core_counters), virtio_net_dev(n->net));
 	json_object_set_new(
 		o, "device",
 		object_of(device_counters, ARRAY_SIZE(device_counters), virtio_net_stats(n->net)));

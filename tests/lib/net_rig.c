@@ -66,9 +66,27 @@ static unsigned make_room(uint8_t *buf, unsigned pieces, struct iovec *iov)
 	return pieces + 1;
 }
 
-static void sink_can_recv(void *arg)
+/* One more call of a kind that *nr counts. */
+static void called(struct rig *r, unsigned *nr)
 {
-	struct rig *r = arg;
+	pthread_mutex_lock(&r->lock);
+	++*nr;
+	if (r->in_call)
+		r->nr_reentered++;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void stop_here(struct rig *r)
+{
+	r->stop_in = RIG_NONE;
+	r->b->frame->stop(r->b);
+	called(r, &r->nr_stopped);
+}
+
+/* Until there are none, or @budget (not 0) of them. */
+static void take_frames(struct rig *r, unsigned budget)
+{
 	struct iovec iov[MAX_PIECES + 1];
 	uint8_t *buf = malloc(NET_RECV_MAX + 1);
 	unsigned taken = 0;
@@ -76,12 +94,7 @@ static void sink_can_recv(void *arg)
 	ssize_t len;
 
 	must(buf, "out of memory");
-	pthread_mutex_lock(&r->lock);
-	r->nr_can_recv++;
-	if (r->in_call)
-		r->nr_reentered++;
-	pthread_mutex_unlock(&r->lock);
-	while (!r->budget || taken < r->budget) {
+	while (!budget || taken < budget) {
 		memset(buf, 0xa5, NET_HDR_LEN);
 		buf[NET_RECV_MAX] = 0x5a;
 		r->in_call = true;
@@ -99,32 +112,36 @@ static void sink_can_recv(void *arg)
 		pthread_mutex_unlock(&r->lock);
 	}
 	free(buf);
-	pthread_cond_broadcast(&r->changed);
+}
+
+static void sink_can_recv(void *arg)
+{
+	struct rig *r = arg;
+	const bool stop = r->stop_in == RIG_CAN_RECV;
+
+	called(r, &r->nr_can_recv);
+	take_frames(r, stop ? 1 : r->budget);
+	if (stop)
+		stop_here(r);
 }
 
 static void sink_can_send(void *arg)
 {
 	struct rig *r = arg;
 
-	pthread_mutex_lock(&r->lock);
-	r->nr_can_send++;
-	if (r->in_call)
-		r->nr_reentered++;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	called(r, &r->nr_can_send);
+	if (r->stop_in == RIG_CAN_SEND)
+		stop_here(r);
 }
 
 static void sink_gone(void *arg, int err)
 {
 	struct rig *r = arg;
 
-	pthread_mutex_lock(&r->lock);
-	r->nr_gone++;
 	r->gone_err = err;
-	if (r->in_call)
-		r->nr_reentered++;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
+	called(r, &r->nr_gone);
+	if (r->stop_in == RIG_GONE)
+		stop_here(r);
 }
 
 /* ---- set-up */
@@ -312,6 +329,11 @@ bool rig_wait_can_send(struct rig *r, unsigned nr)
 bool rig_wait_gone(struct rig *r)
 {
 	return wait_for(r, &r->nr_gone, 1);
+}
+
+bool rig_wait_stopped(struct rig *r, unsigned nr)
+{
+	return wait_for(r, &r->nr_stopped, nr);
 }
 
 const struct rig_frame *

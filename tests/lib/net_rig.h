@@ -34,13 +34,16 @@ struct rig {
 	/* Under lock. */
 	struct rig_frame got[RIG_FRAMES]; /* oldest first */
 	unsigned nr_got;
-	unsigned nr_can_recv, nr_can_send, nr_gone, nr_reentered;
+	unsigned nr_can_recv, nr_can_send, nr_gone, nr_reentered, nr_stopped;
 	int gone_err;
 	bool partial; /* a frame did not come whole (its header was not written) */
 
 	/* What can_recv does; set before rig_start(). */
 	unsigned budget; /* frames per call; 0: until there are none */
 	unsigned pieces; /* 0 or 1: one buffer; else header apart and the rest in so many */
+
+	/* The next call of this kind stops the backend, can_recv after one frame. Once. */
+	enum rig_call { RIG_NONE, RIG_CAN_RECV, RIG_CAN_SEND, RIG_GONE } stop_in;
 
 	bool in_call; /* loop thread only */
 };
@@ -63,6 +66,7 @@ void rig_settle(struct rig *r);
 bool rig_wait_frames(struct rig *r, unsigned nr); /* at least so many received since rig_forget() */
 bool rig_wait_can_send(struct rig *r, unsigned nr);
 bool rig_wait_gone(struct rig *r);
+bool rig_wait_stopped(struct rig *r, unsigned nr); /* by stop_in */
 /*
  * Is there a frame that @match says yes to, among those received? Waits for one. The answer is valid
  * until rig_forget().

@@ -354,31 +354,107 @@ static void stop_twice_is_once(struct side *s)
 	rig_stop(&s->rig);
 }
 
+/* Send frames from number @sent on until no more is taken. Their number then. */
+static unsigned fill(struct side *s, unsigned sent)
+{
+	uint8_t f[2048];
+	ssize_t ret = 0;
+
+	while (sent < 100000) {
+		make_frame(f, length_of(sent), sent);
+		ret = rig_send(&s->rig, NULL, f, length_of(sent));
+		if (ret < 0)
+			break;
+		sent++;
+	}
+	assert_int_equal(ret, -EAGAIN);
+	return sent;
+}
+
+/* Read frames [read, sent) outside. */
+static void drain(struct side *s, unsigned read, unsigned sent)
+{
+	uint8_t got[2048];
+
+	for (; read < sent; read++) {
+		struct want w = {read, length_of(read)};
+
+		assert_true(is_frame(got, s->impl->outside(s, got, sizeof(got)), &w));
+	}
+}
+
+/* As a device does that finds a broken rule while it moves frames. */
+static void sink_stops_the_backend_when_there_are_frames(struct side *s)
+{
+	unsigned calls;
+
+	for (unsigned i = 1; i <= 5; i++) {
+		s->rig.stop_in = RIG_CAN_RECV;
+		assert_int_equal(rig_start(&s->rig, 0), 0);
+		for (unsigned k = 0; k < 3 && (k == 0 || s->impl->to_guest); k++)
+			provoke(s, k);
+		assert_true(rig_wait_stopped(&s->rig, i));
+		calls = read_locked(&s->rig, &s->rig.nr_can_recv);
+		if (s->impl->to_guest)
+			provoke(s, 3);
+		rig_settle(&s->rig);
+		assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_recv), calls);
+	}
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	provoke(s, 9);
+	assert_true(came(s, 9));
+}
+
+static void sink_stops_the_backend_when_there_is_room(struct side *s)
+{
+	unsigned sent;
+
+	if (!s->impl->fills)
+		return;
+	s->rig.stop_in = RIG_CAN_SEND;
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	sent = fill(s, 0);
+	drain(s, 0, sent);
+	assert_true(rig_wait_stopped(&s->rig, 1));
+	provoke(s, 1);
+	rig_settle(&s->rig);
+	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_send), 1);
+	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_recv), 0);
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	assert_true(came(s, 1));
+}
+
+static void nobody_hears_of_room_who_stopped_at_a_frame(struct side *s)
+{
+	unsigned sent;
+
+	if (!s->impl->fills)
+		return;
+	s->rig.stop_in = RIG_CAN_RECV;
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	sent = fill(s, 0);
+	provoke(s, 1);
+	drain(s, 0, sent);
+	rig_run(&s->rig); /* one event: a frame, and room */
+	assert_true(rig_wait_stopped(&s->rig, 1));
+	rig_settle(&s->rig);
+	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_send), 0);
+}
+
 static void full_backend_says_when_there_is_room(struct side *s)
 {
-	uint8_t f[2048], got[2048];
-	unsigned sent = 0, read = 0;
-	ssize_t ret = 0;
+	unsigned sent = 0;
 
 	if (!s->impl->fills)
 		return;
 	assert_int_equal(rig_start(&s->rig, 0), 0);
 	for (unsigned round = 1; round <= 3; round++) {
-		while (sent < 100000) {
-			make_frame(f, length_of(sent), sent);
-			ret = rig_send(&s->rig, NULL, f, length_of(sent));
-			if (ret < 0)
-				break;
-			sent++;
-		}
-		assert_int_equal(ret, -EAGAIN);
+		const unsigned read = sent;
+
+		sent = fill(s, sent);
 		rig_settle(&s->rig);
 		assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_send), round - 1);
-		for (; read < sent; read++) {
-			struct want w = {read, length_of(read)};
-
-			assert_true(is_frame(got, s->impl->outside(s, got, sizeof(got)), &w));
-		}
+		drain(s, read, sent);
 		assert_true(rig_wait_can_send(&s->rig, round));
 		/* Once per -EAGAIN, not for as long as there is room. */
 		rig_settle(&s->rig);
@@ -475,6 +551,36 @@ static void peer_lost_while_muted_is_told_when_unmuted(struct side *s)
 	assert_true(loop_wakeups(s->rig.loop) - wakeups <= 8);
 }
 
+static void sink_stops_the_backend_when_the_peer_is_lost(struct side *s)
+{
+	if (!s->impl->leave)
+		return;
+	s->rig.stop_in = RIG_GONE;
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	s->impl->leave(s);
+	assert_true(rig_wait_stopped(&s->rig, 1));
+	rig_settle(&s->rig);
+	assert_int_equal(read_locked(&s->rig, &s->rig.nr_gone), 1);
+	s->rig.nr_gone = 0;
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	assert_true(rig_wait_gone(&s->rig));
+}
+
+static void nobody_hears_of_a_lost_peer_who_stopped_at_its_last_words(struct side *s)
+{
+	if (!s->impl->leave || !s->impl->fills)
+		return; /* the queue of a TAP dies with it */
+	provoke(s, 1);
+	s->impl->leave(s);
+	s->rig.stop_in = RIG_CAN_RECV;
+	assert_int_equal(rig_start(&s->rig, 0), 0); /* one event: a frame, and the end */
+	assert_true(rig_wait_stopped(&s->rig, 1));
+	rig_settle(&s->rig);
+	assert_int_equal(read_locked(&s->rig, &s->rig.nr_gone), 0);
+	assert_int_equal(rig_start(&s->rig, 0), 0);
+	assert_true(rig_wait_gone(&s->rig));
+}
+
 static void last_words_of_a_peer_are_heard(struct side *s)
 {
 	if (!s->impl->leave || !s->impl->fills)
@@ -546,14 +652,19 @@ static const struct one_case cases[] = {
 	CASE(start_wants_to_receive_again),
 	CASE(nobody_is_called_after_stop),
 	CASE(stop_twice_is_once),
+	CASE(sink_stops_the_backend_when_there_are_frames),
+	CASE(sink_stops_the_backend_when_there_is_room),
 	CASE(full_backend_says_when_there_is_room),
 	CASE(largest_frame_arrives),
 	CASE(header_without_a_frame_is_refused),
 	CASE(offloads_follow_the_guest),
 	CASE(lost_peer_is_told_once_per_start),
 	CASE(peer_lost_while_muted_is_told_when_unmuted),
+	CASE(sink_stops_the_backend_when_the_peer_is_lost),
+	CASE(nobody_hears_of_a_lost_peer_who_stopped_at_its_last_words),
 	CASE(last_words_of_a_peer_are_heard),
 	CASE(destroy_needs_no_stop),
+	STILL(nobody_hears_of_room_who_stopped_at_a_frame),
 	STILL(creating_and_destroying_leaks_no_descriptor),
 };
 

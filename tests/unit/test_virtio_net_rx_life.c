@@ -381,7 +381,7 @@ static void a_broken_ring_needs_a_reset(unused void **state)
 	fake_vq_raw_head(&x.rig.vq[NET_RX], 999);
 	vnet_rx_go(&x);
 	assert_true(needs_reset());
-	assert_int_equal(stats()->broken, 1);
+	assert_int_equal(x.rig.dev.core->broken, 1);
 	assert_false(x.rig.net->started);
 	vnet_rx_up(&x, VRIG_ALL);
 	vnet_rx_post(&x, 2048);
