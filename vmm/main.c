@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vmm/main.c - doorbell COMMAND ...: the command table, and the only exit() */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/log.h"
@@ -51,10 +53,23 @@ static const struct command *command_of(const char *word)
 	return NULL;
 }
 
+/* Closed at birth, they would be given to a TAP or a capture, and messages would go there. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	open_standard_descriptors();
 	if (argc < 2) {
 		log_error("no command given, there are: run, ctl, doctor, version, help");
 		exit(EXIT_USAGE);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vmm/core/log.h"
+#include "vmm/core/loop.h"
 
 /* Takes a thread out of KVM_RUN; nothing else in the process uses it. */
 #define SIG_KICK SIGRTMIN
@@ -153,6 +154,7 @@ static void *vcpu_main(void *arg)
 int vcpu_start(struct vcpu *v)
 {
 	const struct sigaction sa = {.sa_handler = on_kick}; /* no SA_RESTART: KVM_RUN must end */
+	pthread_attr_t attr;
 	sigset_t mask, old;
 	char name[16];
 	int err;
@@ -162,7 +164,10 @@ int vcpu_start(struct vcpu *v)
 	sigfillset(&mask);
 	sigdelset(&mask, SIG_KICK);
 	pthread_sigmask(SIG_SETMASK, &mask, &old);
-	err = pthread_create(&v->thread, NULL, vcpu_main, v);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, LOOP_STACK);
+	err = pthread_create(&v->thread, &attr, vcpu_main, v);
+	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return -err;

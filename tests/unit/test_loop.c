@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
@@ -115,6 +117,37 @@ static void muted_watch_is_silent(void **state)
 	assert_int_equal(loop_run(*state), 0);
 	assert_int_equal(a.calls, 0);
 	unwatch(&a);
+	unwatch(&b);
+}
+
+static void hung_up(void *arg, uint32_t revents)
+{
+	unsigned *calls = arg;
+
+	(void)revents;
+	++*calls;
+}
+
+/* epoll tells of a hang-up also who did not ask: the loop span. */
+static void muted_watch_is_silent_when_the_other_side_hangs_up(void **state)
+{
+	struct watched b = {.then = stop_me};
+	unsigned calls = 0;
+	struct loop_fd w = {.events = 0, .fn = hung_up, .arg = &calls};
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	w.fd = fds[0];
+	assert_int_equal(loop_add(*state, &w), 0);
+	fd_close(&fds[1]);
+	watch(&b, *state);
+	fd_event_set(b.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(calls, 0);
+	assert_int_equal(loop_set(&w, EPOLLIN), 0);
+	assert_int_equal(loop_set(&w, 0), 0);
+	loop_del(&w);
+	fd_close(&fds[0]);
 	unwatch(&b);
 }
 
@@ -267,6 +300,7 @@ int main(void)
 		CASE(event_is_dispatched_and_stop_ends),
 		CASE(watch_removed_in_the_same_batch_is_not_called),
 		CASE(muted_watch_is_silent),
+		CASE(muted_watch_is_silent_when_the_other_side_hangs_up),
 		CASE(timer_fires_once_per_arming),
 		CASE(timer_that_was_switched_off_is_silent),
 		CASE(calls_of_many_threads_are_serialised),

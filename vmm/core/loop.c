@@ -90,26 +90,34 @@ void loop_destroy(struct loop *l)
 	free(l);
 }
 
-int loop_add(struct loop *l, struct loop_fd *w)
-{
-	struct epoll_event ev = {.events = w->events, .data.ptr = w};
-
-	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)
-		return -errno;
-	w->loop = l;
-	return 0;
-}
-
-int loop_set(struct loop_fd *w, uint32_t events)
+static int tell_epoll(const struct loop *l, int op, struct loop_fd *w, uint32_t events)
 {
 	struct epoll_event ev = {.events = events, .data.ptr = w};
 
+	return epoll_ctl(l->epoll_fd, op, w->fd, &ev) < 0 ? -errno : 0;
+}
+
+int loop_add(struct loop *l, struct loop_fd *w)
+{
+	int ret = w->events ? tell_epoll(l, EPOLL_CTL_ADD, w, w->events) : 0;
+
+	if (ret == 0)
+		w->loop = l;
+	return ret;
+}
+
+/* epoll reports EPOLLERR and EPOLLHUP whatever it is asked for: muted means not in its set. */
+int loop_set(struct loop_fd *w, uint32_t events)
+{
+	int op = !w->events ? EPOLL_CTL_ADD : !events ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+	int ret;
+
 	if (w->events == events)
 		return 0;
-	if (epoll_ctl(w->loop->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) < 0)
-		return -errno;
-	w->events = events;
-	return 0;
+	ret = tell_epoll(w->loop, op, w, events);
+	if (ret == 0)
+		w->events = events;
+	return ret;
 }
 
 void loop_del(struct loop_fd *w)
@@ -118,7 +126,8 @@ void loop_del(struct loop_fd *w)
 
 	if (!l)
 		return;
-	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	if (w->events)
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
 	for (int i = l->batch_at; i < l->batch_nr; i++)
 		if (l->batch[i].data.ptr == w)
 			l->batch[i].events = 0;
@@ -312,14 +321,18 @@ static void *thread_main(void *arg)
 
 int loop_thread_start(struct loop *l, const char *name)
 {
+	pthread_attr_t attr;
 	sigset_t all, old;
 	int err;
 
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, LOOP_STACK);
 	/* Signals are the main thread's business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	l->running = true; /* calls that come before the thread is up wait for it */
-	err = pthread_create(&l->thread, NULL, thread_main, l);
+	err = pthread_create(&l->thread, &attr, thread_main, l);
+	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
 		l->running = false;
