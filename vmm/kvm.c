@@ -63,7 +63,8 @@ int kvm_open(struct kvm *k)
 		goto fail;
 	}
 	k->run_bytes = (uint32_t)ret;
-	max = kvm_capability(k, KVM_CAP_NR_VCPUS);
+	/* Not KVM_CAP_NR_VCPUS: that is how many this host has, and more work as well. */
+	max = kvm_capability(k, KVM_CAP_MAX_VCPUS);
 	k->max_vcpus =
 		max > 0 ? (unsigned)max : 4; /* kernel: Documentation/virt/kvm/api.rst, 4.7 */
 	return 0;
