@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and eight functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and nine functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -14,8 +14,15 @@
 #include "vmm/core/gmem.h"
 #include "vmm/kvm.h"
 
+struct bus;
 struct kvm_run;
 struct cmdline;
+
+/* Who has the interrupt controller that devices are wired to. */
+enum irqchip {
+	IRQCHIP_KERNEL, /* KVM */
+	IRQCHIP_SPLIT,  /* doorbell; KVM has what belongs to each CPU */
+};
 
 /* Where a platform device is on this CPU. base 0: this CPU has none. */
 struct arch_place {
@@ -38,7 +45,9 @@ struct arch_desc {
 	struct arch_place debug_exit; /* one byte: the guest's verdict */
 	enum announce default_announce;
 	unsigned announce_mask; /* 1 << enum announce that this CPU supports */
-	const char *console;    /* what to put on a Linux command line: "console=ttyS0" */
+	enum irqchip default_irqchip;
+	unsigned irqchip_mask; /* 1 << enum irqchip that this CPU supports */
+	const char *console;   /* what to put on a Linux command line: "console=ttyS0" */
 };
 
 extern const struct arch_desc arch_desc;
@@ -46,8 +55,19 @@ extern const struct arch_desc arch_desc;
 /* RAM of @bytes as ranges around this CPU's holes. Number of ranges (>= 1). */
 unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]);
 
-/* After memory slots, before vCPUs: interrupt controller and what else a VM of this CPU has. 0 or -errno, logged. */
-int arch_vm_init(struct kvm *k, unsigned nr_cpus);
+struct arch_vm_config {
+	unsigned nr_cpus;
+	enum irqchip irqchip;
+	struct bus *mmio; /* gets what this CPU's part of the machine has there; outlives the VM */
+};
+
+/*
+ * After memory slots, before vCPUs: interrupt controller and what else a VM of this CPU has. 0 or
+ * -errno, logged; arch_vm_free() in both cases.
+ */
+int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg);
+void arch_vm_free(
+	struct kvm *k); /* no vCPU and no device runs; a VM without arch_vm_init() is fine */
 /*
  * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
  * all, because asking KVM what this host's CPU can do is slow and has one answer. 0 or -errno, logged.
@@ -87,7 +107,8 @@ enum arch_exit {
 	ARCH_EXIT_RESET,    /* guest asked for a reboot */
 	ARCH_EXIT_DEAD,     /* triple fault, internal error, entry failure: *why says which */
 };
-enum arch_exit arch_handle_exit(int vcpu_fd, const struct kvm_run *run, char *why, size_t why_size);
+enum arch_exit arch_handle_exit(const struct kvm *k, const struct kvm_run *run, char *why,
+                                size_t why_size);
 
 /* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);

@@ -23,6 +23,9 @@ static const char *const announce_names[] = {
 	NULL,
 };
 
+static const char *const irqchip_names[] = {
+	[IRQCHIP_KERNEL] = "kernel", [IRQCHIP_SPLIT] = "split", NULL};
+
 static const char *const on_reboot_names[] = {
 	[ON_REBOOT_EXIT] = "exit", [ON_REBOOT_RESTART] = "restart", NULL};
 
@@ -246,6 +249,12 @@ static const struct opt_def run_options[] = {
          .choices = announce_names,
          .arg = "acpi|cmdline|fdt|none",
          .help = "how the guest is told of virtio-mmio devices (default: acpi on x86_64)"},
+	{.name = "irqchip",
+         .type = OPT_CHOICE,
+         .offset = CFG(irqchip),
+         .choices = irqchip_names,
+         .arg = "split|kernel",
+         .help = "whose the I/O-APIC is: doorbell's or KVM's (default: kernel)"},
 	{.name = "print-machine",
          .type = OPT_BOOL,
          .offset = CFG(print_machine),
@@ -300,6 +309,11 @@ static int check(struct vm_config *cfg)
 		          arch_desc.name);
 		return -EINVAL;
 	}
+	if (!(arch_desc.irqchip_mask & 1u << cfg->irqchip)) {
+		log_error("--irqchip %s is not possible on %s", irqchip_names[cfg->irqchip],
+		          arch_desc.name);
+		return -EINVAL;
+	}
 	if (cfg->nr_nics == 0 && !cfg->no_nic)
 		return add_nic(cfg, "user");
 	return 0;
@@ -314,6 +328,7 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 		.ram_bytes = MIB(512),
 		.nr_cpus = 1,
 		.announce = arch_desc.default_announce,
+		.irqchip = arch_desc.default_irqchip,
 	};
 	words = opt_parse_argv(&group, 1, argc, argv);
 	if (words < 0)

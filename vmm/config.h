@@ -15,6 +15,7 @@
 #define VM_MAX_CPUS 64u
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
+
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 
 struct nic_config {
@@ -40,6 +41,7 @@ struct vm_config {
 	enum console_kind console;
 	const char *console_path; /* with CONSOLE_FILE; borrowed from argv */
 	unsigned announce;        /* enum announce */
+	unsigned irqchip;         /* enum irqchip */
 	bool print_machine;
 	uint64_t timeout_s;   /* 0: none */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, over all lives of the guest; 0: none */

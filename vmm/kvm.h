@@ -8,6 +8,7 @@
 
 #include "vmm/core/gmem.h"
 
+struct arch_irqchip;
 struct kvm_run;
 
 struct kvm {
@@ -15,6 +16,7 @@ struct kvm {
 	int vm_fd;
 	uint32_t run_bytes; /* size of a vCPU's shared page(s) */
 	unsigned max_vcpus;
+	struct arch_irqchip *irqchip; /* arch/<cpu>/'s, or NULL: arch_vm_init() */
 };
 
 /*

@@ -34,6 +34,7 @@ static void kernel_alone_gets_good_defaults(void **state)
 	assert_string_equal(cfg.nic[0].name, "net0");
 	assert_int_equal(cfg.nic[0].queue_size, 256);
 	assert_int_equal(cfg.announce, arch_desc.default_announce);
+	assert_int_equal(cfg.irqchip, arch_desc.default_irqchip);
 	assert_int_equal(cfg.console, CONSOLE_STDIO);
 	assert_int_equal(cfg.on_reboot, ON_REBOOT_EXIT);
 	config_free(&cfg);
@@ -104,6 +105,7 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--console=file", "stdio, none, file=PATH"},
 		{"--console=file=", "stdio, none, file=PATH"},
 		{"--announce=mptable", "acpi, cmdline, fdt, none"},
+		{"--irqchip=pic", "kernel, split"},
 		{"--on-reboot=halt", "exit, restart"},
 		{"--timeout=0", "a number from 1"},
 		{"--net=wifi", "unknown kind 'wifi', there are: user, tap"},
