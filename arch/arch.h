@@ -66,14 +66,17 @@ struct arch_vm_config {
  * -errno, logged; arch_vm_free() in both cases.
  */
 int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg);
-void arch_vm_free(
-	struct kvm *k); /* no vCPU and no device runs; a VM without arch_vm_init() is fine */
+/* No vCPU and no device runs. A VM without arch_vm_init() is fine. */
+void arch_vm_free(struct kvm *k);
 /*
  * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
  * all, because asking KVM what this host's CPU can do is slow and has one answer. 0 or -errno, logged.
  */
 int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus);
-/* Drive wire @gsi of the interrupt controller. Any thread. */
+/*
+ * Drive wire @gsi of the interrupt controller. Any thread. An irqfd on it (kvm_irqfd()) sends what an
+ * edge of the wire would send, and may be assigned before the guest has programmed anything.
+ */
 void arch_irq_set(const struct kvm *k, unsigned gsi, bool level);
 
 /* How the first CPU begins; filled by arch_boot(), used by arch_vcpu_start(). Each CPU reads its part. */

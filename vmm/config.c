@@ -26,6 +26,9 @@ static const char *const announce_names[] = {
 static const char *const irqchip_names[] = {
 	[IRQCHIP_KERNEL] = "kernel", [IRQCHIP_SPLIT] = "split", NULL};
 
+static const char *const nic_irq_names[] = {
+	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", NULL};
+
 static const char *const on_reboot_names[] = {
 	[ON_REBOOT_EXIT] = "exit", [ON_REBOOT_RESTART] = "restart", NULL};
 
@@ -87,6 +90,12 @@ static const struct opt_def nic_keys[] = {
          .parse = parse_queue_size,
          .arg = "ENTRIES",
          .help = "of the rx and tx rings, a power of two from 32 to 1024 (default: 256)"},
+	{.name = "irq",
+         .type = OPT_CHOICE,
+         .offset = NIC(irq),
+         .choices = nic_irq_names,
+         .arg = "irqfd|ioctl",
+         .help = "how its interrupt reaches KVM (default: ioctl)"},
 	{.name = "pcap",
          .type = OPT_STRING,
          .offset = NIC(pcap),

@@ -15,6 +15,7 @@
 #define VM_MAX_CPUS 64u
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
+enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD }; /* how its interrupt reaches KVM */
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 
@@ -26,6 +27,7 @@ struct nic_config {
 	bool has_mac;
 	uint64_t mtu; /* 0: not told to the guest */
 	uint64_t queue_size;
+	unsigned irq;         /* enum nic_irq */
 	const char *pcap;     /* path or NULL; owned: config_free() */
 	const char *features; /* text or NULL; owned: config_free() */
 };

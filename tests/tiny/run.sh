@@ -241,11 +241,13 @@ t_io_apic_delivers_levels_until_they_end() {
 }
 
 t_network_interrupts_arrive() {
-	local chip
+	local chip irq
 
 	for chip in kernel split; do
-		run --net user --irqchip "$chip" --append pingirq --timeout 30 "$guest"
-		with "--irqchip $chip" is_quiet_success || return
+		for irq in ioctl irqfd; do
+			run --net "user,irq=$irq" --irqchip "$chip" --append pingirq --timeout 30 "$guest"
+			with "--irqchip $chip, irq=$irq" is_quiet_success || return
+		done
 	done
 }
 
