@@ -44,10 +44,10 @@ struct arch_desc {
 	struct arch_place i8042;      /* reset request of old kernels */
 	struct arch_place debug_exit; /* one byte: the guest's verdict */
 	enum announce default_announce;
-	unsigned announce_mask; /* 1 << enum announce that this CPU supports */
-	enum irqchip default_irqchip;
-	unsigned irqchip_mask; /* 1 << enum irqchip that this CPU supports */
-	const char *console;   /* what to put on a Linux command line: "console=ttyS0" */
+	unsigned announce_mask;       /* 1 << enum announce that this CPU supports */
+	enum irqchip default_irqchip; /* with the default announce; with others the kernel's */
+	unsigned irqchip_mask;        /* 1 << enum irqchip that this CPU supports */
+	const char *console;          /* what to put on a Linux command line: "console=ttyS0" */
 };
 
 extern const struct arch_desc arch_desc;

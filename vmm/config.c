@@ -11,6 +11,8 @@
 #include "net/mac.h"
 #include "vmm/core/log.h"
 
+#define IRQCHIP_NOT_GIVEN UINT32_MAX
+
 #define RAM_MIN     MIB(2)
 #define RAM_MAX     GIB(512)
 #define TIMEOUT_MAX (UINT64_C(365) * 86400)
@@ -263,7 +265,8 @@ static const struct opt_def run_options[] = {
          .offset = CFG(irqchip),
          .choices = irqchip_names,
          .arg = "split|kernel",
-         .help = "whose the I/O-APIC is: doorbell's or KVM's (default: kernel)"},
+         .help = "whose the I/O-APIC is: doorbell's or KVM's (default: split with --announce "
+                 "acpi)"},
 	{.name = "print-machine",
          .type = OPT_BOOL,
          .offset = CFG(print_machine),
@@ -318,6 +321,11 @@ static int check(struct vm_config *cfg)
 		          arch_desc.name);
 		return -EINVAL;
 	}
+	/* A guest that is not told by ACPI that there is no PIC may look for one. */
+	if (cfg->irqchip == IRQCHIP_NOT_GIVEN)
+		cfg->irqchip = cfg->announce == arch_desc.default_announce
+		                       ? arch_desc.default_irqchip
+		                       : IRQCHIP_KERNEL;
 	if (!(arch_desc.irqchip_mask & 1u << cfg->irqchip)) {
 		log_error("--irqchip %s is not possible on %s", irqchip_names[cfg->irqchip],
 		          arch_desc.name);
@@ -337,7 +345,7 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 		.ram_bytes = MIB(512),
 		.nr_cpus = 1,
 		.announce = arch_desc.default_announce,
-		.irqchip = arch_desc.default_irqchip,
+		.irqchip = IRQCHIP_NOT_GIVEN,
 	};
 	words = opt_parse_argv(&group, 1, argc, argv);
 	if (words < 0)

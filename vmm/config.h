@@ -43,7 +43,7 @@ struct vm_config {
 	enum console_kind console;
 	const char *console_path; /* with CONSOLE_FILE; borrowed from argv */
 	unsigned announce;        /* enum announce */
-	unsigned irqchip;         /* enum irqchip */
+	unsigned irqchip;         /* enum irqchip, whose default depends on announce */
 	bool print_machine;
 	uint64_t timeout_s;   /* 0: none */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, over all lives of the guest; 0: none */

@@ -22,7 +22,7 @@ const struct arch_desc arch_desc = {
 	.default_announce = ANNOUNCE_ACPI,
 	.announce_mask = 1u << ANNOUNCE_ACPI | 1u << ANNOUNCE_CMDLINE | 1u << ANNOUNCE_FDT |
                          1u << ANNOUNCE_NONE,
-	.default_irqchip = IRQCHIP_KERNEL,
+	.default_irqchip = IRQCHIP_SPLIT,
 	.irqchip_mask = 1u << IRQCHIP_KERNEL | 1u << IRQCHIP_SPLIT,
 	.console = "console=ttyS0",
 };

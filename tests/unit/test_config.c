@@ -65,7 +65,7 @@ static void nics_are_numbered_and_have_addresses_of_their_own(void **state)
 static void interrupts_take_the_way_that_was_chosen(void **state)
 {
 	char a[] = "--irqchip=split", b[] = "--net=user,irq=irqfd", c[] = "--net=user",
-	     d[] = "--irqchip=kernel";
+	     d[] = "--irqchip=kernel", e[] = "--announce=cmdline";
 	struct vm_config cfg;
 
 	(void)state;
@@ -76,6 +76,12 @@ static void interrupts_take_the_way_that_was_chosen(void **state)
 	config_free(&cfg);
 	assert_int_equal(PARSE(&cfg, d, k), 0);
 	assert_int_equal(cfg.irqchip, IRQCHIP_KERNEL);
+	config_free(&cfg);
+	assert_int_equal(PARSE(&cfg, e, k), 0);
+	assert_int_equal(cfg.irqchip, IRQCHIP_KERNEL);
+	config_free(&cfg);
+	assert_int_equal(PARSE(&cfg, a, e, k), 0);
+	assert_int_equal(cfg.irqchip, IRQCHIP_SPLIT);
 	config_free(&cfg);
 }
 
