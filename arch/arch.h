@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and eight functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and nine functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -14,8 +14,15 @@
 #include "vmm/core/gmem.h"
 #include "vmm/kvm.h"
 
+struct bus;
 struct kvm_run;
 struct cmdline;
+
+/* Who has the interrupt controller that devices are wired to. */
+enum irqchip {
+	IRQCHIP_KERNEL, /* KVM */
+	IRQCHIP_SPLIT,  /* doorbell; KVM has what belongs to each CPU */
+};
 
 /* Where a platform device is on this CPU. base 0: this CPU has none. */
 struct arch_place {
@@ -37,8 +44,10 @@ struct arch_desc {
 	struct arch_place i8042;      /* reset request of old kernels */
 	struct arch_place debug_exit; /* one byte: the guest's verdict */
 	enum announce default_announce;
-	unsigned announce_mask; /* 1 << enum announce that this CPU supports */
-	const char *console;    /* what to put on a Linux command line: "console=ttyS0" */
+	unsigned announce_mask;       /* 1 << enum announce that this CPU supports */
+	enum irqchip default_irqchip; /* with the default announce; with others the kernel's */
+	unsigned irqchip_mask;        /* 1 << enum irqchip that this CPU supports */
+	const char *console;          /* what to put on a Linux command line: "console=ttyS0" */
 };
 
 extern const struct arch_desc arch_desc;
@@ -46,14 +55,28 @@ extern const struct arch_desc arch_desc;
 /* RAM of @bytes as ranges around this CPU's holes. Number of ranges (>= 1). */
 unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]);
 
-/* After memory slots, before vCPUs: interrupt controller and what else a VM of this CPU has. 0 or -errno, logged. */
-int arch_vm_init(struct kvm *k, unsigned nr_cpus);
+struct arch_vm_config {
+	unsigned nr_cpus;
+	enum irqchip irqchip;
+	struct bus *mmio; /* gets what this CPU's part of the machine has there; outlives the VM */
+};
+
+/*
+ * After memory slots, before vCPUs: interrupt controller and what else a VM of this CPU has. 0 or
+ * -errno, logged; arch_vm_free() in both cases.
+ */
+int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg);
+/* No vCPU and no device runs. A VM without arch_vm_init() is fine. */
+void arch_vm_free(struct kvm *k);
 /*
  * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
  * all, because asking KVM what this host's CPU can do is slow and has one answer. 0 or -errno, logged.
  */
 int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus);
-/* Drive wire @gsi of the interrupt controller. Any thread. */
+/*
+ * Drive wire @gsi of the interrupt controller. Any thread. An irqfd on it (kvm_irqfd()) sends what an
+ * edge of the wire would send, and may be assigned before the guest has programmed anything.
+ */
 void arch_irq_set(const struct kvm *k, unsigned gsi, bool level);
 
 /* How the first CPU begins; filled by arch_boot(), used by arch_vcpu_start(). Each CPU reads its part. */
@@ -87,7 +110,8 @@ enum arch_exit {
 	ARCH_EXIT_RESET,    /* guest asked for a reboot */
 	ARCH_EXIT_DEAD,     /* triple fault, internal error, entry failure: *why says which */
 };
-enum arch_exit arch_handle_exit(int vcpu_fd, const struct kvm_run *run, char *why, size_t why_size);
+enum arch_exit arch_handle_exit(const struct kvm *k, const struct kvm_run *run, char *why,
+                                size_t why_size);
 
 /* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);

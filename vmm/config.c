@@ -11,6 +11,8 @@
 #include "net/mac.h"
 #include "vmm/core/log.h"
 
+#define IRQCHIP_NOT_GIVEN UINT32_MAX
+
 #define RAM_MIN     MIB(2)
 #define RAM_MAX     GIB(512)
 #define TIMEOUT_MAX (UINT64_C(365) * 86400)
@@ -22,6 +24,12 @@ static const char *const announce_names[] = {
 	[ANNOUNCE_NONE] = "none",
 	NULL,
 };
+
+static const char *const irqchip_names[] = {
+	[IRQCHIP_KERNEL] = "kernel", [IRQCHIP_SPLIT] = "split", NULL};
+
+static const char *const nic_irq_names[] = {
+	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", NULL};
 
 static const char *const on_reboot_names[] = {
 	[ON_REBOOT_EXIT] = "exit", [ON_REBOOT_RESTART] = "restart", NULL};
@@ -84,6 +92,12 @@ static const struct opt_def nic_keys[] = {
          .parse = parse_queue_size,
          .arg = "ENTRIES",
          .help = "of the rx and tx rings, a power of two from 32 to 1024 (default: 256)"},
+	{.name = "irq",
+         .type = OPT_CHOICE,
+         .offset = NIC(irq),
+         .choices = nic_irq_names,
+         .arg = "irqfd|ioctl",
+         .help = "how its interrupt reaches KVM (default: ioctl)"},
 	{.name = "pcap",
          .type = OPT_STRING,
          .offset = NIC(pcap),
@@ -246,6 +260,13 @@ static const struct opt_def run_options[] = {
          .choices = announce_names,
          .arg = "acpi|cmdline|fdt|none",
          .help = "how the guest is told of virtio-mmio devices (default: acpi on x86_64)"},
+	{.name = "irqchip",
+         .type = OPT_CHOICE,
+         .offset = CFG(irqchip),
+         .choices = irqchip_names,
+         .arg = "split|kernel",
+         .help = "whose the I/O-APIC is: doorbell's or KVM's (default: split with --announce "
+                 "acpi)"},
 	{.name = "print-machine",
          .type = OPT_BOOL,
          .offset = CFG(print_machine),
@@ -300,6 +321,16 @@ static int check(struct vm_config *cfg)
 		          arch_desc.name);
 		return -EINVAL;
 	}
+	/* A guest that is not told by ACPI that there is no PIC may look for one. */
+	if (cfg->irqchip == IRQCHIP_NOT_GIVEN)
+		cfg->irqchip = cfg->announce == arch_desc.default_announce
+		                       ? arch_desc.default_irqchip
+		                       : IRQCHIP_KERNEL;
+	if (!(arch_desc.irqchip_mask & 1u << cfg->irqchip)) {
+		log_error("--irqchip %s is not possible on %s", irqchip_names[cfg->irqchip],
+		          arch_desc.name);
+		return -EINVAL;
+	}
 	if (cfg->nr_nics == 0 && !cfg->no_nic)
 		return add_nic(cfg, "user");
 	return 0;
@@ -314,6 +345,7 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 		.ram_bytes = MIB(512),
 		.nr_cpus = 1,
 		.announce = arch_desc.default_announce,
+		.irqchip = IRQCHIP_NOT_GIVEN,
 	};
 	words = opt_parse_argv(&group, 1, argc, argv);
 	if (words < 0)

@@ -15,6 +15,8 @@
 #define VM_MAX_CPUS 64u
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
+enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD }; /* how its interrupt reaches KVM */
+
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 
 struct nic_config {
@@ -25,6 +27,7 @@ struct nic_config {
 	bool has_mac;
 	uint64_t mtu; /* 0: not told to the guest */
 	uint64_t queue_size;
+	unsigned irq;         /* enum nic_irq */
 	const char *pcap;     /* path or NULL; owned: config_free() */
 	const char *features; /* text or NULL; owned: config_free() */
 };
@@ -40,6 +43,7 @@ struct vm_config {
 	enum console_kind console;
 	const char *console_path; /* with CONSOLE_FILE; borrowed from argv */
 	unsigned announce;        /* enum announce */
+	unsigned irqchip;         /* enum irqchip, whose default depends on announce */
 	bool print_machine;
 	uint64_t timeout_s;   /* 0: none */
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC, over all lives of the guest; 0: none */

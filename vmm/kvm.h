@@ -8,6 +8,7 @@
 
 #include "vmm/core/gmem.h"
 
+struct arch_irqchip;
 struct kvm_run;
 
 struct kvm {
@@ -15,6 +16,7 @@ struct kvm {
 	int vm_fd;
 	uint32_t run_bytes; /* size of a vCPU's shared page(s) */
 	unsigned max_vcpus;
+	struct arch_irqchip *irqchip; /* arch/<cpu>/'s, or NULL: arch_vm_init() */
 };
 
 /*
@@ -35,6 +37,12 @@ int kvm_add_memory(struct kvm *k, const struct gmem *m);
 
 /* Writes of @val (4 bytes) to @gpa signal @fd in the kernel. 0 or -errno. */
 int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd);
+
+/*
+ * A write to eventfd @fd is an edge of wire @gsi, until the VM or @fd is closed. After arch_vm_init(); any
+ * number for one wire. 0 or -errno, logged.
+ */
+int kvm_irqfd(struct kvm *k, unsigned gsi, int fd);
 
 /* A vCPU and its shared memory. *run is mapped run_bytes long: kvm_vcpu_close(). fd >= 0 or -errno. */
 int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run);

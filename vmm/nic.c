@@ -11,6 +11,7 @@
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
 #include "net/mac.h"
+#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 
@@ -53,12 +54,35 @@ static int make_device(struct nic *n, const struct gmem *mem)
 	return ret;
 }
 
+/* For a line whose other end is an irqfd: one write per edge, and the wire is down again by itself. */
+static void signal_irqfd(void *arg, unused unsigned gsi, bool level)
+{
+	const struct nic *n = arg;
+
+	if (level)
+		fd_event_set(n->irq_fd);
+}
+
+static int make_irqfd(struct nic *n, struct irq_line *irq)
+{
+	int fd = fd_eventfd();
+
+	if (fd < 0) {
+		log_error("%s: irq=irqfd: no eventfd: %s", n->cfg->name, strerror(-fd));
+		return fd;
+	}
+	n->irq_fd = fd;
+	irq->set = signal_irqfd;
+	irq->arg = n;
+	return 0;
+}
+
 int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
                struct irq_line irq)
 {
 	int ret;
 
-	*n = (struct nic){.cfg = &vm->nic[index]};
+	*n = (struct nic){.cfg = &vm->nic[index], .irq_fd = -1};
 	ret = loop_create(&n->loop);
 	if (ret < 0) {
 		log_error("%s: no event loop: %s", n->cfg->name, strerror(-ret));
@@ -70,6 +94,11 @@ int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const 
 	ret = make_device(n, mem);
 	if (ret < 0)
 		goto fail;
+	if (n->cfg->irq == NIC_IRQ_IRQFD) {
+		ret = make_irqfd(n, &irq);
+		if (ret < 0)
+			goto fail;
+	}
 	virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
 	return 0;
 fail:
@@ -92,6 +121,8 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
 		ret = kvm_ioeventfd(k, where->base + VIRTIO_MMIO_QUEUE_NOTIFY, i,
 		                    d->queue[i].kick_fd);
+	if (ret == 0 && n->irq_fd >= 0)
+		ret = kvm_irqfd(k, where->gsi, n->irq_fd);
 	return ret;
 }
 
@@ -174,8 +205,11 @@ void nic_set_link(struct nic *n, bool up)
 
 void nic_destroy(struct nic *n)
 {
+	if (!n->cfg)
+		return;
 	virtio_net_destroy(n->net);
 	net_destroy(n->backend);
 	loop_destroy(n->loop);
+	fd_close(&n->irq_fd);
 	*n = (struct nic){0};
 }

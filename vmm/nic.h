@@ -21,15 +21,16 @@ struct nic {
 	struct net_backend *backend;
 	struct virtio_net *net;
 	struct virtio_mmio mmio;
+	int irq_fd; /* with irq=irqfd: a write is an interrupt; else -1 */
 };
 
 /*
- * Open the backend and make the device; nothing runs yet. 0 or -errno after one log_error(), with
+ * Open the backend and make the device; nothing runs yet. @irq is its wire for irq=ioctl. 0 or -errno after one log_error(), with
  * nothing left behind.
  */
 int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
                struct irq_line irq);
-/* Put its registers at @where and its doorbells into the kernel. 0 or -errno, logged. */
+/* Put its registers at @where, its doorbells and, with irq=irqfd, its interrupt into the kernel. 0 or -errno, logged. */
 int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
 int nic_start(struct nic *n); /* the I/O thread; 0 or -errno */
 void nic_stop(

@@ -84,7 +84,7 @@ static void exit_mmio(struct vcpu *v)
 static bool exit_other(struct vcpu *v)
 {
 	char why[256] = "";
-	enum arch_exit how = arch_handle_exit(v->fd, v->run, why, sizeof(why));
+	enum arch_exit how = arch_handle_exit(v->env->kvm, v->run, why, sizeof(why));
 
 	v->stats.exits_other++;
 	if (how == ARCH_EXIT_CONTINUE)

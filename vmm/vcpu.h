@@ -22,6 +22,7 @@ struct vcpu_stats {
 /* What a vCPU needs of its machine; all borrowed. */
 struct vcpu_env {
 	const struct bus *mmio, *pio;
+	const struct kvm *kvm;
 	/* vCPU thread: the machine has come to an end. @why is "" unless it died. */
 	void (*ended)(void *arg, enum arch_exit how, const char *why);
 	void *arg;

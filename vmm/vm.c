@@ -230,6 +230,11 @@ static int make_memory(struct vm *vm)
  */
 static int build(struct vm *vm)
 {
+	const struct arch_vm_config arch = {
+		.nr_cpus = (unsigned)vm->cfg->nr_cpus,
+		.irqchip = (enum irqchip)vm->cfg->irqchip,
+		.mmio = &vm->mmio,
+	};
 	int ret;
 
 	vm_map(vm->cfg, &vm->map);
@@ -247,7 +252,7 @@ static int build(struct vm *vm)
 	}
 	if ((ret = kvm_add_memory(&vm->kvm, &vm->mem)) < 0)
 		return ret;
-	if ((ret = arch_vm_init(&vm->kvm, vm->map.nr_cpus)) < 0)
+	if ((ret = arch_vm_init(&vm->kvm, &arch)) < 0)
 		return ret;
 	if ((ret = add_platform(vm)) < 0)
 		return ret;
@@ -272,7 +277,7 @@ int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *co
 	vm->loop = loop;
 	vm->console = console;
 	vm->kvm = (struct kvm){.sys_fd = -1, .vm_fd = -1};
-	vm->env = (struct vcpu_env){&vm->mmio, &vm->pio, on_vcpu_ended, vm};
+	vm->env = (struct vcpu_env){&vm->mmio, &vm->pio, &vm->kvm, on_vcpu_ended, vm};
 	vm->timeout = (struct loop_timer){.fn = on_timeout, .arg = vm};
 	pthread_mutex_init(&vm->end_lock, NULL);
 	ret = build(vm);
@@ -296,6 +301,7 @@ void vm_destroy(struct vm *vm)
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		nic_destroy(&vm->nic[i]);
 	uart16550_destroy(vm->uart);
+	arch_vm_free(&vm->kvm);
 	kvm_close(&vm->kvm);
 	gmem_destroy(&vm->mem);
 	pthread_mutex_destroy(&vm->end_lock);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "arch/arch.h"
+#include "arch/x86_64/irqchip.h"
 #include "vmm/core/compiler.h"
 
 /* Text in a buffer of fixed size; what does not fit is cut off. */
@@ -58,7 +59,7 @@ static void internal_error(const struct kvm_run *run, struct text *t)
 		add(t, "%s0x%" PRIx64, i ? " " : ", data ", (uint64_t)run->internal.data[i]);
 }
 
-enum arch_exit arch_handle_exit(unused int vcpu_fd, const struct kvm_run *run, char *why,
+enum arch_exit arch_handle_exit(const struct kvm *k, const struct kvm_run *run, char *why,
                                 size_t why_size)
 {
 	struct text t = {.buf = why, .size = why_size};
@@ -66,6 +67,9 @@ enum arch_exit arch_handle_exit(unused int vcpu_fd, const struct kvm_run *run, c
 	switch (run->exit_reason) {
 	case KVM_EXIT_INTR: /* a signal; whoever sent it has left a note elsewhere */
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return ARCH_EXIT_CONTINUE;
+	case KVM_EXIT_IOAPIC_EOI:
+		irqchip_eoi(k, run->eoi.vector);
 		return ARCH_EXIT_CONTINUE;
 	case KVM_EXIT_SHUTDOWN:
 		add(&t, "triple fault");

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "arch/arch.h"
+#include "arch/x86_64/irqchip.h"
 #include "arch/x86_64/layout.h"
 #include "vmm/core/log.h"
 
@@ -21,6 +22,8 @@ const struct arch_desc arch_desc = {
 	.default_announce = ANNOUNCE_ACPI,
 	.announce_mask = 1u << ANNOUNCE_ACPI | 1u << ANNOUNCE_CMDLINE | 1u << ANNOUNCE_FDT |
                          1u << ANNOUNCE_NONE,
+	.default_irqchip = IRQCHIP_SPLIT,
+	.irqchip_mask = 1u << IRQCHIP_KERNEL | 1u << IRQCHIP_SPLIT,
 	.console = "console=ttyS0",
 };
 
@@ -35,50 +38,23 @@ unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]
 	return 2;
 }
 
-/*
- * KVM_CREATE_IRQCHIP makes a PIC too and wires GSIs 0..15 to it and to the I/O-APIC. A guest that
- * learns from our tables that there is no PIC never masks it, while the first CPU's LINT0 listens to
- * it from reset on: the first serial interrupt would come as vector 4 as well. So mask it as firmware
- * does.
- */
-static int mask_pic(const struct kvm *k)
+int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg)
 {
-	struct kvm_irqchip pic = {
-		.chip_id = KVM_IRQCHIP_PIC_MASTER,
-		.chip.pic = {.imr = 0xff, .elcr_mask = 0xf8},
-	};
-
-	return ioctl(k->vm_fd, KVM_SET_IRQCHIP, &pic);
-}
-
-int arch_vm_init(struct kvm *k, unsigned nr_cpus)
-{
-	const char *what;
-	int err;
-
-	if (nr_cpus > LAYOUT_MAX_CPUS) {
-		log_error("%u CPUs: this machine can have %u", nr_cpus, LAYOUT_MAX_CPUS);
+	if (cfg->nr_cpus > LAYOUT_MAX_CPUS) {
+		log_error("%u CPUs: this machine can have %u", cfg->nr_cpus, LAYOUT_MAX_CPUS);
 		return -EINVAL;
 	}
+	if (ioctl(k->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0) {
+		int ret = -errno;
+
+		log_error("KVM_SET_TSS_ADDR: %s", strerror(-ret));
+		return ret;
+	}
 	/* No PIT: with kvm-clock and the local APIC's timer Linux needs none. */
-	if (ioctl(k->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0)
-		what = "KVM_SET_TSS_ADDR";
-	else if (ioctl(k->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
-		what = "KVM_CREATE_IRQCHIP";
-	else if (mask_pic(k) < 0)
-		what = "KVM_SET_IRQCHIP";
-	else
-		return 0;
-	err = errno;
-	log_error("%s: %s", what, strerror(err));
-	return -err;
+	return irqchip_create(k, cfg->irqchip, cfg->mmio);
 }
 
-void arch_irq_set(const struct kvm *k, unsigned gsi, bool level)
+void arch_vm_free(struct kvm *k)
 {
-	struct kvm_irq_level line = {.irq = gsi, .level = level};
-
-	/* Fails only for a GSI that does not exist; ours are constants of arch_desc. */
-	if (ioctl(k->vm_fd, KVM_IRQ_LINE, &line) < 0)
-		log_guest("interrupt %u is lost: %s", gsi, strerror(errno));
+	irqchip_destroy(k);
 }

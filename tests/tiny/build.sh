@@ -27,8 +27,8 @@ stale() { # TARGET SOURCE...
 	return 1
 }
 
-if stale "$out/guest.elf" start.S guest.c net.c lib.c tiny.h; then
-	"$cc" "${flags[@]}" "${link[@]}" -o "$out/guest.elf" start.S guest.c net.c lib.c
+if stale "$out/guest.elf" start.S guest.c irq.c net.c lib.c tiny.h; then
+	"$cc" "${flags[@]}" "${link[@]}" -o "$out/guest.elf" start.S guest.c irq.c net.c lib.c
 fi
 if stale "$out/pvh.elf" pvh.S; then
 	"$cc" "${flags[@]}" "${link[@]}" -o "$out/pvh.elf" pvh.S

@@ -256,7 +256,28 @@ static void do_ping(const struct boot *b)
 
 	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
 		fail("no device in the tree");
-	net_ping(d.base);
+	net_ping(d.base, -1);
+}
+
+static void do_pingirq(const struct boot *b)
+{
+	struct tree_device d;
+
+	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
+		fail("no device in the tree");
+	net_ping(d.base, (int)d.irq[0]);
+}
+
+static void do_edges(const struct boot *b)
+{
+	(void)b;
+	irq_test(0);
+}
+
+static void do_levels(const struct boot *b)
+{
+	(void)b;
+	irq_test(1);
 }
 
 static const struct {
@@ -266,7 +287,8 @@ static const struct {
 	{"hello", do_hello}, {"verdict", do_verdict}, {"wide", do_wide},   {"echo", do_echo},
 	{"map", do_map},     {"off", do_off},         {"reset", do_reset}, {"kbd", do_kbd},
 	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
-	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},
+	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},   {"pingirq", do_pingirq},
+	{"edges", do_edges}, {"levels", do_levels},
 };
 
 void guest_main(const void *fdt, const uint8_t *rsdp);

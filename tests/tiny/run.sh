@@ -205,6 +205,52 @@ t_ping_through_user_network() {
 24 replies"
 }
 
+# Says of a check that failed what the case had used. with WORDS CHECK...
+with() {
+	local words=$1
+	shift
+	"$@" && return
+	why+=" ($words)"
+	return 1
+}
+
+is_silent_success() {
+	is_status 0 && is_out "" && is_quiet
+}
+
+is_quiet_success() {
+	is_status 0 && is_quiet
+}
+
+t_io_apic_delivers_edges() {
+	local chip
+
+	for chip in kernel split; do
+		tiny edges --irqchip "$chip" --timeout 30
+		with "--irqchip $chip" is_silent_success || return
+	done
+}
+
+t_io_apic_delivers_levels_until_they_end() {
+	local chip
+
+	for chip in kernel split; do
+		tiny levels --irqchip "$chip" --timeout 30
+		with "--irqchip $chip" is_silent_success || return
+	done
+}
+
+t_network_interrupts_arrive() {
+	local chip irq
+
+	for chip in kernel split; do
+		for irq in ioctl irqfd; do
+			run --net "user,irq=$irq" --irqchip "$chip" --append pingirq --timeout 30 "$guest"
+			with "--irqchip $chip, irq=$irq" is_quiet_success || return
+		done
+	done
+}
+
 # ---- the rest
 
 no_kvm() { # prints why there is none

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/tiny/tiny.h - what guests of a few kilobytes need: ports, device registers, the device tree
  *
- * They run where KVM only emulates instructions, too: general registers only, no interrupts.
+ * They run where KVM only emulates instructions, too: general registers only.
  */
 #ifndef DOORBELL_TESTS_TINY_H
 #define DOORBELL_TESTS_TINY_H
@@ -70,7 +70,18 @@ const char *tree_bootargs(const void *fdt); /* "" when there are none */
 /* Node number @index whose compatible is @compatible. False: no such node. */
 bool tree_device(const void *fdt, const char *compatible, unsigned index, struct tree_device *out);
 
-/* net.c: virtio-net by polling: ARP and ping of 10.0.2.2. Ends by verdict. */
-_Noreturn void net_ping(uint64_t base);
+/*
+ * irq.c: the serial port's line through the I/O-APIC, by edge or by level. Ends by verdict. And for
+ * drivers: pin @pin of it calls @handler, once interrupts are on; how often that was.
+ */
+_Noreturn void irq_test(bool level);
+void irq_take(unsigned pin, void (*handler)(void));
+unsigned irq_count(void);
+
+/*
+ * net.c: virtio-net: ARP and ping of 10.0.2.2. Waits by polling, or with @pin >= 0 for interrupts.
+ * Ends by verdict.
+ */
+_Noreturn void net_ping(uint64_t base, int pin);
 
 #endif

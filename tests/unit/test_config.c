@@ -34,6 +34,8 @@ static void kernel_alone_gets_good_defaults(void **state)
 	assert_string_equal(cfg.nic[0].name, "net0");
 	assert_int_equal(cfg.nic[0].queue_size, 256);
 	assert_int_equal(cfg.announce, arch_desc.default_announce);
+	assert_int_equal(cfg.irqchip, arch_desc.default_irqchip);
+	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_IOCTL);
 	assert_int_equal(cfg.console, CONSOLE_STDIO);
 	assert_int_equal(cfg.on_reboot, ON_REBOOT_EXIT);
 	config_free(&cfg);
@@ -58,6 +60,29 @@ static void nics_are_numbered_and_have_addresses_of_their_own(void **state)
 	assert_int_equal(cfg.nic[1].mac[0], 0x52);
 	config_free(&cfg);
 	assert_null(cfg.nic[1].features);
+}
+
+static void interrupts_take_the_way_that_was_chosen(void **state)
+{
+	char a[] = "--irqchip=split", b[] = "--net=user,irq=irqfd", c[] = "--net=user",
+	     d[] = "--irqchip=kernel", e[] = "--announce=cmdline";
+	struct vm_config cfg;
+
+	(void)state;
+	assert_int_equal(PARSE(&cfg, a, b, c, k), 0);
+	assert_int_equal(cfg.irqchip, IRQCHIP_SPLIT);
+	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_IRQFD);
+	assert_int_equal(cfg.nic[1].irq, NIC_IRQ_IOCTL);
+	config_free(&cfg);
+	assert_int_equal(PARSE(&cfg, d, k), 0);
+	assert_int_equal(cfg.irqchip, IRQCHIP_KERNEL);
+	config_free(&cfg);
+	assert_int_equal(PARSE(&cfg, e, k), 0);
+	assert_int_equal(cfg.irqchip, IRQCHIP_KERNEL);
+	config_free(&cfg);
+	assert_int_equal(PARSE(&cfg, a, e, k), 0);
+	assert_int_equal(cfg.irqchip, IRQCHIP_SPLIT);
+	config_free(&cfg);
 }
 
 static void net_none_means_no_nic(void **state)
@@ -104,6 +129,8 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--console=file", "stdio, none, file=PATH"},
 		{"--console=file=", "stdio, none, file=PATH"},
 		{"--announce=mptable", "acpi, cmdline, fdt, none"},
+		{"--irqchip=pic", "kernel, split"},
+		{"--net=user,irq=msi", "ioctl, irqfd"},
 		{"--on-reboot=halt", "exit, restart"},
 		{"--timeout=0", "a number from 1"},
 		{"--net=wifi", "unknown kind 'wifi', there are: user, tap"},
@@ -163,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kernel_alone_gets_good_defaults),
 		cmocka_unit_test(nics_are_numbered_and_have_addresses_of_their_own),
+		cmocka_unit_test(interrupts_take_the_way_that_was_chosen),
 		cmocka_unit_test(net_none_means_no_nic),
 		cmocka_unit_test(too_many_nics_are_refused),
 		cmocka_unit_test(every_refusal_is_one_line_that_says_what_is_allowed),

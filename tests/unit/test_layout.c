@@ -82,12 +82,13 @@ static void every_interrupt_has_its_own_pin(void **state)
 
 static void too_many_cpus_are_refused_by_number(void **state)
 {
+	const struct arch_vm_config cfg = {.nr_cpus = LAYOUT_MAX_CPUS + 1};
 	struct kvm k = {.sys_fd = -1, .vm_fd = -1};
 	struct capture c;
 	int ret;
 
 	(void)state;
-	CAPTURED(&c, &ret, arch_vm_init(&k, LAYOUT_MAX_CPUS + 1));
+	CAPTURED(&c, &ret, arch_vm_init(&k, &cfg));
 	assert_int_equal(ret, -EINVAL);
 	assert_one_line(&c, "255");
 }
@@ -240,12 +241,14 @@ static void full_table_is_refused(void **state)
 
 /* ---- ends */
 
+static const struct kvm no_kvm = {.sys_fd = -1, .vm_fd = -1};
+
 static const char *why_of(struct kvm_run *run, enum arch_exit expected)
 {
 	static char why[256];
 
 	memset(why, 0, sizeof(why));
-	assert_int_equal(arch_handle_exit(-1, run, why, sizeof(why)), expected);
+	assert_int_equal(arch_handle_exit(&no_kvm, run, why, sizeof(why)), expected);
 	return why;
 }
 
@@ -329,9 +332,9 @@ static void long_reason_is_cut_at_the_buffer(void **state)
 	char why[8];
 
 	(void)state;
-	arch_handle_exit(-1, &run, why, sizeof(why));
+	arch_handle_exit(&no_kvm, &run, why, sizeof(why));
 	assert_string_equal(why, "triple ");
-	arch_handle_exit(-1, &run, NULL, 0);
+	arch_handle_exit(&no_kvm, &run, NULL, 0);
 }
 
 static void vcpu_that_cannot_be_asked_is_described_all_the_same(void **state)
