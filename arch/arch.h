@@ -37,6 +37,8 @@ struct arch_desc {
 	struct arch_place i8042;      /* reset request of old kernels */
 	struct arch_place debug_exit; /* one byte: the guest's verdict */
 	enum announce default_announce;
+	/* Guests see what our cached writes put into memory that they read as a device's: regs=page is the default. */
+	bool register_page;
 	unsigned announce_mask; /* 1 << enum announce that this CPU supports */
 	const char *console;    /* what to put on a Linux command line: "console=ttyS0" */
 };

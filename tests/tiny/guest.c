@@ -259,6 +259,15 @@ static void do_ping(const struct boot *b)
 	net_ping(d.base);
 }
 
+static void do_link(const struct boot *b)
+{
+	struct tree_device d;
+
+	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
+		fail("no device in the tree");
+	net_link(d.base);
+}
+
 static const struct {
 	const char *word;
 	void (*run)(const struct boot *b);
@@ -266,7 +275,7 @@ static const struct {
 	{"hello", do_hello}, {"verdict", do_verdict}, {"wide", do_wide},   {"echo", do_echo},
 	{"map", do_map},     {"off", do_off},         {"reset", do_reset}, {"kbd", do_kbd},
 	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
-	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},
+	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},   {"link", do_link},
 };
 
 void guest_main(const void *fdt, const uint8_t *rsdp);

@@ -72,5 +72,7 @@ bool tree_device(const void *fdt, const char *compatible, unsigned index, struct
 
 /* net.c: virtio-net by polling: ARP and ping of 10.0.2.2. Ends by verdict. */
 _Noreturn void net_ping(uint64_t base);
+/* The same device sees its link change four times. Ends by verdict. */
+_Noreturn void net_link(uint64_t base);
 
 #endif
