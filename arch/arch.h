@@ -44,6 +44,8 @@ struct arch_desc {
 	struct arch_place i8042;      /* reset request of old kernels */
 	struct arch_place debug_exit; /* one byte: the guest's verdict */
 	enum announce default_announce;
+	/* Guests see what our cached writes put into memory that they read as a device's: regs=page is the default. */
+	bool register_page;
 	unsigned announce_mask;       /* 1 << enum announce that this CPU supports */
 	enum irqchip default_irqchip; /* with the default announce; with others the kernel's */
 	unsigned irqchip_mask;        /* 1 << enum irqchip that this CPU supports */

@@ -28,6 +28,7 @@ int virtio_init(struct virtio_dev *d)
 {
 	int rc = 0;
 
+	d->isr = &d->own_isr;
 	for (unsigned i = 0; i < d->nr_queues; i++)
 		d->queue[i].kick_fd = -1;
 	for (unsigned i = 0; i < d->nr_queues && rc == 0; i++) {
@@ -69,7 +70,7 @@ static bool live(const struct virtio_dev *d)
 static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
 {
 	/* Release: what the interrupt is about comes before its bit. Partner: virtio_isr(). */
-	atomic_fetch_or_explicit(&d->isr, bit, memory_order_release);
+	atomic_fetch_or_explicit(d->isr, bit, memory_order_release);
 	d->interrupts++;
 	if (d->tops)
 		d->tops->interrupt(d->transport);
@@ -78,7 +79,7 @@ static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
 uint32_t virtio_isr(const struct virtio_dev *d)
 {
 	/* Acquire: partner raise_interrupt(). */
-	return atomic_load_explicit(&d->isr, memory_order_acquire);
+	return atomic_load_explicit(d->isr, memory_order_acquire);
 }
 
 void virtio_isr_ack(struct virtio_dev *d, uint32_t bits)
@@ -87,7 +88,15 @@ void virtio_isr_ack(struct virtio_dev *d, uint32_t bits)
 	 * Acquire: a driver that scans its rings after the ack finds whatever the bits that it has
 	 * just cleared were about. Partner: raise_interrupt().
 	 */
-	atomic_fetch_and_explicit(&d->isr, ~bits, memory_order_acq_rel);
+	atomic_fetch_and_explicit(d->isr, ~bits, memory_order_acq_rel);
+}
+
+static void config_changed(struct virtio_dev *d, bool tell)
+{
+	if (d->tops && d->tops->config_changed)
+		d->tops->config_changed(d->transport, tell);
+	if (tell)
+		raise_interrupt(d, VIRTIO_ISR_CONFIG);
 }
 
 void virtio_used(struct virtio_dev *d)
@@ -103,8 +112,7 @@ void virtio_config(struct virtio_dev *d)
 	 * new bytes got them from there, so it sees the new generation as well.
 	 */
 	atomic_fetch_add_explicit(&d->config_generation, 1, memory_order_relaxed);
-	if (live(d))
-		raise_interrupt(d, VIRTIO_ISR_CONFIG);
+	config_changed(d, live(d));
 }
 
 void virtio_kick(struct virtio_dev *d, uint32_t queue)
@@ -121,8 +129,7 @@ static void needs_reset(struct virtio_dev *d)
 
 	halt(d);
 	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (tell) /* virtio 1.2, 2.1.2 */
-		raise_interrupt(d, VIRTIO_ISR_CONFIG);
+	config_changed(d, tell); /* virtio 1.2, 2.1.2 */
 }
 
 void virtio_broken(struct virtio_dev *d, const char *why)
@@ -255,7 +262,7 @@ static void reset(struct virtio_dev *d)
 	d->accepted = 0;
 	d->status = 0;
 	/* After halt(): nobody sets a bit any more. ConfigGeneration goes on counting. */
-	atomic_store_explicit(&d->isr, 0, memory_order_relaxed);
+	atomic_store_explicit(d->isr, 0, memory_order_relaxed);
 }
 
 void virtio_set_status(struct virtio_dev *d, uint32_t status)

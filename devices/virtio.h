@@ -49,6 +49,11 @@ struct virtio_dev_ops {
 /* What a transport supplies; const, one per transport. */
 struct virtio_transport_ops {
 	void (*interrupt)(void *transport); /* any thread; must not block */
+	/*
+	 * Status or ConfigGeneration are new; with @tell, VIRTIO_ISR_CONFIG goes up and an interrupt
+	 * follows as soon as this returns. Loop thread; may block. NULL: not asked.
+	 */
+	void (*config_changed)(void *transport, bool tell);
 };
 
 struct virtio_queue {
@@ -73,8 +78,9 @@ struct virtio_dev {
 	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */
 	unsigned nr_queues;
 	struct loop *loop;                  /* the one thread that may touch all of this ... */
-	_Atomic uint32_t isr;               /* ... except these: vCPUs read and clear them */
-	_Atomic uint32_t config_generation; /* ... and read this */
+	_Atomic uint32_t *isr;              /* ... except these bits: vCPUs read and clear them */
+	_Atomic uint32_t own_isr;           /* that is them, unless the transport has a place */
+	_Atomic uint32_t config_generation; /* ... and vCPUs read this */
 	/* Counters: the loop thread writes, anybody may read a stale value. */
 	uint64_t interrupts; /* raised */
 	uint64_t broken;     /* times the driver broke a rule */

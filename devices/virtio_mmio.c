@@ -5,6 +5,7 @@
 #define VIRTIO_MMIO_NO_LEGACY
 
 #include <inttypes.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 
 #include "devices/virtio.h"
@@ -17,6 +18,8 @@ _Static_assert(VIRTIO_ISR_USED == VIRTIO_MMIO_INT_VRING &&
                        VIRTIO_ISR_CONFIG == VIRTIO_MMIO_INT_CONFIG,
                "InterruptStatus is the isr");
 _Static_assert(VIRTIO_MMIO_CONFIG < VIRTIO_MMIO_SIZE, "config space lies in the region");
+_Static_assert(VIRTIO_MMIO_PAGE_REGS * sizeof(uint32_t) == VIRTIO_MMIO_CONFIG,
+               "the page has all registers");
 
 #define MAGIC   0x74726976u /* "virt" */
 #define VERSION 2u
@@ -38,8 +41,119 @@ static void interrupt(void *transport)
 	irq_pulse(&t->irq);
 }
 
+/* ---- what registers read */
+
+/* Any thread. Write-only ones, and those that do not exist: 0. */
+static uint32_t fixed_reg(const struct virtio_mmio *t, uint64_t off)
+{
+	switch (off) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return MAGIC;
+	case VIRTIO_MMIO_VERSION:
+		return VERSION;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return t->dev->ops->id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return VENDOR;
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		return NO_SHM;
+	default:
+		return 0;
+	}
+}
+
+/* Loop thread. */
+static uint32_t moving_reg(const struct virtio_mmio *t, uint32_t off)
+{
+	const struct virtio_queue *q = virtio_queue_at(t->dev, t->queue_sel, false);
+
+	switch (off) {
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		return virtio_offered(t->dev, t->feature_sel);
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return q ? q->num_max : 0;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return q ? q->ready : 0;
+	default: /* VIRTIO_MMIO_STATUS */
+		return t->dev->status;
+	}
+}
+
+/* Any thread. */
+static uint32_t generation(const struct virtio_mmio *t)
+{
+	return atomic_load_explicit(&t->dev->config_generation, memory_order_relaxed);
+}
+
+/* ---- the register page; loop thread */
+
+static void set_page(const struct virtio_mmio *t, uint32_t off, uint32_t val)
+{
+	/*
+	 * Release: whoever reads this finds all that it is about. The partner is the guest's load, or
+	 * the way back of the vCPU whose access we serve.
+	 */
+	atomic_store_explicit(&t->page.reg[off / 4], val, memory_order_release);
+}
+
+/* The bits that no ACK clears. */
+static uint32_t always_up(const struct virtio_mmio *t)
+{
+	return t->dev->status & VIRTIO_CONFIG_S_DRIVER_OK ? VIRTIO_ISR_USED : 0;
+}
+
+/* All that an access may have changed, without asking which one it was: that is rare and this is cheap. */
+static void update_page(const struct virtio_mmio *t)
+{
+	static const uint32_t moving[] = {VIRTIO_MMIO_DEVICE_FEATURES, VIRTIO_MMIO_QUEUE_NUM_MAX,
+	                                  VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_STATUS};
+
+	if (!t->page.reg)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(moving); i++)
+		set_page(t, moving[i], moving_reg(t, moving[i]));
+	set_page(t, VIRTIO_MMIO_CONFIG_GENERATION, generation(t));
+	/* Relaxed: a maybe is about nothing in particular. */
+	atomic_fetch_or_explicit(t->dev->isr, always_up(t), memory_order_relaxed);
+}
+
+static int swallow_acks(struct virtio_mmio *t, bool on)
+{
+	int ret = 0;
+
+	if (!t->page.reg || t->acks_vanish == on)
+		return 0;
+	ret = t->page.swallow_acks(t->page.arg, on);
+	if (ret == 0)
+		t->acks_vanish = on;
+	return ret;
+}
+
+static void config_changed(void *transport, bool tell)
+{
+	struct virtio_mmio *t = transport;
+
+	update_page(t);
+	if (tell)
+		swallow_acks(t, false);
+}
+
+static void page_ack(void *arg)
+{
+	struct access *a = arg;
+	struct virtio_mmio *t = a->t;
+
+	virtio_isr_ack(t->dev, u32_of(a->val) & ~always_up(t));
+	if (!(virtio_isr(t->dev) & VIRTIO_ISR_CONFIG))
+		swallow_acks(t, true);
+}
+
 static const struct virtio_transport_ops transport_ops = {
 	.interrupt = interrupt,
+	.config_changed = config_changed,
 };
 
 void virtio_mmio_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_line irq)
@@ -47,6 +161,16 @@ void virtio_mmio_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_
 	*t = (struct virtio_mmio){.dev = dev, .irq = irq};
 	dev->tops = &transport_ops;
 	dev->transport = t;
+}
+
+int virtio_mmio_use_page(struct virtio_mmio *t, const struct virtio_mmio_page *page)
+{
+	t->page = *page;
+	for (uint32_t off = 0; off < VIRTIO_MMIO_CONFIG; off += 4)
+		set_page(t, off, fixed_reg(t, off));
+	t->dev->isr = &t->page.reg[VIRTIO_MMIO_INTERRUPT_STATUS / 4];
+	update_page(t);
+	return swallow_acks(t, true);
 }
 
 /* ---- on the loop thread */
@@ -72,26 +196,8 @@ static void config_write(void *arg)
 static void reg_read(void *arg)
 {
 	struct access *a = arg;
-	struct virtio_mmio *t = a->t;
-	const struct virtio_queue *q = virtio_queue_at(t->dev, t->queue_sel, false);
 
-	switch (a->off) {
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-		a->val = virtio_offered(t->dev, t->feature_sel);
-		break;
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-		a->val = q ? q->num_max : 0;
-		break;
-	case VIRTIO_MMIO_QUEUE_READY:
-		a->val = q ? q->ready : 0;
-		break;
-	case VIRTIO_MMIO_STATUS:
-		a->val = t->dev->status;
-		break;
-	default: /* write-only, or none */
-		a->val = 0;
-		break;
-	}
+	a->val = moving_reg(a->t, a->off);
 }
 
 static void set_low(gpa_t *addr, uint32_t half)
@@ -141,8 +247,10 @@ static void queue_write(struct virtio_mmio *t, uint32_t off, uint32_t val)
 static void status_write(struct virtio_mmio *t, uint32_t val)
 {
 	virtio_set_status(t->dev, val);
-	if (val == 0)
+	if (val == 0) {
 		t->feature_sel = t->accept_sel = t->queue_sel = 0;
+		swallow_acks(t, true);
+	}
 }
 
 static void reg_write(void *arg)
@@ -174,6 +282,7 @@ static void reg_write(void *arg)
 		queue_write(t, a->off, val);
 		break;
 	}
+	update_page(t);
 }
 
 /* ---- on vCPU threads */
@@ -201,26 +310,18 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 	if (!width_ok(t, off, size))
 		return 0;
 	switch (off) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-		return MAGIC;
-	case VIRTIO_MMIO_VERSION:
-		return VERSION;
-	case VIRTIO_MMIO_DEVICE_ID:
-		return t->dev->ops->id;
-	case VIRTIO_MMIO_VENDOR_ID:
-		return VENDOR;
 	case VIRTIO_MMIO_INTERRUPT_STATUS: /* at every interrupt, so without a trip to the loop */
 		return virtio_isr(t->dev);
-	case VIRTIO_MMIO_SHM_LEN_LOW:
-	case VIRTIO_MMIO_SHM_LEN_HIGH:
-	case VIRTIO_MMIO_SHM_BASE_LOW:
-	case VIRTIO_MMIO_SHM_BASE_HIGH:
-		return NO_SHM;
 	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return atomic_load_explicit(&t->dev->config_generation, memory_order_relaxed);
-	default:
+		return generation(t);
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+	case VIRTIO_MMIO_QUEUE_READY:
+	case VIRTIO_MMIO_STATUS:
 		loop_call(t->dev->loop, reg_read, &a);
 		return a.val;
+	default:
+		return fixed_reg(t, off);
 	}
 }
 
@@ -240,7 +341,10 @@ static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 		virtio_kick(t->dev, u32_of(val));
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
-		virtio_isr_ack(t->dev, u32_of(val));
+		if (t->page.reg) /* before DRIVER_OK, or a config change is pending */
+			loop_call(t->dev->loop, page_ack, &a);
+		else
+			virtio_isr_ack(t->dev, u32_of(val));
 		break;
 	default:
 		loop_call(t->dev->loop, reg_write, &a);

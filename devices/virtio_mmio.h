@@ -7,6 +7,8 @@
 #ifndef DOORBELL_VIRTIO_MMIO_H
 #define DOORBELL_VIRTIO_MMIO_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "devices/irq.h"
@@ -14,17 +16,62 @@
 
 struct virtio_dev;
 
-#define VIRTIO_MMIO_SIZE 0x200u /* bytes of the region */
+#define VIRTIO_MMIO_SIZE      0x200u /* bytes of the region */
+#define VIRTIO_MMIO_PAGE_REGS 0x40u  /* registers before the config space, 4 bytes each */
 
-/* Embedded by its owner. The selectors belong to the device's loop thread. */
+/*
+ * The register page: the registers as memory that the guest reads without an exit. It cannot write
+ * there: writes arrive as before. What a trapped read would give stands in @reg before the access that
+ * changes it has returned to its vCPU, and before the interrupt that speaks of it is raised.
+ *
+ * InterruptStatus is the device's isr itself. So that an interrupt needs no exit to userspace, the
+ * kernel swallows writes to InterruptACK, and nobody learns which bits they meant. Therefore:
+ *
+ * - From DRIVER_OK to reset the used-buffer bit stays 1: a driver that finds it looks into its rings,
+ *   where the truth is. The other way round, a bit that is cleared with the wrong ACK, would be a lost
+ *   interrupt.
+ * - The config bit is exact: ACKs are swallowed only while it is 0. It goes up after swallow_acks(off)
+ *   has returned; from then on each ACK traps and says what it means. It goes down on the loop thread,
+ *   by such an ACK or by a reset, and then ACKs are swallowed again.
+ *
+ * Nothing is lost in between:
+ *
+ * - A driver that read the status before the config bit went up acknowledges bit 0 only. Swallowed or
+ *   trapped, its ACK does not clear the config bit; and the edge that belongs to this bit comes after
+ *   the bit, so the handler runs (again) and reads it.
+ * - A driver that read the config bit read it after swallow_acks(off) had returned, so its ACK traps.
+ * - Another change before the ACK that clears the bit, for whichever of them, is in the config space by
+ *   then; the driver that sent this ACK has seen the bit and reads the config space after its ACK.
+ * - Bit up and bit down, on and off, all happen on the loop thread, hence never cross.
+ */
+struct virtio_mmio_page {
+	_Atomic uint32_t *reg; /* VIRTIO_MMIO_PAGE_REGS, little-endian; borrowed; NULL: none */
+	/*
+	 * Have 4-byte writes to InterruptACK end in the kernel, or trap again: then none is swallowed
+	 * any more when this returns. 0 or -errno, logged: it stays as it was, which costs exits, or a
+	 * config change that is seen again and again, but loses nothing. Loop thread; may block.
+	 */
+	int (*swallow_acks)(void *arg, bool on);
+	void *arg;
+};
+
+/* Embedded by its owner. The selectors and acks_vanish belong to the device's loop thread. */
 struct virtio_mmio {
 	struct virtio_dev *dev; /* borrowed */
 	struct irq_line irq;
 	uint32_t feature_sel, accept_sel, queue_sel;
+	struct virtio_mmio_page page;
+	bool acks_vanish; /* swallow_acks() is on */
 };
 
 /* Becomes @dev's transport; on reset the selectors go to 0. */
 void virtio_mmio_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_line irq);
+
+/*
+ * Keep @page true from now on. After virtio_mmio_init(), before any vCPU and the loop run. 0; or -errno of
+ * swallow_acks().
+ */
+int virtio_mmio_use_page(struct virtio_mmio *t, const struct virtio_mmio_page *page);
 
 /* For the machine's bus: region of VIRTIO_MMIO_SIZE bytes, dev = struct virtio_mmio. vCPU threads. */
 extern const struct bus_ops virtio_mmio_bus_ops;

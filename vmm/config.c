@@ -34,6 +34,10 @@ static const char *const nic_irq_names[] = {
 static const char *const on_reboot_names[] = {
 	[ON_REBOOT_EXIT] = "exit", [ON_REBOOT_RESTART] = "restart", NULL};
 
+static const char *const regs_names[] = {[NIC_REGS_PAGE] = "page", [NIC_REGS_TRAP] = "trap", NULL};
+static const char *const kick_names[] = {
+	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", NULL};
+
 /* ---- --net KIND[,KEY=VALUE...] */
 
 static int parse_mac(void *target, const char *value, char *why, size_t size)
@@ -108,6 +112,18 @@ static const struct opt_def nic_keys[] = {
          .offset = NIC(features),
          .arg = "SET",
          .help = "default, minimal or none, then +NAME and -NAME; refused when it cannot be kept"},
+	{.name = "regs",
+         .type = OPT_CHOICE,
+         .offset = NIC(regs),
+         .choices = regs_names,
+         .arg = "page|trap",
+         .help = "registers can be read in memory, or by exits (default: page on x86_64)"},
+	{.name = "kick",
+         .type = OPT_CHOICE,
+         .offset = NIC(kick),
+         .choices = kick_names,
+         .arg = "ioeventfd|exit",
+         .help = "kicks end in the kernel, or exit to doorbell (default: ioeventfd)"},
 	OPT_END,
 };
 
@@ -147,7 +163,8 @@ static int add_nic(struct vm_config *cfg, const char *text)
 	}
 	snprintf(kind, sizeof(kind), "%.*s", (int)len, text);
 	*nic = (struct nic_config){.kind = net_kind_find(kind),
-	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT};
+	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
+	                           .regs = arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP};
 	if (len >= sizeof(kind) || !nic->kind) {
 		kind_names(names, sizeof(names));
 		log_error("--net %s: unknown kind '%.*s', there are: %s", text, (int)len, text,

@@ -19,6 +19,10 @@ enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD }; /* how its interrupt reaches KVM 
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 
+/* Who answers reads of a NIC's registers, and who takes its kicks: each can be chosen, to see what it is worth. */
+enum nic_regs { NIC_REGS_PAGE, NIC_REGS_TRAP };
+enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT };
+
 struct nic_config {
 	char name[8]; /* "net0", by position */
 	const struct net_kind *kind;
@@ -28,6 +32,8 @@ struct nic_config {
 	uint64_t mtu; /* 0: not told to the guest */
 	uint64_t queue_size;
 	unsigned irq;         /* enum nic_irq */
+	unsigned regs;        /* enum nic_regs */
+	unsigned kick;        /* enum nic_kick */
 	const char *pcap;     /* path or NULL; owned: config_free() */
 	const char *features; /* text or NULL; owned: config_free() */
 };

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/capability.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,9 @@ static void look_kvm(struct finding *f)
 	}
 	snprintf(f->text, sizeof(f->text), "/dev/kvm works, up to %u CPUs", k.max_vcpus);
 	f->verdict = HAS;
+	if (kvm_capability(&k, KVM_CAP_READONLY_MEM) <= 0)
+		say(f, LIMITED, "/dev/kvm works, but has no read-only memory",
+		    "doorbell run --net KIND,regs=trap");
 	kvm_close(&k);
 }
 

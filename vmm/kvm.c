@@ -86,20 +86,27 @@ int kvm_capability(const struct kvm *k, int cap)
 	return ret < 0 ? -errno : ret;
 }
 
+static int add_slot(struct kvm *k, struct kvm_userspace_memory_region slot)
+{
+	slot.slot = k->nr_slots;
+	if (ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return -errno;
+	k->nr_slots++;
+	return 0;
+}
+
 int kvm_add_memory(struct kvm *k, const struct gmem *m)
 {
 	for (unsigned i = 0; i < m->nr; i++) {
 		const struct gmem_region *r = &m->region[i];
 		const struct kvm_userspace_memory_region slot = {
-			.slot = i,
 			.guest_phys_addr = r->base,
 			.memory_size = r->size,
 			.userspace_addr = (uintptr_t)r->host,
 		};
+		int ret = add_slot(k, slot);
 
-		if (ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
-			int ret = -errno;
-
+		if (ret < 0) {
 			log_error("KVM takes no memory of %llu MiB at 0x%llx: %s",
 			          (unsigned long long)(r->size >> 20), (unsigned long long)r->base,
 			          strerror(-ret));
@@ -109,20 +116,33 @@ int kvm_add_memory(struct kvm *k, const struct gmem *m)
 	return 0;
 }
 
-int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd)
+int kvm_add_readonly(struct kvm *k, gpa_t gpa, const void *host, uint64_t size)
 {
-	const struct kvm_ioeventfd io = {
-		.datamatch = val,
-		.addr = gpa,
-		.len = sizeof(val),
-		.fd = fd,
-		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	const struct kvm_userspace_memory_region slot = {
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
 	};
+	int ret = -ENOTSUP;
 
+	if (kvm_capability(k, KVM_CAP_READONLY_MEM) > 0)
+		ret = add_slot(k, slot);
+	if (ret < 0)
+		log_error("KVM takes no read-only memory at 0x%llx: %s (--net KIND,regs=trap does "
+		          "without)",
+		          (unsigned long long)gpa, strerror(-ret));
+	return ret;
+}
+
+static int set_ioeventfd(struct kvm *k, struct kvm_ioeventfd io)
+{
+	io.len = sizeof(uint32_t);
 	if (ioctl(k->vm_fd, KVM_IOEVENTFD, &io) < 0) {
 		int ret = -errno;
 
-		log_error("KVM_IOEVENTFD at 0x%llx: %s", (unsigned long long)gpa, strerror(-ret));
+		log_error("KVM_IOEVENTFD at 0x%llx: %s", (unsigned long long)io.addr,
+		          strerror(-ret));
 		return ret;
 	}
 	return 0;
@@ -139,6 +159,21 @@ int kvm_irqfd(struct kvm *k, unsigned gsi, int fd)
 		return ret;
 	}
 	return 0;
+}
+
+int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd)
+{
+	return set_ioeventfd(k, (struct kvm_ioeventfd){.addr = gpa,
+	                                               .datamatch = val,
+	                                               .fd = fd,
+	                                               .flags = KVM_IOEVENTFD_FLAG_DATAMATCH});
+}
+
+int kvm_ioeventfd_any(struct kvm *k, gpa_t gpa, int fd, bool on)
+{
+	return set_ioeventfd(
+		k, (struct kvm_ioeventfd){
+			   .addr = gpa, .fd = fd, .flags = on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN});
 }
 
 int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run)

@@ -17,6 +17,7 @@ struct kvm {
 	uint32_t run_bytes; /* size of a vCPU's shared page(s) */
 	unsigned max_vcpus;
 	struct arch_irqchip *irqchip; /* arch/<cpu>/'s, or NULL: arch_vm_init() */
+	uint32_t nr_slots;            /* memory slots in use: 0, 1, ... */
 };
 
 /*
@@ -35,8 +36,19 @@ int kvm_capability(const struct kvm *k,
  */
 int kvm_add_memory(struct kvm *k, const struct gmem *m);
 
+/*
+ * @host, of @size bytes (both page multiples), is what the guest reads at @gpa without an exit; it cannot
+ * write there: that is an MMIO exit. Borrowed, until after the last vCPU. When: as kvm_add_memory(). 0 or -errno, logged.
+ */
+int kvm_add_readonly(struct kvm *k, gpa_t gpa, const void *host, uint64_t size);
+
 /* Writes of @val (4 bytes) to @gpa signal @fd in the kernel. 0 or -errno. */
 int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd);
+/*
+ * The same for 4-byte writes of any value, or no longer: then all that @fd was to get it has got when this
+ * returns, which takes a grace period. Any thread. 0 or -errno, logged.
+ */
+int kvm_ioeventfd_any(struct kvm *k, gpa_t gpa, int fd, bool on);
 
 /*
  * A write to eventfd @fd is an edge of wire @gsi, until the VM or @fd is closed. After arch_vm_init(); any

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/nic.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "devices/net_features.h"
 #include "devices/virtio.h"
@@ -14,6 +16,9 @@
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+
+#define PAGE      4096u
+#define PAGE_REGS (PAGE - VIRTIO_MMIO_CONFIG) /* where in the page the registers are */
 
 static int open_backend(struct nic *n, bool append)
 {
@@ -106,9 +111,56 @@ fail:
 	return ret;
 }
 
-int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k)
+/* Around the registers: what an empty bus gives. */
+static int make_page(struct nic *n)
+{
+	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	n->page = memset(p, 0xff, PAGE);
+	n->ack_fd = fd_eventfd();
+	return n->ack_fd < 0 ? n->ack_fd : 0;
+}
+
+int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k)
+{
+	int ret;
+
+	if (n->cfg->regs != NIC_REGS_PAGE)
+		return 0;
+	assert(where->base % PAGE == PAGE_REGS);
+	ret = make_page(n);
+	if (ret < 0) {
+		log_error("%s: no page for its registers: %s", n->cfg->name, strerror(-ret));
+		return ret;
+	}
+	n->kvm = k;
+	n->base = where->base;
+	return kvm_add_readonly(k, where->base - PAGE_REGS, n->page, PAGE);
+}
+
+static int swallow_acks(void *arg, bool on)
+{
+	const struct nic *n = arg;
+
+	return kvm_ioeventfd_any(n->kvm, n->base + VIRTIO_MMIO_INTERRUPT_ACK, n->ack_fd, on);
+}
+
+static int add_doorbells(const struct nic *n, gpa_t base, struct kvm *k)
 {
 	const struct virtio_dev *d = virtio_net_dev(n->net);
+	int ret = 0;
+
+	if (n->cfg->kick == NIC_KICK_EXIT) /* virtio_kick() */
+		return 0;
+	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
+		ret = kvm_ioeventfd(k, base + VIRTIO_MMIO_QUEUE_NOTIFY, i, d->queue[i].kick_fd);
+	return ret;
+}
+
+int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k)
+{
 	const struct bus_region region = {
 		.name = n->cfg->name,
 		.base = where->base,
@@ -116,13 +168,19 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 		.ops = &virtio_mmio_bus_ops,
 		.dev = &n->mmio,
 	};
+	const struct virtio_mmio_page page = {
+		.reg = n->page ? (void *)(n->page + PAGE_REGS) : NULL,
+		.swallow_acks = swallow_acks,
+		.arg = n,
+	};
 	int ret = bus_add(mmio, &region);
 
-	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
-		ret = kvm_ioeventfd(k, where->base + VIRTIO_MMIO_QUEUE_NOTIFY, i,
-		                    d->queue[i].kick_fd);
+	if (ret == 0)
+		ret = add_doorbells(n, where->base, k);
 	if (ret == 0 && n->irq_fd >= 0)
 		ret = kvm_irqfd(k, where->gsi, n->irq_fd);
+	if (ret == 0 && n->page)
+		ret = virtio_mmio_use_page(&n->mmio, &page);
 	return ret;
 }
 
@@ -205,11 +263,15 @@ void nic_set_link(struct nic *n, bool up)
 
 void nic_destroy(struct nic *n)
 {
-	if (!n->cfg)
+	if (!n->cfg) /* never made: its descriptors are not ours */
 		return;
 	virtio_net_destroy(n->net);
 	net_destroy(n->backend);
 	loop_destroy(n->loop);
 	fd_close(&n->irq_fd);
+	if (n->page) {
+		fd_close(&n->ack_fd);
+		munmap(n->page, PAGE);
+	}
 	*n = (struct nic){0};
 }

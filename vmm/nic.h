@@ -22,6 +22,11 @@ struct nic {
 	struct virtio_net *net;
 	struct virtio_mmio mmio;
 	int irq_fd; /* with irq=irqfd: a write is an interrupt; else -1 */
+	/* regs=page: */
+	struct kvm *kvm; /* borrowed; NULL: regs=trap */
+	gpa_t base;      /* of its registers */
+	uint8_t *page;   /* where they are memory of ours; the guest may only read it */
+	int ack_fd;      /* eventfd that swallows InterruptACK; nobody listens */
 };
 
 /*
@@ -30,6 +35,11 @@ struct nic {
  */
 int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
                struct irq_line irq);
+/*
+ * With regs=page: the page of its registers. Before KVM gets its interrupt controller, as all memory. @k is
+ * borrowed until nic_destroy(). 0 or -errno, logged.
+ */
+int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k);
 /* Put its registers at @where, its doorbells and, with irq=irqfd, its interrupt into the kernel. 0 or -errno, logged. */
 int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
 int nic_start(struct nic *n); /* the I/O thread; 0 or -errno */

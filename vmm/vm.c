@@ -252,6 +252,9 @@ static int build(struct vm *vm)
 	}
 	if ((ret = kvm_add_memory(&vm->kvm, &vm->mem)) < 0)
 		return ret;
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		if ((ret = nic_map(&vm->nic[i], &vm->map.virtio[i], &vm->kvm)) < 0)
+			return ret;
 	if ((ret = arch_vm_init(&vm->kvm, &arch)) < 0)
 		return ret;
 	if ((ret = add_platform(vm)) < 0)

@@ -20,6 +20,7 @@ const struct arch_desc arch_desc = {
 	.i8042 = {.pio = true, .base = LAYOUT_I8042_PORT, .size = 5},
 	.debug_exit = {.pio = true, .base = LAYOUT_EXIT_PORT, .size = 4},
 	.default_announce = ANNOUNCE_ACPI,
+	.register_page = true,
 	.announce_mask = 1u << ANNOUNCE_ACPI | 1u << ANNOUNCE_CMDLINE | 1u << ANNOUNCE_FDT |
                          1u << ANNOUNCE_NONE,
 	.default_irqchip = IRQCHIP_SPLIT,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A guest that writes what it likes to the registers and to its memory, against an echo device. */
+/*
+ * A guest that writes what it likes to the registers and to its memory, against an echo device. An input
+ * with an odd number of bytes has a register page.
+ */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdbool.h>
@@ -14,6 +17,7 @@
 #include "tests/fuzz/input.h"
 #include "tests/lib/echo_device.h"
 #include "tests/lib/fake_driver.h"
+#include "tests/lib/fake_page.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"
@@ -32,7 +36,8 @@ static struct loop
 	*loop; /* never runs: its calls are plain calls, its watches are served by hand */
 static struct echo echo;
 static struct virtio_mmio mmio;
-static const struct fake_dev drv = {.core = &echo.dev, .mmio = &mmio};
+static struct fake_page page;
+static struct fake_dev drv = {.core = &echo.dev, .mmio = &mmio};
 static struct fake_vq vqs[ECHO_QUEUES];
 
 static bool live(void)
@@ -67,10 +72,19 @@ int LLVMFuzzerInitialize(int *argc unused, char ***argv unused)
 	    echo_create(&echo, &mem.gmem, loop) < 0)
 		abort();
 	echo.inspect = inspect;
-	virtio_mmio_init(&mmio, &echo.dev, (struct irq_line){0});
 	fake_vq_init(&vqs[0], &mem, 4, 0);
 	fake_vq_init(&vqs[1], &mem, 64, 0);
 	return 0;
+}
+
+static void check_page(void)
+{
+	const bool started = echo.dev.status & VIRTIO_CONFIG_S_DRIVER_OK;
+	const uint32_t isr = virtio_isr(&echo.dev);
+
+	REQUIRE(fake_page_lie(&page, &mmio) == -1);
+	REQUIRE(page.on == !(isr & VIRTIO_ISR_CONFIG));
+	REQUIRE((isr & VIRTIO_ISR_USED) == (started ? VIRTIO_ISR_USED : 0));
 }
 
 /* What is true between any two accesses. */
@@ -93,6 +107,8 @@ static void check(void)
 		REQUIRE(!vq_running(&q->vq) || (q->ready && live() && q->addr.num <= q->num_max));
 		REQUIRE((echo.port[i].watch.loop != NULL) == d->started);
 	}
+	if (drv.page)
+		check_page();
 }
 
 /* What epoll would do: level-triggered, so a kick that nobody takes comes again. */
@@ -203,6 +219,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {.p = data, .left = size};
 
+	virtio_mmio_init(&mmio, &echo.dev, (struct irq_line){0});
+	echo.dev.isr = &echo.dev.own_isr;
+	drv.page = size % 2 ? &page : NULL;
+	if (drv.page)
+		REQUIRE(fake_page_create(&page, &mmio) == 0);
 	memset(mem.gmem.region[0].host, 0, MEM_BYTES);
 	memset(echo.config, 0, sizeof(echo.config));
 	fake_vq_clear(&vqs[0]);
@@ -238,5 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_set_status(&drv, 0);
 	check();
 	REQUIRE(!echo.dev.started && fake_status(&drv) == 0);
+	if (drv.page)
+		fake_page_destroy(&page);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "devices/virtio.h"
 #include "devices/virtio_mmio.h"
+#include "tests/lib/fake_page.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
@@ -291,12 +292,17 @@ uint16_t fake_vq_raw_avail_event(const struct fake_vq *v)
 
 uint32_t fake_readl(const struct fake_dev *f, uint64_t off)
 {
+	if (f->page && off < VIRTIO_MMIO_CONFIG)
+		return fake_page_readl(f->page, off);
 	return u32_of(virtio_mmio_bus_ops.read(f->mmio, off, 4));
 }
 
 void fake_writel(const struct fake_dev *f, uint64_t off, uint32_t val)
 {
-	virtio_mmio_bus_ops.write(f->mmio, off, 4, val);
+	if (f->page)
+		fake_page_writel(f->page, f->mmio, off, val);
+	else
+		virtio_mmio_bus_ops.write(f->mmio, off, 4, val);
 }
 
 uint32_t fake_status(const struct fake_dev *f)

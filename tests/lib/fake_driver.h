@@ -31,6 +31,7 @@
 #include "devices/vq.h"
 #include "vmm/core/gmem.h"
 
+struct fake_page;
 struct virtio_dev;
 struct virtio_mmio;
 
@@ -121,6 +122,7 @@ uint16_t fake_vq_raw_avail_event(const struct fake_vq *v);
 struct fake_dev {
 	struct virtio_dev *core;
 	struct virtio_mmio *mmio;
+	struct fake_page *page; /* of mmio; NULL: each access traps */
 };
 
 uint32_t fake_status(const struct fake_dev *f);

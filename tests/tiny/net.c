@@ -34,6 +34,7 @@ struct buffer {
 
 struct nic {
 	uint64_t base;
+	uint32_t features; /* that are wanted beside MAC and VERSION_1: of the lower half */
 	uint8_t mac[6];
 	struct queue rx, tx;
 	struct buffer rx_buf[QUEUE_SIZE], tx_buf;
@@ -124,10 +125,24 @@ static struct vring_used_elem take(struct queue *q)
 	return e;
 }
 
+/* However the registers are made: nothing is around them, and what may only be read stays. */
+static void look_around(void)
+{
+	if (mmio_read32(nic.base - 4) != 0xffffffff)
+		fail("something is below the registers");
+	mmio_write32(nic.base - 4, 0);
+	set_reg(VIRTIO_MMIO_MAGIC_VALUE, 0);
+	set_reg(VIRTIO_MMIO_INTERRUPT_STATUS, 3);
+	set_reg(VIRTIO_MMIO_INTERRUPT_ACK, 3);
+	if (mmio_read32(nic.base - 4) != 0xffffffff || reg(VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
+		fail("a write went where none may go");
+}
+
 static void initialise(void)
 {
 	const uint32_t ack = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 
+	look_around();
 	if (reg(VIRTIO_MMIO_MAGIC_VALUE) != 0x74726976 || reg(VIRTIO_MMIO_VERSION) != 2 ||
 	    reg(VIRTIO_MMIO_DEVICE_ID) != 1)
 		fail("not a virtio-net device");
@@ -143,7 +158,7 @@ static void initialise(void)
 	if (!(reg(VIRTIO_MMIO_DEVICE_FEATURES) & 1u << VIRTIO_NET_F_MAC))
 		fail("the device has no MAC");
 	set_reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-	set_reg(VIRTIO_MMIO_DRIVER_FEATURES, 1u << VIRTIO_NET_F_MAC);
+	set_reg(VIRTIO_MMIO_DRIVER_FEATURES, 1u << VIRTIO_NET_F_MAC | nic.features);
 	set_reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	set_reg(VIRTIO_MMIO_DRIVER_FEATURES, 1u << (VIRTIO_F_VERSION_1 - 32));
 	set_reg(VIRTIO_MMIO_STATUS, ack | VIRTIO_CONFIG_S_FEATURES_OK);
@@ -331,5 +346,30 @@ void net_ping(uint64_t base, int pin)
 	if (nic.interrupts)
 		see_interrupts();
 	set_reg(VIRTIO_MMIO_STATUS, 0);
+	if (reg(VIRTIO_MMIO_STATUS) != 0 || reg(VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
+		fail("a reset leaves something behind");
+	verdict(0);
+}
+
+/* Four times, a config change comes and is acknowledged: by looking, so no interrupt is needed. */
+void net_link(uint64_t base)
+{
+	nic.base = base;
+	nic.features = 1u << VIRTIO_NET_F_STATUS;
+	initialise();
+	put_text("ready\n");
+	for (uint32_t i = 1; i <= 4; i++) {
+		while (!(reg(VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG))
+			__asm__ volatile("pause" : : : "memory");
+		if (reg(VIRTIO_MMIO_CONFIG_GENERATION) != i)
+			fail("the generation is not new");
+		set_reg(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING);
+		if (!(reg(VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG))
+			fail("the change was acknowledged by the other bit");
+		set_reg(VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+		if (reg(VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG)
+			fail("the change cannot be acknowledged");
+		put_line("change", i);
+	}
 	verdict(0);
 }

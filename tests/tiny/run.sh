@@ -251,6 +251,64 @@ t_network_interrupts_arrive() {
 	done
 }
 
+# Leaves the number of MMIO exits to userspace in $exits.
+ping_with() { # KEYS
+	run --net "user,$1" --stats="$tmp/stats" --append ping "$guest"
+	if ! is_status 0 || ! is_out "arp reply
+24 replies"; then
+		why="$1: $why"
+		return 1
+	fi
+	exits=$(sed -n 's/.*"exits_mmio": \([0-9]*\).*/\1/p' "$tmp/stats")
+}
+
+t_ping_with_each_way_to_registers_and_kicks() {
+	local least
+	ping_with regs=page,kick=ioeventfd || return
+	least=$exits
+	ping_with regs=trap,kick=ioeventfd || return
+	[ "$exits" -gt "$least" ] || { why="regs=trap: $exits exits, regs=page: $least" && return 1; }
+	ping_with regs=page,kick=exit || return
+	# Each of its 25 frames is kicked.
+	[ "$exits" -ge $((least + 25)) ] || { why="kick=exit: $exits exits, kick=ioeventfd: $least" && return 1; }
+	ping_with regs=trap,kick=exit
+}
+
+# Waits until the guest, which runs in the background, has said something.
+wait_out() { # LINE
+	for _ in $(seq 600); do
+		grep -qx "$1" "$tmp/out" && return
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	why="no '$1' on the console: '$(tail -n 1 "$tmp/out")'"
+	return 1
+}
+
+changes_with() { # KEYS
+	local link n=0 pid
+	: >"$tmp/out"
+	timeout -k 5 "$limit" "$doorbell" run --net "user,$1" --control "$tmp/ctl" --append link "$guest" \
+		>"$tmp/out" 2>"$tmp/err" </dev/null &
+	pid=$!
+	wait_out ready || return
+	for link in down up down up; do
+		"$doorbell" ctl "$tmp/ctl" net0 "link=$link" >/dev/null || return
+		n=$((n + 1))
+		wait_out "change 0x$n" || return
+	done
+	wait "$pid"
+	status=$?
+	is_status 0
+}
+
+t_config_changes_are_acknowledged_exactly() {
+	local keys
+	for keys in regs=page regs=trap regs=page,kick=exit; do
+		changes_with "$keys" || { why="$keys: $why" && return 1; }
+	done
+}
+
 # ---- the rest
 
 no_kvm() { # prints why there is none

@@ -83,5 +83,7 @@ unsigned irq_count(void);
  * Ends by verdict.
  */
 _Noreturn void net_ping(uint64_t base, int pin);
+/* The same device sees its link change four times. Ends by verdict. */
+_Noreturn void net_link(uint64_t base);
 
 #endif

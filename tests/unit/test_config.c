@@ -33,6 +33,8 @@ static void kernel_alone_gets_good_defaults(void **state)
 	assert_string_equal(cfg.nic[0].kind->name, "user");
 	assert_string_equal(cfg.nic[0].name, "net0");
 	assert_int_equal(cfg.nic[0].queue_size, 256);
+	assert_int_equal(cfg.nic[0].regs, arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP);
+	assert_int_equal(cfg.nic[0].kick, NIC_KICK_IOEVENTFD);
 	assert_int_equal(cfg.announce, arch_desc.default_announce);
 	assert_int_equal(cfg.irqchip, arch_desc.default_irqchip);
 	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_IOCTL);
@@ -43,7 +45,7 @@ static void kernel_alone_gets_good_defaults(void **state)
 
 static void nics_are_numbered_and_have_addresses_of_their_own(void **state)
 {
-	char a[] = "--net", b[] = "user,restrict=on",
+	char a[] = "--net", b[] = "user,restrict=on,regs=trap,kick=exit",
 	     c[] = "--net=tap,ifname=t9,mac=52:54:00:00:00:01,"
 		   "mtu=9000,queue-size=1024,features=minimal";
 	struct vm_config cfg;
@@ -51,6 +53,8 @@ static void nics_are_numbered_and_have_addresses_of_their_own(void **state)
 	(void)state;
 	assert_int_equal(PARSE(&cfg, a, b, c, k), 0);
 	assert_int_equal(cfg.nr_nics, 2);
+	assert_int_equal(cfg.nic[0].regs, NIC_REGS_TRAP);
+	assert_int_equal(cfg.nic[0].kick, NIC_KICK_EXIT);
 	assert_string_equal(cfg.nic[1].name, "net1");
 	assert_string_equal(cfg.nic[1].kind->name, "tap");
 	assert_int_equal(cfg.nic[1].mtu, 9000);
@@ -145,6 +149,8 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=user,queue-size=16", "a power of two from 32 to 1024"},
 		{"--net=user,speed=9", "unknown key 'speed', there are: hostfwd"},
 		{"--net=tap,ifname", "needs a value"},
+		{"--net=user,regs=on", "page, trap"},
+		{"--net=user,kick=irqfd", "ioeventfd, exit"},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {

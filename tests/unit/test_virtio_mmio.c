@@ -21,6 +21,7 @@
 #include "devices/virtio_mmio.h"
 #include "tests/lib/echo_device.h"
 #include "tests/lib/fake_driver.h"
+#include "tests/lib/fake_page.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
@@ -35,6 +36,7 @@ struct rig {
 	struct loop *loop;
 	struct echo echo;
 	struct virtio_mmio mmio;
+	struct fake_page page; /* with setup_page() */
 	struct fake_dev drv;
 	atomic_uint edges; /* rising ones */
 	bool level;
@@ -82,12 +84,26 @@ static int setup_thread(void **state)
 	return rc ? rc : loop_thread_start(r->loop, "test");
 }
 
+/* The same with a register page. */
+static int setup_page(void **state)
+{
+	int rc = setup(state);
+	struct rig *r = *state;
+
+	if (rc || fake_page_create(&r->page, &r->mmio) < 0)
+		return -1;
+	r->drv.page = &r->page;
+	return loop_thread_start(r->loop, "test");
+}
+
 static int teardown(void **state)
 {
 	struct rig *r = *state;
 
 	loop_thread_stop(r->loop);
 	echo_destroy(&r->echo);
+	if (r->drv.page)
+		fake_page_destroy(r->drv.page);
 	loop_destroy(r->loop);
 	fd_close(&r->interrupt);
 	fake_mem_destroy(&r->m);
@@ -619,7 +635,8 @@ static void a_broken_ring_ends_in_needs_reset_and_a_config_interrupt(void **stat
 	fake_vq_publish(&r->vq[0]);
 	fake_kick(&r->drv, 0);
 	assert_int_equal(poll(&p, 1, 30000), 1);
-	assert_int_equal(readl(r, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	assert_int_equal(readl(r, VIRTIO_MMIO_INTERRUPT_STATUS) & ~(r->drv.page ? 1u : 0),
+	                 VIRTIO_MMIO_INT_CONFIG);
 	assert_true(readl(r, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
@@ -627,6 +644,11 @@ int main(void)
 {
 #define CASE(f)     cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define THREADED(f) cmocka_unit_test_setup_teardown(f, setup_thread, teardown)
+#define PAGE(f)                                                                            \
+	{                                                                                  \
+		.name = #f " (register page)", .test_func = (f), .setup_func = setup_page, \
+		.teardown_func = teardown                                                  \
+	}
 	const struct CMUnitTest cases[] = {
 		CASE(the_device_says_what_it_is),
 		CASE(shared_memory_regions_do_not_exist),
@@ -648,6 +670,16 @@ int main(void)
 		THREADED(requests_travel_from_registers_to_ring_and_back),
 		THREADED(after_a_reset_under_load_guest_memory_stays_as_it_is),
 		THREADED(a_broken_ring_ends_in_needs_reset_and_a_config_interrupt),
+		PAGE(the_device_says_what_it_is),
+		PAGE(shared_memory_regions_do_not_exist),
+		PAGE(write_only_and_unknown_registers_read_zero),
+		PAGE(feature_windows_follow_their_selectors),
+		PAGE(a_selector_without_a_queue_selects_nothing),
+		PAGE(queue_ready_reads_back_what_was_written),
+		PAGE(a_torn_config_read_shows_in_the_generation),
+		PAGE(requests_travel_from_registers_to_ring_and_back),
+		PAGE(after_a_reset_under_load_guest_memory_stays_as_it_is),
+		PAGE(a_broken_ring_ends_in_needs_reset_and_a_config_interrupt),
 	};
 
 	log_set_level(LOG_ERROR);
