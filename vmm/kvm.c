@@ -127,6 +127,19 @@ int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd)
 	return 0;
 }
 
+int kvm_irqfd(struct kvm *k, unsigned gsi, int fd)
+{
+	const struct kvm_irqfd irq = {.fd = (uint32_t)fd, .gsi = gsi};
+
+	if (ioctl(k->vm_fd, KVM_IRQFD, &irq) < 0) {
+		int ret = -errno;
+
+		log_error("KVM_IRQFD of interrupt %u: %s", gsi, strerror(-ret));
+		return ret;
+	}
+	return 0;
+}
+
 int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run)
 {
 	int fd = ioctl(k->vm_fd, KVM_CREATE_VCPU, index);

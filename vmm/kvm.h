@@ -36,6 +36,12 @@ int kvm_add_memory(struct kvm *k, const struct gmem *m);
 /* Writes of @val (4 bytes) to @gpa signal @fd in the kernel. 0 or -errno. */
 int kvm_ioeventfd(struct kvm *k, gpa_t gpa, uint32_t val, int fd);
 
+/*
+ * A write to eventfd @fd is an edge of wire @gsi, until the VM or @fd is closed. After arch_vm_init(); any
+ * number for one wire. 0 or -errno, logged.
+ */
+int kvm_irqfd(struct kvm *k, unsigned gsi, int fd);
+
 /* A vCPU and its shared memory. *run is mapped run_bytes long: kvm_vcpu_close(). fd >= 0 or -errno. */
 int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run);
 void kvm_vcpu_close(struct kvm *k, int *fd, struct kvm_run **run);
