@@ -29,6 +29,7 @@ int virtio_init(struct virtio_dev *d)
 	int rc = 0;
 
 	d->isr = &d->own_isr;
+	d->call_fd = -1;
 	for (unsigned i = 0; i < d->nr_queues; i++)
 		d->queue[i].kick_fd = -1;
 	for (unsigned i = 0; i < d->nr_queues && rc == 0; i++) {
@@ -78,8 +79,21 @@ static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
 
 uint32_t virtio_isr(const struct virtio_dev *d)
 {
-	/* Acquire: partner raise_interrupt(). */
-	return atomic_load_explicit(d->isr, memory_order_acquire);
+	/*
+	 * Acquire: partner raise_interrupt(). isr_always first: partner virtio_isr_always(), which
+	 * raises the bit before it lets go of the mask, so one of the two loads finds it.
+	 */
+	uint32_t always = atomic_load_explicit(&d->isr_always, memory_order_acquire);
+
+	return always | atomic_load_explicit(d->isr, memory_order_acquire);
+}
+
+void virtio_isr_always(struct virtio_dev *d, bool on)
+{
+	if (!on)
+		virtio_used(d);
+	/* Release: partner virtio_isr(). */
+	atomic_store_explicit(&d->isr_always, on ? VIRTIO_ISR_USED : 0, memory_order_release);
 }
 
 void virtio_isr_ack(struct virtio_dev *d, uint32_t bits)
@@ -130,6 +144,14 @@ static void needs_reset(struct virtio_dev *d)
 	halt(d);
 	d->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	config_changed(d, tell); /* virtio 1.2, 2.1.2 */
+}
+
+void virtio_failed(struct virtio_dev *d, const char *why)
+{
+	if (d->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	log_error("%s: %s", d->name, why);
+	needs_reset(d);
 }
 
 void virtio_broken(struct virtio_dev *d, const char *why)
@@ -199,6 +221,8 @@ void virtio_queue_ready(struct virtio_dev *d, uint32_t sel, bool ready)
 
 	if (!q)
 		return;
+	if (!ready && d->started && d->ops->release)
+		d->ops->release(d, sel);
 	q->ready = ready;
 	if (!ready)
 		vq_stop(&q->vq);
@@ -262,6 +286,7 @@ static void reset(struct virtio_dev *d)
 	d->accepted = 0;
 	d->status = 0;
 	/* After halt(): nobody sets a bit any more. ConfigGeneration goes on counting. */
+	atomic_store_explicit(&d->isr_always, 0, memory_order_relaxed);
 	atomic_store_explicit(d->isr, 0, memory_order_relaxed);
 }
 

@@ -44,6 +44,11 @@ struct virtio_dev_ops {
 	 * returned 0; within a callback of the device when that one called virtio_broken().
 	 */
 	void (*stop)(struct virtio_dev *d);
+	/*
+	 * The driver takes queue @i back while the device is started: on return no peer touches it.
+	 * NULL: nobody but us ever does.
+	 */
+	void (*release)(struct virtio_dev *d, unsigned i);
 };
 
 /* What a transport supplies; const, one per transport. */
@@ -68,6 +73,11 @@ struct virtio_dev {
 	const struct virtio_dev_ops *ops;
 	const struct virtio_transport_ops *tops; /* set by the transport; NULL before */
 	void *transport;
+	/*
+	 * Eventfd that interrupts the driver without us, for a peer that serves queues; the transport's,
+	 * -1 when there is none.
+	 */
+	int call_fd;
 	const char *name; /* "net0", for messages; borrowed */
 	const struct gmem *mem;
 	uint64_t offered;  /* masks, never bit numbers */
@@ -80,6 +90,7 @@ struct virtio_dev {
 	struct loop *loop;                  /* the one thread that may touch all of this ... */
 	_Atomic uint32_t *isr;              /* ... except these bits: vCPUs read and clear them */
 	_Atomic uint32_t own_isr;           /* that is them, unless the transport has a place */
+	_Atomic uint32_t isr_always;        /* or-ed into what they read: virtio_isr_always() */
 	_Atomic uint32_t config_generation; /* ... and vCPUs read this */
 	/* Counters: the loop thread writes, anybody may read a stale value. */
 	uint64_t interrupts; /* raised */
@@ -88,7 +99,7 @@ struct virtio_dev {
 
 /*
  * @d's fields ops, name, mem, offered, queue, nr_queues, loop are set by the device type; opens the
- * kick eventfds. 0 or -errno. virtio_fini() stops the device and closes them.
+ * kick eventfds, call_fd is -1. 0 or -errno. virtio_fini() stops the device and closes them.
  */
 int virtio_init(struct virtio_dev *d);
 void virtio_fini(struct virtio_dev *d);
@@ -125,6 +136,12 @@ void virtio_kick(struct virtio_dev *d, uint32_t queue);
 
 /* Buffers were used and the driver wants to know: isr, interrupt. Silent unless the device is live. */
 void virtio_used(struct virtio_dev *d);
+/*
+ * While a peer serves queues its interrupts bypass us, so VIRTIO_ISR_USED always reads 1: "maybe" is the
+ * only true answer. Off, after the peer has stopped: the bit is up once more and the driver interrupted,
+ * so that an interrupt that is still on its way finds it.
+ */
+void virtio_isr_always(struct virtio_dev *d, bool on);
 /* Config space has changed: generation, isr, interrupt. Only the generation unless it is live. */
 void virtio_config(struct virtio_dev *d);
 /*
@@ -133,5 +150,7 @@ void virtio_config(struct virtio_dev *d);
  * as empty, so the caller just returns.
  */
 void virtio_broken(struct virtio_dev *d, const char *why);
+/* The same when it is not the driver's fault: "net0: @why". */
+void virtio_failed(struct virtio_dev *d, const char *why);
 
 #endif

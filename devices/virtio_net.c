@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A frame out of the guest: tx_kick() -> tx_turn() -> tx_one() -> tx_send(), and it is in the hands
- * of the backend. A frame into the guest: virtio_net_rx.c.
+ * of the backend. A frame into the guest: virtio_net_rx.c. On the ring path neither happens here.
  */
 #include "devices/virtio_net.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -217,8 +218,11 @@ static void link_changed(struct virtio_net *n, bool was)
 		virtio_config(&n->dev);
 	if (!n->dev.started)
 		return;
-	if (was)
+	if (was && n->path == NET_PATH_FRAMES)
 		net_rx_link_down(n);
+	net_path_review(n);
+	if (n->path != NET_PATH_FRAMES)
+		return;
 	/* What waits on either side is looked at again under the new state. */
 	for (unsigned i = NET_RX; i <= NET_TX; i++)
 		if (vq_running(n->queue[i].vq))
@@ -248,6 +252,15 @@ static void backend_gone(void *arg, int err)
 	         strerror(-err));
 	n->gone = true;
 	link_changed(n, was);
+}
+
+static void bad_ring(void *arg, unsigned ring)
+{
+	struct virtio_net *n = arg;
+	char why[80];
+
+	snprintf(why, sizeof(why), "%s found queue %u broken", n->backend->ring->name, ring);
+	virtio_broken(&n->dev, why);
 }
 
 void virtio_net_announce(struct virtio_net *n)
@@ -317,28 +330,26 @@ static void net_stop(struct virtio_dev *d)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
 
-	for (unsigned i = 0; i < d->nr_queues; i++)
-		loop_del(&n->queue[i].kick);
-	if (n->backend_started)
-		n->backend->frame->stop(n->backend);
-	n->backend_started = false;
-	net_rx_stop(n);
-	n->tx.blocked = false;
+	loop_del(&n->queue[NET_CTRL].kick);
+	net_path_stop(n);
 	n->announce = false;
 	if (memcmp(n->filter.mac, n->params.mac, sizeof(n->params.mac)) != 0)
 		atomic_fetch_add(&d->config_generation, 1);
 	rx_filter_init(&n->filter, n->params.mac, false, false);
 }
 
-static int start_backend(struct virtio_net *n)
+static int start_ctrl(struct virtio_net *n)
 {
-	int r;
+	struct net_queue *q = &n->queue[NET_CTRL];
 
-	if (n->gone)
+	q->pushed = 0;
+	q->again = false;
+	if (!net_has(n, VIRTIO_NET_F_CTRL_VQ) || !vq_running(q->vq))
 		return 0;
-	r = n->backend->frame->start(n->backend, n->offloads, &n->sink);
-	n->backend_started = r == 0;
-	return r;
+	/* What was posted before DRIVER_OK is looked at now; an early kick is no kick. */
+	fd_event_take(q->kick.fd);
+	net_again(q);
+	return loop_add(n->dev.loop, &q->kick);
 }
 
 static int net_start(struct virtio_dev *d)
@@ -349,25 +360,24 @@ static int net_start(struct virtio_dev *d)
 	rx_filter_init(&n->filter, n->params.mac, net_has(n, VIRTIO_NET_F_CTRL_RX),
 	               net_has(n, VIRTIO_NET_F_CTRL_VLAN));
 	net_set_offloads(n, net_features_close(d->accepted & NET_GUEST_OFFLOADS));
-	r = start_backend(n);
-	for (unsigned i = 0; r == 0 && i < d->nr_queues; i++) {
-		struct net_queue *q = &n->queue[i];
-
-		q->pushed = 0;
-		q->again = false;
-		if (!vq_running(q->vq) || (i == NET_CTRL && !net_has(n, VIRTIO_NET_F_CTRL_VQ)))
-			continue;
-		/* What was posted before DRIVER_OK is looked at now; an early kick is no kick. */
-		fd_event_take(q->kick.fd);
-		net_again(q);
-		r = loop_add(d->loop, &q->kick);
-	}
-	if (r < 0) {
+	r = net_path_start(n);
+	if (r == 0)
+		r = start_ctrl(n);
+	if (r < 0)
 		net_stop(d);
-		return r;
-	}
-	net_rx_start(n);
-	return 0;
+	return r;
+}
+
+/* A peer must not touch the queue any more, so the other one is ours as well. */
+static void net_release(struct virtio_dev *d, unsigned i)
+{
+	struct virtio_net *n = container_of(d, struct virtio_net, dev);
+
+	if (i > NET_TX)
+		return;
+	n->releasing = true;
+	net_path_review(n);
+	n->releasing = false;
 }
 
 static const struct virtio_dev_ops net_ops = {
@@ -377,6 +387,7 @@ static const struct virtio_dev_ops net_ops = {
 	.features_ok = features_ok,
 	.start = net_start,
 	.stop = net_stop,
+	.release = net_release,
 };
 
 static bool params_ok(const struct virtio_net_params *p, uint64_t can)
@@ -413,7 +424,8 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 	int r;
 
 	*out = NULL;
-	if (!params_ok(p, virtio_net_can(backend->can, p->mtu != 0)))
+	if (!params_ok(p, virtio_net_can(backend->can, p->mtu != 0)) ||
+	    (p->rings && (!backend->ring || (p->features & backend->ring_cannot))))
 		return -EINVAL;
 	/* Large, and mostly never touched: the kernel gives the pages when they are. */
 	n = calloc(1, sizeof(*n));
@@ -422,10 +434,12 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 	n->params = *p;
 	n->backend = backend;
 	n->link_wanted = true;
+	n->rings_wanted = p->rings;
 	n->sink = (struct net_sink){
 		.can_recv = net_rx_can_recv,
 		.can_send = tx_can_send,
 		.gone = backend_gone,
+		.bad_ring = bad_ring,
 		.arg = n,
 	};
 	rx_filter_init(&n->filter, p->mac, false, false);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices/virtio_net.h - the network device (virtio 1.2, 5.1), frames through us: the pure path
+/* devices/virtio_net.h - the network device (virtio 1.2, 5.1)
+ *
+ * Who serves rx and tx is its path: the device itself, frames going through the backend (the frame
+ * path), or the backend's peer (the ring path), which may change while it runs. The control queue, the
+ * config space and the link always stay here.
  *
  * Queue 0 rx, queue 1 tx, queue 2 control (only when CTRL_VQ is offered). Everything runs on the loop
  * that it was created with.
  *
  * Files: virtio_net.c life, config space and transmission; virtio_net_rx.c reception, on the buffers
- * that rx_window.c keeps ready; virtio_net_ctrl.c commands. What is a good header is decided in
+ * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path. What is a good header is decided in
  * vnet_hdr.c, which frames are for the driver in rx_filter.c.
  */
 #ifndef DOORBELL_VIRTIO_NET_H
@@ -29,6 +33,7 @@ struct virtio_net_params {
 	uint16_t mtu;        /* 0: VIRTIO_NET_F_MTU is not offered; else 68 .. 65535 */
 	uint32_t queue_size; /* power of two, 2 .. VQ_NUM_MAX; rx and tx (control has 64) */
 	uint64_t features;   /* offered; a closed set out of virtio_net_can() */
+	bool rings;          /* begin with the ring path, which is prepared */
 };
 
 /* What this device honours with a backend that can @backend_can, mtu given or not: a closed set. */
@@ -52,10 +57,32 @@ struct virtio_dev *virtio_net_dev(struct virtio_net *n);
 void virtio_net_set_link(struct virtio_net *n, bool up);
 /* Loop thread. Do frames flow: wanted, and the backend is there? */
 bool virtio_net_link(const struct virtio_net *n);
+/* What became of virtio_net_set_path(). */
+struct virtio_net_switch {
+	uint64_t pause_ns; /* neither side served the rings for so long; 0: nothing was running */
+	char why[400];     /* with an error */
+};
+
+/*
+ * Loop thread. Change the path: nothing is lost, doubled or reordered by it, and the driver does not
+ * notice. Survives resets. 0; -EAGAIN a frame in our hands waits for buffers of the driver, try again;
+ * another -errno with @s->why: the path is what it was. -EPROTO when the rings themselves are in a
+ * state that cannot be: then the device needs a reset.
+ *
+ * The ring path needs a backend that has it, and no feature offered that it cannot honour. While the
+ * link is down, or one of rx and tx is not set up, the frame path serves what there is.
+ */
+int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s);
+/* Loop thread. The path in force; while the link is down or no driver is there, the one to come. */
+bool virtio_net_rings(const struct virtio_net *n);
+
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */
 void virtio_net_announce(struct virtio_net *n);
 
-/* Plain counters of the loop thread; others may read stale values. Each is a total since creation. */
+/*
+ * What a peer does on the ring path is not counted here, except kicks, when it ends.
+ * Plain counters of the loop thread; others may read stale values. Each is a total since creation.
+ */
 struct virtio_net_stats {
 	uint64_t rx_frames, rx_bytes; /* to the guest, bytes with header */
 	uint64_t tx_frames, tx_bytes; /* from the guest */
@@ -73,6 +100,7 @@ struct virtio_net_stats {
 	uint64_t tx_full;   /* turns that ended because the backend was full */
 	uint64_t ctrl_commands, ctrl_errors; /* answered; of these with ERR, or not answerable */
 	uint64_t ctrl_interrupts, ctrl_interrupts_suppressed;
+	uint64_t switches; /* of the path, while it ran */
 };
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n);
 

@@ -132,6 +132,15 @@ static bool ctrl_announce(struct virtio_net *n, uint8_t cmd, const struct ctrl_d
 	return true;
 }
 
+static int set_backend_offloads(struct virtio_net *n, uint64_t want)
+{
+	struct net_backend *b = n->backend;
+
+	if (n->path == NET_PATH_RINGS)
+		return b->ring->set_offloads(b, want);
+	return n->backend_started ? b->frame->set_offloads(b, want) : 0;
+}
+
 static bool ctrl_offloads(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
 {
 	uint64_t may = n->dev.accepted & NET_GUEST_OFFLOADS, want;
@@ -145,7 +154,7 @@ static bool ctrl_offloads(struct virtio_net *n, uint8_t cmd, struct ctrl_data *d
 	if (want & ~may)
 		return false;
 	want = net_features_close(want); /* segmentation is nothing without checksums */
-	if (n->backend_started && n->backend->frame->set_offloads(n->backend, want) < 0)
+	if (set_backend_offloads(n, want) < 0)
 		return false;
 	net_set_offloads(n, want);
 	return true;

@@ -80,6 +80,12 @@ struct net_tx {
 	uint8_t gather[VNET_FRAME_MAX];       /* pages touched when needed */
 };
 
+enum net_path {
+	NET_PATH_NONE, /* the device is stopped */
+	NET_PATH_FRAMES,
+	NET_PATH_RINGS, /* a peer serves rx and tx: their vq are frozen, their kicks not ours */
+};
+
 struct virtio_net {
 	struct virtio_dev dev; /* first */
 	struct virtio_queue vq[NET_QUEUES];
@@ -87,11 +93,14 @@ struct virtio_net {
 	struct virtio_net_params params;
 	struct net_backend *backend; /* borrowed */
 	struct net_sink sink;        /* what the backend calls */
-	bool backend_started;
-	bool link_wanted;  /* virtio_net_set_link() */
-	bool gone;         /* the backend lost its peer, for good */
-	bool announce;     /* VIRTIO_NET_S_ANNOUNCE */
-	uint64_t offloads; /* guest offloads switched on; subset of what was accepted */
+	bool backend_started;        /* its frame table, that is */
+	enum net_path path;          /* in force */
+	bool rings_wanted;           /* virtio_net_set_path() */
+	bool releasing;              /* the driver is taking rx or tx back just now */
+	bool link_wanted;            /* virtio_net_set_link() */
+	bool gone;                   /* the backend lost its peer, for good */
+	bool announce;               /* VIRTIO_NET_S_ANNOUNCE */
+	uint64_t offloads;           /* guest offloads switched on; subset of what was accepted */
 	struct rx_filter filter;
 	struct virtio_net_stats stats;
 	struct net_rx rx;
@@ -114,6 +123,17 @@ void net_take_kick(struct net_queue *q);
 void net_broken(struct virtio_net *n, struct net_queue *q, int err);
 void net_set_offloads(struct virtio_net *n,
                       uint64_t offloads); /* closed; ours, not the backend's */
+
+/* virtio_net_path.c: */
+
+/* The device starts: serve rx and tx by the path that is wanted. 0 or -errno, then nothing runs. */
+int net_path_start(struct virtio_net *n);
+void net_path_stop(struct virtio_net *n); /* the device stops; the rings are not looked at again */
+/*
+ * Something changed that the choice of the path depends on. On return the wanted path serves; or, after
+ * a log_error(), the other one; or the device is stopped and needs a reset. No-op when stopped.
+ */
+void net_path_review(struct virtio_net *n);
 
 /* virtio_net_rx.c: */
 

@@ -326,6 +326,7 @@ void net_rx_start(struct virtio_net *n)
 void net_rx_stop(struct virtio_net *n)
 {
 	rx_window_give_back(&n->rx.window, rx_vq(n));
+	n->rx.waiting = 0;
 }
 
 void net_rx_link_down(struct virtio_net *n)

@@ -154,6 +154,26 @@ static int broken(struct vq *q, const char *why)
 	return -EPROTO;
 }
 
+uint16_t vq_position(const struct vq *q)
+{
+	return q->next_avail;
+}
+
+int vq_resume(struct vq *q, uint32_t next_avail)
+{
+	uint16_t used;
+
+	if (q->num == 0)
+		return 0;
+	/* Acquire: partner is the store of whoever served the queue, on another CPU. */
+	used = load_acquire(&q->used->idx);
+	if (next_avail > UINT16_MAX || distance(used, (uint16_t)next_avail) > q->num)
+		return broken(q, "used index and next request do not fit together");
+	q->next_avail = q->seen_avail = (uint16_t)next_avail;
+	q->next_used = q->published = q->judged = used;
+	return 0;
+}
+
 /* Read the available index. 1 there is work; 0 none; -EPROTO. */
 static int look(struct vq *q)
 {

@@ -83,6 +83,15 @@ void vq_stop(struct vq *q);
 bool vq_running(const struct vq *q);
 
 /*
+ * Somebody else may serve a queue that is running, with all pushes published: from vq_position(), the
+ * free-running index of the next request to take, up to the @next_avail of vq_resume(). The used index
+ * is then read back from the ring. 0; -EPROTO, q->why says it: what is between the two is more than
+ * the ring has entries, and the queue must be stopped.
+ */
+uint16_t vq_position(const struct vq *q);
+int vq_resume(struct vq *q, uint32_t next_avail);
+
+/*
  * Take the next request. 1 got one; 0 none waiting; -ENOBUFS the chain is legal but has more pieces
  * (nr_out + nr_in) than room; -EPROTO the driver broke a rule, named in q->why: index or next out of
  * range, loop, writable before readable, hole, zero length, a table inside a table, with a next, or

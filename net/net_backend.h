@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "vmm/core/gmem.h"
 #include "vmm/core/opt.h"
 
 struct iovec;
@@ -34,6 +35,8 @@ struct net_sink {
 	 * want_recv off it may wait until that is on again or send() is called.
 	 */
 	void (*gone)(void *arg, int err);
+	/* Rings only: the peer found a rule broken on the ring with that index. */
+	void (*bad_ring)(void *arg, unsigned ring);
 	void *arg;
 };
 
@@ -65,6 +68,44 @@ struct net_frame_ops {
 	void (*want_recv)(struct net_backend *b, bool on);
 };
 
+/* One ring as another address space needs it. */
+struct net_ring {
+	uint32_t num;            /* entries */
+	gpa_t desc, avail, used; /* judged: all of it lies in guest memory */
+	/*
+	 * The next request to take: where to begin; after stop(), and after a start() that failed, where
+	 * the peer ended. What a peer says: to be judged.
+	 */
+	uint32_t next_avail;
+	int kick_fd, call_fd; /* eventfds; borrowed until stop() returns */
+};
+
+/*
+ * Kind 2: another address space (the kernel) serves the rings, ring 0 rx and ring 1 tx, and no frame
+ * passes through us. A backend may have both tables; one of them is started at a time.
+ */
+struct net_ring_ops {
+	const char *name; /* "vhost" */
+	/*
+	 * All that can be refused, so that it is before anything is touched: open the peer, give it
+	 * @m. Any number of times. 0, and b->ring_cannot is known; or -errno with the reason in @why.
+	 */
+	int (*prepare)(struct net_backend *b, const struct gmem *m, char *why, size_t why_size);
+	/*
+	 * After prepare(). @accepted: features of the driver, none of ring_cannot. On failure the
+	 * peer touches nothing any more, but it may have until then. 0 or -errno.
+	 */
+	int (*start)(struct net_backend *b, uint64_t accepted, uint64_t offloads,
+	             struct net_ring *ring, unsigned nr, const struct net_sink *s);
+	/*
+	 * When it returns the peer touches neither ring nor guest memory, and no sink call follows. The
+	 * used index stands in the ring.
+	 */
+	void (*stop)(struct net_backend *b, struct net_ring *ring, unsigned nr);
+	/* Between start and stop, as that of struct net_frame_ops. */
+	int (*set_offloads)(struct net_backend *b, uint64_t offloads);
+};
+
 /* System calls and waits that the backend made on the data path; plain counters of the loop thread. */
 struct net_backend_stats {
 	uint64_t sends, send_bytes; /* frames handed to the host, bytes with header */
@@ -84,6 +125,9 @@ struct net_backend {
 	char label[64];   /* what it is bound to, for logs and --print-machine: "tap0" */
 	uint64_t can;     /* VIRTIO_NET_F_{,GUEST_,HOST_}* offload masks that it can honour */
 	const struct net_frame_ops *frame;
+	const struct net_ring_ops *ring; /* NULL: frames only */
+	uint64_t ring_cannot; /* feature masks that ring cannot honour; prepare() may add to them */
+	bool ring_first;      /* begin with ring: what the user asked for */
 	struct net_backend_stats stats;
 	void (*destroy)(struct net_backend *b); /* frees b; implies stop */
 };

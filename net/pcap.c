@@ -182,10 +182,18 @@ static int open_file(struct net_pcap *p, const char *path, bool append)
 
 int net_pcap_create(const char *path, bool append, struct net_backend *b, struct net_backend **out)
 {
-	struct net_pcap *p = calloc(1, sizeof(*p));
+	struct net_pcap *p;
 	int ret;
 
 	*out = NULL;
+	if (b->ring_first) {
+		log_error("pcap=%s and path=%s exclude each other: no frame passes through "
+		          "doorbell there",
+		          path, b->ring->name);
+		net_destroy(b);
+		return -EINVAL;
+	}
+	p = calloc(1, sizeof(*p));
 	if (!p) {
 		log_error("pcap=%s: out of memory", path);
 		net_destroy(b);

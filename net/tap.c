@@ -7,10 +7,16 @@
  * attach to its queue, and put the queue's header size and offloads back when we leave. One that was
  * handed in as a descriptor keeps its header size too. The offloads of its queue are the exception:
  * TUNSETOFFLOAD says what the reader understands, and the reader is the guest.
+ *
+ * It has a ring table too: there the kernel's vhost-net moves the frames between this queue and the
+ * guest's rings, and we only watch.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +26,7 @@
 #include "net/net_kinds.h"
 #include "net/net_port.h"
 #include "net/tap_open.h"
+#include "net/vhost_net.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/iov.h"
@@ -28,11 +35,25 @@
 /* The header of virtio before 1.0 and of a TAP nobody has told otherwise: no num_buffers. */
 #define OLD_HDR_LEN 10u
 
+#define BUSYLOOP_MAX_US 1000000u
+
+/* What frames would have to pass through us for. */
+#define VHOST_NEVER                                                            \
+	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) | \
+	 FEATURE(VIRTIO_NET_F_CTRL_VLAN))
+/* What of the rings vhost may have or not, depending on the kernel. */
+#define VHOST_MAYBE                                                      \
+	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \
+	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+
 struct net_tap {
 	struct net_backend b; /* first */
 	struct net_port port;
 	struct tap_fd tap;
 	struct iovec iov[IOV_MAX]; /* for a queue with old headers only */
+	struct vhost_net vhost;
+	uint64_t busyloop_us;
+	const struct gmem *mem; /* what vhost was given */
 };
 
 static struct net_tap *tap_of(struct net_backend *b)
@@ -127,11 +148,71 @@ static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned
 	return ret;
 }
 
+/* ---- vhost */
+
+static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
+{
+	struct net_tap *t = tap_of(b);
+	int ret;
+
+	if (t->tap.hdr_len != NET_HDR_LEN) {
+		snprintf(why, why_size,
+		         "the queue was handed in with headers of %u bytes, vhost needs %u",
+		         t->tap.hdr_len, NET_HDR_LEN);
+		return -EINVAL;
+	}
+	ret = vhost_net_open(&t->vhost, m, why, why_size);
+	if (ret < 0)
+		return ret;
+	ret = tap_fd_unlimited(&t->tap);
+	if (ret < 0) {
+		snprintf(why, why_size, "%s: TUNSETSNDBUF: %s", b->label, strerror(-ret));
+		return ret;
+	}
+	t->mem = m;
+	b->ring_cannot = VHOST_NEVER | (VHOST_MAYBE & ~t->vhost.offered);
+	return 0;
+}
+
+static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
+                       struct net_ring *ring, unsigned nr, const struct net_sink *s)
+{
+	struct net_tap *t = tap_of(b);
+	const struct vhost_net_how how = {
+		.tap_fd = t->tap.fd,
+		.accepted = accepted,
+		.busyloop_us = t->busyloop_us,
+		.mem = t->mem,
+	};
+	int ret = tap_set_offloads(b, offloads);
+
+	/* A lost interface: gone() follows, as in tap_start(). */
+	if (ret < 0 && ret != -EBADFD)
+		return ret;
+	return vhost_net_start(&t->vhost, &how, ring, nr, s);
+}
+
+static void vhost_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
+{
+	vhost_net_stop(&tap_of(b)->vhost, ring, nr);
+}
+
+static const struct net_ring_ops vhost_ops = {
+	.name = "vhost",
+	.prepare = vhost_prepare,
+	.start = vhost_start,
+	.stop = vhost_stop,
+	.set_offloads = tap_set_offloads,
+};
+
+/* ---- life */
+
 static void tap_destroy(struct net_backend *b)
 {
 	struct net_tap *t = tap_of(b);
 
 	port_stop(&t->port);
+	vhost_net_close(&t->vhost);
 	tap_fd_close(&t->tap);
 	free(t);
 }
@@ -148,6 +229,7 @@ static const struct net_frame_ops tap_ops = {
 static int tap_create(const void *config, const struct net_common *common, struct loop *l,
                       struct net_backend **out)
 {
+	const struct tap_config *cfg = config;
 	struct net_tap *t = calloc(1, sizeof(*t));
 	int ret;
 
@@ -156,16 +238,21 @@ static int tap_create(const void *config, const struct net_common *common, struc
 		log_error("%s: tap: out of memory", common->nic);
 		return -ENOMEM;
 	}
-	ret = tap_fd_open(&t->tap, config, common);
+	ret = tap_fd_open(&t->tap, cfg, common);
 	if (ret < 0) {
 		free(t);
 		return ret;
 	}
 	port_init(&t->port, l, t->tap.fd);
+	vhost_net_init(&t->vhost, l);
+	t->busyloop_us = cfg->busyloop;
 	t->b.kind = "tap";
 	snprintf(t->b.label, sizeof(t->b.label), "%s", t->tap.ifname);
 	t->b.can = t->tap.can;
 	t->b.frame = &tap_ops;
+	t->b.ring = &vhost_ops;
+	t->b.ring_cannot = VHOST_NEVER;
+	t->b.ring_first = cfg->path == TAP_PATH_VHOST;
 	t->b.destroy = tap_destroy;
 	*out = &t->b;
 	return 0;
@@ -177,6 +264,12 @@ static void tap_defaults(void *config)
 
 	cfg->fd = UINT64_MAX;
 }
+
+static const char *const path_names[] = {
+	[TAP_PATH_PURE] = "pure",
+	[TAP_PATH_VHOST] = "vhost",
+	NULL,
+};
 
 static const struct opt_def tap_keys[] = {
 	{.name = "ifname",
@@ -190,6 +283,18 @@ static const struct opt_def tap_keys[] = {
          .max = INT_MAX,
          .arg = "N",
          .help = "an open TAP with IFF_VNET_HDR that was handed in; never modified"},
+	{.name = "path",
+         .type = OPT_CHOICE,
+         .offset = offsetof(struct tap_config, path),
+         .choices = path_names,
+         .arg = "pure|vhost",
+         .help = "who serves the rings: doorbell or the kernel's vhost-net (default: pure)"},
+	{.name = "busyloop",
+         .type = OPT_UINT,
+         .offset = offsetof(struct tap_config, busyloop),
+         .max = BUSYLOOP_MAX_US,
+         .arg = "USECS",
+         .help = "how long vhost polls before it sleeps (0 to 1000000; default: 0)"},
 	OPT_END,
 };
 

@@ -80,6 +80,18 @@ int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads)
 	return 0;
 }
 
+int tap_fd_unlimited(struct tap_fd *t)
+{
+	int found, unlimited = INT_MAX;
+
+	if (t->found_sndbuf >= 0)
+		return 0;
+	if (ioctl(t->fd, TUNGETSNDBUF, &found) < 0 || ioctl(t->fd, TUNSETSNDBUF, &unlimited) < 0)
+		return -errno;
+	t->found_sndbuf = found;
+	return 0;
+}
+
 /*
  * The kernel says which offloads it knows only by refusing the others. All at once on a new kernel,
  * else what it takes of the older sets. Ends with none, as on a fresh TAP.
@@ -318,7 +330,7 @@ int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net
 {
 	int ret;
 
-	*t = (struct tap_fd){.fd = -1, .found_hdr_len = -1, .found_flags = -1};
+	*t = (struct tap_fd){.fd = -1, .found_hdr_len = -1, .found_flags = -1, .found_sndbuf = -1};
 	if (cfg->fd <= INT_MAX && cfg->ifname) {
 		log_error("%s: tap: ifname=%s and fd=%d exclude each other", common->nic,
 		          cfg->ifname, (int)cfg->fd);
@@ -341,6 +353,8 @@ void tap_fd_close(struct tap_fd *t)
 	if (t->fd < 0)
 		return;
 	tap_fd_set_offloads(t, 0);
+	if (t->found_sndbuf >= 0)
+		ioctl(t->fd, TUNSETSNDBUF, &t->found_sndbuf);
 	if (t->found_hdr_len >= 0)
 		ioctl(t->fd, TUNSETVNETHDRSZ, &t->found_hdr_len);
 	if (t->found_flags >= 0)

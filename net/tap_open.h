@@ -9,9 +9,13 @@
 
 struct net_common;
 
+enum tap_path { TAP_PATH_PURE, TAP_PATH_VHOST };
+
 struct tap_config {
 	const char *ifname; /* NULL: none given */
 	uint64_t fd;        /* UINT64_MAX: none given */
+	unsigned path;      /* enum tap_path */
+	uint64_t busyloop;  /* microseconds, for vhost */
 };
 
 struct tap_fd {
@@ -21,6 +25,7 @@ struct tap_fd {
 	unsigned hdr_len;      /* bytes before each frame on this queue: 12, or 10 */
 	int found_hdr_len;     /* to be put back; -1: nothing to put back */
 	int found_flags;       /* F_SETFL, likewise: whoever handed the descriptor in shares them */
+	int found_sndbuf;      /* bytes, to be put back; -1: nothing to put back */
 	unsigned offload_bits; /* TUN_F_* in force; 0 on a fresh TAP and when we leave */
 };
 
@@ -30,5 +35,7 @@ int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net
 void tap_fd_close(struct tap_fd *t);
 /* VIRTIO_NET_F_GUEST_* masks that frames from the host may use. 0 or -errno. */
 int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads);
+/* Let the queue take whatever is sent: with a limit the kernel's vhost-net does not batch. 0 or -errno. */
+int tap_fd_unlimited(struct tap_fd *t);
 
 #endif

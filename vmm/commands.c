@@ -75,10 +75,18 @@ static int do_link(struct request *r)
 	return 0;
 }
 
+static int do_path(struct request *r)
+{
+	int ret = vm_set_path(r->vm, r->nic, r->value, r->result, r->why, r->why_size);
+
+	return ret < 0 ? ret : answer(r, *r->result);
+}
+
 static const struct command commands[] = {
 	{"status", false, false, do_status}, {"stats", false, false, do_stats},
 	{"pause", false, false, do_pause},   {"resume", false, false, do_resume},
 	{"stop", false, false, do_stop},     {"link", true, true, do_link},
+	{"path", true, true, do_path},
 };
 
 static const struct command *command_of(const char *name)

@@ -29,7 +29,7 @@ static const char *const irqchip_names[] = {
 	[IRQCHIP_KERNEL] = "kernel", [IRQCHIP_SPLIT] = "split", NULL};
 
 static const char *const nic_irq_names[] = {
-	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", NULL};
+	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", [NIC_IRQ_NOT_GIVEN] = NULL};
 
 static const char *const on_reboot_names[] = {
 	[ON_REBOOT_EXIT] = "exit", [ON_REBOOT_RESTART] = "restart", NULL};
@@ -101,7 +101,7 @@ static const struct opt_def nic_keys[] = {
          .offset = NIC(irq),
          .choices = nic_irq_names,
          .arg = "irqfd|ioctl",
-         .help = "how its interrupt reaches KVM (default: ioctl)"},
+         .help = "how its interrupt reaches KVM (default: ioctl, irqfd where vhost can serve)"},
 	{.name = "pcap",
          .type = OPT_STRING,
          .offset = NIC(pcap),
@@ -163,6 +163,7 @@ static int add_nic(struct vm_config *cfg, const char *text)
 	}
 	snprintf(kind, sizeof(kind), "%.*s", (int)len, text);
 	*nic = (struct nic_config){.kind = net_kind_find(kind),
+	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
 	                           .regs = arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP};
 	if (len >= sizeof(kind) || !nic->kind) {

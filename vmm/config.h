@@ -15,7 +15,8 @@
 #define VM_MAX_CPUS 64u
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
-enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD }; /* how its interrupt reaches KVM */
+/* How its interrupt reaches KVM; not given: by ioctl, or by irqfd where vhost-net may serve the rings. */
+enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD, NIC_IRQ_NOT_GIVEN };
 
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 

@@ -24,7 +24,10 @@ static void help(void)
 	     "  resume         go on\n"
 	     "  stop           end the guest\n"
 	     "  NIC link=up|down\n"
-	     "                 plug or unplug the cable of net0, net1, ...\n\n"
+	     "                 plug or unplug the cable of net0, net1, ...\n"
+	     "  NIC path=pure|vhost\n"
+	     "                 who serves its rings from now on: doorbell or the kernel's "
+	     "vhost-net\n\n"
 	     "Exit status: 0 done, 1 refused or nobody there, 2 usage.");
 }
 

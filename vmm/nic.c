@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "devices/net_features.h"
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
 #include "net/mac.h"
+#include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
@@ -33,26 +35,52 @@ static int open_backend(struct nic *n, bool append)
 	return net_pcap_create(cfg->pcap, append, n->backend, &n->backend);
 }
 
+static const char *path_name(const struct nic *n, bool rings)
+{
+	return rings ? n->backend->ring->name : "pure";
+}
+
+/* What the rings' peer cannot honour is not possible here: *can shrinks. */
+static int prepare_rings(struct nic *n, const struct gmem *mem, uint64_t *can)
+{
+	struct net_backend *b = n->backend;
+	char why[256];
+	int ret;
+
+	if (!b->ring_first)
+		return 0;
+	ret = b->ring->prepare(b, mem, why, sizeof(why));
+	if (ret < 0) {
+		log_error("%s: path=%s: %s", n->cfg->name, b->ring->name, why);
+		return ret;
+	}
+	*can = net_features_close(*can & ~b->ring_cannot);
+	return 0;
+}
+
 static int make_device(struct nic *n, const struct gmem *mem)
 {
 	const struct nic_config *cfg = n->cfg;
+	uint64_t can = virtio_net_can(n->backend->can, cfg->mtu != 0);
 	struct virtio_net_params dev = {
 		.name = cfg->name,
 		.mtu = (uint16_t)cfg->mtu,
 		.queue_size = (uint32_t)cfg->queue_size,
+		.rings = n->backend->ring_first,
 	};
 	char why[256], names[512];
-	int ret;
+	int ret = prepare_rings(n, mem, &can);
 
+	if (ret < 0)
+		return ret;
 	memcpy(dev.mac, cfg->mac, sizeof(dev.mac));
-	ret = net_features_parse(cfg->features, virtio_net_can(n->backend->can, cfg->mtu != 0),
-	                         &dev.features, why, sizeof(why));
+	ret = net_features_parse(cfg->features, can, &dev.features, why, sizeof(why));
 	if (ret < 0) {
 		log_error("--net %s: features=%s: %s", cfg->kind->name, cfg->features, why);
 		return ret;
 	}
-	log_info("%s: %s %s, offered: %s", cfg->name, n->backend->kind, n->backend->label,
-	         net_features_print(dev.features, names, sizeof(names)));
+	log_info("%s: %s %s, path %s, offered: %s", cfg->name, n->backend->kind, n->backend->label,
+	         path_name(n, dev.rings), net_features_print(dev.features, names, sizeof(names)));
 	ret = virtio_net_create(&dev, n->backend, mem, n->loop, &n->net);
 	if (ret < 0)
 		log_error("%s: the device cannot be made: %s", cfg->name, strerror(-ret));
@@ -73,13 +101,34 @@ static int make_irqfd(struct nic *n, struct irq_line *irq)
 	int fd = fd_eventfd();
 
 	if (fd < 0) {
-		log_error("%s: irq=irqfd: no eventfd: %s", n->cfg->name, strerror(-fd));
+		log_error("%s: no eventfd: %s", n->cfg->name, strerror(-fd));
 		return fd;
 	}
 	n->irq_fd = fd;
 	irq->set = signal_irqfd;
 	irq->arg = n;
 	return 0;
+}
+
+/* Interrupts that somebody else can raise too, if there is one who could serve these rings. */
+static int share_interrupt(struct nic *n, struct irq_line *irq)
+{
+	struct virtio_dev *d = virtio_net_dev(n->net);
+	int ret = 0;
+
+	if (!n->backend->ring || (d->offered & n->backend->ring_cannot))
+		return 0;
+	if (n->cfg->irq == NIC_IRQ_IOCTL && n->backend->ring_first) {
+		log_error("%s: irq=ioctl and path=%s exclude each other: it interrupts by an irqfd",
+		          n->cfg->name, n->backend->ring->name);
+		return -EINVAL;
+	}
+	if (n->cfg->irq == NIC_IRQ_IOCTL) /* then it stays with us */
+		return 0;
+	if (n->irq_fd < 0)
+		ret = make_irqfd(n, irq);
+	d->call_fd = n->irq_fd;
+	return ret;
 }
 
 int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
@@ -104,6 +153,9 @@ int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const 
 		if (ret < 0)
 			goto fail;
 	}
+	ret = share_interrupt(n, &irq);
+	if (ret < 0)
+		goto fail;
 	virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
 	return 0;
 fail:
@@ -202,7 +254,7 @@ void nic_stop(struct nic *n)
 struct snapshot {
 	const struct virtio_net *net;
 	const struct virtio_dev *dev;
-	bool link;
+	bool link, rings;
 	uint8_t status;
 	uint64_t accepted;
 };
@@ -212,6 +264,7 @@ static void take_snapshot(void *arg)
 	struct snapshot *s = arg;
 
 	s->link = virtio_net_link(s->net);
+	s->rings = virtio_net_rings(s->net);
 	s->status = s->dev->status;
 	s->accepted = s->dev->accepted;
 }
@@ -236,10 +289,11 @@ json_t *nic_status(struct nic *n)
 	net_features_print(s.dev->offered, offered, sizeof(offered));
 	net_features_print(s.accepted, accepted, sizeof(accepted));
 	mac_print(n->cfg->mac, mac);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", n->cfg->name, "kind",
-	                 n->backend->kind, "label", n->backend->label, "mac", mac, "link",
-	                 s.link ? "up" : "down", "driver", driver_state(s.status), "offered",
-	                 offered, "accepted", accepted);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", n->cfg->name,
+	                 "kind", n->backend->kind, "label", n->backend->label, "path",
+	                 path_name(n, s.rings), "mac", mac, "link", s.link ? "up" : "down",
+	                 "driver", driver_state(s.status), "offered", offered, "accepted",
+	                 accepted);
 }
 
 struct link_wish {
@@ -259,6 +313,53 @@ void nic_set_link(struct nic *n, bool up)
 	struct link_wish w = {n->net, up};
 
 	loop_call(n->loop, set_link, &w);
+}
+
+/* ---- who serves the rings */
+
+struct path_wish {
+	struct virtio_net *net;
+	bool rings;
+	struct virtio_net_switch s;
+	int ret;
+};
+
+static void set_path(void *arg)
+{
+	struct path_wish *w = arg;
+
+	w->ret = virtio_net_set_path(w->net, w->rings, &w->s);
+}
+
+/* A frame that waits for buffers is a matter of microseconds, or of a driver that does not post any. */
+#define PATH_TRIES   200u
+#define PATH_WAIT_NS 5000000
+
+int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size)
+{
+	const struct timespec wait = {.tv_nsec = PATH_WAIT_NS};
+	const struct net_ring_ops *ring = n->backend->ring;
+	struct path_wish w = {.net = n->net, .rings = strcmp(path, "pure") != 0};
+
+	if (w.rings && (!ring || strcmp(path, ring->name) != 0)) {
+		snprintf(why, why_size, "the path of %s %s can be pure%s%s, not '%.20s'",
+		         n->backend->kind, n->backend->label, ring ? " or " : "",
+		         ring ? ring->name : "", path);
+		return -EINVAL;
+	}
+	loop_call(n->loop, set_path, &w);
+	for (unsigned i = 0; w.ret == -EAGAIN && i < PATH_TRIES; i++) {
+		nanosleep(&wait, NULL);
+		loop_call(n->loop, set_path, &w);
+	}
+	if (w.ret < 0) {
+		snprintf(why, why_size, "%s: path=%s: %s", n->cfg->name, path, w.s.why);
+		return w.ret;
+	}
+	log_info("%s: path %s, after a pause of %llu ns", n->cfg->name, path,
+	         (unsigned long long)w.s.pause_ns);
+	*result = json_pack("{s:s, s:I}", "path", path, "pause_ns", (json_int_t)w.s.pause_ns);
+	return 0;
 }
 
 void nic_destroy(struct nic *n)

@@ -21,7 +21,11 @@ struct nic {
 	struct net_backend *backend;
 	struct virtio_net *net;
 	struct virtio_mmio mmio;
-	int irq_fd; /* with irq=irqfd: a write is an interrupt; else -1 */
+	/*
+	 * irq=irqfd, and a NIC whose rings a peer may serve: a write is an interrupt, by whoever writes,
+	 * since two who pulse one wire by different ways can swallow each other's edge. Else -1.
+	 */
+	int irq_fd;
 	/* regs=page: */
 	struct kvm *kvm; /* borrowed; NULL: regs=trap */
 	gpa_t base;      /* of its registers */
@@ -48,6 +52,11 @@ void nic_stop(
 /* Any thread but the NIC's own: */
 json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */
 void nic_set_link(struct nic *n, bool up);
+/*
+ * Who serves the rings: "pure" or what the backend has. 0 and *result (path, pause_ns); or -errno with
+ * the reason in @why, and nothing has changed.
+ */
+int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size);
 void nic_destroy(struct nic *n); /* after nic_stop(); a zeroed one is fine */
 
 #endif

@@ -69,6 +69,7 @@ static const struct counter device_counters[] = {
 	DEVICE(ctrl_errors),
 	DEVICE(ctrl_interrupts),
 	DEVICE(ctrl_interrupts_suppressed),
+	DEVICE(switches),
 };
 
 static const struct counter backend_counters[] = {

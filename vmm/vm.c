@@ -2,6 +2,7 @@
 #include "vmm/vm.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -416,13 +417,31 @@ void vm_resume(struct vm *vm)
 	vm->paused = false;
 }
 
+static struct nic *nic_of(struct vm *vm, const char *name)
+{
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		if (strcmp(vm->nic[i].cfg->name, name) == 0)
+			return &vm->nic[i];
+	return NULL;
+}
+
 int vm_set_link(struct vm *vm, const char *nic, bool up)
 {
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++) {
-		if (strcmp(vm->nic[i].cfg->name, nic) == 0) {
-			nic_set_link(&vm->nic[i], up);
-			return 0;
-		}
-	}
+	struct nic *n = nic_of(vm, nic);
+
+	if (!n)
+		return -ENODEV;
+	nic_set_link(n, up);
+	return 0;
+}
+
+int vm_set_path(struct vm *vm, const char *nic, const char *path, json_t **result, char *why,
+                size_t why_size)
+{
+	struct nic *n = nic_of(vm, nic);
+
+	if (n)
+		return nic_set_path(n, path, result, why, why_size);
+	snprintf(why, why_size, "there is no NIC '%.40s'", nic);
 	return -ENODEV;
 }

@@ -60,5 +60,8 @@ json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL
 void vm_pause(struct vm *vm);     /* no vCPU executes anything until vm_resume() */
 void vm_resume(struct vm *vm);
 int vm_set_link(struct vm *vm, const char *nic, bool up); /* 0; -ENODEV: no such NIC */
+/* nic_set_path(); also -ENODEV. */
+int vm_set_path(struct vm *vm, const char *nic, const char *path, json_t **result, char *why,
+                size_t why_size);
 
 #endif

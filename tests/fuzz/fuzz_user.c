@@ -111,7 +111,7 @@ static void gone(void *arg, int err)
 
 static void start(struct guest *g)
 {
-	const struct net_sink sink = {can_recv, can_send, gone, g};
+	const struct net_sink sink = {can_recv, can_send, gone, NULL, g};
 
 	REQUIRE(g->b->frame->start(g->b, 0, &sink) == 0);
 	g->started = g->want_recv = true;

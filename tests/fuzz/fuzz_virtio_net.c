@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * devices/virtio_net*.c against a driver and an outside that do anything: raw descriptors, heads and
- * indices, kicks, frames, commands, resets in every state. What must hold, besides what sanitizers see:
+ * indices, kicks, frames, commands, resets in every state, and a peer that serves the rings now and then and
+ * says anything when it stops. What must hold, besides what sanitizers see:
  * the device comes to rest (vrig_pump()), keeps its contract with the backend (fake_net), and after a
  * reset it works.
  *
@@ -195,11 +196,37 @@ static void command(void)
 	fake_kick(&rig.dev, NET_CTRL);
 }
 
+/* The path changes, or the peer does something. */
+static void path_step(void)
+{
+	struct virtio_net_switch result;
+	unsigned what = u8();
+
+	rig.peer.start_err = (what & 0x30) == 0x30 ? -EIO : 0;
+	rig.net->start_err = (what & 0x60) == 0x60 ? -ENOMEM : 0;
+	rig.peer.lie = (what & 0x90) == 0x90;
+	for (unsigned i = 0; i < FAKE_RINGS && rig.peer.lie; i++)
+		rig.peer.lie_next_avail[i] = u8() & 7 ? u8() : u16() * 3u;
+	if (what & 8)
+		(void)virtio_net_set_path(rig.n, what & 1, &result);
+	else if (rig.peer.started && (what & 7) == 7)
+		rig.peer.sink.bad_ring(rig.peer.sink.arg, what >> 7);
+	else if (rig.peer.started)
+		fake_ring_run(&rig.peer, 1 + (what & 7));
+	rig.peer.start_err = rig.net->start_err = 0;
+	rig.peer.lie = false;
+}
+
 static void step(void)
 {
+	const unsigned kind = u8();
 	unsigned i;
 
-	switch (u8() % 16) {
+	if (kind >= 232) {
+		path_step();
+		return;
+	}
+	switch (kind % 16) {
 	case 0:
 	case 1:
 		raw_descriptor();
@@ -258,6 +285,9 @@ static void still_works(void)
 
 	fake_net_can_send(rig.net);
 	virtio_net_set_link(rig.n, true);
+	virtio_set_status(rig.dev.core, 0);
+	if (virtio_net_set_path(rig.n, false, &(struct virtio_net_switch){0}) < 0)
+		abort();
 	if (!up(0))
 		abort();
 	vrig_pump(&rig);
@@ -290,8 +320,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	in = data;
 	left = size;
-	vrig_create(&rig, (struct vrig_options){
-				  .vq_size = RING, .mtu = size & 1 ? 1500 : 0, .mem_bytes = MEM});
+	vrig_create(&rig, (struct vrig_options){.vq_size = RING,
+	                                        .mtu = size & 1 ? 1500 : 0,
+	                                        .mem_bytes = MEM,
+	                                        .peer = true});
 	if (!up(size & 2 ? VRIG_ALL : VRIG_ALL & ~VRIG_F(MRG_RXBUF)))
 		abort();
 	for (unsigned n = 0; left && n < ROUNDS; n++) {

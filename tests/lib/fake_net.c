@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "tests/lib/fake_ring.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
 
@@ -32,6 +33,7 @@ static int fake_start(struct net_backend *b, uint64_t offloads, const struct net
 	struct fake_net *f = fake(b);
 
 	must(!f->started, "start() twice");
+	must(!f->rings || !f->rings->started, "start() while the ring table is started");
 	must((offloads & ~b->can) == 0, "start() with offloads that the backend cannot do");
 	must(s && s->can_recv && s->can_send && s->gone, "start() with an incomplete sink");
 	f->nr_starts++;
@@ -97,18 +99,37 @@ static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, unsigne
 			b->stats.send_errors++;
 		return f->send_err;
 	}
+	b->stats.sends++;
+	b->stats.send_bytes += iov_bytes(iov, nr);
+	fake_net_take_sent(f, iov, nr);
+	return (ssize_t)iov_bytes(iov, nr);
+}
 
+void fake_net_take_sent(struct fake_net *f, const struct iovec *iov, unsigned nr)
+{
 	struct fake_frame got = gather(iov, nr);
 
-	b->stats.sends++;
-	b->stats.send_bytes += got.len;
 	if (f->nr_sent == FAKE_NET_FRAMES) { /* a fuzzer may send for ever */
 		free(f->sent[0].data);
 		memmove(&f->sent[0], &f->sent[1], (FAKE_NET_FRAMES - 1) * sizeof(f->sent[0]));
 		f->nr_sent--;
 	}
 	f->sent[f->nr_sent++] = got;
-	return (ssize_t)got.len;
+}
+
+size_t fake_net_give_queued(struct fake_net *f, const struct iovec *iov, unsigned nr)
+{
+	struct fake_frame *q = &f->queue[f->queue_head];
+	size_t stored;
+
+	if (f->nr_queued == 0)
+		return 0;
+	stored = iov_write(iov, nr, 0, q->data, q->len);
+	free(q->data);
+	q->data = NULL;
+	f->queue_head = (f->queue_head + 1) % FAKE_NET_FRAMES;
+	f->nr_queued--;
+	return stored;
 }
 
 static ssize_t fake_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
@@ -126,15 +147,10 @@ static ssize_t fake_recv(struct net_backend *b, const struct iovec *iov, unsigne
 		return 0;
 	}
 
-	struct fake_frame *q = &f->queue[f->queue_head];
-	const size_t stored = iov_write(iov, nr, 0, q->data, q->len);
+	const size_t stored = fake_net_give_queued(f, iov, nr);
 
 	b->stats.recvs++;
 	b->stats.recv_bytes += stored;
-	free(q->data);
-	q->data = NULL;
-	f->queue_head = (f->queue_head + 1) % FAKE_NET_FRAMES;
-	f->nr_queued--;
 	return (ssize_t)stored;
 }
 

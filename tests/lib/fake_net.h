@@ -21,6 +21,8 @@
 
 #define FAKE_NET_FRAMES 512u /* room for sent frames, and for queued ones */
 
+struct fake_ring;
+
 struct fake_frame {
 	uint8_t *data; /* header and frame, owned by the fake */
 	size_t len;    /* bytes, header included */
@@ -48,6 +50,7 @@ struct fake_net {
 	unsigned send_err_times;     /* ... this often; UINT_MAX: for ever */
 
 	/* Private. */
+	struct fake_ring *rings;                  /* fake_ring.h; NULL: none */
 	struct fake_frame queue[FAKE_NET_FRAMES]; /* ring: [queue_head, queue_head + nr_queued) */
 	unsigned queue_head, nr_queued;
 	struct net_sink sink;
@@ -64,6 +67,10 @@ void fake_net_on_destroy(struct fake_net *f, bool *flag);
 void fake_net_queue(struct fake_net *f, const struct virtio_net_hdr_v1 *hdr, const void *frame,
                     size_t len);
 unsigned fake_net_queued(const struct fake_net *f); /* not yet taken by recv() */
+
+/* For fake_ring.c: a frame goes out; the next queued one comes in, bytes stored (0: none queued). */
+void fake_net_take_sent(struct fake_net *f, const struct iovec *iov, unsigned nr);
+size_t fake_net_give_queued(struct fake_net *f, const struct iovec *iov, unsigned nr);
 
 /* Let send() answer @err (-EAGAIN, -EIO) @times times after @ok good frames. */
 void fake_net_fail_send(struct fake_net *f, unsigned ok, int err, unsigned times);

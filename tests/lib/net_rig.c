@@ -210,7 +210,7 @@ struct call {
 static void do_start(void *arg)
 {
 	struct call *c = arg;
-	const struct net_sink sink = {sink_can_recv, sink_can_send, sink_gone, c->r};
+	const struct net_sink sink = {sink_can_recv, sink_can_send, sink_gone, NULL, c->r};
 
 	c->ret = c->r->b->frame->start(c->r->b, c->offloads, &sink);
 }

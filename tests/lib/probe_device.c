@@ -54,6 +54,14 @@ static void dev_stop(struct virtio_dev *d)
 		p->running_at_stop += vq_running(&d->queue[i].vq);
 }
 
+static void dev_release(struct virtio_dev *d, unsigned i)
+{
+	struct probe *p = probe_of(d);
+
+	p->releases++;
+	p->running_at_release = vq_running(&d->queue[i].vq);
+}
+
 static const struct virtio_dev_ops ops = {
 	.id = 42,
 	.config_len = PROBE_CONFIG,
@@ -62,6 +70,7 @@ static const struct virtio_dev_ops ops = {
 	.features_ok = dev_features_ok,
 	.start = dev_start,
 	.stop = dev_stop,
+	.release = dev_release,
 };
 
 const struct virtio_dev_ops probe_plain_ops = {

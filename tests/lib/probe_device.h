@@ -31,9 +31,10 @@ struct probe {
 	uint8_t config[PROBE_CONFIG];
 	uint32_t write_off, write_len; /* of the last config write */
 	unsigned starts, stops, pulses;
-	int start_error;          /* what the next start() returns */
-	const char *break_start;  /* start() finds this broken rule */
-	unsigned running_at_stop; /* queues that still ran when stop() was called */
+	unsigned releases, running_at_release; /* and whether the queue still ran */
+	int start_error;                       /* what the next start() returns */
+	const char *break_start;               /* start() finds this broken rule */
+	unsigned running_at_stop;              /* queues that still ran when stop() was called */
 	uint8_t status_at_start;
 };
 

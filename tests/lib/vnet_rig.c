@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/lib/pattern.h"
+#include "vmm/core/fd.h"
 
 const uint8_t vrig_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
@@ -21,23 +22,35 @@ static void must(bool ok, const char *what)
 void vrig_create(struct vrig *r, struct vrig_options o)
 {
 	const uint64_t offloads = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS;
-	struct virtio_net_params p = {.name = "net0", .mtu = o.mtu};
+	struct virtio_net_params p = {.name = "net0", .mtu = o.mtu, .rings = o.rings};
+	char why[64];
 
 	memset(r, 0, sizeof(*r));
 	r->vq_size = o.vq_size ? o.vq_size : 256;
 	fake_mem_create(&r->m, o.mem_bytes ? o.mem_bytes : MIB(4));
 	must(loop_create(&r->loop) == 0, "no loop");
 	r->net = fake_net_create(offloads);
+	if (o.peer)
+		fake_ring_add(&r->peer, r->net);
+	if (o.rings)
+		must(r->net->backend.ring->prepare(&r->net->backend, &r->m.gmem, why,
+		                                   sizeof(why)) == 0,
+		     "no rings");
 	memcpy(p.mac, vrig_mac, sizeof(p.mac));
 	p.queue_size = r->vq_size;
 	p.features = virtio_net_can(offloads, o.mtu != 0) & ~o.without;
 	must(virtio_net_create(&p, &r->net->backend, &r->m.gmem, r->loop, &r->n) == 0, "no device");
 	r->dev.core = virtio_net_dev(r->n);
+	if (o.peer)
+		must((r->dev.core->call_fd = fd_eventfd()) >= 0, "no eventfd");
 }
 
 void vrig_destroy(struct vrig *r)
 {
+	int call_fd = r->dev.core->call_fd;
+
 	virtio_net_destroy(r->n);
+	fd_close(&call_fd);
 	net_destroy(&r->net->backend);
 	loop_destroy(r->loop);
 	fake_mem_destroy(&r->m);

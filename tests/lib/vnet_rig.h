@@ -16,6 +16,7 @@
 #include "devices/virtio_net_priv.h"
 #include "tests/lib/fake_driver.h"
 #include "tests/lib/fake_net.h"
+#include "tests/lib/fake_ring.h"
 
 #define VRIG_F(name) FEATURE(VIRTIO_NET_F_##name)
 #define VRIG_ALL     (~UINT64_C(0))
@@ -27,6 +28,7 @@ struct vrig {
 	struct fake_mem m;
 	struct loop *loop;
 	struct fake_net *net;
+	struct fake_ring peer; /* the backend's ring table, with options.peer */
 	struct virtio_net *n;
 	struct fake_dev dev;
 	struct fake_vq vq[NET_QUEUES]; /* the driver's side; valid after vrig_up() */
@@ -41,6 +43,8 @@ struct vrig_options {
 	uint64_t mem_bytes;
 	uint32_t vq_size;
 	uint16_t mtu;
+	bool peer;  /* the backend has a ring table, and the device an eventfd to interrupt by */
+	bool rings; /* begin with it; with peer */
 };
 
 void vrig_create(struct vrig *r, struct vrig_options o);

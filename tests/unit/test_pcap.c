@@ -39,7 +39,7 @@ static void ignore_gone(unused void *arg, unused int err)
 {
 }
 
-static const struct net_sink sink = {ignore, ignore, ignore_gone, NULL};
+static const struct net_sink sink = {ignore, ignore, ignore_gone, NULL, NULL};
 
 static void set_up(struct fixture *f)
 {

@@ -344,6 +344,79 @@ static void config_writes_are_clipped_and_vanish_past_the_end(void **state)
 	assert_int_equal(p->config[0], 1);
 }
 
+/* ---- queues that somebody else serves */
+
+static void the_used_bit_reads_one_while_a_peer_serves(void **state)
+{
+	struct probe *p = *state;
+
+	bring_up(p, VERSION_1);
+	assert_int_equal(p->dev.call_fd, -1);
+	virtio_isr_always(&p->dev, true);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_USED);
+	virtio_isr_ack(&p->dev, VIRTIO_ISR_USED);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_USED);
+	/* The other bit stays exact. */
+	virtio_config(&p->dev);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_USED | VIRTIO_ISR_CONFIG);
+	virtio_isr_ack(&p->dev, VIRTIO_ISR_USED | VIRTIO_ISR_CONFIG);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_USED);
+}
+
+static void afterwards_the_used_bit_is_up_once_with_an_interrupt(void **state)
+{
+	struct probe *p = *state;
+	unsigned before;
+
+	bring_up(p, VERSION_1);
+	virtio_isr_always(&p->dev, true);
+	before = p->pulses;
+	virtio_isr_always(&p->dev, false);
+	assert_int_equal(p->pulses, before + 1);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_USED);
+	virtio_isr_ack(&p->dev, VIRTIO_ISR_USED);
+	assert_int_equal(virtio_isr(&p->dev), 0);
+}
+
+static void a_reset_ends_that(void **state)
+{
+	struct probe *p = *state;
+
+	bring_up(p, VERSION_1);
+	virtio_isr_always(&p->dev, true);
+	virtio_set_status(&p->dev, 0);
+	assert_int_equal(virtio_isr(&p->dev), 0);
+}
+
+static void a_queue_is_released_before_it_stops(void **state)
+{
+	struct probe *p = *state;
+
+	virtio_queue_ready(&p->dev, 0, false);
+	assert_int_equal(p->releases, 0); /* not started: nobody serves it */
+	bring_up(p, VERSION_1);
+	virtio_queue_ready(&p->dev, 1, false);
+	assert_int_equal(p->releases, 1);
+	assert_int_equal(p->running_at_release, 1);
+	assert_false(vq_running(&p->queue[1].vq));
+	virtio_queue_ready(&p->dev, 77, false);
+	assert_int_equal(p->releases, 1);
+}
+
+static void a_failure_of_ours_asks_for_a_reset_and_is_no_broken_rule(void **state)
+{
+	struct probe *p = *state;
+
+	bring_up(p, VERSION_1);
+	virtio_failed(&p->dev, "the peer is mad");
+	assert_int_equal(p->dev.status & BROKEN, BROKEN);
+	assert_int_equal(p->stops, 1);
+	assert_int_equal(p->dev.broken, 0);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_CONFIG);
+	virtio_failed(&p->dev, "again");
+	assert_int_equal(p->stops, 1);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -368,6 +441,11 @@ int main(void)
 		CASE(a_set_that_worked_works_again_after_every_reset),
 		CASE(config_reads_are_clipped_and_filled_with_zeros),
 		CASE(config_writes_are_clipped_and_vanish_past_the_end),
+		CASE(the_used_bit_reads_one_while_a_peer_serves),
+		CASE(afterwards_the_used_bit_is_up_once_with_an_interrupt),
+		CASE(a_reset_ends_that),
+		CASE(a_queue_is_released_before_it_stops),
+		CASE(a_failure_of_ours_asks_for_a_reset_and_is_no_broken_rule),
 	};
 
 	log_set_level(LOG_ERROR);

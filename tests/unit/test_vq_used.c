@@ -353,6 +353,65 @@ static void a_broken_index_counts_as_work(void **state)
 	assert_int_equal(vq_pop(&r->q, &r->c), -EPROTO);
 }
 
+/* ---- served by somebody else meanwhile */
+
+static void a_queue_goes_on_where_somebody_else_left_it(void **state)
+{
+	struct ring *r = *state;
+	struct vq other;
+
+	for (unsigned i = 0; i < 3 * 65536 / 5; i++) {
+		vq_start(&other, &r->m.gmem, &r->drv.addr, (struct vq_features){0});
+		assert_int_equal(vq_resume(&other, vq_position(&r->q)), 0);
+		give(r, 3);
+		r->c.iov = r->iov;
+		for (unsigned k = 0; k < 3; k++) {
+			assert_int_equal(vq_pop(&other, &r->c), 1);
+			vq_push(&other, r->c.head, 0);
+		}
+		vq_publish(&other);
+		assert_int_equal(vq_resume(&r->q, vq_position(&other)), 0);
+		reap(r, 3);
+		give(r, 2);
+		use(r, 2);
+		reap(r, 2);
+	}
+	assert_int_equal(vq_pop(&r->q, &r->c), 0);
+}
+
+static void requests_in_flight_elsewhere_still_count(void **state)
+{
+	struct ring *r = *state;
+
+	/* Five of eight were taken and not returned: three more may come, and no fourth. */
+	give(r, 8);
+	assert_int_equal(vq_resume(&r->q, 5), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(vq_pop(&r->q, &r->c), 1);
+	assert_int_equal(vq_pop(&r->q, &r->c), 0);
+	assert_int_equal(vq_resume(&r->q, 5), 0);
+	fake_vq_raw_avail_idx(&r->drv, 9);
+	assert_int_equal(vq_pop(&r->q, &r->c), -EPROTO);
+}
+
+static void a_place_that_cannot_be_is_refused(void **state)
+{
+	struct ring *r = *state;
+
+	run(r, 3);
+	assert_int_equal(vq_resume(&r->q, 2), -EPROTO);
+	assert_int_equal(vq_resume(&r->q, 3 + 9), -EPROTO);
+	assert_int_equal(vq_resume(&r->q, 65536 + 3), -EPROTO);
+	assert_int_equal(vq_resume(&r->q, UINT32_MAX), -EPROTO);
+	assert_non_null(r->q.why);
+	assert_int_equal(vq_resume(&r->q, 3 + 8), 0);
+	assert_int_equal(vq_resume(&r->q, 3), 0);
+	run(r, 1);
+	vq_stop(&r->q);
+	assert_int_equal(vq_resume(&r->q, 77), 0); /* nothing to do */
+	assert_int_equal(vq_position(&r->q), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, ring_setup, ring_teardown)
@@ -375,6 +434,9 @@ int main(void)
 		CASE(kicks_are_asked_for_by_avail_event_with_the_feature),
 		CASE(asking_for_kicks_tells_of_requests_that_slipped_in),
 		CASE(a_broken_index_counts_as_work),
+		CASE(a_queue_goes_on_where_somebody_else_left_it),
+		CASE(requests_in_flight_elsewhere_still_count),
+		CASE(a_place_that_cannot_be_is_refused),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/vhost_net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <poll.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/log.h"
+
+#define VHOST_PATH "/dev/vhost-net"
+
+/*
+ * vhost-net says nothing when the interface is deleted under it, and whoever polls the TAP is woken by
+ * every frame: so it is looked at this often.
+ */
+#define LOOK_NS UINT64_C(1000000000)
+
+/* What of the accepted features is vhost's business: the others are the TAP's, or ours. */
+#define VHOST_BITS                                                       \
+	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \
+	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+
+void vhost_net_init(struct vhost_net *v, struct loop *l)
+{
+	*v = (struct vhost_net){.fd = -1, .loop = l, .tap_fd = -1};
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
+		v->err[i].watch.fd = -1;
+}
+
+/* ---- open */
+
+static int open_device(char *why, size_t size)
+{
+	int fd = open(VHOST_PATH, O_RDWR | O_CLOEXEC);
+	int ret = -errno;
+
+	if (fd >= 0)
+		return fd;
+	if (ret == -ENOENT || ret == -ENODEV || ret == -ENXIO)
+		snprintf(why, size,
+		         "there is no " VHOST_PATH ": load it with 'modprobe vhost_net'");
+	else if (ret == -EACCES || ret == -EPERM)
+		snprintf(why, size,
+		         "no permission to open " VHOST_PATH ", needed is read and write: be a "
+		         "member of its group (often kvm), or root");
+	else
+		snprintf(why, size, VHOST_PATH ": %s", strerror(-ret));
+	return ret;
+}
+
+static int set_memory(int fd, const struct gmem *m)
+{
+	alignas(struct vhost_memory)
+		uint8_t table[sizeof(struct vhost_memory) +
+	                      GMEM_MAX_REGIONS * sizeof(struct vhost_memory_region)] = {0};
+	struct vhost_memory *mem = (void *)table;
+
+	mem->nregions = m->nr;
+	for (unsigned i = 0; i < m->nr; i++) {
+		const struct gmem_region *r = &m->region[i];
+
+		mem->regions[i] = (struct vhost_memory_region){
+			.guest_phys_addr = r->base,
+			.memory_size = r->size,
+			.userspace_addr = (uintptr_t)r->host,
+		};
+	}
+	return ioctl(fd, VHOST_SET_MEM_TABLE, mem);
+}
+
+int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size)
+{
+	const char *what = NULL;
+	int ret;
+
+	if (v->fd >= 0)
+		return 0;
+	v->fd = open_device(why, why_size);
+	if (v->fd < 0) {
+		ret = v->fd;
+		v->fd = -1;
+		return ret;
+	}
+	if (ioctl(v->fd, VHOST_SET_OWNER) < 0)
+		what = "VHOST_SET_OWNER";
+	else if (ioctl(v->fd, VHOST_GET_FEATURES, &v->offered) < 0)
+		what = "VHOST_GET_FEATURES";
+	else if (set_memory(v->fd, m) < 0)
+		what = "VHOST_SET_MEM_TABLE";
+	ret = what ? -errno : 0;
+	for (unsigned i = 0; i < VHOST_NET_RINGS && ret == 0; i++) {
+		what = "eventfd";
+		ret = v->err[i].watch.fd = fd_eventfd();
+		ret = ret < 0 ? ret : 0;
+	}
+	if (ret < 0) {
+		snprintf(why, why_size, VHOST_PATH ": %s: %s", what, strerror(-ret));
+		vhost_net_close(v);
+	}
+	return ret;
+}
+
+void vhost_net_close(struct vhost_net *v)
+{
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
+		fd_close(&v->err[i].watch.fd);
+	fd_close(&v->fd);
+}
+
+/* ---- while it serves */
+
+static void on_err(void *arg, unused uint32_t revents)
+{
+	struct vhost_err *e = arg;
+	struct vhost_net *v = e->v;
+
+	if (fd_event_take(e->watch.fd))
+		v->sink.bad_ring(v->sink.arg, (unsigned)(e - v->err));
+}
+
+static void look_at_tap(void *arg)
+{
+	struct vhost_net *v = arg;
+	struct pollfd p = {.fd = v->tap_fd};
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR))
+		v->sink.gone(v->sink.arg, -ENODEV); /* stops us */
+	else
+		loop_timer_at(v->loop, &v->look, loop_now_ns() + LOOK_NS);
+}
+
+static int watch(struct vhost_net *v)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < VHOST_NET_RINGS && ret == 0; i++) {
+		struct vhost_err *e = &v->err[i];
+
+		fd_event_take(e->watch.fd);
+		e->v = v;
+		e->watch.events = EPOLLIN;
+		e->watch.fn = on_err;
+		e->watch.arg = e;
+		ret = loop_add(v->loop, &e->watch);
+	}
+	v->look.fn = look_at_tap;
+	v->look.arg = v;
+	return ret < 0 ? ret : loop_timer_at(v->loop, &v->look, loop_now_ns());
+}
+
+static void unwatch(struct vhost_net *v)
+{
+	loop_timer_off(&v->look);
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
+		loop_del(&v->err[i].watch);
+}
+
+/* ---- start and stop */
+
+static int set_file(const struct vhost_net *v, unsigned long request, unsigned i, int fd)
+{
+	struct vhost_vring_file f = {.index = i, .fd = fd};
+
+	return ioctl(v->fd, request, &f) < 0 ? -errno : 0;
+}
+
+static int set_number(const struct vhost_net *v, unsigned long request, unsigned i, uint32_t num)
+{
+	struct vhost_vring_state s = {.index = i, .num = num};
+
+	return ioctl(v->fd, request, &s) < 0 ? -errno : 0;
+}
+
+static int set_addresses(const struct vhost_net *v, const struct gmem *m, unsigned i,
+                         const struct net_ring *r)
+{
+	struct vhost_vring_addr a = {
+		.index = i,
+		.desc_user_addr = (uintptr_t)gmem_ptr(m, r->desc, 1),
+		.avail_user_addr = (uintptr_t)gmem_ptr(m, r->avail, 1),
+		.used_user_addr = (uintptr_t)gmem_ptr(m, r->used, 1),
+	};
+
+	return ioctl(v->fd, VHOST_SET_VRING_ADDR, &a) < 0 ? -errno : 0;
+}
+
+/* Kernels before 4.7 have no busy loop: then it is refused, if one was asked for. */
+static int set_busyloop(const struct vhost_net *v, unsigned i, uint64_t us)
+{
+	int ret = set_number(v, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, i, (uint32_t)us);
+
+	return us ? ret : 0;
+}
+
+/* Everything about ring @i but the TAP: vhost does not look at it before. */
+static int set_ring(const struct vhost_net *v, const struct vhost_net_how *how, unsigned i,
+                    const struct net_ring *r)
+{
+	const char *what = "VHOST_SET_VRING_NUM";
+	int ret = set_number(v, VHOST_SET_VRING_NUM, i, r->num);
+
+	if (ret == 0) {
+		what = "VHOST_SET_VRING_BASE";
+		ret = set_number(v, VHOST_SET_VRING_BASE, i, r->next_avail);
+	}
+	if (ret == 0) {
+		what = "VHOST_SET_VRING_ADDR";
+		ret = set_addresses(v, how->mem, i, r);
+	}
+	if (ret == 0) {
+		what = "VHOST_SET_VRING_BUSYLOOP_TIMEOUT";
+		ret = set_busyloop(v, i, how->busyloop_us);
+	}
+	if (ret == 0) {
+		what = "VHOST_SET_VRING_CALL";
+		ret = set_file(v, VHOST_SET_VRING_CALL, i, r->call_fd);
+	}
+	if (ret == 0) {
+		what = "VHOST_SET_VRING_ERR";
+		ret = set_file(v, VHOST_SET_VRING_ERR, i, v->err[i].watch.fd);
+	}
+	if (ret == 0) {
+		what = "VHOST_SET_VRING_KICK";
+		ret = set_file(v, VHOST_SET_VRING_KICK, i, r->kick_fd);
+	}
+	if (ret < 0)
+		log_error("%s of ring %u: %s", what, i, strerror(-ret));
+	return ret;
+}
+
+/*
+ * Take the TAP away from all rings; the kernel waits for its worker, and puts back to the TAP what was
+ * taken ahead. The first @served of them had it: where they ended is news.
+ */
+static void detach(struct vhost_net *v, struct net_ring *ring, unsigned nr, unsigned served)
+{
+	unwatch(v);
+	for (unsigned i = 0; i < nr; i++)
+		set_file(v, VHOST_NET_SET_BACKEND, i, VHOST_FILE_UNBIND);
+	for (unsigned i = 0; i < served; i++) {
+		struct vhost_vring_state s = {.index = i};
+
+		/* Cannot fail; if it does, nobody knows the state, and this is no index. */
+		ring[i].next_avail = UINT32_MAX;
+		if (ioctl(v->fd, VHOST_GET_VRING_BASE, &s) == 0)
+			ring[i].next_avail = s.num;
+	}
+	for (unsigned i = 0; i < nr; i++) {
+		/* From here on a kick wakes us alone. */
+		set_file(v, VHOST_SET_VRING_KICK, i, VHOST_FILE_UNBIND);
+		set_file(v, VHOST_SET_VRING_CALL, i, VHOST_FILE_UNBIND);
+	}
+	v->tap_fd = -1;
+}
+
+int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct net_ring *ring,
+                    unsigned nr, const struct net_sink *s)
+{
+	/* Not VHOST_NET_F_VIRTIO_NET_HDR: the TAP makes and takes the headers. */
+	const uint64_t features = how->accepted & VHOST_BITS;
+	unsigned served = 0;
+	int ret = 0;
+
+	v->sink = *s;
+	v->tap_fd = how->tap_fd;
+	if (ioctl(v->fd, VHOST_SET_FEATURES, &features) < 0) {
+		ret = -errno;
+		log_error("VHOST_SET_FEATURES 0x%llx: %s", (unsigned long long)features,
+		          strerror(-ret));
+		return ret;
+	}
+	for (unsigned i = 0; i < nr && ret == 0; i++)
+		ret = set_ring(v, how, i, &ring[i]);
+	if (ret == 0)
+		ret = watch(v);
+	while (served < nr && ret == 0) {
+		ret = set_file(v, VHOST_NET_SET_BACKEND, served, how->tap_fd);
+		if (ret < 0)
+			log_error("VHOST_NET_SET_BACKEND of ring %u: %s", served, strerror(-ret));
+		else
+			served++;
+	}
+	if (ret < 0)
+		detach(v, ring, nr, served);
+	return ret;
+}
+
+void vhost_net_stop(struct vhost_net *v, struct net_ring *ring, unsigned nr)
+{
+	detach(v, ring, nr, nr);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net/vhost_net.h - the kernel's vhost-net: it serves the rings of a NIC on the queue of a TAP */
+#ifndef DOORBELL_VHOST_NET_H
+#define DOORBELL_VHOST_NET_H
+
+#include <stdint.h>
+
+#include "net/net_backend.h"
+#include "vmm/core/loop.h"
+
+#define VHOST_NET_RINGS 2u /* rx, tx */
+
+/* Rings that vhost found a broken rule on. */
+struct vhost_err {
+	struct vhost_net *v;
+	struct loop_fd watch; /* its eventfd is owned */
+};
+
+/* Private to vhost_net.c but for offered. Loop thread. */
+struct vhost_net {
+	int fd;           /* /dev/vhost-net, owned; -1: not open */
+	uint64_t offered; /* features that this kernel's vhost-net has */
+	struct loop *loop;
+	struct vhost_err err[VHOST_NET_RINGS];
+	struct loop_timer look; /* is the interface still there? */
+	int tap_fd;
+	struct net_sink sink;
+};
+
+void vhost_net_init(struct vhost_net *v, struct loop *l); /* no descriptors yet */
+/*
+ * Open /dev/vhost-net and give it guest memory; nothing when that was done. 0; or -errno with what is
+ * missing, and what would help, in @why.
+ */
+int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size);
+
+struct vhost_net_how {
+	int tap_fd; /* with headers of 12 bytes; borrowed until vhost_net_stop() */
+	uint64_t
+		accepted; /* by the driver; of the ring features among them, only what is in offered */
+	uint64_t busyloop_us; /* 0: none */
+	const struct gmem *mem;
+};
+
+/* As the calls of struct net_ring_ops; @nr is VHOST_NET_RINGS. */
+int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct net_ring *ring,
+                    unsigned nr, const struct net_sink *s);
+void vhost_net_stop(struct vhost_net *v, struct net_ring *ring, unsigned nr);
+void vhost_net_close(struct vhost_net *v); /* stopped before; not open is fine */
+
+#endif

@@ -1,0 +1,199 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: kvm tap vhost-net
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# One guest whose rings the kernel's vhost-net serves, and doorbell, in turn: traffic on either, and
+# while it changes.
+. "$(dirname "$0")/lib.sh"
+
+tap=dbe2e3 other=dbe2e4 us=192.168.79.1 it=192.168.79.2
+
+start_group() {
+	need_tap
+	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
+	tap_add $tap $us/24
+	tap_add $other
+	vm_start -c 2 --control "$work/control" --net "tap,ifname=$tap,path=vhost,busyloop=50" \
+		--net "tap,ifname=$other" -a "$(append_agent net0=$it/24,$us net1=none)" "$bzimage"
+	vm_expect @agent
+}
+
+ctl() {
+	"$doorbell" ctl "$work/control" "$@"
+}
+
+# Switches by the hundred need no process for each: one connection for a test.
+connect() {
+	coproc relay { exec "$tools/relay" "$work/control"; }
+}
+
+path() { # pure|vhost: after connect; notes the pause
+	local answer
+	# shellcheck disable=SC2154 # relay is the coprocess
+	printf '{"command":"path","nic":"net0","value":"%s"}\n' "$1" >&"${relay[1]}"
+	read -r -t 60 answer <&"${relay[0]}" || fail "no answer to path=$1"
+	[[ $answer == '{"ok":true,'* ]] || fail "path=$1: $answer"
+	answer=${answer#*\"pause_ns\":}
+	echo "${answer%%[!0-9]*}" >>"$work/pauses"
+}
+
+path_is() {
+	[ "$(ctl status | sed -n 's/.*"path": "\([a-z]*\)".*/\1/p' | head -n 1)" = "$1" ] ||
+		fail "status does not say path $1"
+}
+
+counter() { # NAME: of net0's device
+	ctl stats | sed -n "s/^ *\"$1\": \([0-9]*\).*/\1/p" | head -n 1
+}
+
+# Runs `traffic ARGUMENTS`, again and again, while the path changes $1 times.
+switching() { # TIMES ARGUMENT...
+	local times=$1 n=0 pid rc=0
+	shift
+	connect
+	rm -f "$work/enough"
+	(until [ -e "$work/enough" ]; do
+		traffic "$@"
+	done) >"$work/traffic" 2>&1 &
+	pid=$!
+	while kill -0 $pid 2>/dev/null && [ $n -lt "$times" ]; do
+		path pure
+		path vhost
+		n=$((n + 2))
+	done
+	touch "$work/enough"
+	wait $pid || rc=$?
+	cat "$work/traffic"
+	echo "$n switches"
+	[ $rc = 0 ] || fail "$(cat "$work/reason")"
+	! grep -q 'reordered [1-9]' "$work/traffic" || fail "datagrams were reordered"
+}
+
+# ---- vhost alone
+
+test_tcp_both_ways() {
+	path_is vhost
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=8000000
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=2000000 streams=4
+}
+
+test_udp_both_ways_without_loss() {
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=2000
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=200 size=30000 window=4
+}
+
+test_none_of_these_frames_passed_through_doorbell() {
+	[ "$(counter rx_frames)-$(counter tx_frames)" = 0-0 ] ||
+		fail "rx_frames $(counter rx_frames), tx_frames $(counter tx_frames)"
+}
+
+# ---- in turn
+
+test_a_switch_while_nothing_happens() {
+	local i
+	connect
+	for i in $(seq 10); do
+		path pure
+		path_is pure
+		path vhost
+		path_is vhost
+		guest "ping -c 1 -W 5 $us >/dev/null" || fail "no answer after $((2 * i)) switches"
+	done
+}
+
+test_ctl_says_how_long_the_pause_was() {
+	ctl net0 path=pure | grep '"pause_ns": [1-9]'
+	ctl net0 path=vhost | grep '"pause_ns": [1-9]'
+	ctl net0 path=vhost | grep '"pause_ns": 0'
+}
+
+test_the_pure_path_with_what_vhost_can_honour() {
+	connect
+	path pure
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=4000000
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=1000
+	[ "$(counter rx_frames)" -gt 1000 ] || fail "these frames did not pass through doorbell"
+	path vhost
+}
+
+test_udp_both_ways_under_200_switches() {
+	switching 200 "udp listen $it 7002 both" "udp connect $it 7002 both" count=2000
+}
+
+test_tcp_both_ways_under_200_switches() {
+	switching 200 "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=8000000
+}
+
+# No limit: on an emulated machine times mean little.
+test_the_pauses_are_written_to_the_log() {
+	sort -n "$work/pauses" | awk '{ v[NR] = $1 } END {
+		printf "%d switches: pause min %d, median %d, p90 %d, p99 %d, max %d us\n", NR,
+			v[1] / 1e3, v[int((NR + 1) / 2)] / 1e3, v[int(NR * .9)] / 1e3, v[int(NR * .99)] / 1e3,
+			v[NR] / 1e3 }'
+}
+
+# ---- driver and link
+
+rebind="cd /sys/bus/virtio/drivers/virtio_net && dev=\$(basename \$(readlink -f /sys/class/net/eth0/device)) &&
+	for i in \$(seq 10); do
+		echo \$dev >unbind && [ ! -e /sys/class/net/eth0 ] && echo \$dev >bind &&
+		ip addr add $it/24 dev eth0 && ip link set eth0 up &&
+		ping -c 1 -w 10 $us >/dev/null || { echo failed in round \$i; exit 1; }
+	done"
+
+test_the_driver_can_be_unbound_and_bound() {
+	guest "$rebind"
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
+}
+
+test_the_driver_can_be_unbound_and_bound_while_the_path_changes() {
+	local pid
+	connect
+	guest "$rebind" &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		path pure
+		path vhost
+	done
+	wait $pid || fail "$(cat "$work/hint")"
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
+}
+
+test_a_link_that_is_down_stops_vhost_too() {
+	connect
+	ctl net0 link=down
+	guest "ping -c 1 -W 1 $us >/dev/null" && fail "a ping went through a link that is down"
+	path pure
+	path vhost
+	ctl net0 link=up
+	guest "ping -c 3 -w 30 $us"
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000
+}
+
+# ---- what cannot be
+
+test_a_switch_that_vhost_cannot_honour_is_refused_by_name() {
+	ctl net1 path=vhost 2>"$work/why" && fail "it was not refused"
+	grep -q 'ctrl_rx,ctrl_vlan,ctrl_rx_extra' "$work/why" || fail "$(cat "$work/why")"
+	ctl net1 path=fast 2>"$work/why" && fail "it was not refused"
+	grep -q 'pure or vhost' "$work/why" || fail "$(cat "$work/why")"
+}
+
+test_a_feature_that_vhost_cannot_honour_is_refused_at_the_start() {
+	"$doorbell" run --net "tap,path=vhost,features=default+ctrl_vlan" "$bzimage" 2>"$work/why" </dev/null &&
+		fail "it was not refused"
+	grep -q 'ctrl_vlan is not possible here' "$work/why" || fail "$(cat "$work/why")"
+	"$doorbell" run --net "tap,path=vhost,pcap=$work/x.pcap" "$bzimage" 2>"$work/why" </dev/null &&
+		fail "it was not refused"
+	grep -q 'exclude each other' "$work/why" || fail "$(cat "$work/why")"
+}
+
+test_an_interface_that_vanishes_takes_the_link_down() {
+	ip link del $tap
+	wait_for 10 "the link to go down" sh -c "'$doorbell' ctl '$work/control' status | grep -q '\"link\": \"down\"'"
+	guest "ping -c 1 -W 1 $us >/dev/null" && fail "a ping without an interface"
+	guest_off
+	grep -q "is gone" "$work/stderr" || fail "doorbell did not say so"
+}
+
+main "$@"

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/fake_ring.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+
+enum { RX, TX };
+
+static void must(bool ok, const char *rule)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "fake_ring: the device broke the contract: %s\n", rule);
+	abort();
+}
+
+static struct fake_ring *fake(struct net_backend *b)
+{
+	return container_of(b, struct fake_net, backend)->rings;
+}
+
+static int ring_prepare(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
+{
+	struct fake_ring *r = fake(b);
+
+	r->nr_prepares++;
+	r->mem = m;
+	if (r->prepare_err)
+		snprintf(why, why_size, "the test says no");
+	return r->prepare_err;
+}
+
+static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
+                      struct net_ring *ring, unsigned nr, const struct net_sink *s)
+{
+	struct fake_ring *r = fake(b);
+	const struct vq_features f = {
+		.event_idx = accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
+		.indirect = accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+	};
+
+	must(!r->started, "start() twice");
+	must(!r->net->started, "start() while the frame table is started");
+	must(r->mem, "start() without prepare()");
+	must(nr == FAKE_RINGS, "start() with another number of rings");
+	must(!(accepted & b->ring_cannot), "start() with features that cannot be honoured");
+	must(s->gone && s->bad_ring, "start() with an incomplete sink");
+	r->nr_starts++;
+	if (r->start_err)
+		return r->start_err;
+	for (unsigned i = 0; i < nr; i++) {
+		const struct vq_addr a = {ring[i].num, ring[i].desc, ring[i].avail, ring[i].used};
+
+		must(vq_start(&r->vq[i], r->mem, &a, f) == 0, "a ring outside memory");
+		if (vq_resume(&r->vq[i], ring[i].next_avail) < 0)
+			return -EFAULT; /* the used index is the driver's to spoil */
+		must(ring[i].call_fd >= 0 && ring[i].kick_fd >= 0, "no eventfd");
+		r->ring[i] = ring[i];
+	}
+	r->accepted = accepted;
+	r->offloads = offloads;
+	r->sink = *s;
+	r->started = true;
+	return 0;
+}
+
+static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
+{
+	struct fake_ring *r = fake(b);
+
+	must(r->started, "stop() while stopped");
+	r->nr_stops++;
+	r->started = false;
+	for (unsigned i = 0; i < nr; i++) {
+		ring[i].next_avail = r->lie ? r->lie_next_avail[i] : vq_position(&r->vq[i]);
+		vq_stop(&r->vq[i]);
+	}
+}
+
+static int ring_set_offloads(struct net_backend *b, uint64_t offloads)
+{
+	struct fake_ring *r = fake(b);
+
+	must(r->started, "set_offloads() while stopped");
+	r->nr_set_offloads++;
+	r->offloads = offloads;
+	return 0;
+}
+
+static const struct net_ring_ops fake_ops = {
+	.name = "fakering",
+	.prepare = ring_prepare,
+	.start = ring_start,
+	.stop = ring_stop,
+	.set_offloads = ring_set_offloads,
+};
+
+void fake_ring_add(struct fake_ring *r, struct fake_net *f)
+{
+	memset(r, 0, sizeof(*r));
+	r->net = f;
+	f->rings = r;
+	f->backend.ring = &fake_ops;
+}
+
+/* One frame out. False: none. */
+static bool run_tx(struct fake_ring *r)
+{
+	struct iovec iov[64];
+	struct vq_chain c = {.iov = iov, .room = ARRAY_SIZE(iov)};
+
+	if (vq_pop(&r->vq[TX], &c) != 1)
+		return false;
+	fake_net_take_sent(r->net, iov, c.nr_out);
+	vq_push(&r->vq[TX], c.head, 0);
+	return true;
+}
+
+/* One frame in, which must fit into one chain. False: no frame or no chain. */
+static bool run_rx(struct fake_ring *r)
+{
+	struct iovec iov[64];
+	struct vq_chain c = {.iov = iov, .room = ARRAY_SIZE(iov)};
+
+	if (!fake_net_queued(r->net) || vq_pop(&r->vq[RX], &c) != 1)
+		return false;
+	vq_push(&r->vq[RX], c.head,
+	        (uint32_t)fake_net_give_queued(r->net, iov + c.nr_out, c.nr_in));
+	return true;
+}
+
+void fake_ring_run(struct fake_ring *r, unsigned max)
+{
+	must(r->started, "(not a rule: the test runs a peer that is stopped)");
+	for (unsigned i = 0; i < max && run_tx(r); i++)
+		;
+	for (unsigned i = 0; i < max && run_rx(r); i++)
+		;
+	for (unsigned i = 0; i < FAKE_RINGS; i++) {
+		vq_publish(&r->vq[i]);
+		if (vq_want_interrupt(&r->vq[i]))
+			fd_event_set(r->ring[i].call_fd);
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/lib/fake_ring.h - the ring table of a fake_net: a peer that serves rx and tx by itself
+ *
+ * It moves the same frames as the fake_net that it belongs to, from its queue into the rx ring and from
+ * the tx ring to its sent frames, when the test says so. Thread and contract as in fake_net.h: a device
+ * that uses both tables at once, or one while it is stopped, ends the program.
+ */
+#ifndef DOORBELL_TESTS_FAKE_RING_H
+#define DOORBELL_TESTS_FAKE_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devices/vq.h"
+#include "tests/lib/fake_net.h"
+
+#define FAKE_RINGS 2u /* rx, tx */
+
+struct fake_ring {
+	/* What the device did. */
+	bool started;
+	unsigned nr_prepares, nr_starts, nr_stops, nr_set_offloads;
+	uint64_t accepted, offloads;
+	struct net_ring ring[FAKE_RINGS]; /* as given to the last start() */
+
+	/* What the test wants. */
+	int prepare_err, start_err;
+	bool lie; /* stop() says next_avail as below, for each ring */
+	uint32_t lie_next_avail[FAKE_RINGS];
+
+	/* Private. */
+	struct fake_net *net;
+	const struct gmem *mem;
+	struct vq vq[FAKE_RINGS];
+	struct net_sink sink;
+};
+
+/* Give @f a ring table. @r outlives it. */
+void fake_ring_add(struct fake_ring *r, struct fake_net *f);
+/* Serve up to @max requests of each ring, as far as there are kicks or frames for it or not. */
+void fake_ring_run(struct fake_ring *r, unsigned max);
+
+#endif
