@@ -105,7 +105,7 @@ static void up(const char *keys, uint64_t without)
 		net_features_close(virtio_net_can(k.b->can, false) & ~k.b->ring_cannot & ~without);
 	p.rings = k.b->ring_first;
 	assert_int_equal(virtio_net_create(&p, k.b, &k.m.gmem, k.loop, &k.n), 0);
-	k.dev = (struct fake_dev){virtio_net_dev(k.n), &k.mmio};
+	k.dev = (struct fake_dev){.core = virtio_net_dev(k.n), .mmio = &k.mmio};
 	k.dev.core->call_fd = fd_eventfd();
 	virtio_mmio_init(&k.mmio, k.dev.core, (struct irq_line){0});
 	assert_int_equal(loop_thread_start(k.loop, "net0"), 0);
