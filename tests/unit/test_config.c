@@ -37,7 +37,7 @@ static void kernel_alone_gets_good_defaults(void **state)
 	assert_int_equal(cfg.nic[0].kick, NIC_KICK_IOEVENTFD);
 	assert_int_equal(cfg.announce, arch_desc.default_announce);
 	assert_int_equal(cfg.irqchip, arch_desc.default_irqchip);
-	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_IOCTL);
+	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_NOT_GIVEN);
 	assert_int_equal(cfg.console, CONSOLE_STDIO);
 	assert_int_equal(cfg.on_reboot, ON_REBOOT_EXIT);
 	config_free(&cfg);
@@ -76,7 +76,7 @@ static void interrupts_take_the_way_that_was_chosen(void **state)
 	assert_int_equal(PARSE(&cfg, a, b, c, k), 0);
 	assert_int_equal(cfg.irqchip, IRQCHIP_SPLIT);
 	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_IRQFD);
-	assert_int_equal(cfg.nic[1].irq, NIC_IRQ_IOCTL);
+	assert_int_equal(cfg.nic[1].irq, NIC_IRQ_NOT_GIVEN);
 	config_free(&cfg);
 	assert_int_equal(PARSE(&cfg, d, k), 0);
 	assert_int_equal(cfg.irqchip, IRQCHIP_KERNEL);
