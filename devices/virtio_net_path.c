@@ -196,7 +196,8 @@ static int change(struct virtio_net *n)
 		return r;
 	if (r == 0) {
 		n->stats.switches++;
-		virtio_used(&n->dev);
+		if (want == NET_PATH_RINGS) /* else rings_stop() did it */
+			virtio_used(&n->dev);
 		return 0;
 	}
 	again = start_one(n, was);
