@@ -196,8 +196,7 @@ static int change(struct virtio_net *n)
 		return r;
 	if (r == 0) {
 		n->stats.switches++;
-		if (want == NET_PATH_RINGS) /* else rings_stop() did it */
-			virtio_used(&n->dev);
+		virtio_used(&n->dev);
 		return 0;
 	}
 	again = start_one(n, was);
