@@ -29,7 +29,8 @@ static int open_device(struct kvm *k)
 			log_error("%s cannot be opened: %s (doorbell doctor says what this host "
 			          "lacks)",
 			          KVM_DEVICE, strerror(-ret));
-		return ret;
+		/* ENOENT is a name that the user got wrong, and this is none. */
+		return ret == -ENOENT ? -ENODEV : ret;
 	}
 	version = ioctl(k->sys_fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
