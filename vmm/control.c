@@ -112,6 +112,8 @@ static json_t *answer_to(struct control *c, const json_t *request)
 		answer = refusal(why);
 	else
 		answer = json_pack("{s:b, s:o}", "ok", 1, "result", result ? result : json_null());
+	if (!answer) /* not UTF-8 any more: a word was cut */
+		answer = refusal("refused, and the reason cannot be written as JSON");
 	if (answer && id)
 		json_object_set(answer, "id", id);
 	return answer;
@@ -259,6 +261,8 @@ static const char *reason(int err)
 		return "another doorbell listens there";
 	case -EEXIST:
 		return "there is something else of that name";
+	case -EINVAL:
+		return "the path is empty";
 	case -ENAMETOOLONG:
 		return "the path is too long, possible are 107 bytes";
 	default:
@@ -281,7 +285,9 @@ int control_create(const char *path, struct loop *l, control_fn *fn, void *arg,
 		c->client[i].c = c;
 		c->client[i].w.fd = -1;
 	}
-	if (strlen(path) >= sizeof(c->addr.sun_path))
+	if (path[0] == '\0') /* to Linux a socket without a file, open to everybody */
+		ret = -EINVAL;
+	else if (strlen(path) >= sizeof(c->addr.sun_path))
 		ret = -ENAMETOOLONG;
 	else
 		memcpy(c->addr.sun_path, path, strlen(path) + 1);

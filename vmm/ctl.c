@@ -51,17 +51,15 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* The request that the words mean; NULL after one log_error(). */
+/* The request that the words mean; NULL: none, or not UTF-8. */
 static json_t *request_of(int nr, char **words)
 {
 	char *eq = nr == 2 ? strchr(words[1], '=') : NULL;
 
 	if (nr == 1)
 		return json_pack("{s:s}", "command", words[0]);
-	if (!eq) {
-		log_error("ctl: expected COMMAND, or NIC KEY=VALUE (doorbell ctl --help)");
+	if (!eq)
 		return NULL;
-	}
 	*eq = '\0';
 	return json_pack("{s:s, s:s, s:s}", "command", words[1], "nic", words[0], "value", eq + 1);
 }
@@ -138,8 +136,11 @@ int cmd_ctl(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	request = request_of(words - 1, argv + 1);
-	if (!request)
+	if (!request) {
+		log_error(
+			"ctl: expected COMMAND, or NIC KEY=VALUE, in UTF-8 (doorbell ctl --help)");
 		return EXIT_USAGE;
+	}
 	fd = connect_to(argv[0]);
 	answer = fd >= 0 && send_line(fd, request) == 0 ? read_answer(fd) : NULL;
 	status = fd >= 0 ? print_answer(answer) : EXIT_HOST;

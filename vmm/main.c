@@ -68,6 +68,7 @@ static void open_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	const struct command *c;
+	int status;
 
 	open_standard_descriptors();
 	if (argc < 2) {
@@ -80,5 +81,10 @@ int main(int argc, char **argv)
 		          argv[1]);
 		exit(EXIT_USAGE);
 	}
-	exit(c->run(argc - 2, argv + 2));
+	status = c->run(argc - 2, argv + 2);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK) {
+		log_error("standard output cannot be written");
+		status = EXIT_HOST;
+	}
+	exit(status);
 }

@@ -85,15 +85,17 @@ static void on_signal(void *arg, unused uint32_t revents)
 /* Blocked in every thread from here on; they come through the loop, where nothing is half done. */
 static int watch_signals(struct life *life)
 {
+	/* All that would end the process otherwise, with the terminal still raw. */
+	static const int ends[] = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGUSR1,
+	                           SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGQUIT);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		sigaddset(&mask, ends[i]);
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that grew too large is an error of write() */
 	life->signals = (struct loop_fd){.events = EPOLLIN, .fn = on_signal, .arg = life};
 	life->signals.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (life->signals.fd < 0)
@@ -173,9 +175,10 @@ static int live(const struct vm_config *cfg, bool *again)
 	status = ret < 0 ? status_of_error(ret) : status_of_end(&end);
 	if (ret == 0 && end.kind == VM_END_STOPPED && life.signo)
 		status = EXIT_SIGNAL + life.signo;
-	if (ret == 0 && cfg->stats && print_stats(&life) < 0)
-		status = status == EXIT_OK ? EXIT_HOST : status;
 	*again = ret == 0 && end.kind == VM_END_RESET && cfg->on_reboot == ON_REBOOT_RESTART;
+	/* Counters are those of the last life. */
+	if (ret == 0 && !*again && cfg->stats && print_stats(&life) < 0)
+		status = status == EXIT_OK ? EXIT_HOST : status;
 	end_life(&life);
 	return status;
 }

@@ -240,6 +240,9 @@ static void bad_paths_are_refused(void **state)
 	CAPTURED(&cap, &ret, control_create("/nowhere/s", r->loop, answer, NULL, &c));
 	assert_int_equal(ret, -ENOENT);
 	assert_one_line(&cap, "/nowhere/s");
+	CAPTURED(&cap, &ret, control_create("", r->loop, answer, NULL, &c));
+	assert_int_equal(ret, -EINVAL);
+	assert_one_line(&cap, "the path is empty");
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	CAPTURED(&cap, &ret, control_create(longer, r->loop, answer, NULL, &c));
