@@ -114,22 +114,31 @@ static int json_line(json_t *json, FILE *out)
 	return ret;
 }
 
-static int print_stats(const struct life *life)
+static int print_stats_to(const char *path, json_t *stats)
 {
-	const char *path = life->cfg->stats_path;
-	FILE *out = path ? fopen(path, "we") : stderr;
+	FILE *out = fopen(path, "we");
 	int ret;
 
 	if (!out) {
 		ret = -errno;
-		log_error("--stats=%s: %s", path, strerror(-ret));
+		json_decref(stats);
 		return ret;
 	}
-	ret = json_line(vm_stats(life->vm), out);
-	if (path && fclose(out) != 0 && ret == 0)
+	ret = json_line(stats, out);
+	if (fclose(out) != 0 && ret == 0)
 		ret = -errno;
+	return ret;
+}
+
+static int print_stats(const struct life *life)
+{
+	const char *path = life->cfg->stats_path;
+	json_t *stats = vm_stats(life->vm);
+	int ret = path ? print_stats_to(path, stats) : json_line(stats, stderr);
+
 	if (ret < 0)
-		log_error("--stats: the counters could not be written: %s", strerror(-ret));
+		log_error("--stats%s%s: the counters could not be written: %s", path ? "=" : "",
+		          path ? path : "", strerror(-ret));
 	return ret;
 }
 
