@@ -89,8 +89,9 @@ qemu() {
 	local args=(
 		-M q35,accel=tcg -cpu max -smp 2 -m "$mem" -nographic -nodefaults -no-user-config -no-reboot
 		-kernel "$cache/x86_64/host/vmlinuz" -initrd "$image"
-		# idle=poll: a halted L1 CPU can miss its wake-up in QEMU's emulation of SVM.
-		-append "console=ttyS0 panic=-1 quiet mitigations=off idle=poll"
+		# QEMU's emulation of SVM has its faults. idle=poll: a halted L1 CPU can miss its wake-up.
+		# nokaslr: otherwise L1 dies of page faults in a vCPU's thread after minutes of load.
+		-append "console=ttyS0 panic=-1 quiet mitigations=off idle=poll nokaslr"
 		-serial "file:$log"
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 		-device virtio-9p-pci,fsdev=root,mount_tag=root
