@@ -180,14 +180,14 @@ static int ms_until(uint64_t when_ns)
 }
 
 /*
- * The buffer is full. Wait for the reader, without the lock; whether there is room. Returns early when a
- * signal comes: it is the one that stops this vCPU, and the guest will not miss the rest.
+ * The buffer is full. Wait for the reader, without the lock; whether there is room. The signal that takes
+ * a vCPU out of the guest says nothing about the reader: what the guest wrote before a pause is not lost.
  */
 static bool wait_for_room(struct console *c)
 {
 	uint64_t deadline = loop_now_ns() + CONSOLE_PATIENCE_MS * MS;
 	struct pollfd pfd = {.fd = c->out.fd, .events = POLLOUT};
-	int n = 1;
+	int n = 0;
 
 	flush_output(c);
 	while (c->len == CONSOLE_BUFFER && !c->stalled && n >= 0) {
@@ -199,6 +199,8 @@ static bool wait_for_room(struct console *c)
 		}
 		pthread_mutex_unlock(&c->lock);
 		n = poll(&pfd, 1, ms);
+		if (n < 0 && errno == EINTR)
+			n = 0;
 		pthread_mutex_lock(&c->lock);
 		flush_output(c);
 	}

@@ -13,6 +13,7 @@
 #include <pty.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,66 @@ static void slow_reader_loses_nothing(void **state)
 	end_guest(r);
 	assert_int_equal(pthread_join(reader, &good), 0);
 	assert_ptr_equal(good, r);
+}
+
+static atomic_uint kicks_taken;
+
+static void on_kick(int sig unused)
+{
+	atomic_fetch_add(&kicks_taken, 1);
+}
+
+struct kicker {
+	const struct rig *r;
+	pthread_t guest;
+	atomic_uint written;
+};
+
+/* Reads nothing before the guest has been kicked so often while it waits for the reader. */
+static void *kick_then_count_stream(void *arg)
+{
+	struct kicker *k = arg;
+	unsigned last = 0;
+
+	for (unsigned waiting = 0; waiting < 20; waiting++) {
+		const unsigned before = atomic_load(&kicks_taken);
+		unsigned written;
+
+		pthread_kill(k->guest, SIGUSR1);
+		while (atomic_load(&kicks_taken) == before)
+			sched_yield();
+		written = atomic_load(&k->written);
+		if (written != last || written < CONSOLE_BUFFER)
+			waiting = 0;
+		last = written;
+	}
+	return count_stream((void *)(uintptr_t)k->r);
+}
+
+/* What vcpu_pause() does to a vCPU that waits in here. */
+static void pause_while_the_reader_stalls_loses_nothing(void **state)
+{
+	struct rig *r = *state;
+	const struct sigaction kick = {.sa_handler = on_kick};
+	struct kicker k = {.r = r, .guest = pthread_self()};
+	struct sigaction old;
+	pthread_t reader;
+	void *good = NULL;
+
+	pipe_as_stdin(r);
+	pipe_as_stdout(r);
+	begin_guest(r);
+	assert_int_equal(sigaction(SIGUSR1, &kick, &old), 0);
+	assert_int_equal(pthread_create(&reader, NULL, kick_then_count_stream, &k), 0);
+	for (unsigned i = 0; i < STREAM; i++) {
+		uart16550_bus_ops.write(r->u, UART_TX, 1, i & 0xff);
+		atomic_store(&k.written, i);
+	}
+	assert_int_equal(console_dropped(r->c), 0);
+	end_guest(r);
+	assert_int_equal(pthread_join(reader, &good), 0);
+	assert_ptr_equal(good, r);
+	assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
 }
 
 static void reader_that_stopped_costs_output_and_not_the_guest(void **state)
@@ -709,6 +770,7 @@ int main(void)
 		CASE(line_and_its_start_both_arrive),
 		CASE(rest_is_written_at_the_end),
 		CASE(slow_reader_loses_nothing),
+		CASE(pause_while_the_reader_stalls_loses_nothing),
 		CASE(reader_that_stopped_costs_output_and_not_the_guest),
 		CASE(reader_that_is_gone_ends_output_only),
 		CASE(flags_of_stdio_are_left_alone),
