@@ -266,6 +266,7 @@ static void nobody_is_left_waiting_when_the_loop_stops(void **state)
 struct hooked {
 	struct loop_hook h;
 	struct loop *loop;
+	struct hooked *other;
 	unsigned calls;
 };
 
@@ -292,6 +293,34 @@ static void hook_runs_before_every_wait(void **state)
 	unwatch(&a);
 }
 
+static void remove_the_other_hook(void *arg)
+{
+	struct hooked *k = arg;
+
+	k->calls++;
+	loop_hook_del(k->loop, &k->other->h);
+	loop_stop(k->loop);
+}
+
+/* Whichever of the two runs first: the other one, the next in the list, is gone. */
+static void hook_that_another_hook_removed_is_not_called(void **state)
+{
+	struct hooked k[3] = {{.loop = *state}, {.loop = *state}, {.loop = *state}};
+
+	k[0].other = &k[1];
+	k[1].other = &k[0];
+	for (unsigned i = 0; i < 2; i++)
+		k[i].h = (struct loop_hook){.fn = remove_the_other_hook, .arg = &k[i]};
+	k[2].h = (struct loop_hook){.fn = hook, .arg = &k[2]};
+	for (unsigned i = 0; i < 3; i++)
+		loop_hook_add(*state, &k[i].h);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(k[0].calls + k[1].calls, 1);
+	assert_int_equal(k[2].calls, 1); /* and those that stay are */
+	for (unsigned i = 0; i < 3; i++)
+		loop_hook_del(*state, &k[i].h);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -307,6 +336,7 @@ int main(void)
 		CASE(call_from_the_loop_itself_is_plain),
 		CASE(nobody_is_left_waiting_when_the_loop_stops),
 		CASE(hook_runs_before_every_wait),
+		CASE(hook_that_another_hook_removed_is_not_called),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

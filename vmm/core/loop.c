@@ -30,6 +30,7 @@ struct loop {
 	struct epoll_event batch[LOOP_BATCH]; /* being dispatched: loop_del() blanks entries */
 	int batch_nr, batch_at;
 	struct loop_hook *hooks;
+	struct loop_hook *next_hook; /* of those being run: loop_hook_del() moves it on */
 	atomic_bool stop;
 	_Atomic uint64_t wakeups;
 
@@ -196,6 +197,8 @@ void loop_hook_add(struct loop *l, struct loop_hook *h)
 
 void loop_hook_del(struct loop *l, struct loop_hook *h)
 {
+	if (l->next_hook == h)
+		l->next_hook = h->next;
 	for (struct loop_hook **p = &l->hooks; *p; p = &(*p)->next) {
 		if (*p == h) {
 			*p = h->next;
@@ -265,10 +268,11 @@ static void dispatch(struct loop *l)
 
 static void run_hooks(struct loop *l)
 {
-	struct loop_hook *next;
+	l->next_hook = l->hooks;
+	while (l->next_hook) {
+		struct loop_hook *h = l->next_hook;
 
-	for (struct loop_hook *h = l->hooks; h; h = next) {
-		next = h->next;
+		l->next_hook = h->next;
 		h->fn(h->arg);
 	}
 }
