@@ -747,6 +747,30 @@ static void idle_network_sets_no_timer(unused void **state)
 	close(s);
 }
 
+/* Neither for the time nor for sockets: the stop came from inside the hook that asks for them. */
+static void network_that_its_sink_stopped_waits_for_nothing(unused void **state)
+{
+	struct rig r;
+	struct tcp t;
+	uint16_t port = 0;
+	int s = listen_on(SOCK_STREAM, &port), c;
+
+	open_user(&r, "ipv6=off", 0);
+	tcp_open(&t, &r, 5005, port);
+	assert_true(readable(s));
+	c = accept(s, NULL, NULL);
+	rig_stop(&r);
+	r.stop_in = RIG_CAN_RECV;
+	assert_int_equal(rig_start(&r, 0), 0);
+	assert_int_equal(send(c, "data", 4, 0), 4);
+	assert_true(rig_wait_stopped(&r, 1));
+	rig_settle(&r);
+	assert_int_equal(armed_timers(), 0);
+	rig_close(&r);
+	close(c);
+	close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -767,6 +791,7 @@ int main(void)
 		cmocka_unit_test(giant_is_refused),
 		cmocka_unit_test(slow_guest_loses_frames_and_they_are_counted),
 		cmocka_unit_test(idle_network_sets_no_timer),
+		cmocka_unit_test(network_that_its_sink_stopped_waits_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
