@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /*
  * The ones' complement sum of @len bytes, folded to 16 bits, in the byte order of memory: store its
@@ -18,5 +19,11 @@ uint16_t csum_sum(const void *data, size_t len);
  * 0; -EINVAL the field does not lie in the frame.
  */
 int csum_complete(uint8_t *frame, size_t len, size_t start, size_t offset);
+/*
+ * The same in the first @len bytes of @iov[0 .. nr), which has as many. May be guest memory: what
+ * somebody changes meanwhile makes a wrong sum and nothing else.
+ */
+int csum_complete_iov(const struct iovec *iov, unsigned nr, size_t len, size_t start,
+                      size_t offset);
 
 #endif

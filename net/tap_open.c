@@ -80,6 +80,11 @@ int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads)
 	return 0;
 }
 
+bool tap_fd_takes_partial(const struct tap_fd *t)
+{
+	return t->offload_bits & TUN_F_CSUM;
+}
+
 int tap_fd_unlimited(struct tap_fd *t)
 {
 	int found, unlimited = INT_MAX;

@@ -35,6 +35,8 @@ int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net
 void tap_fd_close(struct tap_fd *t);
 /* VIRTIO_NET_F_GUEST_* masks that frames from the host may use. 0 or -errno. */
 int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads);
+/* May frames from the host still need their checksum? */
+bool tap_fd_takes_partial(const struct tap_fd *t);
 /* Let the queue take whatever is sent: with a limit the kernel's vhost-net does not batch. 0 or -errno. */
 int tap_fd_unlimited(struct tap_fd *t);
 

@@ -251,6 +251,21 @@ void rig_want_recv(struct rig *r, bool on)
 	loop_call(r->loop, do_want_recv, &c);
 }
 
+static void do_set_offloads(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = c->r->b->frame->set_offloads(c->r->b, c->offloads);
+}
+
+int rig_set_offloads(struct rig *r, uint64_t offloads)
+{
+	struct call c = {.r = r, .offloads = offloads};
+
+	loop_call(r->loop, do_set_offloads, &c);
+	return (int)c.ret;
+}
+
 static void do_send(void *arg)
 {
 	struct call *c = arg;

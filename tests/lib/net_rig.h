@@ -58,6 +58,7 @@ void rig_close(struct rig *r); /* stop the thread, destroy what there is */
 int rig_start(struct rig *r, uint64_t offloads);
 void rig_stop(struct rig *r);
 void rig_want_recv(struct rig *r, bool on);
+int rig_set_offloads(struct rig *r, uint64_t offloads); /* what set_offloads() answered */
 /* @hdr NULL: all zero. What send() answered. */
 ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void *frame, size_t len);
 /* Go round: every event that was pending before this call has been handled when it returns. */

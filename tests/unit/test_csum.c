@@ -91,6 +91,28 @@ static void completed_frame_sums_up_with_its_pseudo_header(unused void **state)
 	}
 }
 
+/* Every way to cut a frame in three, odd lengths and empty pieces among them. */
+static void pieces_get_the_checksum_of_the_whole(unused void **state)
+{
+	uint8_t whole[61], cut[61], before[61];
+
+	srandom(3);
+	for (unsigned i = 0; i < sizeof(before); i++)
+		before[i] = (uint8_t)random();
+	memcpy(whole, before, sizeof(whole));
+	assert_int_equal(csum_complete(whole, sizeof(whole) - 1, 13, 6), 0);
+	for (size_t a = 0; a <= sizeof(cut); a++) {
+		for (size_t b = a; b <= sizeof(cut); b++) {
+			const struct iovec iov[] = {
+				{cut, a}, {cut + a, b - a}, {cut + b, sizeof(cut) - b}};
+
+			memcpy(cut, before, sizeof(cut));
+			assert_int_equal(csum_complete_iov(iov, 3, sizeof(cut) - 1, 13, 6), 0);
+			assert_memory_equal(cut, whole, sizeof(cut));
+		}
+	}
+}
+
 static void zero_is_written_as_ones(unused void **state)
 {
 	uint8_t frame[60];
@@ -131,6 +153,7 @@ int main(void)
 		cmocka_unit_test(nothing_sums_up_to_zero),
 		cmocka_unit_test(example_of_the_rfc),
 		cmocka_unit_test(completed_frame_sums_up_with_its_pseudo_header),
+		cmocka_unit_test(pieces_get_the_checksum_of_the_whole),
 		cmocka_unit_test(zero_is_written_as_ones),
 		cmocka_unit_test(field_outside_of_the_frame_is_refused),
 	};

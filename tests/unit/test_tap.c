@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/csum.h"
 #include "tests/lib/capture.h"
 #include "tests/lib/net_rig.h"
 #include "tests/lib/pkt.h"
@@ -428,6 +429,56 @@ static void checksum_is_left_to_a_guest_that_wants_it(unused void **state)
 	rig_close(&r);
 }
 
+/* Header and frame as rig_find() gives them: a datagram whose checksum is right. */
+static bool is_complete(const struct rig_frame *g)
+{
+	const uint8_t *f = g->data + NET_HDR_LEN;
+	uint32_t src, dst;
+	size_t off = pkt_ipv4(f, g->len - NET_HDR_LEN, IPPROTO_UDP, &src, &dst);
+	uint8_t pseudo[12] = {[9] = IPPROTO_UDP};
+	uint32_t sum;
+
+	memcpy(pseudo, f + 26, 8); /* both addresses */
+	memcpy(pseudo + 10, f + off + 4, 2);
+	sum = (uint32_t)csum_sum(f + off, pkt_be16(f + off + 4));
+	sum += csum_sum(pseudo, sizeof(pseudo));
+	return g->data[0] == 0 && sum % 0xffff == 0;
+}
+
+/* As when the driver switches guest offloads off: those in the queue were left to it. */
+static void frames_that_wait_when_checksums_are_switched_off_come_complete(unused void **state)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7)};
+	const struct rig_frame *g;
+	char text[] = "odd";
+	struct rig r;
+	int s, one = 1;
+
+	NEEDS_TAP();
+	rig_init(&r);
+	assert_int_equal(rig_open(&r, "tap", "ifname=csum1", 0), 0);
+	ip("addr add 192.0.2.1/24 dev csum1");
+	rig_run(&r);
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	setsockopt(s, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one));
+	to.sin_addr.s_addr = htonl(0xc00002ff);
+	for (unsigned i = 0; i < 4; i++) {
+		r.pieces = i * 3; /* odd ones among them */
+		assert_int_equal(rig_start(&r, FEATURE(VIRTIO_NET_F_GUEST_CSUM)), 0);
+		rig_want_recv(&r, false);
+		assert_int_equal(sendto(s, text, 3, 0, (struct sockaddr *)&to, sizeof(to)), 3);
+		assert_int_equal(rig_set_offloads(&r, 0), 0);
+		rig_want_recv(&r, true);
+		g = rig_find(&r, is_udp_7, NULL);
+		assert_non_null(g);
+		assert_true(is_complete(g));
+		rig_stop(&r);
+		rig_forget(&r);
+	}
+	close(s);
+	rig_close(&r);
+}
+
 /* ---- bad input: one line each, nothing left */
 
 static void refuse(const char *keys, const char *part, const char *other)
@@ -562,6 +613,7 @@ int main(void)
 		cmocka_unit_test(handed_in_queue_with_old_headers_stays_so),
 		cmocka_unit_test(segments_and_checksums_pass_whole),
 		cmocka_unit_test(checksum_is_left_to_a_guest_that_wants_it),
+		cmocka_unit_test(frames_that_wait_when_checksums_are_switched_off_come_complete),
 		cmocka_unit_test(bad_names_are_refused),
 		cmocka_unit_test(bad_descriptors_are_refused),
 		cmocka_unit_test(interface_in_use_or_of_another_kind_is_named),
