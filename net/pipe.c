@@ -145,26 +145,29 @@ static const struct net_frame_ops pipe_ops = {
 	.want_recv = pipe_want_recv,
 };
 
-static int check_socket(const struct net_common *common, int fd)
+static const char *what_is_wrong(int fd)
 {
 	int domain, type;
 	socklen_t len = sizeof(int);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
-		int ret = -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+		return errno == EBADF ? "is not open" : "is not a socket";
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || domain != AF_UNIX ||
+	    type != SOCK_SEQPACKET)
+		return "is another kind of socket";
+	return NULL;
+}
 
-		log_error("%s: pipe: fd=%d: %s, needed is one end of a unix socketpair",
-		          common->nic, fd, strerror(errno));
-		return ret;
-	}
-	if (domain != AF_UNIX || type != SOCK_SEQPACKET) {
-		log_error("%s: pipe: fd=%d is another kind of socket, needed is one end of a unix "
-		          "socketpair of type SOCK_SEQPACKET",
-		          common->nic, fd);
-		return -EINVAL;
-	}
-	return 0;
+static int check_socket(const struct net_common *common, int fd)
+{
+	const char *why = what_is_wrong(fd);
+
+	if (!why)
+		return 0;
+	log_error("%s: pipe: fd=%d %s, needed is one end of a unix socketpair of type "
+	          "SOCK_SEQPACKET",
+	          common->nic, fd, why);
+	return -EINVAL;
 }
 
 static int pipe_create(const void *config, const struct net_common *common, struct loop *l,
@@ -215,6 +218,7 @@ static const struct opt_def pipe_keys[] = {
          .type = OPT_UINT,
          .offset = offsetof(struct pipe_config, fd),
          .max = INT_MAX,
+         .exclusive = 1,
          .arg = "N",
          .help = "one end of a socketpair(AF_UNIX, SOCK_SEQPACKET)"},
 	OPT_END,

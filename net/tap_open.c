@@ -194,7 +194,7 @@ static void say_refused(const struct net_common *common, const char *ifname, int
 		          "tuntap add mode tap user NAME) or CAP_NET_ADMIN",
 		          common->nic, ifname);
 	else if (err == -EBUSY)
-		log_error("%s: tap: %s is in use by another process", common->nic, ifname);
+		log_error("%s: tap: %s is in use already", common->nic, ifname);
 	else if (err == -EINVAL && exists)
 		log_error("%s: tap: %s %s", common->nic, ifname, why_not_ours(ifname));
 	else

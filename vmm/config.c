@@ -105,6 +105,7 @@ static const struct opt_def nic_keys[] = {
 	{.name = "pcap",
          .type = OPT_STRING,
          .offset = NIC(pcap),
+         .exclusive = 1,
          .arg = "FILE",
          .help = "capture every frame, both ways"},
 	{.name = "features",
@@ -185,6 +186,10 @@ static int parse_net(void *target, const char *value, unused char *why, unused s
 {
 	struct vm_config *cfg = target;
 
+	if (strncmp(value, "none,", 5) == 0) {
+		log_error("--net none takes no keys, given was '%s'", value + 5);
+		return -EINVAL;
+	}
 	if (strcmp(value, "none") == 0) {
 		cfg->no_nic = true;
 		return 0;
@@ -328,6 +333,35 @@ static const struct opt_def run_options[] = {
 	OPT_END,
 };
 
+/* What only one of them can have: both would work, and each would take the other's frames. */
+static int check_pair(const struct nic_config *a, const struct nic_config *b)
+{
+	char value[256];
+	const struct opt_def *d = opt_clash(nic_keys, a, b, value, sizeof(value));
+
+	if (!d && a->kind == b->kind)
+		d = opt_clash(a->kind->keys, a->backend, b->backend, value, sizeof(value));
+	if (!d && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0) {
+		mac_print(a->mac, value);
+		log_error("--net: %s and %s have the same mac=%s", a->name, b->name, value);
+		return -EINVAL;
+	}
+	if (!d)
+		return 0;
+	log_error("--net: %s and %s have the same %s=%s, which only one can use", a->name, b->name,
+	          d->name, value);
+	return -EINVAL;
+}
+
+static int check_nics(const struct vm_config *cfg)
+{
+	for (unsigned i = 1; i < cfg->nr_nics; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (check_pair(&cfg->nic[k], &cfg->nic[i]) < 0)
+				return -EINVAL;
+	return 0;
+}
+
 static int check(struct vm_config *cfg)
 {
 	if (cfg->no_nic && cfg->nr_nics > 0) {
@@ -351,7 +385,7 @@ static int check(struct vm_config *cfg)
 	}
 	if (cfg->nr_nics == 0 && !cfg->no_nic)
 		return add_nic(cfg, "user");
-	return 0;
+	return check_nics(cfg);
 }
 
 int config_parse(struct vm_config *cfg, int argc, char **argv)

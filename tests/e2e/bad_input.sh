@@ -214,8 +214,41 @@ test_two_forwardings_of_one_port_are_refused() {
 }
 
 test_a_tap_descriptor_that_is_none_is_refused() {
-	refused '[12]' 'fd' run --net tap,fd=77 -i "$initrd" "$bzimage"
-	refused '[12]' 'fd' run --net tap,fd=0 -i "$initrd" "$bzimage"
+	refused 2 'fd=77 is not open' run --net tap,fd=77 -i "$initrd" "$bzimage"
+	refused 2 'fd=0 is not a TAP' run --net tap,fd=0 -i "$initrd" "$bzimage"
+	refused 2 'fd=8 is not a TAP' run --net tap,fd=8 -i "$initrd" "$bzimage" 8< <(:)
+}
+
+test_a_pipe_descriptor_that_is_none_is_refused() {
+	refused 2 'fd=77 is not open' run --net pipe,fd=77 -i "$initrd" "$bzimage"
+	refused 2 'fd=8 is not a socket' run --net pipe,fd=8 -i "$initrd" "$bzimage" 8< <(:)
+	refused 2 'needs fd' run --net pipe -i "$initrd" "$bzimage"
+}
+
+test_what_two_network_cards_cannot_share_is_refused() {
+	refused 2 'net0 and net1.*fd=7' run --net tap,fd=7 --net tap,fd=7 "$bzimage"
+	refused 2 'net0 and net1.*ifname=db0' run --net tap,ifname=db0 --net tap,ifname=db0 "$bzimage"
+	refused 2 'net0 and net1.*pcap=x' run --net user,pcap=x --net user,pcap=x "$bzimage"
+	refused 2 'net0 and net1.*mac=52:54:00:00:00:01' run --net user,mac=52:54:00:00:00:01 \
+		--net user,mac=52:54:00:00:00:01 "$bzimage"
+}
+
+test_no_network_takes_no_keys() {
+	refused 2 'none takes no keys.*foo=1' run --net none,foo=1 "$bzimage"
+}
+
+# At each limit something else is the first that does not get a descriptor.
+test_too_many_open_files_are_called_so() {
+	local n
+	for n in 8 9 10 11 12 13 14 15 16; do
+		cat >"$work/limited" <<-END
+			#!/bin/sh
+			ulimit -n $n
+			exec "$doorbell" "\$@"
+		END
+		chmod +x "$work/limited"
+		doorbell=$work/limited refused 1 'too many open files' run --net user -i "$initrd" "$bzimage"
+	done
 }
 
 test_a_tap_name_that_cannot_be_one_is_refused() {

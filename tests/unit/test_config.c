@@ -137,6 +137,7 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=user,irq=msi", "ioctl, irqfd"},
 		{"--on-reboot=halt", "exit, restart"},
 		{"--timeout=0", "a number from 1"},
+		{"--net=none,foo=1", "--net none takes no keys, given was 'foo=1'"},
 		{"--net=wifi", "unknown kind 'wifi', there are: user, tap"},
 		{"--net=use", "unknown kind 'use'"},
 		{"--net=", "unknown kind ''"},
@@ -165,6 +166,49 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		assert_int_equal(ret, -EINVAL);
 		assert_one_line(&cap, table[i].part);
 	}
+}
+
+/* Each of two would take the other's frames, or write into the other's file. */
+static void what_only_one_nic_can_use_is_refused_to_the_second(void **state)
+{
+	static const struct {
+		const char *word[2], *part;
+	} table[] = {
+		{{"--net=tap,fd=7", "--net=tap,fd=0x7"}, "net0 and net2 have the same fd=7,"},
+		{{"--net=pipe,fd=0", "--net=pipe,fd=0"}, "net0 and net2 have the same fd=0,"},
+		{{"--net=tap,ifname=t0", "--net=tap,ifname=t0"}, "the same ifname=t0,"},
+		{{"--net=tap,pcap=x", "--net=pipe,fd=1,pcap=x"}, "the same pcap=x,"},
+		{{"--net=tap,mac=52:54:00:00:00:ab", "--net=user,mac=52:54:00:00:00:AB"},
+	         "net0 and net2 have the same mac=52:54:00:00:00:ab"},
+		{{"--net=user", "--net=user,mac=02:64:62:00:00:00"},
+	         "net0 and net2 have the same mac=02:64:62:00:00:00"},
+	};
+	char between[] = "--net=user", words[2][64];
+	struct vm_config cfg;
+	struct capture cap;
+	int ret;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		for (unsigned w = 0; w < 2; w++)
+			snprintf(words[w], sizeof(words[w]), "%s", table[i].word[w]);
+		CAPTURED(&cap, &ret, PARSE(&cfg, words[0], between, words[1], k));
+		config_free(&cfg);
+		assert_int_equal(ret, -EINVAL);
+		assert_one_line(&cap, table[i].part);
+	}
+}
+
+static void nics_that_share_nothing_but_their_defaults_are_fine(void **state)
+{
+	char a[] = "--net=tap", b[] = "--net=tap,fd=3", c[] = "--net=tap,ifname=x",
+	     d[] = "--net=user", e[] = "--net=pipe,fd=3", f[] = "--net=user,pcap=x";
+	struct vm_config cfg;
+
+	(void)state;
+	assert_int_equal(PARSE(&cfg, a, a, b, c, d, d, e, f, k), 0);
+	assert_int_equal(cfg.nr_nics, 8);
+	config_free(&cfg);
 }
 
 static void map_has_ascending_addresses_and_interrupts(void **state)
@@ -200,6 +244,8 @@ int main(void)
 		cmocka_unit_test(net_none_means_no_nic),
 		cmocka_unit_test(too_many_nics_are_refused),
 		cmocka_unit_test(every_refusal_is_one_line_that_says_what_is_allowed),
+		cmocka_unit_test(what_only_one_nic_can_use_is_refused_to_the_second),
+		cmocka_unit_test(nics_that_share_nothing_but_their_defaults_are_fine),
 		cmocka_unit_test(map_has_ascending_addresses_and_interrupts),
 	};
 

@@ -434,6 +434,33 @@ void opt_keys_free(const struct opt_def *defs, void *target)
 	}
 }
 
+static bool same(const struct opt_def *d, const void *a, const void *b, char *value, size_t size)
+{
+	const void *at_a = (const char *)a + d->offset, *at_b = (const char *)b + d->offset;
+
+	if (d->type == OPT_STRING) {
+		const char *text = *(const char *const *)at_a, *other = *(const char *const *)at_b;
+
+		if (!text || !other || strcmp(text, other) != 0)
+			return false;
+		snprintf(value, size, "%s", text);
+		return true;
+	}
+	if (*(const uint64_t *)at_a != *(const uint64_t *)at_b || *(const uint64_t *)at_a > d->max)
+		return false;
+	snprintf(value, size, "%llu", *(const unsigned long long *)at_a);
+	return true;
+}
+
+const struct opt_def *opt_clash(const struct opt_def *defs, const void *a, const void *b,
+                                char *value, size_t size)
+{
+	for (const struct opt_def *d = defs; d && d->name; d++)
+		if (d->exclusive && same(d, a, b, value, size))
+			return d;
+	return NULL;
+}
+
 static void help_left(const struct opt_def *d, int keys, char *buf, size_t size)
 {
 	char letter[8] = "    ";

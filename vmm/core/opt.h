@@ -38,6 +38,7 @@ struct opt_def {
 	const char *help; /* one line */
 	/* OPT_STRING and OPT_CALL with arg: the value may be left out (--stats[=FILE]); then it is "". */
 	int arg_optional;
+	int exclusive; /* OPT_STRING, OPT_UINT: what can be used once, see opt_clash() */
 };
 
 #define OPT_END              \
@@ -67,6 +68,13 @@ int opt_parse_argv(const struct opt_group *groups, unsigned nr, int argc, char *
 int opt_parse_keys(const struct opt_group *groups, unsigned nr, const char *what, const char *text);
 void opt_keys_free(const struct opt_def *defs,
                    void *target); /* frees and NULLs OPT_STRING members */
+
+/*
+ * The first exclusive key that has the same value in @a and @b, two targets of @defs, with that value as
+ * text in @value; NULL: none. NULL strings and numbers above max are not given and no clash.
+ */
+const struct opt_def *opt_clash(const struct opt_def *defs, const void *a, const void *b,
+                                char *value, size_t size);
 
 /* One line per row, aligned, in table order, @indent spaces first; as keys when @keys, else as options. */
 void opt_help(FILE *out, const struct opt_def *defs, int indent, int keys);
