@@ -433,7 +433,7 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 		return -ENOMEM;
 	n->params = *p;
 	n->backend = backend;
-	n->link_wanted = true;
+	n->link_wanted = !p->link_down;
 	n->rings_wanted = p->rings;
 	n->sink = (struct net_sink){
 		.can_recv = net_rx_can_recv,

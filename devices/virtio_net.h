@@ -34,6 +34,7 @@ struct virtio_net_params {
 	uint32_t queue_size; /* power of two, 2 .. VQ_NUM_MAX; rx and tx (control has 64) */
 	uint64_t features;   /* offered; a closed set out of virtio_net_can() */
 	bool rings;          /* begin with the ring path, which is prepared */
+	bool link_down;      /* begin with the cable out */
 };
 
 /* What this device honours with a backend that can @backend_can, mtu given or not: a closed set. */

@@ -104,6 +104,8 @@ struct net_ring_ops {
 	void (*stop)(struct net_backend *b, struct net_ring *ring, unsigned nr);
 	/* Between start and stop, as that of struct net_frame_ops. */
 	int (*set_offloads)(struct net_backend *b, uint64_t offloads);
+	/* Not between start and stop: the memory of prepare() goes. No-op without; prepare() may follow. */
+	void (*forget)(struct net_backend *b);
 };
 
 /* System calls and waits that the backend made on the data path; plain counters of the loop thread. */
@@ -167,9 +169,9 @@ void net_destroy(struct net_backend *b); /* NULL is fine */
 
 /*
  * Wrap @b so that every frame in both directions goes to the pcap file @path (net/pcap.c). @b is
- * owned by the wrapper from then on, also on failure. @append: go on with an existing capture.
+ * owned by the wrapper from then on, also on failure.
  * 0; or -errno after one log_error(), with @b destroyed and *out NULL.
  */
-int net_pcap_create(const char *path, bool append, struct net_backend *b, struct net_backend **out);
+int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out);
 
 #endif

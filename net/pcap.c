@@ -25,7 +25,6 @@ struct pcap_api {
 	__typeof__(pcap_close) *close;
 	__typeof__(pcap_geterr) *geterr;
 	__typeof__(pcap_dump_open) *dump_open;
-	__typeof__(pcap_dump_open_append) *dump_open_append;
 	__typeof__(pcap_dump) *dump;
 	__typeof__(pcap_dump_flush) *dump_flush;
 	__typeof__(pcap_dump_close) *dump_close;
@@ -36,7 +35,6 @@ static const struct dl_function functions[] = {
 	{"pcap_close", offsetof(struct pcap_api, close)},
 	{"pcap_geterr", offsetof(struct pcap_api, geterr)},
 	{"pcap_dump_open", offsetof(struct pcap_api, dump_open)},
-	{"pcap_dump_open_append", offsetof(struct pcap_api, dump_open_append)},
 	{"pcap_dump", offsetof(struct pcap_api, dump)},
 	{"pcap_dump_flush", offsetof(struct pcap_api, dump_flush)},
 	{"pcap_dump_close", offsetof(struct pcap_api, dump_close)},
@@ -163,15 +161,14 @@ static const struct net_frame_ops pcap_ops = {
 	.want_recv = pcap_want_recv,
 };
 
-static int open_file(struct net_pcap *p, const char *path, bool append)
+static int open_file(struct net_pcap *p, const char *path)
 {
 	p->pcap = p->api.open_dead(DLT_EN10MB, FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
 	if (!p->pcap) {
 		log_error("pcap=%s: out of memory", path);
 		return -ENOMEM;
 	}
-	p->dumper =
-		append ? p->api.dump_open_append(p->pcap, path) : p->api.dump_open(p->pcap, path);
+	p->dumper = p->api.dump_open(p->pcap, path);
 	if (!p->dumper || p->api.dump_flush(p->dumper) < 0) {
 		log_error("pcap=%s: the capture cannot be written: %s", path,
 		          p->dumper ? strerror(errno) : p->api.geterr(p->pcap));
@@ -180,7 +177,7 @@ static int open_file(struct net_pcap *p, const char *path, bool append)
 	return 0;
 }
 
-int net_pcap_create(const char *path, bool append, struct net_backend *b, struct net_backend **out)
+int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out)
 {
 	struct net_pcap *p;
 	int ret;
@@ -207,7 +204,7 @@ int net_pcap_create(const char *path, bool append, struct net_backend *b, struct
 	p->b.destroy = pcap_destroy;
 	ret = dl_open(&library, &p->api, b->kind, "pcap=");
 	if (ret == 0)
-		ret = open_file(p, path, append);
+		ret = open_file(p, path);
 	if (ret < 0) {
 		pcap_destroy(&p->b);
 		return ret;

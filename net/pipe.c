@@ -186,7 +186,7 @@ static int pipe_create(const void *config, const struct net_common *common, stru
 	ret = check_socket(common, (int)cfg->fd);
 	if (ret < 0)
 		return ret;
-	/* The handed-in descriptor stays as it is: a restarted machine wants it again. */
+	/* The handed-in descriptor stays open: it is not ours to close. */
 	fd = fcntl((int)cfg->fd, F_DUPFD_CLOEXEC, 3);
 	p = calloc(1, sizeof(*p));
 	if (fd < 0 || !p) {

@@ -218,12 +218,21 @@ static void vhost_stop(struct net_backend *b, struct net_ring *ring, unsigned nr
 	vhost_net_stop(&tap_of(b)->vhost, ring, nr);
 }
 
+static void vhost_forget(struct net_backend *b)
+{
+	struct net_tap *t = tap_of(b);
+
+	vhost_net_close(&t->vhost);
+	t->mem = NULL;
+}
+
 static const struct net_ring_ops vhost_ops = {
 	.name = "vhost",
 	.prepare = vhost_prepare,
 	.start = vhost_start,
 	.stop = vhost_stop,
 	.set_offloads = tap_set_offloads,
+	.forget = vhost_forget,
 };
 
 /* ---- life */

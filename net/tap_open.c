@@ -304,7 +304,7 @@ static int take_fd(struct tap_fd *t, int fd, const struct net_common *common)
 	struct ifreq ifr = {0};
 	int len, ret;
 
-	/* The handed-in descriptor stays open: a restarted machine wants it again. */
+	/* The handed-in descriptor stays open: it is not ours to close. */
 	t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (t->fd < 0)
 		return refuse_fd(common, fd, "is not open");

@@ -61,7 +61,6 @@ struct vm_config {
 	unsigned verbose;
 	bool quiet;
 	bool help, version;
-	bool restarted; /* a second life after --on-reboot restart: captures are continued */
 };
 
 /*

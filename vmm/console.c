@@ -395,10 +395,7 @@ static void on_room(void *arg)
 static int open_file(struct console *c, const struct vm_config *cfg)
 {
 	const char *path = cfg->console_path;
-	int fd = open(path,
-	              O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
-	                      (cfg->restarted ? O_APPEND : O_TRUNC),
-	              0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_TRUNC, 0644);
 	int err = errno;
 
 	if (fd < 0) {

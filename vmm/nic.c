@@ -22,7 +22,7 @@
 #define PAGE      4096u
 #define PAGE_REGS (PAGE - VIRTIO_MMIO_CONFIG) /* where in the page the registers are */
 
-static int open_backend(struct nic *n, bool append)
+static int open_backend(struct nic *n)
 {
 	const struct nic_config *cfg = n->cfg;
 	struct net_common common = {.nic = cfg->name, .mtu = (uint16_t)cfg->mtu};
@@ -32,7 +32,7 @@ static int open_backend(struct nic *n, bool append)
 	ret = cfg->kind->create(cfg->backend, &common, n->loop, &n->backend);
 	if (ret < 0 || !cfg->pcap)
 		return ret;
-	return net_pcap_create(cfg->pcap, append, n->backend, &n->backend);
+	return net_pcap_create(cfg->pcap, n->backend, &n->backend);
 }
 
 static const char *path_name(const struct nic *n, bool rings)
@@ -47,7 +47,7 @@ static int prepare_rings(struct nic *n, const struct gmem *mem, uint64_t *can)
 	char why[256];
 	int ret;
 
-	if (!b->ring_first)
+	if (!n->rings)
 		return 0;
 	ret = b->ring->prepare(b, mem, why, sizeof(why));
 	if (ret < 0) {
@@ -58,6 +58,21 @@ static int prepare_rings(struct nic *n, const struct gmem *mem, uint64_t *can)
 	return 0;
 }
 
+/* Pinned: a guest that reboots finds what it found before, whatever path was chosen meanwhile. */
+static int choose_features(struct nic *n, uint64_t can)
+{
+	const struct nic_config *cfg = n->cfg;
+	char why[256];
+	int ret;
+
+	if (n->features)
+		return 0;
+	ret = net_features_parse(cfg->features, can, &n->features, why, sizeof(why));
+	if (ret < 0)
+		log_error("--net %s: features=%s: %s", cfg->kind->name, cfg->features, why);
+	return ret;
+}
+
 static int make_device(struct nic *n, const struct gmem *mem)
 {
 	const struct nic_config *cfg = n->cfg;
@@ -66,19 +81,19 @@ static int make_device(struct nic *n, const struct gmem *mem)
 		.name = cfg->name,
 		.mtu = (uint16_t)cfg->mtu,
 		.queue_size = (uint32_t)cfg->queue_size,
-		.rings = n->backend->ring_first,
+		.rings = n->rings,
+		.link_down = !n->link,
 	};
-	char why[256], names[512];
+	char names[512];
 	int ret = prepare_rings(n, mem, &can);
 
 	if (ret < 0)
 		return ret;
 	memcpy(dev.mac, cfg->mac, sizeof(dev.mac));
-	ret = net_features_parse(cfg->features, can, &dev.features, why, sizeof(why));
-	if (ret < 0) {
-		log_error("--net %s: features=%s: %s", cfg->kind->name, cfg->features, why);
+	ret = choose_features(n, can);
+	if (ret < 0)
 		return ret;
-	}
+	dev.features = n->features;
 	log_info("%s: %s %s, path %s, offered: %s", cfg->name, n->backend->kind, n->backend->label,
 	         path_name(n, dev.rings), net_features_print(dev.features, names, sizeof(names)));
 	ret = virtio_net_create(&dev, n->backend, mem, n->loop, &n->net);
@@ -118,7 +133,7 @@ static int share_interrupt(struct nic *n, struct irq_line *irq)
 
 	if (!n->backend->ring || (d->offered & n->backend->ring_cannot))
 		return 0;
-	if (n->cfg->irq == NIC_IRQ_IOCTL && n->backend->ring_first) {
+	if (n->cfg->irq == NIC_IRQ_IOCTL && n->rings) {
 		log_error("%s: irq=ioctl and path=%s exclude each other: it interrupts by an irqfd",
 		          n->cfg->name, n->backend->ring->name);
 		return -EINVAL;
@@ -131,20 +146,30 @@ static int share_interrupt(struct nic *n, struct irq_line *irq)
 	return ret;
 }
 
-int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
-               struct irq_line irq)
+int nic_open(struct nic *n, const struct nic_config *cfg)
 {
 	int ret;
 
-	*n = (struct nic){.cfg = &vm->nic[index], .irq_fd = -1};
+	*n = (struct nic){.cfg = cfg, .link = true, .irq_fd = -1, .ack_fd = -1};
 	ret = loop_create(&n->loop);
-	if (ret < 0) {
-		log_error("%s: no event loop: %s", n->cfg->name, strerror(-ret));
-		goto fail;
-	}
-	ret = open_backend(n, vm->restarted);
 	if (ret < 0)
-		goto fail;
+		log_error("%s: no event loop: %s", cfg->name, strerror(-ret));
+	else
+		ret = open_backend(n);
+	if (ret < 0) {
+		nic_close(n);
+		return ret;
+	}
+	n->rings = n->backend->ring_first;
+	return 0;
+}
+
+int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq)
+{
+	int ret;
+
+	n->stats_before = n->backend->stats;
+	n->wakeups_before = loop_wakeups(n->loop);
 	ret = make_device(n, mem);
 	if (ret < 0)
 		goto fail;
@@ -238,8 +263,10 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 
 int nic_start(struct nic *n)
 {
-	int ret = loop_thread_start(n->loop, n->cfg->name);
+	int ret;
 
+	loop_unstop(n->loop);
+	ret = loop_thread_start(n->loop, n->cfg->name);
 	if (ret < 0)
 		log_error("%s: no thread: %s", n->cfg->name, strerror(-ret));
 	return ret;
@@ -312,6 +339,7 @@ void nic_set_link(struct nic *n, bool up)
 {
 	struct link_wish w = {n->net, up};
 
+	n->link = up;
 	loop_call(n->loop, set_link, &w);
 }
 
@@ -356,6 +384,7 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 		snprintf(why, why_size, "%s: path=%s: %s", n->cfg->name, path, w.s.why);
 		return w.ret;
 	}
+	n->rings = w.rings;
 	log_info("%s: path %s, after a pause of %llu ns", n->cfg->name, path,
 	         (unsigned long long)w.s.pause_ns);
 	*result = json_pack("{s:s, s:I}", "path", path, "pause_ns", (json_int_t)w.s.pause_ns);
@@ -367,12 +396,21 @@ void nic_destroy(struct nic *n)
 	if (!n->cfg) /* never made: its descriptors are not ours */
 		return;
 	virtio_net_destroy(n->net);
+	n->net = NULL;
+	if (n->backend && n->backend->ring)
+		n->backend->ring->forget(n->backend);
+	fd_close(&n->irq_fd);
+	fd_close(&n->ack_fd);
+	if (n->page)
+		munmap(n->page, PAGE);
+	n->page = NULL;
+	n->kvm = NULL;
+}
+
+void nic_close(struct nic *n)
+{
+	nic_destroy(n);
 	net_destroy(n->backend);
 	loop_destroy(n->loop);
-	fd_close(&n->irq_fd);
-	if (n->page) {
-		fd_close(&n->ack_fd);
-		munmap(n->page, PAGE);
-	}
 	*n = (struct nic){0};
 }

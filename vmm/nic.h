@@ -8,6 +8,7 @@
 #include "boot/machine_map.h"
 #include "devices/irq.h"
 #include "devices/virtio_mmio.h"
+#include "net/net_backend.h"
 #include "vmm/config.h"
 #include "vmm/kvm.h"
 
@@ -16,10 +17,18 @@ struct loop;
 struct virtio_net;
 
 struct nic {
+	/* The host's side, which lives on when the guest reboots: nic_open(). */
 	const struct nic_config *cfg; /* borrowed */
 	struct loop *loop;            /* its own thread; the only one that touches what follows */
 	struct net_backend *backend;
+	uint64_t
+		features; /* offered to the first driver, and so to every other; 0: not chosen yet */
+	bool link, rings; /* what the next device begins with: nic_set_link(), nic_set_path() */
+
+	/* The guest's side: nic_create(). */
 	struct virtio_net *net;
+	struct net_backend_stats stats_before; /* of earlier devices on this backend */
+	uint64_t wakeups_before;
 	struct virtio_mmio mmio;
 	/*
 	 * irq=irqfd, and a NIC whose rings a peer may serve: a write is an interrupt, by whoever writes,
@@ -33,12 +42,13 @@ struct nic {
 	int ack_fd;      /* eventfd that swallows InterruptACK; nobody listens */
 };
 
+/* Open the backend. 0 or -errno after one log_error(), with nothing left behind. */
+int nic_open(struct nic *n, const struct nic_config *cfg);
 /*
- * Open the backend and make the device; nothing runs yet. @irq is its wire for irq=ioctl. 0 or -errno after one log_error(), with
- * nothing left behind.
+ * Make the device; nothing runs yet. @mem is borrowed until nic_destroy(), @irq is its wire for irq=ioctl.
+ * 0 or -errno after one log_error(), with no device left behind.
  */
-int nic_create(struct nic *n, const struct vm_config *vm, unsigned index, const struct gmem *mem,
-               struct irq_line irq);
+int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq);
 /*
  * With regs=page: the page of its registers. Before KVM gets its interrupt controller, as all memory. @k is
  * borrowed until nic_destroy(). 0 or -errno, logged.
@@ -57,6 +67,8 @@ void nic_set_link(struct nic *n, bool up);
  * the reason in @why, and nothing has changed.
  */
 int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size);
-void nic_destroy(struct nic *n); /* after nic_stop(); a zeroed one is fine */
+/* After nic_stop(); a zeroed one is fine. The device goes, nic_create() may follow: */
+void nic_destroy(struct nic *n);
+void nic_close(struct nic *n); /* and so does the backend */
 
 #endif

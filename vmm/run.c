@@ -19,8 +19,8 @@
 #include "vmm/core/loop.h"
 #include "vmm/vm.h"
 
-/* One life of the guest; with --on-reboot restart there are several. */
-struct life {
+/* What there is as long as the process, over all lives of the guest. */
+struct run {
 	const struct vm_config *cfg;
 	struct loop *loop;
 	struct console *console;
@@ -64,26 +64,26 @@ static int status_of_end(const struct vm_end *end)
 
 static void stop_guest(void *arg)
 {
-	struct life *life = arg;
+	struct run *r = arg;
 
-	if (life->vm)
-		vm_stop(life->vm, (struct vm_end){.kind = VM_END_STOPPED});
+	if (r->vm)
+		vm_stop(r->vm, (struct vm_end){.kind = VM_END_STOPPED});
 }
 
 static void on_signal(void *arg, unused uint32_t revents)
 {
-	struct life *life = arg;
+	struct run *r = arg;
 	struct signalfd_siginfo info;
 
-	if (read(life->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+	if (read(r->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	life->signo = (int)info.ssi_signo;
-	log_info("ended by %s", strsignal(life->signo));
-	stop_guest(life);
+	r->signo = (int)info.ssi_signo;
+	log_info("ended by %s", strsignal(r->signo));
+	stop_guest(r);
 }
 
 /* Blocked in every thread from here on; they come through the loop, where nothing is half done. */
-static int watch_signals(struct life *life)
+static int watch_signals(struct run *r)
 {
 	/* All that would end the process otherwise, with the terminal still raw. */
 	static const int ends[] = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGUSR1,
@@ -96,11 +96,11 @@ static int watch_signals(struct life *life)
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that grew too large is an error of write() */
-	life->signals = (struct loop_fd){.events = EPOLLIN, .fn = on_signal, .arg = life};
-	life->signals.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
-	if (life->signals.fd < 0)
+	r->signals = (struct loop_fd){.events = EPOLLIN, .fn = on_signal, .arg = r};
+	r->signals.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (r->signals.fd < 0)
 		return -errno;
-	return loop_add(life->loop, &life->signals);
+	return loop_add(r->loop, &r->signals);
 }
 
 /* Takes @json. 0 or -errno. */
@@ -130,10 +130,10 @@ static int print_stats_to(const char *path, json_t *stats)
 	return ret;
 }
 
-static int print_stats(const struct life *life)
+static int print_stats(const struct run *r)
 {
-	const char *path = life->cfg->stats_path;
-	json_t *stats = vm_stats(life->vm);
+	const char *path = r->cfg->stats_path;
+	json_t *stats = vm_stats(r->vm);
 	int ret = path ? print_stats_to(path, stats) : json_line(stats, stderr);
 
 	if (ret < 0)
@@ -142,65 +142,63 @@ static int print_stats(const struct life *life)
 	return ret;
 }
 
-static void end_life(struct life *life)
+static void end(struct run *r)
 {
-	control_destroy(life->control);
-	vm_destroy(life->vm);
-	console_destroy(life->console);
-	loop_del(&life->signals);
-	fd_close(&life->signals.fd);
-	loop_destroy(life->loop);
+	control_destroy(r->control);
+	vm_destroy(r->vm);
+	console_destroy(r->console);
+	loop_del(&r->signals);
+	fd_close(&r->signals.fd);
+	loop_destroy(r->loop);
 }
 
-static int begin_life(struct life *life, const struct vm_config *cfg)
+static int begin(struct run *r, const struct vm_config *cfg)
 {
 	int ret;
 
-	*life = (struct life){.cfg = cfg, .signals.fd = -1};
-	if ((ret = loop_create(&life->loop)) < 0 || (ret = watch_signals(life)) < 0) {
+	*r = (struct run){.cfg = cfg, .signals.fd = -1};
+	if ((ret = loop_create(&r->loop)) < 0 || (ret = watch_signals(r)) < 0) {
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
 	}
-	if ((ret = console_create(cfg, life->loop, stop_guest, life, &life->console)) < 0)
+	if ((ret = console_create(cfg, r->loop, stop_guest, r, &r->console)) < 0)
 		return ret;
-	if ((ret = vm_create(cfg, life->loop, life->console, &life->vm)) < 0)
+	if ((ret = vm_create(cfg, r->loop, r->console, &r->vm)) < 0)
 		return ret;
-	if (cfg->control && (ret = control_create(cfg->control, life->loop, vm_command, life->vm,
-	                                          &life->control)) < 0)
+	if (cfg->control &&
+	    (ret = control_create(cfg->control, r->loop, vm_command, r->vm, &r->control)) < 0)
 		return ret;
-	return console_start(life->console);
+	return console_start(r->console);
 }
 
-/* One life. The exit status; *again when the guest asked for another one. */
-static int live(const struct vm_config *cfg, bool *again)
+/* All lives of the guest. 0 and *end, or -errno. */
+static int live(struct run *r, struct vm_end *end)
 {
-	struct vm_end end = {.kind = VM_END_STOPPED};
-	struct life life;
-	int ret = begin_life(&life, cfg);
+	int ret = vm_run(r->vm, end);
+
+	while (ret == 0 && end->kind == VM_END_RESET && r->cfg->on_reboot == ON_REBOOT_RESTART) {
+		ret = vm_reset(r->vm);
+		if (ret == 0)
+			ret = vm_run(r->vm, end);
+	}
+	return ret;
+}
+
+static int run_configured(const struct vm_config *cfg)
+{
+	struct vm_end how = {.kind = VM_END_STOPPED};
+	struct run r;
+	int ret = begin(&r, cfg);
 	int status;
 
 	if (ret == 0)
-		ret = vm_run(life.vm, &end);
-	status = ret < 0 ? status_of_error(ret) : status_of_end(&end);
-	if (ret == 0 && end.kind == VM_END_STOPPED && life.signo)
-		status = EXIT_SIGNAL + life.signo;
-	*again = ret == 0 && end.kind == VM_END_RESET && cfg->on_reboot == ON_REBOOT_RESTART;
-	/* Counters are those of the last life. */
-	if (ret == 0 && !*again && cfg->stats && print_stats(&life) < 0)
+		ret = live(&r, &how);
+	status = ret < 0 ? status_of_error(ret) : status_of_end(&how);
+	if (ret == 0 && how.kind == VM_END_STOPPED && r.signo)
+		status = EXIT_SIGNAL + r.signo;
+	if (ret == 0 && cfg->stats && print_stats(&r) < 0)
 		status = status == EXIT_OK ? EXIT_HOST : status;
-	end_life(&life);
-	return status;
-}
-
-static int run_configured(struct vm_config *cfg)
-{
-	bool again;
-	int status;
-
-	do {
-		status = live(cfg, &again);
-		cfg->restarted = true;
-	} while (again);
+	end(&r);
 	return status;
 }
 

@@ -2,6 +2,7 @@
 #include "vmm/stats.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
@@ -78,45 +79,50 @@ static const struct counter backend_counters[] = {
 	BACKEND(send_errors),   BACKEND(recv_dropped),  BACKEND(bytes_copied),
 };
 
-static void add_counters(json_t *o, const struct counter *c, size_t nr, const void *base)
+/* What @base has more than @before; NULL: all of it. */
+static void add_counters(json_t *o, const struct counter *c, size_t nr, const void *base,
+                         const void *before)
 {
 	for (size_t i = 0; i < nr; i++) {
 		const uint64_t *at = (const void *)((const char *)base + c[i].offset);
+		uint64_t was = 0;
 
+		if (before)
+			memcpy(&was, (const char *)before + c[i].offset, sizeof(was));
 		/* Written by another thread with plain stores: a word is never torn. */
 		json_object_set_new(
 			o, c[i].name,
-			json_integer((json_int_t)__atomic_load_n(at, __ATOMIC_RELAXED)));
+			json_integer((json_int_t)(__atomic_load_n(at, __ATOMIC_RELAXED) - was)));
 	}
 }
 
-static json_t *object_of(const struct counter *c, size_t nr, const void *base)
+static json_t *object_of(const struct counter *c, size_t nr, const void *base, const void *before)
 {
 	json_t *o = json_object();
 
-	add_counters(o, c, nr, base);
+	add_counters(o, c, nr, base, before);
 	return o;
 }
 
 json_t *stats_of_vcpu(const struct vcpu *v)
 {
-	return object_of(vcpu_counters, ARRAY_SIZE(vcpu_counters), &v->stats);
+	return object_of(vcpu_counters, ARRAY_SIZE(vcpu_counters), &v->stats, NULL);
 }
 
 json_t *stats_of_nic(const struct nic *n)
 {
 	json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "name", n->cfg->name, "kind",
 	                      n->backend->kind, "label", n->backend->label, "loop_wakeups",
-	                      (json_int_t)loop_wakeups(n->loop));
+	                      (json_int_t)(loop_wakeups(n->loop) - n->wakeups_before));
 
 	if (!o)
 		return NULL;
-	add_counters(o, core_counters, ARRAY_SIZE(core_counters), virtio_net_dev(n->net));
-	json_object_set_new(
-		o, "device",
-		object_of(device_counters, ARRAY_SIZE(device_counters), virtio_net_stats(n->net)));
-	json_object_set_new(
-		o, "backend",
-		object_of(backend_counters, ARRAY_SIZE(backend_counters), &n->backend->stats));
+	add_counters(o, core_counters, ARRAY_SIZE(core_counters), virtio_net_dev(n->net), NULL);
+	json_object_set_new(o, "device",
+	                    object_of(device_counters, ARRAY_SIZE(device_counters),
+	                              virtio_net_stats(n->net), NULL));
+	json_object_set_new(o, "backend",
+	                    object_of(backend_counters, ARRAY_SIZE(backend_counters),
+	                              &n->backend->stats, &n->stats_before));
 	return o;
 }

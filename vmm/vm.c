@@ -54,7 +54,8 @@ struct vm {
 void vm_stop(struct vm *vm, struct vm_end end)
 {
 	pthread_mutex_lock(&vm->end_lock);
-	if (!vm->has_end) {
+	/* Who wants it to end does not want it to reboot. */
+	if (!vm->has_end || (vm->end.kind == VM_END_RESET && end.kind == VM_END_STOPPED)) {
 		vm->end = end;
 		vm->has_end = true;
 	}
@@ -172,8 +173,12 @@ static int add_nics(struct vm *vm)
 
 	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++) {
 		const struct irq_line irq = {set_irq, vm, vm->map.virtio[i].gsi};
+		struct nic *n = &vm->nic[i];
 
-		ret = nic_create(&vm->nic[i], vm->cfg, i, &vm->mem, irq);
+		if (!n->backend) /* from the first life on */
+			ret = nic_open(n, &vm->cfg->nic[i]);
+		if (ret == 0)
+			ret = nic_create(n, &vm->mem, irq);
 	}
 	return ret;
 }
@@ -293,21 +298,41 @@ int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *co
 	return 0;
 }
 
+/* Everything of the guest's; what is left is as before the first build(), but for the backends. */
+static void tear_down(struct vm *vm)
+{
+	if (vm->console)
+		console_attach(vm->console, NULL);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(&vm->vcpu[i], &vm->kvm);
+	vm->nr_vcpus = 0;
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		nic_destroy(&vm->nic[i]);
+	uart16550_destroy(vm->uart);
+	vm->uart = NULL;
+	arch_vm_free(&vm->kvm);
+	kvm_close(&vm->kvm);
+	gmem_destroy(&vm->mem);
+	vm->mmio = vm->pio = (struct bus){.nr = 0};
+	vm->has_end = vm->paused = false;
+	vm->end = (struct vm_end){.kind = VM_END_SHUTDOWN};
+	vm->started_ns = vm->ended_ns = 0;
+}
+
+int vm_reset(struct vm *vm)
+{
+	tear_down(vm);
+	return build(vm);
+}
+
 void vm_destroy(struct vm *vm)
 {
 	if (!vm)
 		return;
 	loop_timer_off(&vm->timeout);
-	if (vm->console)
-		console_attach(vm->console, NULL);
-	for (unsigned i = 0; i < vm->nr_vcpus; i++)
-		vcpu_destroy(&vm->vcpu[i], &vm->kvm);
+	tear_down(vm);
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
-		nic_destroy(&vm->nic[i]);
-	uart16550_destroy(vm->uart);
-	arch_vm_free(&vm->kvm);
-	kvm_close(&vm->kvm);
-	gmem_destroy(&vm->mem);
+		nic_close(&vm->nic[i]);
 	pthread_mutex_destroy(&vm->end_lock);
 	free(vm);
 }
@@ -358,6 +383,7 @@ int vm_run(struct vm *vm, struct vm_end *end)
 {
 	int ret = 0;
 
+	loop_unstop(vm->loop);
 	vm->started_ns = loop_now_ns();
 	if (vm->cfg->deadline_ns)
 		ret = loop_timer_at(vm->loop, &vm->timeout, vm->cfg->deadline_ns);

@@ -38,10 +38,22 @@ struct vm_end {
 int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *console,
               struct vm **out);
 
-/* Start the threads and serve the main loop on this thread until the machine ends. Call once. */
-int vm_run(struct vm *vm, struct vm_end *end); /* 0 or -errno, logged: the host failed */
+/*
+ * Start the threads and serve the main loop on this thread until the machine ends. Once, and once more
+ * after each vm_reset(). 0 or -errno, logged: the host failed.
+ */
+int vm_run(struct vm *vm, struct vm_end *end);
 
-/* Any thread. The first reason counts, later ones are ignored; vm_run() returns soon. */
+/*
+ * After vm_run(): another life for the guest, on a machine made as by vm_create(). What belongs to the host
+ * goes on: NIC backends, links and paths as they were set. 0 or -errno, logged; then only vm_destroy().
+ */
+int vm_reset(struct vm *vm);
+
+/*
+ * Any thread. The first reason counts, later ones are ignored, but for the user's wish that ends a guest
+ * which just reboots. vm_run() returns soon.
+ */
 void vm_stop(struct vm *vm, struct vm_end end);
 
 void vm_destroy(struct vm *vm); /* NULL is fine; not inside vm_run() */
@@ -51,7 +63,7 @@ void vm_map(const struct vm_config *cfg, struct machine_map *map);
 /* The same as JSON, for --print-machine. 0 or -errno. */
 int vm_print_machine(const struct vm_config *cfg, FILE *out);
 
-/* Counters; after vm_run(), or during it with values that may be a moment old. NULL: no memory. */
+/* Counters of this life; after vm_run(), or during it with values that may be a moment old. NULL: no memory. */
 json_t *vm_stats(const struct vm *vm);
 
 /* ---- while it runs; main loop's thread */

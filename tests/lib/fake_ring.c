@@ -95,12 +95,21 @@ static int ring_set_offloads(struct net_backend *b, uint64_t offloads)
 	return 0;
 }
 
+static void ring_forget(struct net_backend *b)
+{
+	struct fake_ring *r = fake(b);
+
+	must(!r->started, "forget() while started");
+	r->mem = NULL;
+}
+
 static const struct net_ring_ops fake_ops = {
 	.name = "fakering",
 	.prepare = ring_prepare,
 	.start = ring_start,
 	.stop = ring_stop,
 	.set_offloads = ring_set_offloads,
+	.forget = ring_forget,
 };
 
 void fake_ring_add(struct fake_ring *r, struct fake_net *f)

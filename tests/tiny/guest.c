@@ -257,6 +257,9 @@ static void do_ping(const struct boot *b)
 	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
 		fail("no device in the tree");
 	net_ping(d.base, -1);
+	if (text_begins(b->arg, "reset")) /* with a driver that has just worked */
+		do_reset(b);
+	net_end();
 }
 
 static void do_pingirq(const struct boot *b)
@@ -266,6 +269,7 @@ static void do_pingirq(const struct boot *b)
 	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
 		fail("no device in the tree");
 	net_ping(d.base, (int)d.irq[0]);
+	net_end();
 }
 
 static void do_edges(const struct boot *b)

@@ -348,6 +348,10 @@ void net_ping(uint64_t base, int pin)
 	put_text("24 replies\n");
 	if (nic.interrupts)
 		see_interrupts();
+}
+
+void net_end(void)
+{
 	set_reg(VIRTIO_MMIO_STATUS, 0);
 	if (reg(VIRTIO_MMIO_STATUS) != 0 || reg(VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
 		fail("a reset leaves something behind");

@@ -22,7 +22,8 @@ struct api {
 
 static int open_it(struct dl_library *lib, const char *function, struct capture *c)
 {
-	const struct dl_function functions[] = {{function, offsetof(struct api, function)}, {NULL, 0}};
+	const struct dl_function functions[] = {{function, offsetof(struct api, function)},
+	                                        {NULL, 0}};
 	struct api api;
 	int ret;
 

@@ -263,6 +263,22 @@ static void nobody_is_left_waiting_when_the_loop_stops(void **state)
 	assert_int_equal(counter, 2000);
 }
 
+static void loop_that_was_stopped_may_run_again(void **state)
+{
+	struct watched a = {.then = stop_me};
+
+	watch(&a, *state);
+	loop_stop(*state);
+	assert_int_equal(loop_run(*state), 0); /* sticky: at once */
+	for (unsigned i = 1; i <= 3; i++) {
+		loop_unstop(*state);
+		fd_event_set(a.w.fd);
+		assert_int_equal(loop_run(*state), 0);
+		assert_int_equal(a.calls, i);
+	}
+	unwatch(&a);
+}
+
 struct hooked {
 	struct loop_hook h;
 	struct loop *loop;
@@ -335,6 +351,7 @@ int main(void)
 		CASE(calls_of_many_threads_are_serialised),
 		CASE(call_from_the_loop_itself_is_plain),
 		CASE(nobody_is_left_waiting_when_the_loop_stops),
+		CASE(loop_that_was_stopped_may_run_again),
 		CASE(hook_runs_before_every_wait),
 		CASE(hook_that_another_hook_removed_is_not_called),
 	};

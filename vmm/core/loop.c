@@ -317,6 +317,11 @@ void loop_stop(struct loop *l)
 	fd_event_set(l->wake_fd);
 }
 
+void loop_unstop(struct loop *l)
+{
+	atomic_store_explicit(&l->stop, false, memory_order_relaxed);
+}
+
 static void *thread_main(void *arg)
 {
 	loop_run(arg);

@@ -76,6 +76,8 @@ void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 
 int loop_run(struct loop *l);   /* 0 after loop_stop(), or -errno from epoll_wait */
 void loop_stop(struct loop *l); /* any thread, also async-signal-safe; sticky */
+/* It may run once more; what it watches is as it was. While it does not run and nobody may stop it. */
+void loop_unstop(struct loop *l);
 
 /* A thread of its own for @l, named @name (15 characters at most) for top and perf. 0 or -errno. */
 int loop_thread_start(struct loop *l, const char *name);
