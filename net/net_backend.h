@@ -169,9 +169,14 @@ void net_destroy(struct net_backend *b); /* NULL is fine */
 
 /*
  * Wrap @b so that every frame in both directions goes to the pcap file @path (net/pcap.c). @b is
- * owned by the wrapper from then on, also on failure.
- * 0; or -errno after one log_error(), with @b destroyed and *out NULL.
+ * owned by the wrapper from then on, also on failure. What is in the file stays until net_pcap_begin().
+ * @path is borrowed. 0; or -errno after one log_error(), with @b destroyed and *out NULL.
  */
 int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out);
+/*
+ * Nothing can be refused any more: empty the file, write its header. @b is what net_pcap_create() made; before its
+ * first start(); no-op from the second time on. 0; or -errno after one log_error().
+ */
+int net_pcap_begin(struct net_backend *b);
 
 #endif

@@ -6,17 +6,20 @@
  * left for others to complete: what crossed the virtqueue, not what a wire would carry.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "net/dl.h"
 #include "net/net_backend.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
 #include "vmm/core/log.h"
+#include "vmm/core/outfile.h"
 
 #define FRAME_MAX (NET_RECV_MAX - NET_HDR_LEN)
 
@@ -24,7 +27,7 @@ struct pcap_api {
 	__typeof__(pcap_open_dead_with_tstamp_precision) *open_dead;
 	__typeof__(pcap_close) *close;
 	__typeof__(pcap_geterr) *geterr;
-	__typeof__(pcap_dump_open) *dump_open;
+	__typeof__(pcap_dump_fopen) *dump_fopen;
 	__typeof__(pcap_dump) *dump;
 	__typeof__(pcap_dump_flush) *dump_flush;
 	__typeof__(pcap_dump_close) *dump_close;
@@ -34,7 +37,7 @@ static const struct dl_function functions[] = {
 	{"pcap_open_dead_with_tstamp_precision", offsetof(struct pcap_api, open_dead)},
 	{"pcap_close", offsetof(struct pcap_api, close)},
 	{"pcap_geterr", offsetof(struct pcap_api, geterr)},
-	{"pcap_dump_open", offsetof(struct pcap_api, dump_open)},
+	{"pcap_dump_fopen", offsetof(struct pcap_api, dump_fopen)},
 	{"pcap_dump", offsetof(struct pcap_api, dump)},
 	{"pcap_dump_flush", offsetof(struct pcap_api, dump_flush)},
 	{"pcap_dump_close", offsetof(struct pcap_api, dump_close)},
@@ -51,8 +54,10 @@ struct net_pcap {
 	struct net_backend b; /* first */
 	struct net_backend *inner;
 	struct pcap_api api;
-	pcap_t *pcap;          /* what the file's header says */
-	pcap_dumper_t *dumper; /* NULL once the file could not be written */
+	pcap_t *pcap;        /* what the file's header says */
+	struct outfile file; /* until it is the dumper's */
+	pcap_dumper_t *
+		dumper; /* NULL before the capture begins, and once the file could not be written */
 	uint8_t frame[FRAME_MAX];
 };
 
@@ -147,6 +152,7 @@ static void pcap_destroy(struct net_backend *b)
 	net_destroy(p->inner);
 	if (p->dumper)
 		p->api.dump_close(p->dumper);
+	outfile_close(&p->file);
 	if (p->pcap)
 		p->api.close(p->pcap);
 	free(p);
@@ -161,20 +167,58 @@ static const struct net_frame_ops pcap_ops = {
 	.want_recv = pcap_want_recv,
 };
 
+static bool is_stdout(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
 static int open_file(struct net_pcap *p, const char *path)
 {
+	int ret = 0;
+
+	if (!is_stdout(path))
+		ret = outfile_open(&p->file, path, 0);
+	else if ((p->file.fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)) < 0)
+		ret = -errno;
+	p->file.path = path;
+	if (ret < 0)
+		log_error("pcap=%s: the capture cannot be written: %s", path, strerror(-ret));
+	return ret;
+}
+
+static int begin(struct net_pcap *p)
+{
+	/* What is in the standard output already is not ours. */
+	int ret = is_stdout(p->file.path) ? 0 : outfile_begin(&p->file);
+	FILE *out;
+
+	if (ret < 0)
+		return ret;
 	p->pcap = p->api.open_dead(DLT_EN10MB, FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
-	if (!p->pcap) {
-		log_error("pcap=%s: out of memory", path);
+	if (!p->pcap)
 		return -ENOMEM;
-	}
-	p->dumper = p->api.dump_open(p->pcap, path);
-	if (!p->dumper || p->api.dump_flush(p->dumper) < 0) {
-		log_error("pcap=%s: the capture cannot be written: %s", path,
-		          p->dumper ? strerror(errno) : p->api.geterr(p->pcap));
+	out = fdopen(p->file.fd, "w");
+	if (!out)
+		return -errno;
+	outfile_take(&p->file);
+	p->dumper = p->api.dump_fopen(p->pcap, out); /* closes it when it fails */
+	if (!p->dumper)
 		return -EIO;
-	}
-	return 0;
+	return p->api.dump_flush(p->dumper) < 0 ? -errno : 0;
+}
+
+int net_pcap_begin(struct net_backend *b)
+{
+	struct net_pcap *p = pcap_of(b);
+	int ret;
+
+	if (p->pcap)
+		return 0;
+	ret = begin(p);
+	if (ret < 0)
+		log_error("pcap=%s: the capture cannot be written: %s", p->file.path,
+		          strerror(-ret));
+	return ret;
 }
 
 int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out)
@@ -197,6 +241,7 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
 		return -ENOMEM;
 	}
 	p->inner = b;
+	p->file = OUTFILE_NONE;
 	p->b.kind = b->kind;
 	memcpy(p->b.label, b->label, sizeof(p->b.label));
 	p->b.can = b->can;

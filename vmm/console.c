@@ -19,6 +19,7 @@
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/outfile.h"
 #include "vmm/terminal.h"
 
 #define MS             UINT64_C(1000000) /* ns */
@@ -55,6 +56,7 @@ struct console {
 	/* Output; under lock, but for out.watch and gather, which are the loop thread's. */
 	pthread_mutex_t lock;
 	struct stream out;
+	struct outfile file; /* out's descriptor, until console_start() */
 	struct loop_timer gather;
 	bool loop_knows; /* that there is output: wake was set, gather runs or out is watched */
 	bool stalled;    /* the reader was given up; until it takes something */
@@ -395,15 +397,14 @@ static void on_room(void *arg)
 static int open_file(struct console *c, const struct vm_config *cfg)
 {
 	const char *path = cfg->console_path;
-	int fd = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_TRUNC, 0644);
-	int err = errno;
+	int ret = outfile_open(&c->file, path, O_NONBLOCK);
 
-	if (fd < 0) {
+	if (ret < 0) {
 		log_error("--console file=%s: %s", path,
-		          err == ENXIO ? "nobody reads from this FIFO" : strerror(err));
-		return -err;
+		          ret == -ENXIO ? "nobody reads from this FIFO" : strerror(-ret));
+		return ret;
 	}
-	c->out = (struct stream){.fd = fd, .nonblock = true};
+	c->out = (struct stream){.fd = c->file.fd, .nonblock = true};
 	return 0;
 }
 
@@ -467,6 +468,7 @@ int console_create(const struct vm_config *cfg, struct loop *l, void (*quit)(voi
 	c->quit = quit;
 	c->arg = arg;
 	c->in.fd = c->out.fd = c->wake.fd = -1;
+	c->file = OUTFILE_NONE;
 	c->gather = (struct loop_timer){.fn = on_gathered, .arg = c};
 	c->look = (struct loop_timer){.fn = on_look, .arg = c};
 	pthread_mutex_init(&c->lock, NULL);
@@ -499,8 +501,15 @@ void console_attach(struct console *c, struct uart16550 *uart)
 
 int console_start(struct console *c)
 {
+	int ret;
+
 	if (!c)
 		return 0;
+	ret = outfile_begin(&c->file);
+	if (ret < 0) {
+		log_error("--console file=%s: %s", c->file.path, strerror(-ret));
+		return ret;
+	}
 	c->started = true;
 	on_readable(c, 0);
 	return 0;
@@ -534,7 +543,11 @@ void console_destroy(struct console *c)
 	loop_timer_off(&c->gather);
 	loop_timer_off(&c->look);
 	end_input(c);
-	stream_close(&c->out);
+	loop_del(&c->out.watch);
+	if (c->file.fd >= 0)
+		outfile_close(&c->file);
+	else
+		fd_close(&c->out.fd);
 	loop_del(&c->wake);
 	fd_close(&c->wake.fd);
 	if (c->dropped > 0)

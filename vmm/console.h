@@ -27,8 +27,8 @@ struct vm_config;
 #define CONSOLE_PATIENCE_MS 2000
 
 /*
- * Open what cfg->console asks for; a terminal is not touched yet, so that errors of what comes next
- * look right. @quit(arg) is called on the loop when the user types Ctrl-A x. One console at a time may
+ * Open what cfg->console asks for; neither terminal nor file is touched yet, so that errors of what comes
+ * next look right and cost nothing. @quit(arg) is called on the loop when the user types Ctrl-A x. One console at a time may
  * have the terminal. 0 and *out, which is NULL for CONSOLE_NONE: none of the functions below minds; or
  * -errno, *out NULL, after one log_error().
  */
@@ -41,7 +41,7 @@ void console_connect(struct console *c, struct uart16550_config *uart);
 void console_attach(struct console *c, struct uart16550 *uart);
 
 /*
- * Raw mode on, read input. Loop thread, or while the loop does not run. 0 or -errno, logged.
+ * Nothing can be refused any more: empty the file, raw mode on, read input. Loop thread, or while the loop does not run. 0 or -errno, logged.
  */
 int console_start(struct console *c);
 

@@ -263,8 +263,10 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 
 int nic_start(struct nic *n)
 {
-	int ret;
+	int ret = n->cfg->pcap ? net_pcap_begin(n->backend) : 0;
 
+	if (ret < 0)
+		return ret;
 	loop_unstop(n->loop);
 	ret = loop_thread_start(n->loop, n->cfg->name);
 	if (ret < 0)

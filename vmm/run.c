@@ -17,6 +17,7 @@
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/outfile.h"
 #include "vmm/vm.h"
 
 /* What there is as long as the process, over all lives of the guest. */
@@ -26,6 +27,7 @@ struct run {
 	struct console *console;
 	struct vm *vm;
 	struct control *control; /* NULL without --control */
+	struct outfile stats;    /* --stats=FILE */
 	struct loop_fd signals;
 	int signo; /* the signal that ended it, or 0 */
 };
@@ -114,31 +116,41 @@ static int json_line(json_t *json, FILE *out)
 	return ret;
 }
 
-static int print_stats_to(const char *path, json_t *stats)
+static int print_stats_to(struct outfile *f, json_t *stats)
 {
-	FILE *out = fopen(path, "we");
-	int ret;
+	int ret = outfile_begin(f);
+	FILE *out = ret == 0 ? fdopen(f->fd, "w") : NULL;
 
 	if (!out) {
-		ret = -errno;
 		json_decref(stats);
-		return ret;
+		return ret < 0 ? ret : -errno;
 	}
+	outfile_take(f);
 	ret = json_line(stats, out);
 	if (fclose(out) != 0 && ret == 0)
 		ret = -errno;
 	return ret;
 }
 
-static int print_stats(const struct run *r)
+static int print_stats(struct run *r)
 {
 	const char *path = r->cfg->stats_path;
 	json_t *stats = vm_stats(r->vm);
-	int ret = path ? print_stats_to(path, stats) : json_line(stats, stderr);
+	int ret = path ? print_stats_to(&r->stats, stats) : json_line(stats, stderr);
 
 	if (ret < 0)
 		log_error("--stats%s%s: the counters could not be written: %s", path ? "=" : "",
 		          path ? path : "", strerror(-ret));
+	return ret;
+}
+
+static int open_stats(struct run *r)
+{
+	const char *path = r->cfg->stats_path;
+	int ret = path ? outfile_open(&r->stats, path, 0) : 0;
+
+	if (ret < 0)
+		log_error("--stats=%s: %s", path, strerror(-ret));
 	return ret;
 }
 
@@ -147,6 +159,7 @@ static void end(struct run *r)
 	control_destroy(r->control);
 	vm_destroy(r->vm);
 	console_destroy(r->console);
+	outfile_close(&r->stats);
 	loop_del(&r->signals);
 	fd_close(&r->signals.fd);
 	loop_destroy(r->loop);
@@ -156,12 +169,14 @@ static int begin(struct run *r, const struct vm_config *cfg)
 {
 	int ret;
 
-	*r = (struct run){.cfg = cfg, .signals.fd = -1};
+	*r = (struct run){.cfg = cfg, .signals.fd = -1, .stats = OUTFILE_NONE};
 	if ((ret = loop_create(&r->loop)) < 0 || (ret = watch_signals(r)) < 0) {
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
 	}
 	if ((ret = console_create(cfg, r->loop, stop_guest, r, &r->console)) < 0)
+		return ret;
+	if ((ret = open_stats(r)) < 0)
 		return ret;
 	if ((ret = vm_create(cfg, r->loop, r->console, &r->vm)) < 0)
 		return ret;

@@ -257,11 +257,30 @@ test_a_tap_name_that_cannot_be_one_is_refused() {
 }
 
 test_a_capture_that_cannot_be_written_is_named() {
-	refused '[12]' 'nowhere/x.pcap' run --net "user,pcap=$work/nowhere/x.pcap" -i "$initrd" "$bzimage"
+	refused 2 'nowhere/x.pcap' run --net "user,pcap=$work/nowhere/x.pcap" -i "$initrd" "$bzimage"
 }
 
 test_a_console_file_that_cannot_be_written_is_named() {
-	refused '[12]' 'nowhere/log' run --net none --console "file=$work/nowhere/log" -i "$initrd" "$bzimage"
+	refused 2 'nowhere/log' run --net none --console "file=$work/nowhere/log" -i "$initrd" "$bzimage"
+}
+
+test_a_file_for_counters_that_cannot_be_written_is_named_before_the_guest_starts() {
+	refused 2 'stats=.*nowhere/x.json' run --net none --stats="$work/nowhere/x.json" -i "$initrd" "$bzimage"
+	refused 2 'stats=.*directory' run --net none --stats="$work" -i "$initrd" "$bzimage"
+}
+
+# The control socket is the last that is opened.
+test_what_is_refused_costs_no_file() {
+	local name before
+	for name in log net.pcap stats; do
+		echo "precious $name" >"$work/$name"
+	done
+	before=$(cat "$work/log" "$work/net.pcap" "$work/stats")
+	refused 2 'nowhere/ctl' run --console "file=$work/log" --net "user,pcap=$work/net.pcap" \
+		--stats="$work/stats" --control "$work/nowhere/ctl" -i "$initrd" "$bzimage"
+	[ "$(cat "$work/log" "$work/net.pcap" "$work/stats")" = "$before" ] || fail "a file was emptied"
+	refused 2 'nowhere/ctl' run --console file=log --net user,pcap=net.pcap --stats=stats \
+		--control "$work/nowhere/ctl" -i "$initrd" "$bzimage"
 }
 
 test_no_kvm_is_one_line_too() {

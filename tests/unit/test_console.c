@@ -620,6 +620,26 @@ static void file_gets_the_output(void **state)
 	unlink(path);
 }
 
+/* The machine may be refused after the console was opened. */
+static void console_that_does_not_start_leaves_the_file_alone(void **state)
+{
+	struct rig *r = *state;
+	char path[] = "/tmp/doorbell-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, "old", 3), 3);
+	r->cfg = (struct vm_config){.console = CONSOLE_FILE, .console_path = path};
+	make_guest(r);
+	end_guest(r);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 3);
+	unlink(path);
+	make_guest(r);
+	assert_int_equal(access(path, F_OK), 0);
+	end_guest(r);
+	assert_int_equal(access(path, F_OK), -1);
+	close(fd);
+}
+
 static void file_that_cannot_be_opened_is_an_error(void **state)
 {
 	struct rig *r = *state;
@@ -800,6 +820,7 @@ int main(void)
 		CASE(restore_without_a_console_is_harmless),
 		CASE(hurried_restore_leaves_nothing_to_do),
 		CASE(file_gets_the_output),
+		CASE(console_that_does_not_start_leaves_the_file_alone),
 		CASE(file_that_cannot_be_opened_is_an_error),
 		CASE(no_console_is_a_null_that_nobody_minds),
 		CASE(fatal_signal_gives_the_terminal_back),

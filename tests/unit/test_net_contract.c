@@ -77,7 +77,8 @@ static int open_pcap(struct side *s)
 	fd = mkstemp(s->path);
 	assert_true(fd >= 0);
 	close(fd);
-	return net_pcap_create(s->path, s->rig.b, &s->rig.b);
+	ret = net_pcap_create(s->path, s->rig.b, &s->rig.b);
+	return ret < 0 ? ret : net_pcap_begin(s->rig.b);
 }
 
 static int open_user(struct side *s)

@@ -53,6 +53,7 @@ static void open_capture(struct fixture *f)
 {
 	f->fake = fake_net_create(FEATURE(VIRTIO_NET_F_GUEST_CSUM));
 	assert_int_equal(net_pcap_create(f->path, &f->fake->backend, &f->b), 0);
+	assert_int_equal(net_pcap_begin(f->b), 0);
 	assert_int_equal(f->b->frame->start(f->b, 0, &sink), 0);
 }
 
@@ -242,6 +243,7 @@ static void next_driver_goes_on_in_the_same_file(unused void **state)
 	open_capture(&f);
 	send_frame(&f, 60, 1);
 	f.b->frame->stop(f.b);
+	assert_int_equal(net_pcap_begin(f.b), 0); /* again: the next life of a guest */
 	assert_int_equal(f.b->frame->start(f.b, 0, &sink), 0);
 	send_frame(&f, 61, 2);
 	net_destroy(f.b);
@@ -282,7 +284,43 @@ static void file_that_cannot_be_written_is_named(unused void **state)
 	set_up(&f);
 	refuse("/nowhere/at/all.pcap", "No such file");
 	refuse(f.dir, "Is a directory");
-	refuse("/dev/full", "No space left");
+	rmdir(f.dir);
+}
+
+static void full_disk_is_named_when_the_capture_begins(unused void **state)
+{
+	struct fake_net *fake = fake_net_create(0);
+	struct net_backend *b;
+	struct capture c;
+	int ret;
+
+	assert_int_equal(net_pcap_create("/dev/full", &fake->backend, &b), 0);
+	CAPTURED(&c, &ret, net_pcap_begin(b));
+	assert_int_equal(ret, -ENOSPC);
+	assert_one_line(&c, "pcap=/dev/full: the capture cannot be written: No space left");
+	net_destroy(b);
+}
+
+/* Another option may be refused: what is there is not ours to empty before that is known. */
+static void capture_that_does_not_begin_leaves_the_file_alone(unused void **state)
+{
+	struct fake_net *fake;
+	struct net_backend *b;
+	struct fixture f;
+	struct stat st;
+
+	set_up(&f);
+	for (unsigned there = 0; there < 2; there++) {
+		if (there)
+			close(open(f.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		assert_int_equal(there ? truncate(f.path, 5) : 0, 0);
+		fake = fake_net_create(0);
+		assert_int_equal(net_pcap_create(f.path, &fake->backend, &b), 0);
+		net_destroy(b);
+		assert_int_equal(stat(f.path, &st), there ? 0 : -1);
+		assert_true(!there || st.st_size == 5);
+	}
+	unlink(f.path);
 	rmdir(f.dir);
 }
 
@@ -342,6 +380,8 @@ int main(void)
 		cmocka_unit_test(killed_process_leaves_a_readable_file),
 		cmocka_unit_test(next_driver_goes_on_in_the_same_file),
 		cmocka_unit_test(file_that_cannot_be_written_is_named),
+		cmocka_unit_test(full_disk_is_named_when_the_capture_begins),
+		cmocka_unit_test(capture_that_does_not_begin_leaves_the_file_alone),
 		cmocka_unit_test(full_disk_ends_the_capture_and_not_the_network),
 		cmocka_unit_test(everything_else_is_handed_through),
 	};
