@@ -4,9 +4,9 @@
  * the caller's pieces.
  *
  * What is left alone: an interface that existed before keeps its MAC, MTU, flags and up state; we
- * attach to its queue, and put the queue's header size and offloads back when we leave. One that was
- * handed in as a descriptor keeps its header size too. The offloads of its queue are the exception:
- * TUNSETOFFLOAD says what the reader understands, and the reader is the guest.
+ * attach to its queue, and put the queue's header size and send buffer back when we leave. One that was
+ * handed in as a descriptor keeps its header size, and gets back its blocking mode. Offloads are none when we
+ * leave: TUNSETOFFLOAD says what the reader understands, and there is none any more.
  *
  * It has a ring table too: there the kernel's vhost-net moves the frames between this queue and the
  * guest's rings, and we only watch.
@@ -314,7 +314,7 @@ static const struct opt_def tap_keys[] = {
          .max = INT_MAX,
          .exclusive = 1,
          .arg = "N",
-         .help = "an open TAP with IFF_VNET_HDR that was handed in; never modified"},
+         .help = "an open TAP with IFF_VNET_HDR that was handed in; the interface stays as it is"},
 	{.name = "path",
          .type = OPT_CHOICE,
          .offset = offsetof(struct tap_config, path),

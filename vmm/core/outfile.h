@@ -15,10 +15,10 @@ struct outfile {
 	bool made;        /* by us, and the writing has not begun */
 };
 
-#define OUTFILE_NONE          \
-	(struct outfile)      \
-	{                     \
-		.fd = -1      \
+#define OUTFILE_NONE     \
+	(struct outfile) \
+	{                \
+		.fd = -1 \
 	}
 
 /*
