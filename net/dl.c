@@ -32,7 +32,7 @@ static int say_not_loaded(const struct dl_library *lib, const char *nic, const c
 	}
 	log_error("%s: %s needs %s, install it with 'apt install %s' (%s)", nic, what, lib->soname,
 	          lib->package, why);
-	return -ENOENT;
+	return -ELIBACC;
 }
 
 int dl_open(const struct dl_library *lib, void *table, const char *nic, const char *what)
@@ -48,7 +48,7 @@ int dl_open(const struct dl_library *lib, void *table, const char *nic, const ch
 			log_error("%s: %s: %s has no %s: it is too old", nic, what, lib->soname,
 			          f->name);
 			dlclose(so);
-			return -ENOENT;
+			return -ELIBACC;
 		}
 		/* C has no cast from void * to a function pointer; POSIX says they look the same. */
 		memcpy((char *)table + f->offset, &sym, sizeof(sym));

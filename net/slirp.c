@@ -415,12 +415,15 @@ static int add_forwards(struct net_slirp *s, const struct slirp_config *cfg, con
 		if (ret == 0 && s->api.add_hostfwd(s->slirp, f->udp, f->host, f->host_port,
 		                                   f->guest, f->guest_port) < 0)
 			ret = -EADDRINUSE;
-		if (ret < 0) {
-			slirp_fwd_print(f, text);
+		if (ret == 0)
+			continue;
+		slirp_fwd_print(f, text);
+		if (ret == -EADDRNOTAVAIL)
+			log_error("%s: user: hostfwd=%s: the host has no such address", nic, text);
+		else
 			log_error("%s: user: hostfwd=%s: port %u of the host: %s", nic, text,
 			          f->host_port, strerror(-ret));
-			return ret;
-		}
+		return ret;
 	}
 	return 0;
 }

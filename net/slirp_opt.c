@@ -137,6 +137,7 @@ const struct opt_def slirp_keys[] = {
 	{.name = "hostfwd",
          .type = OPT_CALL,
          .parse = parse_hostfwd,
+         .repeatable = 1,
          .arg = "PROTO:[ADDR]:PORT-[GUESTADDR]:PORT",
          .help = "host port to guest port, tcp or udp; ADDR is 127.0.0.1 unless given; repeatable"},
 	{.name = "restrict",

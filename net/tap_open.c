@@ -160,7 +160,8 @@ static int open_tun(const struct net_common *common)
 		          common->nic);
 	else
 		log_error("%s: tap: " TUN_PATH ": %s", common->nic, strerror(-ret));
-	return ret;
+	/* ENOENT is a name that the user got wrong, and this is none. */
+	return ret == -ENOENT ? -ENODEV : ret;
 }
 
 /* TUNSETIFF said EINVAL for an interface that exists: what is it? */

@@ -56,7 +56,8 @@ static int open_device(char *why, size_t size)
 		         "member of its group (often kvm), or root");
 	else
 		snprintf(why, size, VHOST_PATH ": %s", strerror(-ret));
-	return ret;
+	/* ENOENT is a name that the user got wrong, and this is none. */
+	return ret == -ENOENT ? -ENODEV : ret;
 }
 
 static int set_memory(int fd, const struct gmem *m)

@@ -283,18 +283,34 @@ test_what_is_refused_costs_no_file() {
 		--control "$work/nowhere/ctl" -i "$initrd" "$bzimage"
 }
 
-test_no_kvm_is_one_line_too() {
-	[ "$(id -u)" = 0 ] || skip "hiding /dev/kvm needs root"
-	cat >"$work/no-kvm" <<-END
+# A doorbell that finds nothing but /dev/null, and /dev/net/tun when it is to be KEPT: hide_devices [KEPT]
+hide_devices() {
+	[ "$(id -u)" = 0 ] || skip "hiding devices needs root"
+	cat >"$work/inside" <<-END
 		#!/bin/sh
-		mount -t tmpfs tmpfs /dev && mknod /dev/null c 1 3 && exec "$doorbell" "\$@"
+		mount -t tmpfs tmpfs /dev && mknod /dev/null c 1 3 && mkdir /dev/net || exit 99
+		[ -z "$*" ] || mknod /dev/net/tun c 10 200 || exit 99
+		exec "$doorbell" "\$@"
 	END
 	cat >"$work/hidden" <<-END
 		#!/bin/sh
-		exec unshare --mount --propagation private sh "$work/no-kvm" "\$@"
+		exec unshare --mount --propagation private sh "$work/inside" "\$@"
 	END
 	chmod +x "$work/hidden"
-	doorbell=$work/hidden refused '[12]' '/dev/kvm' run --net none -i "$initrd" "$bzimage"
+}
+
+test_a_device_that_is_missing_is_the_fault_of_the_host() {
+	hide_devices
+	doorbell=$work/hidden refused 1 '/dev/kvm' run --net none -i "$initrd" "$bzimage"
+	doorbell=$work/hidden refused 1 '/dev/net/tun' run --net tap -i "$initrd" "$bzimage"
+	[ -w /dev/net/tun ] || return 0
+	hide_devices tun
+	doorbell=$work/hidden refused 1 '/dev/vhost-net' run --net tap,path=vhost -i "$initrd" "$bzimage"
+}
+
+test_a_forwarding_from_an_address_of_somebody_else_is_refused() {
+	refused 2 'hostfwd=tcp:192.0.2.7:2222.*no such address' run \
+		--net user,hostfwd=tcp:192.0.2.7:2222-:22 -i "$initrd" "$bzimage"
 }
 
 test_the_terminal_is_as_before() {

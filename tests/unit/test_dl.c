@@ -58,7 +58,7 @@ static void missing_library_is_named_with_its_package(unused void **state)
 	struct dl_library lib = {.soname = "libnowhere.so.7", .package = "libnowhere7"};
 	struct capture c;
 
-	assert_int_equal(open_it(&lib, NULL, &c), -ENOENT);
+	assert_int_equal(open_it(&lib, NULL, &c), -ELIBACC);
 	assert_one_line(&c, "net0: a test needs libnowhere.so.7");
 	assert_one_line(&c, "apt install libnowhere7");
 }
@@ -67,7 +67,7 @@ static void library_without_a_function_is_too_old(unused void **state)
 {
 	struct capture c;
 
-	assert_int_equal(open_it(&libpcap, "pcap_fly", &c), -ENOENT);
+	assert_int_equal(open_it(&libpcap, "pcap_fly", &c), -ELIBACC);
 	assert_one_line(&c, "libpcap.so.0.8 has no pcap_fly");
 	assert_int_equal(open_it(&libpcap, "pcap_close", &c), 0);
 }

@@ -75,6 +75,7 @@ static const struct opt_def defs[] = {
 	{.name = "even",
          .type = OPT_CALL,
          .parse = parse_even,
+         .repeatable = 1,
          .arg = "S",
          .arg_optional = 1,
          .help = "even"},

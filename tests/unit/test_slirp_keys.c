@@ -93,7 +93,7 @@ static void port_in_use_is_named(unused void **state)
 	snprintf(keys, sizeof(keys), "hostfwd=tcp::%u-:80,hostfwd=tcp::%u-:81", tcp, tcp);
 	snprintf(port, sizeof(port), "port %u", tcp);
 	refuse(keys, port, "in use");
-	refuse("hostfwd=tcp:192.0.2.1:8080-:80", "192.0.2.1", "assign");
+	refuse("hostfwd=tcp:192.0.2.1:8080-:80", "192.0.2.1", "the host has no such address");
 	close(su);
 }
 

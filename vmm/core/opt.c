@@ -394,7 +394,7 @@ static int one_key(const struct opt_group *groups, unsigned nr, const char *what
 		          f.def->arg ? f.def->arg : "VALUE");
 		return -EINVAL;
 	}
-	if (f.def->type != OPT_CALL && f.bit < 64) {
+	if (!f.def->repeatable && f.bit < 64) {
 		if (*seen & FEATURE(f.bit)) {
 			log_error("%s: key %s is given twice", what, piece);
 			return -EINVAL;

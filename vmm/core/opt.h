@@ -19,7 +19,7 @@ enum opt_type {
 	OPT_UINT,   /* uint64_t within min..max, decimal or 0x */
 	OPT_SIZE,   /* uint64_t bytes within min..max, suffix K M G */
 	OPT_CHOICE, /* unsigned: index into choices, a NULL-ended list of exact words */
-	OPT_CALL,   /* parse() decides; may be given again and again if it likes */
+	OPT_CALL,   /* parse() decides */
 };
 
 struct opt_def {
@@ -38,7 +38,8 @@ struct opt_def {
 	const char *help; /* one line */
 	/* OPT_STRING and OPT_CALL with arg: the value may be left out (--stats[=FILE]); then it is "". */
 	int arg_optional;
-	int exclusive; /* OPT_STRING, OPT_UINT: what can be used once, see opt_clash() */
+	int repeatable; /* a key: may be given more than once */
+	int exclusive;  /* OPT_STRING, OPT_UINT: what can be used once, see opt_clash() */
 };
 
 #define OPT_END              \
@@ -61,7 +62,7 @@ int opt_parse_argv(const struct opt_group *groups, unsigned nr, int argc, char *
 
 /*
  * Parse "key=value,key,..." (no leading kind). "" is fine. @what is what messages call it: "--net tap".
- * ",," in a value stands for one comma. A key given twice is an error, except OPT_CALL.
+ * ",," in a value stands for one comma. A key given twice is an error, unless it is repeatable.
  * 0 or -EINVAL with one message that names the key, what was given, and the keys that exist.
  * Strings that were stored are duplicates: opt_keys_free() on each target.
  */
