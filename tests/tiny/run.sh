@@ -333,10 +333,10 @@ host_side() {
 t_restarts_keep_what_belongs_to_the_host() {
 	local pid before after
 	if [ -z "${TINY_INSIDE-}" ]; then
-		[ -w /dev/net/tun ] && unshare -n true 2>/dev/null || {
+		if [ ! -w /dev/net/tun ] || ! unshare -n true 2>/dev/null; then
 			why="no right to make a TAP"
 			return 77
-		}
+		fi
 		TINY_INSIDE=1 unshare -n "$0" "${FUNCNAME[0]#t_}" >"$tmp/out" && return
 		why="see below"
 		return 1
@@ -369,7 +369,10 @@ t_network_works_after_restarts() {
 		timeout -k 5 "$limit" "$doorbell" run --net "user,$keys" --control "$tmp/ctl" --on-reboot restart \
 			--append "ping reset" "$guest" >"$tmp/out" 2>"$tmp/err" </dev/null &
 		pid=$!
-		wait_out boot && more_boots || { why="$keys: $why" && return 1; }
+		if ! wait_out boot || ! more_boots; then
+			why="$keys: $why"
+			return 1
+		fi
 		"$doorbell" ctl "$tmp/ctl" stop
 		wait "$pid"
 		status=$?

@@ -10,239 +10,30 @@
 #include <linux/serial_reg.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pty.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "devices/uart16550.h"
-#include "vmm/config.h"
+#include "tests/lib/console_rig.h"
 #include "vmm/console.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/loop.h"
 
-#define PATIENCE_MS 20000 /* for what must come; reached only by a failing test */
-
-/*
- * A console on a loop with a thread, with file descriptors of the test's choice as stdin and stdout.
- * "The guest" is the test: it uses the port's registers.
- */
-struct rig {
-	int old_in, old_out;
-	int far_in, far_out; /* the test's ends: write to far_in, read from far_out */
-	struct loop *loop;
-	struct console *c;
-	struct uart16550 *u;
-	struct vm_config cfg;
-	sem_t quit;
-};
-
-static void on_quit(void *arg)
-{
-	struct rig *r = arg;
-
-	sem_post(&r->quit);
-}
-
-static int setup(void **state)
-{
-	static struct rig rig; /* one case at a time */
-
-	memset(&rig, 0, sizeof(rig));
-	rig.far_in = rig.far_out = -1;
-	rig.old_in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
-	rig.old_out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
-	signal(SIGPIPE, SIG_IGN);
-	sem_init(&rig.quit, 0, 0);
-	*state = &rig;
-	return rig.old_out < 0 ? -1 : loop_create(&rig.loop);
-}
-
-static void give_back_stdio(struct rig *r)
-{
-	assert_int_equal(dup2(r->old_out, STDOUT_FILENO), STDOUT_FILENO);
-	if (r->old_in >= 0)
-		assert_int_equal(dup2(r->old_in, STDIN_FILENO), STDIN_FILENO);
-}
-
-/* The end of the guest. Stdio is the test's again afterwards. */
-static void end_guest(struct rig *r)
-{
-	loop_thread_stop(r->loop);
-	console_attach(r->c, NULL);
-	uart16550_destroy(r->u);
-	console_destroy(r->c);
-	r->u = NULL;
-	r->c = NULL;
-	give_back_stdio(r);
-}
-
-static int teardown(void **state)
-{
-	struct rig *r = *state;
-
-	if (r->c || r->u)
-		end_guest(r);
-	give_back_stdio(r);
-	loop_destroy(r->loop);
-	fd_close(&r->far_in);
-	fd_close(&r->far_out);
-	fd_close(&r->old_in);
-	fd_close(&r->old_out);
-	sem_destroy(&r->quit);
-	return 0;
-}
-
-static void use_as(int fd, int as)
-{
-	assert_int_equal(dup2(fd, as), as);
-	close(fd);
-}
-
-static void pipe_as_stdin(struct rig *r)
-{
-	int p[2];
-
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	r->far_in = p[1];
-	use_as(p[0], STDIN_FILENO);
-}
-
-static void pipe_as_stdout(struct rig *r)
-{
-	int p[2];
-
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	r->far_out = p[0];
-	use_as(p[1], STDOUT_FILENO);
-}
-
-static void file_as_stdin(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	use_as(fd, STDIN_FILENO);
-}
-
-/* far_in and far_out are the master's; stdin and stdout the terminal. */
-static void pty_as_stdio(struct rig *r)
-{
-	int tty;
-
-	assert_int_equal(openpty(&r->far_in, &tty, NULL, NULL, NULL), 0);
-	r->far_out = fcntl(r->far_in, F_DUPFD_CLOEXEC, 3);
-	assert_int_equal(dup2(tty, STDOUT_FILENO), STDOUT_FILENO);
-	use_as(tty, STDIN_FILENO);
-}
-
-static void start_on_loop(void *arg)
-{
-	struct rig *r = arg;
-
-	assert_int_equal(console_start(r->c), 0);
-}
-
-static void make_port(struct rig *r)
-{
-	struct uart16550_config uart = {.put = NULL};
-
-	console_connect(r->c, &uart);
-	assert_int_equal(uart16550_create(&uart, &r->u), 0);
-	console_attach(r->c, r->u);
-}
-
-static void make_guest(struct rig *r)
-{
-	assert_int_equal(console_create(&r->cfg, r->loop, on_quit, r, &r->c), 0);
-	make_port(r);
-}
-
-static void begin_guest(struct rig *r)
-{
-	make_guest(r);
-	assert_int_equal(loop_thread_start(r->loop, "console"), 0);
-	loop_call(r->loop, start_on_loop, r);
-}
-
-/* A reboot: another port on the same console. */
-static void next_life(struct rig *r)
-{
-	loop_thread_stop(r->loop);
-	console_attach(r->c, NULL);
-	uart16550_destroy(r->u);
-	make_port(r);
-	loop_unstop(r->loop);
-	assert_int_equal(loop_thread_start(r->loop, "console"), 0);
-}
-
-static void guest_says(struct rig *r, const char *text)
-{
-	for (; *text; text++)
-		uart16550_bus_ops.write(r->u, UART_TX, 1, (uint8_t)*text);
-}
-
-static void guest_listens(struct rig *r)
-{
-	uart16550_bus_ops.write(r->u, UART_FCR, 1, UART_FCR_ENABLE_FIFO);
-	uart16550_bus_ops.write(r->u, UART_IER, 1, UART_IER_RDI);
-}
-
-static uint8_t guest_hears(struct rig *r)
-{
-	while (!(uart16550_bus_ops.read(r->u, UART_LSR, 1) & UART_LSR_DR))
-		sched_yield();
-	return (uint8_t)uart16550_bus_ops.read(r->u, UART_RX, 1);
-}
-
-static void assert_guest_hears(struct rig *r, const char *text)
-{
-	for (; *text; text++)
-		assert_int_equal(guest_hears(r), *text);
-}
-
-static void type(struct rig *r, const char *text)
-{
-	assert_int_equal(fd_write_all(r->far_in, text, strlen(text)), 0);
-}
-
-/* Reads exactly as much as @text is long. */
-static void assert_seen(int fd, const char *text)
-{
-	char buf[512];
-	size_t want = strlen(text);
-	size_t len = 0;
-
-	assert_true(want < sizeof(buf));
-	while (len < want) {
-		struct pollfd pfd = {.fd = fd, .events = POLLIN};
-		ssize_t n;
-
-		assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
-		n = read(fd, buf + len, want - len);
-		assert_true(n > 0);
-		len += (size_t)n;
-	}
-	buf[len] = '\0';
-	assert_string_equal(buf, text);
-}
-
 /* ---- output */
 
 static void line_and_its_start_both_arrive(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pipe_as_stdin(r);
 	pipe_as_stdout(r);
@@ -253,7 +44,7 @@ static void line_and_its_start_both_arrive(void **state)
 
 static void rest_is_written_at_the_end(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pipe_as_stdin(r);
 	pipe_as_stdout(r);
@@ -267,7 +58,7 @@ static void rest_is_written_at_the_end(void **state)
 
 static void *count_stream(void *arg)
 {
-	const struct rig *r = arg;
+	const struct console_rig *r = arg;
 	uint8_t buf[1000];
 	size_t at = 0;
 	ssize_t n;
@@ -283,7 +74,7 @@ static void *count_stream(void *arg)
 
 static void slow_reader_loses_nothing(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	pthread_t reader;
 	void *good = NULL;
 
@@ -307,7 +98,7 @@ static void on_kick(int sig unused)
 }
 
 struct kicker {
-	const struct rig *r;
+	const struct console_rig *r;
 	pthread_t guest;
 	atomic_uint written;
 };
@@ -336,7 +127,7 @@ static void *kick_then_count_stream(void *arg)
 /* What vcpu_pause() does to a vCPU that waits in here. */
 static void pause_while_the_reader_stalls_loses_nothing(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	const struct sigaction kick = {.sa_handler = on_kick};
 	struct kicker k = {.r = r, .guest = pthread_self()};
 	struct sigaction old;
@@ -361,7 +152,7 @@ static void pause_while_the_reader_stalls_loses_nothing(void **state)
 
 static void reader_that_stopped_costs_output_and_not_the_guest(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	unsigned written = 0;
 	uint8_t byte;
 
@@ -382,7 +173,7 @@ static void reader_that_stopped_costs_output_and_not_the_guest(void **state)
 
 static void reader_that_is_gone_ends_output_only(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pipe_as_stdin(r);
 	pipe_as_stdout(r);
@@ -399,7 +190,7 @@ static void reader_that_is_gone_ends_output_only(void **state)
 
 static void flags_of_stdio_are_left_alone(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pipe_as_stdin(r);
 	pipe_as_stdout(r);
@@ -410,7 +201,7 @@ static void flags_of_stdio_are_left_alone(void **state)
 
 static void socket_as_stdio_works(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	int p[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p), 0);
@@ -430,7 +221,7 @@ static void socket_as_stdio_works(void **state)
 
 static void pipe_is_passed_on_as_it_is(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pipe_as_stdin(r);
 	pipe_as_stdout(r);
@@ -445,7 +236,7 @@ static void pipe_is_passed_on_as_it_is(void **state)
 
 static void end_of_a_pipe_is_not_the_end_of_the_guest(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pipe_as_stdin(r);
 	pipe_as_stdout(r);
@@ -461,7 +252,7 @@ static void end_of_a_pipe_is_not_the_end_of_the_guest(void **state)
 
 static void file_as_stdin_is_read_to_its_end(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	char path[] = "/tmp/doorbell-test-XXXXXX";
 	int fd = mkstemp(path);
 
@@ -480,7 +271,7 @@ static void file_as_stdin_is_read_to_its_end(void **state)
 
 static void stdin_that_gives_nothing_is_no_error(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	file_as_stdin("/dev/null");
 	pipe_as_stdout(r);
@@ -491,7 +282,7 @@ static void stdin_that_gives_nothing_is_no_error(void **state)
 
 static void closed_stdio_is_no_error(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
@@ -502,17 +293,9 @@ static void closed_stdio_is_no_error(void **state)
 
 /* ---- a terminal */
 
-static bool is_raw(int fd)
-{
-	struct termios t;
-
-	assert_int_equal(tcgetattr(fd, &t), 0);
-	return !(t.c_lflag & (ICANON | ECHO | ISIG)) && !(t.c_oflag & OPOST);
-}
-
 static void terminal_is_raw_while_the_guest_has_it(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	struct termios before = {0}, after = {0};
 
 	pty_as_stdio(r);
@@ -528,7 +311,7 @@ static void terminal_is_raw_while_the_guest_has_it(void **state)
 
 static void keys_reach_the_guest(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pty_as_stdio(r);
 	begin_guest(r);
@@ -539,7 +322,7 @@ static void keys_reach_the_guest(void **state)
 
 static void ctrl_a_x_ends_also_a_guest_that_never_listens(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	char keys[3000];
 
 	memset(keys, 'k', sizeof(keys) - 1);
@@ -553,7 +336,7 @@ static void ctrl_a_x_ends_also_a_guest_that_never_listens(void **state)
 
 static void ctrl_a_h_prints_help_between_the_output(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pty_as_stdio(r);
 	begin_guest(r);
@@ -568,7 +351,7 @@ static void ctrl_a_h_prints_help_between_the_output(void **state)
 
 static void terminal_that_hangs_up_is_not_the_end_of_the_guest(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pty_as_stdio(r);
 	begin_guest(r);
@@ -586,7 +369,7 @@ static void restore_without_a_console_is_harmless(void **state unused)
 
 static void hurried_restore_leaves_nothing_to_do(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	pty_as_stdio(r);
 	begin_guest(r);
@@ -602,7 +385,7 @@ static void hurried_restore_leaves_nothing_to_do(void **state)
 
 static void file_gets_the_output(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	char path[] = "/tmp/doorbell-test-XXXXXX";
 	int fd = mkstemp(path);
 
@@ -623,7 +406,7 @@ static void file_gets_the_output(void **state)
 /* The machine may be refused after the console was opened. */
 static void console_that_does_not_start_leaves_the_file_alone(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	char path[] = "/tmp/doorbell-test-XXXXXX";
 	int fd = mkstemp(path);
 
@@ -642,7 +425,7 @@ static void console_that_does_not_start_leaves_the_file_alone(void **state)
 
 static void file_that_cannot_be_opened_is_an_error(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 	char dir[] = "/tmp/doorbell-test-XXXXXX";
 	char fifo[64];
 
@@ -662,7 +445,7 @@ static void file_that_cannot_be_opened_is_an_error(void **state)
 
 static void no_console_is_a_null_that_nobody_minds(void **state)
 {
-	struct rig *r = *state;
+	struct console_rig *r = *state;
 
 	r->cfg.console = CONSOLE_NONE;
 	begin_guest(r);
@@ -671,130 +454,7 @@ static void no_console_is_a_null_that_nobody_minds(void **state)
 	assert_int_equal(console_dropped(r->c), 0);
 }
 
-/* ---- signals, in processes of their own */
-
-/* A console on the terminal that is stdin, until it is told to end. */
-static _Noreturn void be_doorbell(struct rig *r, bool crash)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is ended leaves nothing behind */
-	make_guest(r);
-	if (console_start(r->c) < 0)
-		_exit(10);
-	if (crash)
-		abort();
-	guest_says(r, "up\n");
-	_exit(loop_run(r->loop) < 0 ? 11 : 12);
-}
-
-static void fatal_signal_gives_the_terminal_back(void **state)
-{
-	struct rig *r = *state;
-	int status;
-	pid_t pid;
-
-	pty_as_stdio(r);
-	pid = fork();
-	if (pid == 0)
-		be_doorbell(r, true);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
-	assert_false(is_raw(r->far_in));
-}
-
-/* A job that a shell started, in a group of its own; whether it gets the terminal is the caller's choice. */
-static pid_t start_job(struct rig *r, bool foreground)
-{
-	int go[2];
-	pid_t pid;
-
-	if (pipe2(go, O_CLOEXEC) < 0)
-		_exit(20);
-	pid = fork();
-	if (pid == 0) {
-		char c;
-
-		if (read(go[0], &c, 1) != 1) /* the "shell" has set us up */
-			_exit(21);
-		be_doorbell(r, false);
-	}
-	setpgid(pid, pid);
-	if (foreground)
-		tcsetpgrp(STDIN_FILENO, pid);
-	if (write(go[1], "g", 1) != 1)
-		_exit(22);
-	return pid;
-}
-
-/* Only the shell's side of the terminal: 0 when all went as it should, else which step did not. */
-static int shell_stops_and_continues(struct rig *r)
-{
-	pid_t job = start_job(r, true);
-	int status;
-
-	assert_seen(r->far_out, "up\n");
-	if (!is_raw(r->far_in))
-		return 1;
-	kill(job, SIGTSTP);
-	if (waitpid(job, &status, WUNTRACED) != job || !WIFSTOPPED(status))
-		return 2;
-	if (is_raw(r->far_in))
-		return 3;
-	kill(job, SIGCONT);
-	while (!is_raw(r->far_in))
-		sched_yield();
-	kill(job, SIGKILL);
-	waitpid(job, &status, 0);
-	return 0;
-}
-
-static int shell_brings_to_the_front(struct rig *r)
-{
-	pid_t job = start_job(r, false);
-	int status;
-
-	assert_seen(r->far_out, "up\r\n"); /* not raw: the terminal makes the \r */
-	if (is_raw(r->far_in))
-		return 1;
-	type(r, "for the shell\n");
-	tcsetpgrp(STDIN_FILENO, job); /* and no SIGCONT, as it was never stopped */
-	while (!is_raw(r->far_in))
-		sched_yield();
-	kill(job, SIGKILL);
-	waitpid(job, &status, 0);
-	return 0;
-}
-
-static void run_shell(struct rig *r, int (*shell)(struct rig *r))
-{
-	int status;
-	pid_t pid;
-
-	pty_as_stdio(r);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGTTOU, SIG_IGN); /* as shells do */
-		if (setsid() < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
-			_exit(30);
-		_exit(shell(r));
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void stopped_job_gives_the_terminal_to_the_shell(void **state)
-{
-	run_shell(*state, shell_stops_and_continues);
-}
-
-static void background_job_leaves_the_terminal_alone(void **state)
-{
-	run_shell(*state, shell_brings_to_the_front);
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, console_rig_setup, console_rig_teardown)
 
 int main(void)
 {
@@ -823,9 +483,6 @@ int main(void)
 		CASE(console_that_does_not_start_leaves_the_file_alone),
 		CASE(file_that_cannot_be_opened_is_an_error),
 		CASE(no_console_is_a_null_that_nobody_minds),
-		CASE(fatal_signal_gives_the_terminal_back),
-		CASE(stopped_job_gives_the_terminal_to_the_shell),
-		CASE(background_job_leaves_the_terminal_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
