@@ -146,6 +146,18 @@ guest() {
 	return "$rc"
 }
 
+# Has a guest with agent and --on-reboot restart reboot, and waits until it obeys again.
+guest_reboot() {
+	local boots
+	boots=$(grep -c '^@agent' "$work/console")
+	guest_tell again 'reboot -f'
+	wait_for "$boot_limit" "boot $((boots + 1))" vm_booted $((boots + 1))
+}
+
+vm_booted() { # TIMES
+	vm_ended || [ "$(grep -c '^@agent' "$work/console")" -ge "$1" ]
+}
+
 # Shuts a guest with agent down and expects a clean end.
 guest_off() {
 	guest_tell off 'poweroff -f'

@@ -13,7 +13,7 @@ start_group() {
 	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
 	tap_add $tap $us/24
 	tap_add $other
-	vm_start -c 2 --control "$work/control" --net "tap,ifname=$tap,path=vhost,busyloop=50" \
+	vm_start -c 2 --control "$work/control" --on-reboot restart --net "tap,ifname=$tap,path=vhost,busyloop=50" \
 		--net "tap,ifname=$other" -a "$(append_agent net0=$it/24,$us net1=none)" "$bzimage"
 	vm_expect @agent
 }
@@ -138,6 +138,25 @@ test_a_link_that_is_down_stops_vhost_too() {
 	ctl net0 link=up
 	guest "ping -c 3 -w 30 $us"
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000
+}
+
+# ---- another life
+
+offered() {
+	ctl status | grep '"offered"'
+}
+
+# Started with vhost, which has the memory of the first life.
+test_a_reboot_keeps_the_path_and_what_was_offered() {
+	local before
+	before=$(offered)
+	path pure
+	guest_reboot
+	path_is pure
+	[ "$(offered)" = "$before" ] || fail "offered before: $before, now: $(offered)"
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=200
+	path vhost
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
 }
 
 # ---- what cannot be
