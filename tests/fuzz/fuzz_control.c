@@ -24,8 +24,11 @@ static bool reaches_the_machine(const json_t *request)
 	for (size_t i = 0; name && i < ARRAY_SIZE(plain); i++)
 		if (strcmp(name, plain[i]) == 0)
 			return true;
-	return name && value && strcmp(name, "link") == 0 &&
-	       (strcmp(value, "up") == 0 || strcmp(value, "down") == 0);
+	if (!name || !value)
+		return false;
+	return strcmp(name, "path") == 0 ||
+	       (strcmp(name, "link") == 0 &&
+	        (strcmp(value, "up") == 0 || strcmp(value, "down") == 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
