@@ -136,7 +136,8 @@ test_a_link_that_is_down_stops_vhost_too() {
 	path pure
 	path vhost
 	ctl net0 link=up
-	guest "ping -c 3 -w 30 $us"
+	# Until the driver has heard of it, the guest's stack drops what is sent.
+	guest "until grep -q 1 /sys/class/net/eth0/carrier; do sleep 0.1; done; ping -c 3 -w 30 $us"
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000
 }
 
