@@ -107,7 +107,7 @@ test_ctrl_a_x_ends_and_the_terminal_is_restored() {
 	local run
 	run=$(printf '%q ' "$doorbell" run -m 256M -i "$initrd" --net none -a "$base_append" "$bzimage")
 	# script(1) gives it a terminal; what we write is typed there.
-	vm_run script -qec "stty -a >$work/before; $run; echo; echo @status \$?; stty -a >$work/after" /dev/null
+	vm_run script -qec "stty -a >$work/before; $run; rc=\$?; stty -a >$work/after; echo; echo @status \$rc" /dev/null
 	vm_expect "Leave with"
 	printf '%s\n' 'printf "@%x\n" 255' >"$work/in"
 	vm_expect @ff
