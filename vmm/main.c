@@ -27,14 +27,27 @@ static const struct command commands[] = {
 	{"help", "this text (also --help); doorbell run --help says more", cmd_help},
 };
 
-static int cmd_version(unused int argc, unused char **argv)
+/* Of commands without options. */
+static int no_words(const char *command, int argc, char **argv)
 {
+	if (argc == 0)
+		return EXIT_OK;
+	log_error("%s takes no words, given was '%s'", command, argv[0]);
+	return EXIT_USAGE;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+	if (no_words("version", argc, argv) != EXIT_OK)
+		return EXIT_USAGE;
 	puts("doorbell " DOORBELL_VERSION);
 	return EXIT_OK;
 }
 
-static int cmd_help(unused int argc, unused char **argv)
+static int cmd_help(int argc, char **argv)
 {
+	if (no_words("help", argc, argv) != EXIT_OK)
+		return EXIT_USAGE;
 	puts("Usage: doorbell COMMAND [options]\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-8s  %s\n", commands[i].name, commands[i].help);
@@ -51,6 +64,22 @@ static const struct command *command_of(const char *word)
 		if (strcmp(word, commands[i].name) == 0)
 			return &commands[i];
 	return NULL;
+}
+
+/* @word NULL: none was given. */
+static int unknown_command(const char *word)
+{
+	char names[128] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+		                        commands[i].name);
+	if (word)
+		log_error("unknown command '%s', there are: %s", word, names);
+	else
+		log_error("no command given, there are: %s", names);
+	return EXIT_USAGE;
 }
 
 /* Closed at birth, they would be given to a TAP or a capture, and messages would go there. */
@@ -71,16 +100,9 @@ int main(int argc, char **argv)
 	int status;
 
 	open_standard_descriptors();
-	if (argc < 2) {
-		log_error("no command given, there are: run, ctl, doctor, version, help");
-		exit(EXIT_USAGE);
-	}
-	c = command_of(argv[1]);
-	if (!c) {
-		log_error("unknown command '%s', there are: run, ctl, doctor, version, help",
-		          argv[1]);
-		exit(EXIT_USAGE);
-	}
+	c = argc < 2 ? NULL : command_of(argv[1]);
+	if (!c)
+		exit(unknown_command(argc < 2 ? NULL : argv[1]));
 	status = c->run(argc - 2, argv + 2);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_OK) {
 		log_error("standard output cannot be written");
