@@ -178,7 +178,7 @@ static int add_nic(struct vm_config *cfg, const char *text)
 		nic->kind->config_init(nic->backend);
 	mac_pick(cfg->nr_nics, nic->mac);
 	cfg->nr_nics++; /* from here on config_free() sees it */
-	return parse_nic(nic, text[len] ? text + len + 1 : "");
+	return parse_nic(nic, text[len] ? text + len + 1 : NULL);
 }
 
 /* These say their errors themselves: @why stays empty. */
@@ -442,6 +442,7 @@ void config_help(FILE *out)
 	fputs("\nExit status: 0 powered off or rebooted; the guest's own byte when it writes one "
 	      "to the\n"
 	      "debug-exit port; 1 the host failed; 2 usage or bad input; 3 the guest died; 124 "
-	      "timeout.\n",
+	      "timeout;\n"
+	      "128+N ended by signal N.\n",
 	      out);
 }

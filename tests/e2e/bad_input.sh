@@ -131,6 +131,13 @@ test_an_unknown_command_is_refused() {
 	refused 2 'frobnicate' frobnicate
 }
 
+test_words_that_mean_nothing_are_refused() {
+	refused 2 'version.*extra' version extra
+	refused 2 'help.*run' help run
+	refused 2 "user.*unknown key ''" run --net user, "$bzimage"
+	refused 2 "user.*unknown key ''" run --net user,mtu=1500, "$bzimage"
+}
+
 test_an_unknown_option_is_named() {
 	refused 2 'frobnicate' run --frobnicate "$bzimage"
 	refused 2 'memo' run --memo 64M "$bzimage"

@@ -170,7 +170,7 @@ int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu)
 	group.defs = k->keys;
 	if (k->config_init)
 		k->config_init(config);
-	ret = opt_parse_keys(&group, 1, kind, keys);
+	ret = opt_parse_keys(&group, 1, kind, keys[0] ? keys : NULL);
 	if (ret == 0)
 		ret = k->create(config, &common, r->loop, &r->b);
 	/* Whatever create() needs of it, it has copied. */

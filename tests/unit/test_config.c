@@ -148,6 +148,8 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=user,queue-size=64,queue-size=64", "queue-size is given twice"},
 		{"--net=user,hostname=a,hostname=b", "hostname is given twice"},
 		{"--net=user,mtu=67", "a number from 68 to 65535"},
+		{"--net=user,", "unknown key ''"},
+		{"--net=user,mtu=1500,", "unknown key ''"},
 		{"--net=user,queue-size=100", "a power of two from 32 to 1024"},
 		{"--net=user,queue-size=2048", "a power of two from 32 to 1024"},
 		{"--net=user,queue-size=16", "a power of two from 32 to 1024"},

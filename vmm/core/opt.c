@@ -406,15 +406,18 @@ static int one_key(const struct opt_group *groups, unsigned nr, const char *what
 
 int opt_parse_keys(const struct opt_group *groups, unsigned nr, const char *what, const char *text)
 {
-	char *piece = malloc(strlen(text) + 1);
+	char *piece;
 	uint64_t seen = 0;
 	int ret = 0;
 
+	if (!text)
+		return 0;
+	piece = malloc(strlen(text) + 1);
 	if (!piece) {
 		log_error("%s: out of memory", what);
 		return -ENOMEM;
 	}
-	while (text && *text && ret == 0) {
+	while (text && ret == 0) {
 		text = next_piece(text, piece);
 		ret = one_key(groups, nr, what, piece, &seen);
 	}

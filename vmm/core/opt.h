@@ -61,7 +61,7 @@ struct opt_group {
 int opt_parse_argv(const struct opt_group *groups, unsigned nr, int argc, char **argv);
 
 /*
- * Parse "key=value,key,..." (no leading kind). "" is fine. @what is what messages call it: "--net tap".
+ * Parse "key=value,key,..." (no leading kind). NULL is fine. @what is what messages call it: "--net tap".
  * ",," in a value stands for one comma. A key given twice is an error, unless it is repeatable.
  * 0 or -EINVAL with one message that names the key, what was given, and the keys that exist.
  * Strings that were stored are duplicates: opt_keys_free() on each target.
