@@ -56,8 +56,8 @@ struct net_pcap {
 	struct pcap_api api;
 	pcap_t *pcap;        /* what the file's header says */
 	struct outfile file; /* until it is the dumper's */
-	pcap_dumper_t *
-		dumper; /* NULL before the capture begins, and once the file could not be written */
+	/* NULL before the capture begins, and once the file could not be written */
+	pcap_dumper_t *dumper;
 	uint8_t frame[FRAME_MAX];
 };
 

@@ -28,9 +28,9 @@ struct vm_config;
 
 /*
  * Open what cfg->console asks for; neither terminal nor file is touched yet, so that errors of what comes
- * next look right and cost nothing. @quit(arg) is called on the loop when the user types Ctrl-A x. One console at a time may
- * have the terminal. 0 and *out, which is NULL for CONSOLE_NONE: none of the functions below minds; or
- * -errno, *out NULL, after one log_error().
+ * next look right and cost nothing. @quit(arg) is called on the loop when the user types Ctrl-A x. One console
+ * at a time may have the terminal. 0 and *out, which is NULL for CONSOLE_NONE: none of the functions below
+ * minds; or -errno, *out NULL, after one log_error().
  */
 int console_create(const struct vm_config *cfg, struct loop *l, void (*quit)(void *arg), void *arg,
                    struct console **out);
@@ -41,7 +41,8 @@ void console_connect(struct console *c, struct uart16550_config *uart);
 void console_attach(struct console *c, struct uart16550 *uart);
 
 /*
- * Nothing can be refused any more: empty the file, raw mode on, read input. Loop thread, or while the loop does not run. 0 or -errno, logged.
+ * Nothing can be refused any more: empty the file, raw mode on, read input. Loop thread, or while the loop
+ * does not run. 0 or -errno, logged.
  */
 int console_start(struct console *c);
 

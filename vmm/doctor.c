@@ -97,9 +97,8 @@ static void look_virtualization(struct finding *f)
 		say(f, HAS, "the CPU has vmx or svm", "");
 	else if (access("/dev/kvm", F_OK) == 0)
 		say(f, LIMITED,
-		    "no vmx or svm: /dev/kvm here can only emulate, good for tiny guests, not for "
-		    "a "
-		    "stock kernel",
+		    "no vmx or svm: /dev/kvm here can only emulate, good for tiny guests and not "
+		    "for a stock kernel",
 		    "tests/lab/run.sh -- doorbell run ...   (a host with KVM, emulated)");
 	else
 		say(f, LACKS, "the CPU shows no vmx or svm",

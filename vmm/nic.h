@@ -57,8 +57,8 @@ int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k);
 /* Put its registers at @where, its doorbells and, with irq=irqfd, its interrupt into the kernel. 0 or -errno, logged. */
 int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
 int nic_start(struct nic *n); /* the capture and the I/O thread; 0 or -errno, logged */
-void nic_stop(
-	struct nic *n); /* vCPUs are stopped; no callback runs any more; no-op when not started */
+/* When vCPUs are stopped. No callback runs any more; no-op when not started. */
+void nic_stop(struct nic *n);
 /* Any thread but the NIC's own: */
 json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */
 void nic_set_link(struct nic *n, bool up);
