@@ -84,17 +84,24 @@ static void on_signal(void *arg, unused uint32_t revents)
 	stop_guest(r);
 }
 
-/* Blocked in every thread from here on; they come through the loop, where nothing is half done. */
+/*
+ * Blocked in every thread from here on, and there is only this one yet; they come through the loop, where nothing
+ * is half done.
+ */
 static int watch_signals(struct run *r)
 {
 	/* All that would end the process otherwise, with the terminal still raw. */
 	static const int ends[] = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGUSR1,
 	                           SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
+	struct sigaction was;
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		sigaddset(&mask, ends[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		/* A signalfd would take what nohup(1), or a shell for its background, has switched off. */
+		if (sigaction(ends[i], NULL, &was) < 0 || was.sa_handler != SIG_IGN)
+			sigaddset(&mask, ends[i]);
+	}
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that grew too large is an error of write() */
@@ -170,7 +177,7 @@ static int begin(struct run *r, const struct vm_config *cfg)
 	int ret;
 
 	*r = (struct run){.cfg = cfg, .signals.fd = -1, .stats = OUTFILE_NONE};
-	if ((ret = loop_create(&r->loop)) < 0 || (ret = watch_signals(r)) < 0) {
+	if ((ret = loop_create(&r->loop)) < 0) {
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
 	}
@@ -180,6 +187,11 @@ static int begin(struct run *r, const struct vm_config *cfg)
 		return ret;
 	if ((ret = vm_create(cfg, r->loop, r->console, &r->vm)) < 0)
 		return ret;
+	/* Not before: opening may wait, for the reader of a FIFO, and Ctrl-C has to end that. */
+	if ((ret = watch_signals(r)) < 0) {
+		log_error("no event loop: %s", strerror(-ret));
+		return ret;
+	}
 	if (cfg->control &&
 	    (ret = control_create(cfg->control, r->loop, vm_command, r->vm, &r->control)) < 0)
 		return ret;

@@ -154,6 +154,49 @@ t_second_cpu_starts() {
 	tiny smp --cpus 2 && is_status 0 && is_out "second cpu has id 0x1"
 }
 
+# Waits until $pid sleeps.
+wait_asleep() {
+	for _ in $(seq 600); do
+		! grep -qs '^State:.*S' "/proc/$pid/status" || return 0
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	why="it does not sleep"
+	return 1
+}
+
+t_a_signal_ends_the_wait_for_the_reader_of_a_fifo() {
+	local pid option
+	mkfifo "$tmp/fifo"
+	for option in "--stats=$tmp/fifo" "--net=user,pcap=$tmp/fifo"; do
+		timeout -k 5 "$limit" "$doorbell" run "$option" --append off "$guest" >"$tmp/out" 2>"$tmp/err" </dev/null &
+		pid=$!
+		wait_asleep || return
+		kill "$pid"
+		wait "$pid" 2>/dev/null
+		status=$?
+		with "$option" is_status 143 || return
+	done
+}
+
+t_a_signal_that_was_ignored_at_the_start_stays_so() {
+	local pid
+	(
+		trap '' HUP # as nohup does
+		exec "$doorbell" run --net none --control "$tmp/ctl" --timeout "$limit" --append loop "$guest" 2>"$tmp/err"
+	) &
+	pid=$!
+	until "$doorbell" ctl "$tmp/ctl" status >/dev/null 2>&1; do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -HUP "$pid"
+	"$doorbell" ctl "$tmp/ctl" stop
+	wait "$pid"
+	status=$?
+	is_status 0
+}
+
 # What --print-machine says, the device tree says, too, and it is there.
 t_devices_are_where_the_map_says() {
 	local bases gsis
