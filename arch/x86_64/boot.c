@@ -11,6 +11,7 @@
 #include "arch/x86_64/layout.h"
 #include "arch/x86_64/mptable.h"
 #include "boot/cmdline.h"
+#include "boot/cpio.h"
 #include "boot/fdt.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"
@@ -137,6 +138,24 @@ int boot_load_initrd(struct boot_job *job, gpa_t min, gpa_t max)
 	if (job->initrd_file.fd < 0)
 		return 0;
 	return initrd_load(&job->initrd_file, job->cfg->mem, min, max, &job->initrd);
+}
+
+int boot_load_initramfs(struct boot_job *job, gpa_t min, gpa_t max)
+{
+	const struct initrd *rd = &job->initrd;
+	int ret;
+
+	if (job->initrd_file.fd < 0)
+		return 0;
+	ret = image_check_initrd(&job->initrd_file);
+	if (ret == 0)
+		ret = boot_load_initrd(job, min, max);
+	if (ret == 0 && cpio_is_cut(gmem_ptr(job->cfg->mem, rd->base, rd->size), rd->size)) {
+		log_error("initrd '%s' is truncated: it ends within a file of its cpio archive",
+		          job->initrd_file.path);
+		ret = -EINVAL;
+	}
+	return ret;
 }
 
 /*

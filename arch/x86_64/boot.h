@@ -53,8 +53,10 @@ int boot_write_acpi(const struct boot_job *job); /* the RSDP is at LAYOUT_ACPI *
 int boot_write_mptable(const struct boot_job *job);
 /* Device tree at LAYOUT_DTB + 16: in front of it is room for a setup_data header. Bytes or -errno. */
 int boot_write_fdt(const struct boot_job *job, bool all);
-/* No-op without initrd. */
+/* No-op without initrd, which may be any file. */
 int boot_load_initrd(struct boot_job *job, gpa_t min, gpa_t max);
+/* The same for Linux, which has to understand it. */
+int boot_load_initramfs(struct boot_job *job, gpa_t min, gpa_t max);
 
 #define BOOT_SETUP_DATA_BYTES 16u
 

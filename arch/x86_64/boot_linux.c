@@ -80,9 +80,7 @@ int boot_linux(struct boot_job *job, struct arch_entry *entry)
 	ret = bzimage_load(&job->kernel, job->cfg->mem, &b);
 	if (ret < 0)
 		return ret;
-	if (job->initrd_file.fd >= 0 && (ret = image_check_initrd(&job->initrd_file)) < 0)
-		return ret;
-	ret = boot_load_initrd(job, b.load + b.init_size, b.initrd_max);
+	ret = boot_load_initramfs(job, b.load + b.init_size, b.initrd_max);
 	if (ret < 0)
 		return ret;
 	ret = boot_write_cmdline(job, b.cmdline_max);

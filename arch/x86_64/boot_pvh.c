@@ -79,9 +79,7 @@ int boot_pvh(struct boot_job *job, const struct elf_image *elf, struct arch_entr
 		          job->kernel.path);
 		return -EINVAL;
 	}
-	if (job->initrd_file.fd >= 0 && (ret = image_check_initrd(&job->initrd_file)) < 0)
-		return ret;
-	ret = boot_load_initrd(job, elf->high, LAYOUT_ABOVE_4G - 1);
+	ret = boot_load_initramfs(job, elf->high, LAYOUT_ABOVE_4G - 1);
 	if (ret < 0)
 		return ret;
 	ret = boot_write_cmdline(job, LINUX_CMDLINE_MAX);

@@ -112,6 +112,15 @@ test_an_empty_initrd_is_refused() {
 	refused 2 'initrd' run --net none -i "$work/empty-initrd" "$bzimage"
 }
 
+test_a_truncated_initrd_is_refused() {
+	local n
+	for n in 50 150 10001 1000001; do
+		head -c $n "$initrd" >"$work/cut-initrd"
+		refused 2 "initrd.*truncated" run --net none -i "$work/cut-initrd" "$bzimage"
+		refused 2 "initrd.*truncated" run --net none -i "$work/cut-initrd" "$vmlinux"
+	done
+}
+
 test_an_initrd_that_does_not_fit_is_refused() {
 	truncate -s 200M "$work/large"
 	refused 2 'fit|large|memory' run --net none -m 128M -i "$work/large" "$bzimage"

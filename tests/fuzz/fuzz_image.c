@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/cpio.h"
 #include "boot/image.h"
 #include "boot/initrd.h"
 #include "tests/fuzz/guarded.h"
@@ -54,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (image_sniff(&f, &text) > IMAGE_OTHER || !text)
 		abort();
 	image_check_initrd(&f);
+	cpio_is_cut(data, size);
 	if (size >= 12)
 		try_initrd(&f, data, size);
 	image_close(&f);

@@ -237,7 +237,7 @@ t_bzimage_gets_its_zero_page() {
 }
 
 t_bzimage_gets_its_initrd() {
-	printf '070701 and so on' >"$tmp/initrd"
+	printf '070701%088x%08x%08xTRAILER!!!\0' 0 11 0 >"$tmp/initrd"
 	run --net none --append tiny --initrd "$tmp/initrd" "$guests/bzimage"
 	is_status 0
 }
