@@ -293,6 +293,16 @@ static void do_link(const struct boot *b)
 	net_link(d.base);
 }
 
+static void do_break(const struct boot *b)
+{
+	struct tree_device d;
+
+	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
+		fail("no device in the tree");
+	net_break(d.base);
+	do_ping(b);
+}
+
 static const struct {
 	const char *word;
 	void (*run)(const struct boot *b);
@@ -301,7 +311,7 @@ static const struct {
 	{"map", do_map},     {"off", do_off},         {"reset", do_reset}, {"kbd", do_kbd},
 	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
 	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},   {"pingirq", do_pingirq},
-	{"edges", do_edges}, {"levels", do_levels},   {"link", do_link},
+	{"edges", do_edges}, {"levels", do_levels},   {"link", do_link},   {"break", do_break},
 };
 
 void guest_main(const void *fdt, const uint8_t *rsdp);

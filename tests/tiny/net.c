@@ -358,6 +358,59 @@ void net_end(void)
 	verdict(0);
 }
 
+static void head_outside_the_ring(void)
+{
+	offer(1, &nic.tx, QUEUE_SIZE);
+}
+
+static void index_that_jumps(void)
+{
+	nic.tx.avail.idx = 1000;
+	offer(1, &nic.tx, 0);
+}
+
+static void chain_that_loops(void)
+{
+	nic.tx.desc[0] = (struct vring_desc){
+		.addr = (uint64_t)&nic.tx_buf, .len = 1, .flags = VRING_DESC_F_NEXT};
+	offer(1, &nic.tx, 0);
+}
+
+static void buffer_outside_memory(void)
+{
+	nic.tx.desc[0] = (struct vring_desc){.addr = UINT64_MAX - 100, .len = 1000};
+	offer(1, &nic.tx, 0);
+}
+
+/* A driver that has been reset knows nothing of its rings. */
+static void forget(struct queue *q)
+{
+	volatile uint8_t *p = (volatile uint8_t *)q;
+
+	for (unsigned i = 0; i < sizeof(*q); i++)
+		p[i] = 0;
+}
+
+void net_break(uint64_t base)
+{
+	static void (*const breaks[])(void) = {head_outside_the_ring, index_that_jumps,
+	                                       chain_that_loops, buffer_outside_memory};
+
+	nic.base = base;
+	for (unsigned i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
+		initialise();
+		breaks[i]();
+		while (!(reg(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET))
+			__asm__ volatile("pause" : : : "memory");
+		while (!(reg(VIRTIO_MMIO_INTERRUPT_STATUS) & VIRTIO_MMIO_INT_CONFIG))
+			__asm__ volatile("pause" : : : "memory");
+		breaks[i](); /* what is done to a device that has stopped does nothing */
+		set_reg(VIRTIO_MMIO_STATUS, 0);
+		forget(&nic.rx);
+		forget(&nic.tx);
+	}
+}
+
 /* Four times, a config change comes and is acknowledged: by looking, so no interrupt is needed. */
 void net_link(uint64_t base)
 {

@@ -317,6 +317,18 @@ t_ping_with_each_way_to_registers_and_kicks() {
 	ping_with regs=trap,kick=exit
 }
 
+t_driver_that_breaks_a_rule_costs_a_reset_and_one_line() {
+	local keys
+	for keys in regs=page regs=trap,kick=exit irq=irqfd; do
+		run --net "user,$keys" --append break "$guest"
+		with "$keys" is_status 0 && with "$keys" is_out "arp reply
+24 replies" || return
+		[ "$(grep -c '^doorbell: warning: net0: driver broke a rule: ' "$tmp/err")-$(wc -l <"$tmp/err")" = 4-4 ] && continue
+		why="not one line for each time"
+		return 1
+	done
+}
+
 # Waits until the guest, which runs in the background, has said something.
 wait_out() { # LINE
 	for _ in $(seq 600); do

@@ -84,6 +84,8 @@ unsigned irq_count(void);
  */
 void net_ping(uint64_t base, int pin);
 _Noreturn void net_end(void);
+/* A driver that breaks the rules of the rings, four times; each time the device needs a reset, and gets it. */
+void net_break(uint64_t base);
 /* The same device sees its link change four times. Ends by verdict. */
 _Noreturn void net_link(uint64_t base);
 
