@@ -5,8 +5,8 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-help=$(build/doorbell --help 2>&1; for c in run check bench backend ctl doctor; do
-	build/doorbell $c --help 2>&1 || :
+help=$(build/doorbell --help 2>&1; for c in $(build/doorbell help | awk '/^  [a-z]/ { print $1 }'); do
+	build/doorbell "$c" --help 2>&1 || :
 done; cat tests/run.sh tests/setup.sh tests/lab/run.sh tests/e2e/run.sh examples/quickstart.sh)
 
 # The lines of a document that call one of our programs.
