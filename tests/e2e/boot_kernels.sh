@@ -11,6 +11,13 @@ boots() { # CPUS KERNEL
 	vm_says @up || fail "it never ran its script"
 }
 
+# shellcheck disable=SC2016 # expanded in the guest
+test_the_clock_is_kvms_and_the_serial_port_interrupts() {
+	vm_start --net none -a "$(append_run 'grep -w kvm-clock /sys/devices/system/clocksource/clocksource0/available_clocksource || exit 9
+		[ "$(sed -n "s/^ *[0-9]*: *\([0-9]*\) .*ttyS0$/\1/p" /proc/interrupts)" -gt 0 ] || exit 8')" "$bzimage"
+	vm_expect_status 0
+}
+
 test_a_bzimage_boots_on_one_cpu() {
 	boots 1 "$bzimage"
 }
