@@ -20,13 +20,13 @@
 #include <string.h>
 
 #include "net/csum.h"
-#include "net/frame_ring.h"
 #include "net/ip_join.h"
 #include "net/net_kinds.h"
 #include "net/slirp_fds.h"
 #include "net/slirp_lib.h"
 #include "net/slirp_opt.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/frame_ring.h"
 #include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"

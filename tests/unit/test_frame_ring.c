@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "net/frame_ring.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/frame_ring.h"
 
 #define SIZE 256u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net/frame_ring.h - a bounded queue of frames in one block of bytes
+/* vmm/core/frame_ring.h - a bounded queue of frames in one block of bytes
  *
- * For a backend that is handed frames when it did not ask for them (libslirp). One thread.
+ * For whoever is handed frames when it did not ask for them (libslirp, RSS). One thread at a time.
  */
 #ifndef DOORBELL_FRAME_RING_H
 #define DOORBELL_FRAME_RING_H

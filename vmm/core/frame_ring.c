@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net/frame_ring.h"
+#include "vmm/core/frame_ring.h"
 
 #include <errno.h>
 #include <stdlib.h>
