@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/core/compiler.h"
+#include "vmm/core/le.h"
 
 #define VLAN_TAG_AT  12u /* bytes from the start of a frame: 0x8100, then 3 + 1 + 12 bits */
 #define VLAN_TAG_LEN 4u
@@ -32,14 +33,9 @@ void rx_filter_set_vlan(struct rx_filter *f, unsigned id, bool on)
 		f->vlan[id / 64] &= ~bit;
 }
 
-static unsigned be16_at(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
 bool rx_filter_tagged(const uint8_t *head, uint32_t len)
 {
-	return len >= VLAN_TAG_AT + VLAN_TAG_LEN && be16_at(head + VLAN_TAG_AT) == ETH_P_8021Q;
+	return len >= VLAN_TAG_AT + VLAN_TAG_LEN && get_be16(head + VLAN_TAG_AT) == ETH_P_8021Q;
 }
 
 static bool vlan_listed(const struct rx_filter *f, unsigned id)
@@ -63,7 +59,7 @@ bool rx_filter_wants(const struct rx_filter *f, const uint8_t *head, uint32_t le
 	if (mode[VIRTIO_NET_CTRL_RX_PROMISC])
 		return true;
 	if (f->by_vlan && rx_filter_tagged(head, len) &&
-	    !vlan_listed(f, be16_at(head + VLAN_TAG_AT + 2) & 0xfff))
+	    !vlan_listed(f, get_be16(head + VLAN_TAG_AT + 2) & 0xfff))
 		return false;
 	if (!memcmp(head, broadcast, sizeof(broadcast)))
 		return !mode[VIRTIO_NET_CTRL_RX_NOBCAST];

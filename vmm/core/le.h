@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmm/core/le.h - little-endian numbers in guest memory and in files
+/* vmm/core/le.h - little-endian numbers in guest memory and in files, and those of network headers
  *
  * A le16 is not a uint16_t: forgetting a conversion does not compile. All hosts that doorbell runs
  * on are little-endian today, and the compiler removes the conversions there.
@@ -94,6 +94,23 @@ static inline void put_le64(void *p, uint64_t v)
 {
 	v = htole64(v);
 	memcpy(p, &v, sizeof(v));
+}
+
+/* Network byte order, likewise. */
+static inline uint16_t get_be16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be16toh(v);
+}
+
+static inline uint32_t get_be32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
 }
 
 #endif
