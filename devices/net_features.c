@@ -36,6 +36,7 @@ const struct net_feature net_features[] = {
 	{"ctrl_rx_extra",       VIRTIO_NET_F_CTRL_RX_EXTRA,       0, 0, F(CTRL_VQ)},
 	/* The request to announce is a bit of the status field. */
 	{"guest_announce",      VIRTIO_NET_F_GUEST_ANNOUNCE,      F(CTRL_VQ), 0, F(STATUS)},
+	{"mq",                  VIRTIO_NET_F_MQ,                  F(CTRL_VQ), 0, 0},
 	{"ctrl_mac_addr",       VIRTIO_NET_F_CTRL_MAC_ADDR,       F(CTRL_VQ), 0, 0},
 	{"indirect_desc",       VIRTIO_RING_F_INDIRECT_DESC,      0, 0, 0},
 	{"event_idx",           VIRTIO_RING_F_EVENT_IDX,          0, 0, 0},
@@ -43,6 +44,7 @@ const struct net_feature net_features[] = {
 	{"guest_uso4",          VIRTIO_NET_F_GUEST_USO4,          F(GUEST_CSUM), 0, 0},
 	{"guest_uso6",          VIRTIO_NET_F_GUEST_USO6,          F(GUEST_CSUM), 0, 0},
 	{"host_uso",            VIRTIO_NET_F_HOST_USO,            F(CSUM), 0, 0},
+	{"rss",                 VIRTIO_NET_F_RSS,                 F(CTRL_VQ), 0, 0},
 	{"speed_duplex",        VIRTIO_NET_F_SPEED_DUPLEX,        0, 0, 0},
 	{NULL, 0, 0, 0, 0},
 };
@@ -154,7 +156,7 @@ static int PRINTF_LIKE(3, 4) refuse(char *why, size_t size, const char *fmt, ...
 static int preset(const char *name, size_t len, uint64_t can, uint64_t *out)
 {
 	if (len == 7 && !memcmp(name, "default", len))
-		*out = can;
+		*out = can & ~NET_ONLY_BY_NAME;
 	else if (len == 7 && !memcmp(name, "minimal", len))
 		*out = can & F(MAC);
 	else if (len == 4 && !memcmp(name, "none", len))

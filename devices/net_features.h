@@ -34,6 +34,9 @@
 	 FEATURE(VIRTIO_NET_F_HOST_TSO6) | FEATURE(VIRTIO_NET_F_HOST_ECN) | \
 	 FEATURE(VIRTIO_NET_F_HOST_UFO) | FEATURE(VIRTIO_NET_F_HOST_USO))
 
+/* Not in the default set: RSS costs two copies per frame; without it a flow comes on the pair that it is sent on, for nothing. */
+#define NET_ONLY_BY_NAME FEATURE(VIRTIO_NET_F_RSS)
+
 struct net_feature {
 	const char *name; /* "host_tso4", as in features= */
 	unsigned bit;
@@ -62,7 +65,7 @@ uint64_t net_features_close(uint64_t set);
 
 /*
  * The set that features= asks for, out of @can (what device and backend together honour; closed).
- * @text is a preset (default = all of @can; minimal = VERSION_1, MAC, nothing that helps speed;
+ * @text is a preset (default = all of @can but NET_ONLY_BY_NAME; minimal = VERSION_1, MAC, nothing that helps speed;
  * none = VERSION_1) followed by +name and -name. NULL is "default". VERSION_1 is always in.
  * Asking for a bit that is not in @can is an error; so is a set that is not closed in the sense of
  * net_features_close(); "default-x" also removes what depends on x. Removing what is not there is fine.

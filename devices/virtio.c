@@ -72,7 +72,7 @@ static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
 {
 	/* Release: what the interrupt is about comes before its bit. Partner: virtio_isr(). */
 	atomic_fetch_or_explicit(d->isr, bit, memory_order_release);
-	d->interrupts++;
+	atomic_fetch_add_explicit(&d->interrupts, 1, memory_order_relaxed);
 	if (d->tops)
 		d->tops->interrupt(d->transport);
 }

@@ -18,7 +18,7 @@ struct virtio_dev;
 
 /*
  * What a device type supplies; const, one per type. All calls are made on the loop thread, so
- * devices need no locks. Config accesses are clipped to config_len before the call. Between two
+ * devices need no locks. A device may serve queues on other threads, from its start() to its stop(). Config accesses are clipped to config_len before the call. Between two
  * calls the driver may take a queue back, which stops its vq: a device that keeps chains from one
  * callback to the next asks vq_running() before it touches their buffers again.
  */
@@ -80,10 +80,10 @@ struct virtio_dev {
 	int call_fd;
 	const char *name; /* "net0", for messages; borrowed */
 	const struct gmem *mem;
-	uint64_t offered;  /* masks, never bit numbers */
-	uint64_t asked;    /* what the driver wrote, unchecked; for virtio.c only */
-	uint64_t accepted; /* 0 before FEATURES_OK, then a subset of offered */
-	uint8_t status;
+	uint64_t offered;           /* masks, never bit numbers */
+	uint64_t asked;             /* what the driver wrote, unchecked; for virtio.c only */
+	uint64_t accepted;          /* 0 before FEATURES_OK, then a subset of offered */
+	_Atomic uint8_t status;     /* the loop thread writes it */
 	bool started;               /* between ops->start() == 0 and ops->stop() */
 	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */
 	unsigned nr_queues;
@@ -92,9 +92,9 @@ struct virtio_dev {
 	_Atomic uint32_t own_isr;           /* that is them, unless the transport has a place */
 	_Atomic uint32_t isr_always;        /* or-ed into what they read: virtio_isr_always() */
 	_Atomic uint32_t config_generation; /* ... and vCPUs read this */
-	/* Counters: the loop thread writes, anybody may read a stale value. */
-	uint64_t interrupts; /* raised */
-	uint64_t broken;     /* times the driver broke a rule */
+	/* Counters: anybody may read a stale value. */
+	_Atomic uint64_t interrupts; /* raised; by any thread that serves queues */
+	uint64_t broken;             /* times the driver broke a rule; the loop thread writes */
 };
 
 /*
@@ -132,9 +132,12 @@ void virtio_isr_ack(struct virtio_dev *d, uint32_t bits);
 /* Any thread: the driver wrote @queue to QueueNotify and no ioeventfd took it. Bad numbers are ignored. */
 void virtio_kick(struct virtio_dev *d, uint32_t queue);
 
-/* Device to core; loop thread. */
+/* Device to core; loop thread unless said otherwise. */
 
-/* Buffers were used and the driver wants to know: isr, interrupt. Silent unless the device is live. */
+/*
+ * Buffers were used and the driver wants to know: isr, interrupt. Silent unless the device is live. Any
+ * thread that serves queues between start() and stop().
+ */
 void virtio_used(struct virtio_dev *d);
 /*
  * While a peer serves queues its interrupts bypass us, so VIRTIO_ISR_USED always reads 1: "maybe" is the

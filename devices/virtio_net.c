@@ -79,23 +79,29 @@ void net_take_kick(struct net_queue *q)
 	*q->count.kicks += count;
 }
 
-void net_broken(struct virtio_net *n, struct net_queue *q, int err)
+void net_broken(struct net_queue *q, int err)
 {
 	const char *why = err == -ENOBUFS ? "a chain of too many pieces" : q->vq->why;
 
 	net_publish(q);
-	virtio_broken(&n->dev, why);
+	if (!q->pair || q->pair->index == 0) {
+		virtio_broken(&q->n->dev, why);
+		return;
+	}
+	net_pair_stop(q->pair);
+	q->pair->why = why;
+	net_pair_tell(q->pair, NET_NEWS_BROKEN);
 }
 
 /* ---- transmission */
 
 /* The frame in one piece behind the header, for chains that one writev() does not take. */
-static unsigned tx_gather(struct virtio_net *n, struct iovec *iov, unsigned nr)
+static unsigned tx_gather(struct net_pair *p, struct iovec *iov, unsigned nr)
 {
-	size_t len = iov_read(iov + 1, nr - 1, 0, n->tx.gather, sizeof(n->tx.gather));
+	size_t len = iov_read(iov + 1, nr - 1, 0, p->tx.gather, sizeof(p->tx.gather));
 
-	n->stats.tx_bytes_copied += len;
-	iov[1] = (struct iovec){n->tx.gather, len};
+	p->stats.tx_bytes_copied += len;
+	iov[1] = (struct iovec){p->tx.gather, len};
 	return 2;
 }
 
@@ -103,7 +109,7 @@ static unsigned tx_gather(struct virtio_net *n, struct iovec *iov, unsigned nr)
  * Hand over the frame in @c, whose iovec has a free entry in front. 0: done with it, sent or not;
  * -EAGAIN: the backend is full, nothing happened.
  */
-static int tx_send(struct virtio_net *n, struct vq_chain *c)
+static int tx_send(struct net_pair *p, struct vq_chain *c)
 {
 	struct virtio_net_hdr_v1 hdr;
 	const char *why = "shorter than its header";
@@ -113,13 +119,13 @@ static int tx_send(struct virtio_net *n, struct vq_chain *c)
 
 	/* Our copy is what is judged and what is sent, wherever the driver placed it or changes it. */
 	if (iov_read(c->iov, c->nr_out, 0, &hdr, sizeof(hdr)) < sizeof(hdr) ||
-	    vnet_hdr_check_tx(&hdr, c->out_len - NET_HDR_LEN, n->dev.accepted, &why)) {
-		log_guest("%s: a frame is not sent: %s", n->dev.name, why);
-		n->stats.tx_dropped++;
+	    vnet_hdr_check_tx(&hdr, c->out_len - NET_HDR_LEN, p->n->dev.accepted, &why)) {
+		log_guest("%s: a frame is not sent: %s", p->n->dev.name, why);
+		p->stats.tx_dropped++;
 		return 0;
 	}
-	if (!net_link(n)) {
-		n->stats.tx_dropped++;
+	if (!p->view.link) {
+		p->stats.tx_dropped++;
 		return 0;
 	}
 	used = iov_skip(c->iov, c->nr_out, NET_HDR_LEN);
@@ -127,30 +133,30 @@ static int tx_send(struct virtio_net *n, struct vq_chain *c)
 	nr = c->nr_out - used + 1;
 	iov[0] = (struct iovec){&hdr, sizeof(hdr)};
 	if (nr > IOV_MAX)
-		nr = tx_gather(n, iov, nr);
+		nr = tx_gather(p, iov, nr);
 
-	sent = n->backend->frame->send(n->backend, iov, nr);
+	sent = p->backend->frame->send(p->backend, iov, nr);
 	if (sent == -EAGAIN)
 		return -EAGAIN;
 	if (sent < 0) {
-		n->stats.tx_dropped++;
+		p->stats.tx_dropped++;
 		return 0;
 	}
-	n->stats.tx_frames++;
-	n->stats.tx_bytes += c->out_len;
+	p->stats.tx_frames++;
+	p->stats.tx_bytes += c->out_len;
 	return 0;
 }
 
 /* One chain. 1 done with it; 0 none; -EAGAIN backend full; -EPROTO, -ENOBUFS broken rule. */
-static int tx_one(struct virtio_net *n, struct net_turn *t)
+static int tx_one(struct net_pair *p, struct net_turn *t)
 {
-	struct net_queue *q = &n->queue[NET_TX];
-	struct vq_chain c = {.iov = n->tx.iov + 1, .room = NET_CHAIN_ROOM};
+	struct net_queue *q = &p->queue[NET_TX];
+	struct vq_chain c = {.iov = p->tx.iov + 1, .room = NET_CHAIN_ROOM};
 	int r = vq_pop(q->vq, &c);
 
 	if (r != 1)
 		return r;
-	if (tx_send(n, &c) == -EAGAIN) {
+	if (tx_send(p, &c) == -EAGAIN) {
 		vq_unpop(q->vq, 1);
 		return -EAGAIN;
 	}
@@ -161,15 +167,15 @@ static int tx_one(struct virtio_net *n, struct net_turn *t)
 	return 1;
 }
 
-static void tx_turn(struct virtio_net *n)
+static void tx_turn(struct net_pair *p)
 {
-	struct net_queue *q = &n->queue[NET_TX];
+	struct net_queue *q = &p->queue[NET_TX];
 	struct net_turn t = {0};
 	int r = 1;
 
 	vq_kicks_off(q->vq);
 	while (r == 1 && !net_turn_over(&t)) {
-		r = tx_one(n, &t);
+		r = tx_one(p, &t);
 		if (r == 0 && vq_kicks_on(q->vq)) {
 			vq_kicks_off(q->vq);
 			r = 1;
@@ -178,32 +184,32 @@ static void tx_turn(struct virtio_net *n)
 	if (r == 1) {
 		net_again(q);
 	} else if (r == -EAGAIN) {
-		n->stats.tx_full++;
-		n->tx.blocked = true;
+		p->stats.tx_full++;
+		p->tx.blocked = true;
 	} else if (r < 0) {
-		net_broken(n, q, r);
+		net_broken(q, r);
 		return;
 	}
 	net_publish(q);
 }
 
-static void tx_kick(void *arg, unused uint32_t revents)
+void net_tx_kick(void *arg, unused uint32_t revents)
 {
-	struct virtio_net *n = arg;
+	struct net_pair *p = arg;
 
-	net_take_kick(&n->queue[NET_TX]);
-	if (!n->tx.blocked)
-		tx_turn(n);
+	net_take_kick(&p->queue[NET_TX]);
+	if (!p->tx.blocked)
+		tx_turn(p);
 }
 
-static void tx_can_send(void *arg)
+void net_tx_can_send(void *arg)
 {
-	struct virtio_net *n = arg;
+	struct net_pair *p = arg;
 
-	if (!n->tx.blocked)
+	if (!p->tx.blocked)
 		return;
-	n->tx.blocked = false;
-	tx_turn(n);
+	p->tx.blocked = false;
+	tx_turn(p);
 }
 
 /* ---- link */
@@ -211,6 +217,7 @@ static void tx_can_send(void *arg)
 /* @was: net_link() before the change. */
 static void link_changed(struct virtio_net *n, bool was)
 {
+	net_pairs_update(n); /* from here on nothing that was before is delivered */
 	if (net_link(n) == was)
 		return;
 	log_info("%s: link %s", n->dev.name, was ? "down" : "up");
@@ -218,16 +225,8 @@ static void link_changed(struct virtio_net *n, bool was)
 		virtio_config(&n->dev);
 	if (!n->dev.started)
 		return;
-	if (was && n->path == NET_PATH_FRAMES)
-		net_rx_link_down(n);
 	net_path_review(n);
-	if (n->path != NET_PATH_FRAMES)
-		return;
-	/* What waits on either side is looked at again under the new state. */
-	for (unsigned i = NET_RX; i <= NET_TX; i++)
-		if (vq_running(n->queue[i].vq))
-			net_again(&n->queue[i]);
-	n->tx.blocked = false;
+	net_pairs_link(n);
 }
 
 void virtio_net_set_link(struct virtio_net *n, bool up)
@@ -243,10 +242,12 @@ bool virtio_net_link(const struct virtio_net *n)
 	return net_link(n);
 }
 
-static void backend_gone(void *arg, int err)
+void net_backend_gone(struct virtio_net *n, int err)
 {
-	struct virtio_net *n = arg;
-	bool was = net_link(n);
+	const bool was = net_link(n);
+
+	if (n->gone)
+		return;
 
 	log_warn("%s: %s %s is gone: %s", n->dev.name, n->backend->kind, n->backend->label,
 	         strerror(-err));
@@ -254,9 +255,8 @@ static void backend_gone(void *arg, int err)
 	link_changed(n, was);
 }
 
-static void bad_ring(void *arg, unsigned ring)
+void net_bad_ring(struct virtio_net *n, unsigned ring)
 {
-	struct virtio_net *n = arg;
 	char why[80];
 
 	snprintf(why, sizeof(why), "%s found queue %u broken", n->backend->ring->name, ring);
@@ -294,6 +294,13 @@ static void config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t 
 		put_le32(&c.speed, NET_SPEED_MBIT);
 		c.duplex = NET_DUPLEX_FULL;
 	}
+	if (d->offered & NET_SEVERAL_PAIRS)
+		put_le16(&c.max_virtqueue_pairs, u16_of(n->nr_pairs));
+	if (d->offered & FEATURE(VIRTIO_NET_F_RSS)) {
+		c.rss_max_key_size = RSS_KEY_MAX;
+		put_le16(&c.rss_max_indirection_table_length, RSS_TABLE_MAX);
+		put_le32(&c.supported_hash_types, RSS_HASH_TYPES);
+	}
 	memcpy(buf, (const uint8_t *)&c + off, len);
 }
 
@@ -304,8 +311,11 @@ static bool features_ok(unused const struct virtio_dev *d, uint64_t accepted)
 
 uint64_t virtio_net_can(uint64_t backend_can, bool has_mtu)
 {
-	uint64_t offloads = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS;
-	uint64_t can = (net_features_known() & ~offloads) | (backend_can & offloads);
+	uint64_t its = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS | FEATURE(VIRTIO_NET_F_MQ);
+	uint64_t can = (net_features_known() & ~its) | (backend_can & its);
+
+	if (!(can & FEATURE(VIRTIO_NET_F_MQ)))
+		can &= ~FEATURE(VIRTIO_NET_F_RSS); /* nothing to choose among */
 
 	if (!has_mtu)
 		can &= ~FEATURE(VIRTIO_NET_F_MTU);
@@ -314,24 +324,15 @@ uint64_t virtio_net_can(uint64_t backend_can, bool has_mtu)
 	return net_features_close(can);
 }
 
-void net_set_offloads(struct virtio_net *n, uint64_t offloads)
-{
-	const uint32_t hdr_and_link = NET_HDR_LEN + 18;
-	uint32_t mtu = n->params.mtu ? n->params.mtu : 1500;
-
-	n->offloads = offloads;
-	/* More than this may come, and goes through the spill buffer then. */
-	n->rx.reach = (offloads & NET_GUEST_GSO) ? NET_RECV_MAX : hdr_and_link + mtu;
-}
-
 /* ---- life */
 
 static void net_stop(struct virtio_dev *d)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
 
-	loop_del(&n->queue[NET_CTRL].kick);
+	loop_del(&n->ctrl.kick);
 	net_path_stop(n);
+	net_pairs_forget(n);
 	n->announce = false;
 	if (memcmp(n->filter.mac, n->params.mac, sizeof(n->params.mac)) != 0)
 		atomic_fetch_add(&d->config_generation, 1);
@@ -340,8 +341,13 @@ static void net_stop(struct virtio_dev *d)
 
 static int start_ctrl(struct virtio_net *n)
 {
-	struct net_queue *q = &n->queue[NET_CTRL];
+	const bool several = n->dev.accepted & NET_SEVERAL_PAIRS;
+	struct net_queue *q = &n->ctrl;
+	/* Where it is depends on what the driver knows of pairs (virtio 1.2, 5.1.2). */
+	struct virtio_queue *vq = &n->vq[several ? NET_PAIR_QUEUES * n->nr_pairs : NET_CTRL];
 
+	q->vq = &vq->vq;
+	q->kick.fd = vq->kick_fd;
 	q->pushed = 0;
 	q->again = false;
 	if (!net_has(n, VIRTIO_NET_F_CTRL_VQ) || !vq_running(q->vq))
@@ -359,7 +365,7 @@ static int net_start(struct virtio_dev *d)
 
 	rx_filter_init(&n->filter, n->params.mac, net_has(n, VIRTIO_NET_F_CTRL_RX),
 	               net_has(n, VIRTIO_NET_F_CTRL_VLAN));
-	net_set_offloads(n, net_features_close(d->accepted & NET_GUEST_OFFLOADS));
+	n->offloads = net_features_close(d->accepted & NET_GUEST_OFFLOADS);
 	r = net_path_start(n);
 	if (r == 0)
 		r = start_ctrl(n);
@@ -368,21 +374,23 @@ static int net_start(struct virtio_dev *d)
 	return r;
 }
 
-/* A peer must not touch the queue any more, so the other one is ours as well. */
+/* A peer must not touch the queue any more, so all of them are ours; nor must another thread. */
 static void net_release(struct virtio_dev *d, unsigned i)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
 
-	if (i > NET_TX)
+	if (i >= NET_PAIR_QUEUES * n->steering.pairs)
 		return;
 	n->releasing = true;
 	net_path_review(n);
 	n->releasing = false;
+	if (i >= NET_PAIR_QUEUES)
+		net_pairs_drop(n, i / NET_PAIR_QUEUES);
 }
 
 static const struct virtio_dev_ops net_ops = {
 	.id = VIRTIO_ID_NET,
-	.config_len = offsetof(struct virtio_net_config, rss_max_key_size),
+	.config_len = sizeof(struct virtio_net_config),
 	.config_read = config_read,
 	.features_ok = features_ok,
 	.start = net_start,
@@ -397,29 +405,12 @@ static bool params_ok(const struct virtio_net_params *p, uint64_t can)
 	return !(p->features & ~can) && !net_features_missing(p->features) &&
 	       (p->features & FEATURE(VIRTIO_F_VERSION_1)) && p->queue_size >= 2 &&
 	       p->queue_size <= VQ_NUM_MAX && !(p->queue_size & (p->queue_size - 1)) &&
-	       (!with_mtu || p->mtu >= 68);
-}
-
-static void init_queue(struct virtio_net *n, unsigned i, void (*kick)(void *arg, uint32_t revents))
-{
-	struct virtio_net_stats *s = &n->stats;
-	struct net_queue *q = &n->queue[i];
-	const struct net_counters counters[NET_QUEUES] = {
-		[NET_RX] = {&s->rx_kicks, &s->rx_interrupts, &s->rx_interrupts_suppressed},
-		[NET_TX] = {&s->tx_kicks, &s->tx_interrupts, &s->tx_interrupts_suppressed},
-		[NET_CTRL] = {&s->ctrl_kicks, &s->ctrl_interrupts, &s->ctrl_interrupts_suppressed},
-	};
-
-	q->n = n;
-	q->vq = &n->vq[i].vq;
-	q->count = counters[i];
-	q->kick = (struct loop_fd){.fd = n->vq[i].kick_fd, .events = EPOLLIN, .fn = kick, .arg = n};
+	       (!with_mtu || p->mtu >= 68) && p->more_pairs < VIRTIO_NET_PAIRS_MAX;
 }
 
 int virtio_net_create(const struct virtio_net_params *p, struct net_backend *backend,
                       const struct gmem *mem, struct loop *loop, struct virtio_net **out)
 {
-	const bool with_ctrl = p->features & FEATURE(VIRTIO_NET_F_CTRL_VQ);
 	struct virtio_net *n;
 	int r;
 
@@ -427,41 +418,42 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 	if (!params_ok(p, virtio_net_can(backend->can, p->mtu != 0)) ||
 	    (p->rings && (!backend->ring || (p->features & backend->ring_cannot))))
 		return -EINVAL;
-	/* Large, and mostly never touched: the kernel gives the pages when they are. */
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
+	n->news.fd = -1;
 	n->params = *p;
 	n->backend = backend;
 	n->link_wanted = !p->link_down;
 	n->rings_wanted = p->rings;
-	n->sink = (struct net_sink){
-		.can_recv = net_rx_can_recv,
-		.can_send = tx_can_send,
-		.gone = backend_gone,
-		.bad_ring = bad_ring,
-		.arg = n,
-	};
+	n->nr_pairs = p->features & NET_SEVERAL_PAIRS ? 1 + p->more_pairs : 1;
 	rx_filter_init(&n->filter, p->mac, false, false);
-	n->vq[NET_RX].num_max = n->vq[NET_TX].num_max = p->queue_size;
-	n->vq[NET_CTRL].num_max = NET_CTRL_QUEUE_SIZE;
 	n->dev = (struct virtio_dev){
 		.ops = &net_ops,
 		.name = p->name,
 		.mem = mem,
 		.offered = p->features,
 		.queue = n->vq,
-		.nr_queues = with_ctrl ? NET_QUEUES : NET_CTRL,
+		.nr_queues = NET_PAIR_QUEUES * n->nr_pairs,
 		.loop = loop,
 	};
+	for (unsigned i = 0; i < n->dev.nr_queues; i++)
+		n->vq[i].num_max = p->queue_size;
+	if (p->features & FEATURE(VIRTIO_NET_F_CTRL_VQ))
+		n->vq[n->dev.nr_queues++].num_max = NET_CTRL_QUEUE_SIZE;
 	r = virtio_init(&n->dev);
+	if (r == 0)
+		r = net_pairs_create(n);
 	if (r < 0) {
-		free(n);
+		virtio_net_destroy(n);
 		return r;
 	}
-	init_queue(n, NET_RX, net_rx_kick);
-	init_queue(n, NET_TX, tx_kick);
-	init_queue(n, NET_CTRL, net_ctrl_kick);
+	n->ctrl = (struct net_queue){
+		.n = n,
+		.kick = {.fd = -1, .events = EPOLLIN, .fn = net_ctrl_kick, .arg = n},
+		.count = {&n->pair[0].stats.ctrl_kicks, &n->pair[0].stats.ctrl_interrupts,
+	                  &n->pair[0].stats.ctrl_interrupts_suppressed},
+	};
 	*out = n;
 	return 0;
 }
@@ -471,6 +463,7 @@ void virtio_net_destroy(struct virtio_net *n)
 	if (!n)
 		return;
 	virtio_fini(&n->dev);
+	net_pairs_destroy(n);
 	free(n);
 }
 
@@ -479,7 +472,23 @@ struct virtio_dev *virtio_net_dev(struct virtio_net *n)
 	return &n->dev;
 }
 
+unsigned virtio_net_pairs(const struct virtio_net *n, bool *by_rss)
+{
+	*by_rss = n->steering.by_rss;
+	return n->steering.pairs;
+}
+
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n)
 {
-	return &n->stats;
+	return virtio_net_pair_stats(n, 0);
+}
+
+unsigned virtio_net_nr_pairs(const struct virtio_net *n)
+{
+	return n->nr_pairs;
+}
+
+const struct virtio_net_stats *virtio_net_pair_stats(const struct virtio_net *n, unsigned pair)
+{
+	return &n->pair[pair].stats;
 }

@@ -5,12 +5,16 @@
  * path), or the backend's peer (the ring path), which may change while it runs. The control queue, the
  * config space and the link always stay here.
  *
- * Queue 0 rx, queue 1 tx, queue 2 control (only when CTRL_VQ is offered). Everything runs on the loop
- * that it was created with.
+ * Queue 0 rx, queue 1 tx, and with several pairs queue 2 rx, queue 3 tx, ...; the last is control (only when
+ * CTRL_VQ is offered). The control queue, the config space, the link and the path run on the loop that it
+ * was created with, the device's; so does pair 0. Each other pair has a loop of its own, and a thread. That
+ * of the device may call into that of a pair, and waits for it (loop_call()); never the other way: a pair only
+ * leaves word.
  *
  * Files: virtio_net.c life, config space and transmission; virtio_net_rx.c reception, on the buffers
- * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path. What is a good header is decided in
- * vnet_hdr.c, which frames are for the driver in rx_filter.c.
+ * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path; virtio_net_pairs.c
+ * what goes between the threads, and virtio_net_steer.c the frames that do. What is a good header is decided in
+ * vnet_hdr.c, which frames are for the driver in rx_filter.c, for which pair in rss.c.
  */
 #ifndef DOORBELL_VIRTIO_NET_H
 #define DOORBELL_VIRTIO_NET_H
@@ -25,6 +29,7 @@ struct virtio_dev;
 struct virtio_net; /* opaque */
 
 #define VIRTIO_NET_QUEUE_SIZE_DEFAULT 256u
+#define VIRTIO_NET_PAIRS_MAX          8u
 
 /* Not "config": that is what the kernel's headers call the config space. */
 struct virtio_net_params {
@@ -35,6 +40,8 @@ struct virtio_net_params {
 	uint64_t features;   /* offered; a closed set out of virtio_net_can() */
 	bool rings;          /* begin with the ring path, which is prepared */
 	bool link_down;      /* begin with the cable out */
+	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */
+	struct loop *const *more_loops; /* of these; borrowed, must outlive the device */
 };
 
 /* What this device honours with a backend that can @backend_can, mtu given or not: a closed set. */
@@ -80,9 +87,13 @@ bool virtio_net_rings(const struct virtio_net *n);
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */
 void virtio_net_announce(struct virtio_net *n);
 
+/* Loop thread. Pairs in use, 1 after a reset; and whether the driver's RSS table chooses among them. */
+unsigned virtio_net_pairs(const struct virtio_net *n, bool *by_rss);
+
 /*
  * What a peer does on the ring path is not counted here, except kicks, when it ends.
- * Plain counters of the loop thread; others may read stale values. Each is a total since creation.
+ * Plain counters of the pair's thread; others may read stale values. Each is a total since creation. What is
+ * of the device, switches and ctrl_*, counts with pair 0.
  */
 struct virtio_net_stats {
 	uint64_t rx_frames, rx_bytes; /* to the guest, bytes with header */
@@ -90,8 +101,9 @@ struct virtio_net_stats {
 	uint64_t rx_chains;   /* used entries for rx; more than frames with MRG_RXBUF spreading */
 	uint64_t rx_filtered; /* frames for somebody else: rx mode, MAC and VLAN filter */
 	uint64_t
-		rx_dropped; /* no buffer would ever fit, offload not enabled, over MTU, link down */
-	uint64_t rx_bytes_copied; /* went through our spill buffer */
+		rx_dropped; /* no buffer would ever fit, offload not enabled, over MTU, link down, RSS too fast */
+	uint64_t rx_bytes_copied; /* went through our spill buffer, or from pair to pair */
+	uint64_t rx_steered;      /* frames read and handed to the pair that RSS names */
 	uint64_t tx_dropped;      /* bad header, runt, refused by the host, link down */
 	uint64_t tx_bytes_copied; /* of frames in more pieces than one writev() takes */
 	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* by the driver; one wake-up may take several */
@@ -103,6 +115,8 @@ struct virtio_net_stats {
 	uint64_t ctrl_interrupts, ctrl_interrupts_suppressed;
 	uint64_t switches; /* of the path, while it ran */
 };
-const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n);
+const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n); /* of pair 0 */
+unsigned virtio_net_nr_pairs(const struct virtio_net *n);                    /* offered */
+const struct virtio_net_stats *virtio_net_pair_stats(const struct virtio_net *n, unsigned pair);
 
 #endif

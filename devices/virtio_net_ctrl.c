@@ -132,13 +132,23 @@ static bool ctrl_announce(struct virtio_net *n, uint8_t cmd, const struct ctrl_d
 	return true;
 }
 
-static int set_backend_offloads(struct virtio_net *n, uint64_t want)
+/* Have @want in force, or all as it was. 0 or -errno. */
+static int set_offloads(struct virtio_net *n, uint64_t want)
 {
-	struct net_backend *b = n->backend;
+	const uint64_t was = n->offloads;
+	int r;
 
+	n->offloads = want;
 	if (n->path == NET_PATH_RINGS)
-		return b->ring->set_offloads(b, want);
-	return n->backend_started ? b->frame->set_offloads(b, want) : 0;
+		r = n->backend->ring->set_offloads(n->backend, want);
+	else
+		r = net_pairs_call(n, n->steering.pairs, net_pair_offloads);
+	if (r == 0)
+		return 0;
+	n->offloads = was;
+	if (n->path == NET_PATH_FRAMES)
+		net_pairs_call(n, n->steering.pairs, net_pair_offloads);
+	return r;
 }
 
 static bool ctrl_offloads(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
@@ -154,10 +164,45 @@ static bool ctrl_offloads(struct virtio_net *n, uint8_t cmd, struct ctrl_data *d
 	if (want & ~may)
 		return false;
 	want = net_features_close(want); /* segmentation is nothing without checksums */
-	if (set_backend_offloads(n, want) < 0)
+	return set_offloads(n, want) == 0;
+}
+
+/* ---- pairs (virtio 1.2, 5.1.6.5.5 and 5.1.6.5.7) */
+
+static bool ctrl_vq_pairs(struct virtio_net *n, struct ctrl_data *data)
+{
+	struct net_steering want = {0};
+	uint8_t pairs[2];
+
+	if (!net_has(n, VIRTIO_NET_F_MQ) || !data_take_all(data, pairs, sizeof(pairs)))
 		return false;
-	net_set_offloads(n, want);
-	return true;
+	want.pairs = get_le16(pairs);
+	return want.pairs >= 1 && want.pairs <= n->nr_pairs && net_path_steer(n, &want) == 0;
+}
+
+static bool ctrl_rss(struct virtio_net *n, struct ctrl_data *data)
+{
+	struct net_steering want = {.by_rss = true};
+	uint8_t config[RSS_CONFIG_MAX];
+	uint64_t len = data->len - data->off;
+
+	if (!net_has(n, VIRTIO_NET_F_RSS) || len > sizeof(config) ||
+	    !data_take_all(data, config, len) || !rss_parse(&want.rss, config, len, n->nr_pairs))
+		return false;
+	want.pairs = want.rss.pairs;
+	return net_path_steer(n, &want) == 0;
+}
+
+static bool ctrl_mq(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
+{
+	switch (cmd) {
+	case VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
+		return ctrl_vq_pairs(n, data);
+	case VIRTIO_NET_CTRL_MQ_RSS_CONFIG:
+		return ctrl_rss(n, data);
+	default:
+		return false;
+	}
 }
 
 static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
@@ -175,6 +220,8 @@ static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
 		return ctrl_vlan(n, hdr.cmd, data);
 	case VIRTIO_NET_CTRL_ANNOUNCE:
 		return ctrl_announce(n, hdr.cmd, data);
+	case VIRTIO_NET_CTRL_MQ:
+		return ctrl_mq(n, hdr.cmd, data);
 	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
 		return ctrl_offloads(n, hdr.cmd, data);
 	default:
@@ -185,7 +232,7 @@ static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
 /* One command. 1 done; 0 none; -EPROTO, -ENOBUFS broken rule. */
 static int ctrl_one(struct virtio_net *n, struct net_turn *t)
 {
-	struct net_queue *q = &n->queue[NET_CTRL];
+	struct net_queue *q = &n->ctrl;
 	struct vq_chain c = {.iov = n->ctrl_iov, .room = NET_CHAIN_ROOM};
 	struct ctrl_data data;
 	uint8_t ack = VIRTIO_NET_ERR;
@@ -195,10 +242,12 @@ static int ctrl_one(struct virtio_net *n, struct net_turn *t)
 		return r;
 	data = (struct ctrl_data){.iov = c.iov, .nr = c.nr_out, .len = c.out_len};
 	/* Nothing is done for a driver that leaves no place for the verdict. */
-	if (c.in_len && ctrl_do(n, &data))
+	if (c.in_len && ctrl_do(n, &data)) {
+		net_pairs_update(n);
 		ack = VIRTIO_NET_OK;
-	n->stats.ctrl_commands++;
-	n->stats.ctrl_errors += ack != VIRTIO_NET_OK;
+	}
+	n->pair[0].stats.ctrl_commands++;
+	n->pair[0].stats.ctrl_errors += ack != VIRTIO_NET_OK;
 	net_push(q, c.head, (uint32_t)iov_write(c.iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack)));
 	t->frames++;
 	t->pieces += c.nr_out + c.nr_in;
@@ -208,7 +257,7 @@ static int ctrl_one(struct virtio_net *n, struct net_turn *t)
 void net_ctrl_kick(void *arg, unused uint32_t revents)
 {
 	struct virtio_net *n = arg;
-	struct net_queue *q = &n->queue[NET_CTRL];
+	struct net_queue *q = &n->ctrl;
 	struct net_turn t = {0};
 	int r = 1;
 
@@ -222,7 +271,7 @@ void net_ctrl_kick(void *arg, unused uint32_t revents)
 		}
 	}
 	if (r < 0) {
-		net_broken(n, q, r);
+		net_broken(q, r);
 		return;
 	}
 	if (r == 1)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Who serves rx and tx: the device, frame by frame through the backend, or the backend's peer, straight
- * on the rings.
+ * on the rings. All pairs in use go together: the last one has stopped before the first one starts.
  *
  *                  net_path_start()                net_path_review()
  *	stopped  ------------------->  FRAMES  <----------------------->  RINGS
@@ -24,64 +24,71 @@
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 
-_Static_assert(NET_RX == 0 && NET_TX == 1, "struct net_ring_ops: ring 0 is rx, ring 1 is tx");
-#define NET_RINGS 2u
+_Static_assert(NET_RX == 0 && NET_TX == 1, "struct net_ring_ops: ring 2i is rx, ring 2i + 1 is tx");
+#define NET_RINGS (NET_PAIR_QUEUES * VIRTIO_NET_PAIRS_MAX)
 
 static const char *path_name(const struct virtio_net *n, enum net_path path)
 {
 	return path == NET_PATH_RINGS ? n->backend->ring->name : "pure";
 }
 
+static unsigned nr_rings(const struct virtio_net *n)
+{
+	return NET_PAIR_QUEUES * n->steering.pairs;
+}
+
+/* Has the driver set up all queues of the first @pairs pairs? */
+static bool queues_run(const struct virtio_net *n, unsigned pairs)
+{
+	for (unsigned i = 0; i < NET_PAIR_QUEUES * pairs; i++)
+		if (!vq_running(&n->vq[i].vq))
+			return false;
+	return true;
+}
+
 static enum net_path wanted(const struct virtio_net *n)
 {
 	if (!n->rings_wanted || !net_link(n) || n->releasing)
 		return NET_PATH_FRAMES;
-	if (!vq_running(n->queue[NET_RX].vq) || !vq_running(n->queue[NET_TX].vq))
-		return NET_PATH_FRAMES;
-	return NET_PATH_RINGS;
+	return queues_run(n, n->steering.pairs) ? NET_PATH_RINGS : NET_PATH_FRAMES;
+}
+
+/* Nobody serves, and it is not the driver's fault. -EPROTO. */
+static int fail(struct virtio_net *n, const char *why)
+{
+	virtio_failed(&n->dev, why);
+	return -EPROTO;
 }
 
 /* ---- frames */
 
 static void frames_stop(struct virtio_net *n)
 {
-	for (unsigned i = NET_RX; i <= NET_TX; i++)
-		loop_del(&n->queue[i].kick);
-	if (n->backend_started)
-		n->backend->frame->stop(n->backend);
-	n->backend_started = false;
-	net_rx_stop(n);
-	n->tx.blocked = false;
+	net_pairs_call(n, n->steering.pairs, net_pair_stop);
 	n->path = NET_PATH_NONE;
 }
 
 static int frames_start(struct virtio_net *n)
 {
-	int r = 0;
+	int r;
 
 	n->path = NET_PATH_FRAMES;
-	if (!n->gone) {
-		r = n->backend->frame->start(n->backend, n->offloads, &n->sink);
-		n->backend_started = r == 0;
-	}
-	for (unsigned i = NET_RX; i <= NET_TX && r == 0; i++) {
-		struct net_queue *q = &n->queue[i];
-
-		q->pushed = 0;
-		q->again = false;
-		if (!vq_running(q->vq))
-			continue;
-		/* What was posted before is looked at now; a kick for it is none for us. */
-		fd_event_take(q->kick.fd);
-		net_again(q);
-		r = loop_add(n->dev.loop, &q->kick);
-	}
-	if (r < 0) {
+	r = net_pairs_call(n, n->steering.pairs, net_pair_start);
+	if (r < 0)
 		frames_stop(n);
-		return r;
-	}
-	net_rx_start(n);
-	return 0;
+	return r;
+}
+
+/* frames_stop() unless a pair has a frame in its hands: then nothing has changed, -EAGAIN. */
+static int frames_pause(struct virtio_net *n)
+{
+	int r = net_pairs_call(n, n->steering.pairs, net_pair_pause);
+
+	if (r == 0)
+		n->path = NET_PATH_NONE;
+	else if (net_pairs_call(n, n->steering.pairs, net_pair_resume) < 0)
+		r = fail(n, "a pair does not start again");
+	return r;
 }
 
 /* ---- rings */
@@ -89,8 +96,8 @@ static int frames_start(struct virtio_net *n)
 /* The peer has let go of the rings: where are they? On failure the device is stopped. */
 static int take_back(struct virtio_net *n, const struct net_ring *ring)
 {
-	for (unsigned i = 0; i < NET_RINGS; i++) {
-		struct vq *q = n->queue[i].vq;
+	for (unsigned i = 0; i < nr_rings(n); i++) {
+		struct vq *q = &n->vq[i].vq;
 		char why[160];
 
 		if (vq_resume(q, ring[i].next_avail) == 0)
@@ -103,14 +110,16 @@ static int take_back(struct virtio_net *n, const struct net_ring *ring)
 	return 0;
 }
 
-/* @i rang so often, once of these was we. */
+/* Each queue was rung so often, once of these by us. */
 static void count_kicks(struct virtio_net *n)
 {
-	for (unsigned i = 0; i < NET_RINGS; i++) {
-		uint64_t kicks = fd_event_take(n->queue[i].kick.fd);
+	for (unsigned i = 0; i < nr_rings(n); i++) {
+		const struct net_queue *q =
+			&n->pair[i / NET_PAIR_QUEUES].queue[i % NET_PAIR_QUEUES];
+		uint64_t kicks = fd_event_take(q->kick.fd);
 
 		if (kicks)
-			*n->queue[i].count.kicks += kicks - 1;
+			*q->count.kicks += kicks - 1;
 	}
 }
 
@@ -119,7 +128,7 @@ static int rings_stop(struct virtio_net *n)
 	struct net_ring ring[NET_RINGS] = {0};
 	int r;
 
-	n->backend->ring->stop(n->backend, ring, NET_RINGS);
+	n->backend->ring->stop(n->backend, ring, nr_rings(n));
 	n->path = NET_PATH_NONE;
 	count_kicks(n);
 	r = take_back(n, ring);
@@ -132,7 +141,7 @@ static int rings_start(struct virtio_net *n)
 	struct net_ring ring[NET_RINGS];
 	int r;
 
-	for (unsigned i = 0; i < NET_RINGS; i++) {
+	for (unsigned i = 0; i < nr_rings(n); i++) {
 		const struct virtio_queue *q = &n->vq[i];
 
 		ring[i] = (struct net_ring){
@@ -146,10 +155,11 @@ static int rings_start(struct virtio_net *n)
 		};
 	}
 	virtio_isr_always(&n->dev, true);
-	r = n->backend->ring->start(n->backend, n->dev.accepted, n->offloads, ring, NET_RINGS,
-	                            &n->sink);
+	r = n->backend->ring->start(n->backend, n->dev.accepted, n->offloads, ring, nr_rings(n),
+	                            &n->pair[0].sink);
 	if (r < 0) {
-		if (r == -EPROTO) /* here it means what take_back() says */
+		/* Here -EPROTO means what take_back() says, and -EAGAIN that a frame waits. */
+		if (r == -EPROTO || r == -EAGAIN)
 			r = -EIO;
 		if (take_back(n, ring) < 0)
 			r = -EPROTO;
@@ -157,8 +167,8 @@ static int rings_start(struct virtio_net *n)
 		return r;
 	}
 	n->path = NET_PATH_RINGS;
-	for (unsigned i = 0; i < NET_RINGS; i++)
-		fd_event_set(n->queue[i].kick.fd);
+	for (unsigned i = 0; i < nr_rings(n); i++)
+		fd_event_set(n->vq[i].kick_fd);
 	return 0;
 }
 
@@ -178,34 +188,28 @@ static int stop_one(struct virtio_net *n)
 }
 
 /*
- * 0 the wanted path serves; -errno the one before does; -EPROTO nobody does, and the device is stopped.
+ * 0 the wanted path serves; -errno the one before does, -EAGAIN for the sake of a frame; -EPROTO nobody
+ * does, and the device is stopped.
  */
 static int change(struct virtio_net *n)
 {
 	const enum net_path was = n->path, want = wanted(n);
-	char why[80];
-	int r, again;
+	int r;
 
 	if (was == NET_PATH_NONE || was == want)
 		return 0;
-	r = stop_one(n);
+	r = was == NET_PATH_FRAMES ? frames_pause(n) : rings_stop(n);
 	if (r < 0)
 		return r;
 	r = start_one(n, want);
 	if (r == -EPROTO)
 		return r;
 	if (r == 0) {
-		n->stats.switches++;
+		n->pair[0].stats.switches++;
 		virtio_used(&n->dev);
 		return 0;
 	}
-	again = start_one(n, was);
-	if (again < 0) {
-		snprintf(why, sizeof(why), "neither path starts: %s", strerror(-again));
-		virtio_failed(&n->dev, why);
-		return -EPROTO;
-	}
-	return r;
+	return start_one(n, was) < 0 ? fail(n, "neither path starts") : r;
 }
 
 void net_path_review(struct virtio_net *n)
@@ -217,6 +221,60 @@ void net_path_review(struct virtio_net *n)
 		          path_name(n, wanted(n)), strerror(-r), path_name(n, n->path));
 }
 
+/* ---- other pairs */
+
+/* No pair runs. 0 or -errno. */
+static int set_steering(struct virtio_net *n, const struct net_steering *want)
+{
+	int r = 0;
+
+	if (want->pairs != n->steering.pairs && n->backend->set_pairs)
+		r = n->backend->set_pairs(n->backend, want->pairs);
+	if (r < 0)
+		return r;
+	n->steering = *want;
+	/* What was handed over to a pair that does not look into its inbox any more. */
+	for (unsigned i = want->by_rss ? want->pairs : 0; i < n->nr_pairs; i++)
+		net_inbox_clear(&n->pair[i]);
+	return 0;
+}
+
+/* As it was: if not on the wanted path, then on the other one. */
+static int go_back(struct virtio_net *n, const struct net_steering *was)
+{
+	int r = set_steering(n, was);
+
+	if (r == 0)
+		r = start_one(n, wanted(n));
+	if (r == 0 || r == -EPROTO || wanted(n) == NET_PATH_FRAMES)
+		return r;
+	log_error("%s: path=%s does not start: %s; it stays with pure", n->dev.name,
+	          path_name(n, NET_PATH_RINGS), strerror(-r));
+	return start_one(n, NET_PATH_FRAMES);
+}
+
+int net_path_steer(struct virtio_net *n, const struct net_steering *want)
+{
+	const struct net_steering was = n->steering;
+	int r;
+
+	if (!queues_run(n, want->pairs))
+		return -EINVAL;
+	if (!want->by_rss && !was.by_rss && want->pairs == was.pairs)
+		return 0;
+	r = stop_one(n);
+	if (r < 0)
+		return r;
+	r = set_steering(n, want);
+	if (r == 0)
+		r = start_one(n, wanted(n));
+	if (r == 0 || r == -EPROTO)
+		return r;
+	return go_back(n, &was) < 0 ? fail(n, "neither the new pairs start, nor those before") : r;
+}
+
+/* ---- life */
+
 int net_path_start(struct virtio_net *n)
 {
 	return start_one(n, wanted(n));
@@ -224,10 +282,11 @@ int net_path_start(struct virtio_net *n)
 
 void net_path_stop(struct virtio_net *n)
 {
+	static const struct net_steering one = {.pairs = 1};
 	struct net_ring ring[NET_RINGS] = {0};
 
 	if (n->path == NET_PATH_RINGS) {
-		n->backend->ring->stop(n->backend, ring, NET_RINGS);
+		n->backend->ring->stop(n->backend, ring, nr_rings(n));
 		count_kicks(n);
 		/* No interrupt: the driver has let go of the device, or is told more than this. */
 		atomic_store_explicit(&n->dev.isr_always, 0, memory_order_relaxed);
@@ -235,6 +294,9 @@ void net_path_stop(struct virtio_net *n)
 	} else if (n->path == NET_PATH_FRAMES) {
 		frames_stop(n);
 	}
+	/* A backend that stays with several has what it gives to the others lost. */
+	if (set_steering(n, &one) < 0)
+		n->steering = one;
 }
 
 static int offered_too_much(const struct virtio_net *n, char *why, size_t size)
@@ -277,7 +339,7 @@ static int judge(const struct virtio_net *n, char *why, size_t size)
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s)
 {
 	const bool before = n->rings_wanted;
-	const uint64_t switches = n->stats.switches;
+	const uint64_t *count = &n->pair[0].stats.switches, switches = *count;
 	uint64_t from;
 	int r = 0;
 
@@ -286,21 +348,19 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 		r = judge(n, s->why, sizeof(s->why));
 	if (r < 0)
 		return r;
-	if (n->rx.waiting) {
-		snprintf(s->why, sizeof(s->why),
-		         "a received frame of %u bytes waits for buffers of the driver",
-		         n->rx.waiting);
-		return -EAGAIN;
-	}
 	from = loop_now_ns();
 	n->rings_wanted = rings;
 	r = change(n);
-	if (n->stats.switches != switches)
+	if (*count != switches)
 		s->pause_ns = loop_now_ns() - from;
-	if (r < 0) {
-		n->rings_wanted = before;
+	if (r == 0)
+		return 0;
+	n->rings_wanted = before;
+	if (r == -EAGAIN)
+		snprintf(s->why, sizeof(s->why),
+		         "a received frame waits for buffers of the driver");
+	else
 		snprintf(s->why, sizeof(s->why), "it does not start: %s", strerror(-r));
-	}
 	return r;
 }
 

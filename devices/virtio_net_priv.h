@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "devices/rss.h"
 #include "devices/rx_filter.h"
 #include "devices/rx_window.h"
 #include "devices/virtio.h"
@@ -17,7 +18,13 @@
 #include "net/net_backend.h"
 #include "vmm/core/loop.h"
 
+/* Pair i has the virtqueues 2i and 2i + 1. The control queue stands behind the pairs. */
 enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
+#define NET_PAIR_QUEUES 2u
+#define NET_QUEUES_MAX  (NET_PAIR_QUEUES * VIRTIO_NET_PAIRS_MAX + 1)
+
+/* A driver that accepts one of these knows of more pairs than the first. */
+#define NET_SEVERAL_PAIRS (FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS))
 
 #define NET_CTRL_QUEUE_SIZE 64u
 
@@ -49,12 +56,15 @@ struct net_counters {
 	uint64_t *kicks, *interrupts, *suppressed;
 };
 
+struct net_pair;
+
 struct net_queue {
 	struct virtio_net *n;
-	struct vq *vq;       /* of the core; not running while the driver has not set it up */
-	struct loop_fd kick; /* the queue's eventfd */
-	bool again;          /* we rang the kick ourselves */
-	unsigned pushed;     /* chains in the batch that is not published yet */
+	struct net_pair *pair; /* NULL: the control queue */
+	struct vq *vq;         /* of the core; not running while the driver has not set it up */
+	struct loop_fd kick;   /* the queue's eventfd */
+	bool again;            /* we rang the kick ourselves */
+	unsigned pushed;       /* chains in the batch that is not published yet */
 	struct net_counters count;
 };
 
@@ -80,53 +90,147 @@ struct net_tx {
 	uint8_t gather[VNET_FRAME_MAX];       /* pages touched when needed */
 };
 
+/*
+ * What a pair's thread knows of the device: its own copy, which it takes from the device while the device's
+ * thread waits (net_pairs_update()). So nothing here has a lock.
+ */
+struct net_view {
+	bool link;         /* frames flow */
+	bool gone;         /* the backend lost its peer */
+	bool by_rss;       /* among several pairs: frames are received by way of the inbox */
+	uint64_t offloads; /* guest offloads switched on */
+	struct rx_filter filter;
+};
+
+/* What a pair's thread has to tell the device's, which looks when its eventfd is set. */
+enum net_news { NET_NEWS_BROKEN = 1, NET_NEWS_GONE = 2 };
+
+struct net_inbox; /* virtio_net_steer.c */
+
+/*
+ * One rx and one tx queue. Everything in it belongs to the thread of @loop, but for what says otherwise.
+ * While that thread is in a loop_call() of the device's thread, it is the device's for as long.
+ */
+struct net_pair {
+	struct virtio_net *n;
+	unsigned index;
+	struct loop *loop;             /* of pair 0: the device's */
+	struct net_backend *backend;   /* borrowed */
+	struct net_sink sink;          /* what the backend calls */
+	const struct virtio_queue *vq; /* the two of it, as the core has them */
+	struct net_queue queue[NET_PAIR_QUEUES];
+	bool running;         /* its frames pass through us */
+	bool backend_started; /* its frame table, that is */
+	struct net_view view;
+	struct net_rx rx;
+	struct net_tx tx;
+	struct net_inbox *inbox; /* NULL: RSS is not offered */
+	_Atomic unsigned news;   /* enum net_news */
+	const char *why;         /* of NET_NEWS_BROKEN: static string, written before it is told */
+	int gone_err;            /* of NET_NEWS_GONE, likewise */
+	struct virtio_net_stats stats;
+};
+
+/* What the driver asked for by the control queue. Reset: one pair, not by RSS. */
+struct net_steering {
+	unsigned pairs; /* in use: 1 .. nr_pairs */
+	bool by_rss;    /* else it is the backend's choice: NET_F_MQ in net_backend.h */
+	struct rss rss;
+};
+
 enum net_path {
 	NET_PATH_NONE, /* the device is stopped */
 	NET_PATH_FRAMES,
 	NET_PATH_RINGS, /* a peer serves rx and tx: their vq are frozen, their kicks not ours */
 };
 
+/* All of it belongs to the device's loop, dev.loop. Pairs in use: pair[0 .. steering.pairs). */
 struct virtio_net {
 	struct virtio_dev dev; /* first */
-	struct virtio_queue vq[NET_QUEUES];
-	struct net_queue queue[NET_QUEUES];
+	struct virtio_queue vq[NET_QUEUES_MAX];
+	struct net_queue ctrl; /* which vq that is depends on what the driver accepted */
 	struct virtio_net_params params;
-	struct net_backend *backend; /* borrowed */
-	struct net_sink sink;        /* what the backend calls */
-	bool backend_started;        /* its frame table, that is */
-	enum net_path path;          /* in force */
-	bool rings_wanted;           /* virtio_net_set_path() */
-	bool releasing;              /* the driver is taking rx or tx back just now */
-	bool link_wanted;            /* virtio_net_set_link() */
-	bool gone;                   /* the backend lost its peer, for good */
-	bool announce;               /* VIRTIO_NET_S_ANNOUNCE */
-	uint64_t offloads;           /* guest offloads switched on; subset of what was accepted */
+	struct net_backend *backend;  /* of pair 0, borrowed; its ring table serves all pairs */
+	struct net_pair *pair;        /* nr_pairs of them, owned */
+	unsigned nr_pairs;            /* offered */
+	struct net_steering steering; /* changes only while no pair runs: pairs read it */
+	enum net_path path;           /* in force */
+	bool rings_wanted;            /* virtio_net_set_path() */
+	bool releasing;               /* the driver is taking a queue back just now */
+	bool link_wanted;             /* virtio_net_set_link() */
+	bool gone;                    /* the backend lost its peer, for good */
+	bool announce;                /* VIRTIO_NET_S_ANNOUNCE */
+	uint64_t offloads;            /* guest offloads switched on; subset of what was accepted */
 	struct rx_filter filter;
-	struct virtio_net_stats stats;
-	struct net_rx rx;
-	struct net_tx tx;
+	struct loop_fd news; /* an eventfd, owned: some pair has some; fd -1 with one pair */
 	struct iovec ctrl_iov[NET_CHAIN_ROOM];
 };
 
-/* All on the loop thread. virtio_net.c: */
+/* virtio_net.c; device thread: */
 
-bool net_link(const struct virtio_net *n);                           /* frames flow */
+bool net_link(const struct virtio_net *n); /* frames flow */
+void net_backend_gone(struct virtio_net *n, int err);
+void net_bad_ring(struct virtio_net *n, unsigned ring);
+
+/* virtio_net.c; the thread that the queue or the pair belongs to: */
+
 bool net_has(const struct virtio_net *n, unsigned feature_bit);      /* accepted */
 void net_push(struct net_queue *q, uint16_t head, uint32_t written); /* to the batch */
 void net_publish(struct net_queue *q); /* ends the batch: one index write, one interrupt at most */
 void net_again(struct net_queue *q);   /* come back in the next turn of the loop */
 void net_take_kick(struct net_queue *q);
 /*
- * The driver broke a rule: publish what was done, then stop. When it returns the device is stopped
- * (virtio_broken()) and the caller must not touch queues any more.
+ * The driver broke a rule: publish what was done, then stop. When it returns the queue is stopped, and so
+ * is the device (virtio_broken()), at once or as soon as its thread has heard of it; the caller must not touch
+ * queues any more.
  */
-void net_broken(struct virtio_net *n, struct net_queue *q, int err);
-void net_set_offloads(struct virtio_net *n,
-                      uint64_t offloads); /* closed; ours, not the backend's */
+void net_broken(struct net_queue *q, int err);
+void net_tx_kick(void *pair, uint32_t revents);
+void net_tx_can_send(void *pair); /* sink call */
+
+/* virtio_net_pairs.c; device thread: */
+
+int net_pairs_create(struct virtio_net *n);   /* from n->params, n->backend, n->dev. 0 or -errno */
+void net_pairs_destroy(struct virtio_net *n); /* also after a create() that failed */
+/* What pairs have to know of the device has changed: when it returns, all that run do. */
+void net_pairs_update(struct virtio_net *n);
+/* Likewise, and they look at what waits on either side. */
+void net_pairs_link(struct virtio_net *n);
+/* All are stopped: throw away what they had to tell, and what they were handed. */
+void net_pairs_forget(struct virtio_net *n);
+/* Run fn(pair) on the thread of each of the first @nr pairs, one after the other. The first error, or 0. */
+int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair *p));
+void net_pairs_drop(struct virtio_net *n, unsigned i); /* pair @i stops */
+
+/* virtio_net_pairs.c; pair thread. For net_pairs_call(): */
+
+int net_pair_start(struct net_pair *p);    /* frames through us. 0 or -errno */
+int net_pair_stop(struct net_pair *p);     /* nothing of it runs any more; no-op when stopped. 0 */
+int net_pair_pause(struct net_pair *p);    /* unless a frame is in its hands: -EAGAIN, it goes on */
+int net_pair_offloads(struct net_pair *p); /* tells its backend. 0 or -errno */
+int net_pair_resume(struct net_pair *p);   /* net_pair_start() unless it runs */
+/* Of a pair other than the first: the device's thread comes and looks. */
+void net_pair_tell(struct net_pair *p, enum net_news news);
+
+/*
+ * virtio_net_steer.c: RSS. The pair that reads a frame from its backend hashes it and puts it into the inbox of the
+ * pair that the table names, its own perhaps; that one receives from there. Pair thread.
+ */
+
+int net_inbox_create(struct net_pair *p); /* loop not running; 0 or -errno, destroy() it then too */
+void net_inbox_destroy(struct net_pair *p);
+int net_inbox_start(struct net_pair *p);  /* 0 or -errno */
+void net_inbox_stop(struct net_pair *p);  /* what is in it stays */
+void net_inbox_clear(struct net_pair *p); /* no pair runs; without an inbox too */
+/* As recv() of struct net_frame_ops. */
+ssize_t net_inbox_recv(struct net_pair *p, const struct iovec *iov, unsigned nr);
+/* Its eventfd, for tests that play the loop. */
+const struct loop_fd *net_inbox_watch(const struct net_pair *p);
+void net_steer(struct net_pair *p); /* its backend may have frames */
 
 /* virtio_net_path.c: */
 
-/* The device starts: serve rx and tx by the path that is wanted. 0 or -errno, then nothing runs. */
+/* Device thread. The device starts: serve the pairs in use by the wanted path. 0 or -errno, then nothing runs. */
 int net_path_start(struct virtio_net *n);
 void net_path_stop(struct virtio_net *n); /* the device stops; the rings are not looked at again */
 /*
@@ -134,14 +238,20 @@ void net_path_stop(struct virtio_net *n); /* the device stops; the rings are not
  * a log_error(), the other one; or the device is stopped and needs a reset. No-op when stopped.
  */
 void net_path_review(struct virtio_net *n);
+/*
+ * Other pairs, or another way to choose among them. 0, and it is in force; -errno what was before is, or
+ * (-EPROTO) the device is stopped and needs a reset.
+ */
+int net_path_steer(struct virtio_net *n, const struct net_steering *want);
 
 /* virtio_net_rx.c: */
 
-void net_rx_start(struct virtio_net *n);
-void net_rx_stop(struct virtio_net *n); /* window given back, half-received frame dropped */
-void net_rx_link_down(struct virtio_net *n);
-void net_rx_can_recv(void *arg); /* sink call; arg = struct virtio_net */
-void net_rx_kick(void *arg, uint32_t revents);
+void net_rx_start(struct net_pair *p);
+void net_rx_stop(struct net_pair *p); /* window given back, half-received frame dropped */
+void net_rx_link_down(struct net_pair *p);
+void net_rx_can_recv(void *pair);     /* sink call */
+void net_rx_turn(struct net_pair *p); /* something to receive may be there */
+void net_rx_kick(void *pair, uint32_t revents);
 
 /* virtio_net_ctrl.c: */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A frame into the guest: net_rx_can_recv() -> rx_turn() -> rx_one() -> rx_judge() -> rx_deliver().
+ * A frame into the guest: net_rx_can_recv() -> net_rx_turn() -> rx_one() -> rx_judge() -> rx_deliver().
  *
  * Each recv() gets our own 12 bytes for the header, then the buffers that the driver posted, then
  * the spill buffer, so that there always is room for the largest frame. What has to be thrown away
@@ -22,37 +22,51 @@
 
 _Static_assert(RX_HDR_LEN == NET_HDR_LEN, "the window cuts off the header that backends deliver");
 
-static struct vq *rx_vq(struct virtio_net *n)
+static struct vq *rx_vq(struct net_pair *p)
 {
-	return n->queue[NET_RX].vq;
+	return p->queue[NET_RX].vq;
+}
+
+/* ---- where frames come from: the backend, or whoever read it and found that they are for us */
+
+static ssize_t source_recv(struct net_pair *p, const struct iovec *iov, unsigned nr)
+{
+	if (unlikely(p->view.by_rss))
+		return net_inbox_recv(p, iov, nr);
+	return p->backend->frame->recv(p->backend, iov, nr);
+}
+
+/* With RSS the backend is read all the same: what it has may be for another pair. */
+static void source_want(struct net_pair *p, bool on)
+{
+	if (p->backend_started && !p->view.by_rss)
+		p->backend->frame->want_recv(p->backend, on);
 }
 
 /* ---- waiting for the driver */
 
 /* Nothing to receive into: the backend keeps what it has until the driver kicks. */
-static void rx_stall(struct virtio_net *n)
+static void rx_stall(struct net_pair *p)
 {
-	n->rx.stalled = true;
-	if (n->backend_started)
-		n->backend->frame->want_recv(n->backend, false);
+	p->rx.stalled = true;
+	source_want(p, false);
 }
 
-static void rx_unstall(struct virtio_net *n)
+static void rx_unstall(struct net_pair *p)
 {
-	if (!n->rx.stalled)
+	if (!p->rx.stalled)
 		return;
-	n->rx.stalled = false;
-	vq_kicks_off(rx_vq(n));
-	if (n->backend_started)
-		n->backend->frame->want_recv(n->backend, true);
+	p->rx.stalled = false;
+	vq_kicks_off(rx_vq(p));
+	source_want(p, true);
 }
 
 /* The ring is empty: ask for a kick. 1 when buffers slipped in meanwhile, else -EAGAIN. */
-static int rx_await_kick(struct virtio_net *n)
+static int rx_await_kick(struct net_pair *p)
 {
-	if (!vq_kicks_on(rx_vq(n)))
+	if (!vq_kicks_on(rx_vq(p)))
 		return -EAGAIN;
-	vq_kicks_off(rx_vq(n));
+	vq_kicks_off(rx_vq(p));
 	return 1;
 }
 
@@ -62,24 +76,24 @@ static int rx_await_kick(struct virtio_net *n)
  * Bytes of buffers to have before a recv(). Without MRG_RXBUF a frame may use one chain, so one is all
  * that the window ever holds.
  */
-static uint64_t rx_want(const struct virtio_net *n)
+static uint64_t rx_want(const struct net_pair *p)
 {
-	return n->rx.spread ? n->rx.reach : 1;
+	return p->rx.spread ? p->rx.reach : 1;
 }
 
-static void rx_drop(struct virtio_net *n)
+static void rx_drop(struct net_pair *p)
 {
-	n->rx.waiting = 0;
-	n->stats.rx_dropped++;
+	p->rx.waiting = 0;
+	p->stats.rx_dropped++;
 }
 
 /*
  * recv() into header, window and spill buffer: rx->waiting bytes, the last rx->spilled of them in the
  * spill buffer. False: nothing there.
  */
-static bool rx_recv(struct virtio_net *n)
+static bool rx_recv(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	struct iovec *iov, behind;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 	size_t room = NET_HDR_LEN;
@@ -89,7 +103,7 @@ static bool rx_recv(struct virtio_net *n)
 	iov[-1] = (struct iovec){&rx->hdr, sizeof(rx->hdr)};
 	behind = iov[nr]; /* perhaps a piece that readv() has no place for */
 	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
-	got = n->backend->frame->recv(n->backend, iov - 1, nr + 2);
+	got = source_recv(p, iov - 1, nr + 2);
 	iov[nr] = behind;
 	if (got <= 0)
 		return false;
@@ -106,9 +120,9 @@ static bool rx_recv(struct virtio_net *n)
 }
 
 /* Copy out the start of the frame in hand, as much as the filter looks at. Bytes. */
-static uint32_t rx_head(struct virtio_net *n, uint8_t head[RX_FILTER_LOOK])
+static uint32_t rx_head(struct net_pair *p, uint8_t head[RX_FILTER_LOOK])
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	uint32_t len = min_u32(rx->waiting - NET_HDR_LEN, RX_FILTER_LOOK);
 	uint32_t direct = min_u32(rx->waiting - NET_HDR_LEN - rx->spilled, len);
 	struct iovec *iov;
@@ -123,41 +137,41 @@ static uint32_t rx_head(struct virtio_net *n, uint8_t head[RX_FILTER_LOOK])
  * Is the frame in hand for the driver, and in a form that it can take? Otherwise it is counted and
  * gone. Leaves the header as the driver will see it, but for num_buffers.
  */
-static bool rx_judge(struct virtio_net *n)
+static bool rx_judge(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	uint8_t head[RX_FILTER_LOOK];
 	uint32_t frame_len, len, max;
 
 	if (rx->waiting < NET_HDR_LEN + VNET_FRAME_MIN) {
-		rx_drop(n);
+		rx_drop(p);
 		return false;
 	}
 	frame_len = rx->waiting - NET_HDR_LEN;
-	len = rx_head(n, head);
-	if (!rx_filter_wants(&n->filter, head, len)) {
+	len = rx_head(p, head);
+	if (!rx_filter_wants(&p->view.filter, head, len)) {
 		rx->waiting = 0;
-		n->stats.rx_filtered++;
+		p->stats.rx_filtered++;
 		return false;
 	}
-	if (vnet_hdr_check_rx(&rx->hdr, frame_len, n->offloads)) {
-		rx_drop(n);
+	if (vnet_hdr_check_rx(&rx->hdr, frame_len, p->view.offloads)) {
+		rx_drop(p);
 		return false;
 	}
 	/* virtio 1.2, 5.1.4.1: no larger frame than mtu and link header, unless it is to be cut up. */
-	max = n->params.mtu + (rx_filter_tagged(head, len) ? 18u : 14u);
-	if (net_has(n, VIRTIO_NET_F_MTU) && rx->hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
+	max = p->n->params.mtu + (rx_filter_tagged(head, len) ? 18u : 14u);
+	if (net_has(p->n, VIRTIO_NET_F_MTU) && rx->hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
 	    frame_len > max) {
-		rx_drop(n);
+		rx_drop(p);
 		return false;
 	}
 	return true;
 }
 
 /* The window holds all of the frame in hand, in its first @chains chains: give them to the driver. */
-static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t)
+static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	uint32_t left = rx->waiting;
 	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
@@ -166,10 +180,10 @@ static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t
 	put_le16(&rx->hdr.num_buffers, u16_of(chains));
 	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, sizeof(rx->hdr));
 
-	n->stats.rx_bytes_copied += rx->spilled;
-	n->stats.rx_bytes += rx->waiting;
-	n->stats.rx_frames++;
-	n->stats.rx_chains += chains;
+	p->stats.rx_bytes_copied += rx->spilled;
+	p->stats.rx_bytes += rx->waiting;
+	p->stats.rx_frames++;
+	p->stats.rx_chains += chains;
 	t->bytes += rx->waiting;
 	rx->waiting = 0;
 	for (; chains; chains--) {
@@ -178,7 +192,7 @@ static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t
 
 		left -= used;
 		t->pieces += c->pieces;
-		net_push(&n->queue[NET_RX], c->head, used);
+		net_push(&p->queue[NET_RX], c->head, used);
 		rx_window_drop_front(&rx->window);
 	}
 }
@@ -187,25 +201,25 @@ static void rx_deliver(struct virtio_net *n, unsigned chains, struct net_turn *t
  * Deliver the frame in hand. 1 done with it, or worth another look at once; -EAGAIN it waits for
  * buffers; -EPROTO broken rule.
  */
-static int rx_finish(struct virtio_net *n, struct net_turn *t)
+static int rx_finish(struct net_pair *p, struct net_turn *t)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	unsigned chains = rx_window_chains_for(&rx->window, rx->waiting);
 	int r = 0;
 
 	if (!chains && rx->spread)
-		r = rx_window_fill(&rx->window, rx_vq(n), rx->waiting, UINT_MAX);
+		r = rx_window_fill(&rx->window, rx_vq(p), rx->waiting, UINT_MAX);
 	if (r == -EPROTO)
 		return r;
 	/* No driver posts more when all entries of its ring are here: waiting would be for ever. */
-	if (r == -EAGAIN && rx->window.entries < n->vq[NET_RX].addr.num)
-		return rx_await_kick(n);
+	if (r == -EAGAIN && rx->window.entries < p->vq[NET_RX].addr.num)
+		return rx_await_kick(p);
 	if (!chains)
 		chains = rx_window_chains_for(&rx->window, rx->waiting);
 	if (chains)
-		rx_deliver(n, chains, t);
+		rx_deliver(p, chains, t);
 	else
-		rx_drop(n);
+		rx_drop(p);
 	return 1;
 }
 
@@ -213,77 +227,77 @@ static int rx_finish(struct virtio_net *n, struct net_turn *t)
  * 1 one frame (or a useless chain) less; 0 the backend has none; -EAGAIN no buffers; -EPROTO,
  * -ENOBUFS broken rule.
  */
-static int rx_one(struct virtio_net *n, struct net_turn *t)
+static int rx_one(struct net_pair *p, struct net_turn *t)
 {
-	struct rx_window *w = &n->rx.window;
+	struct rx_window *w = &p->rx.window;
 	int r;
 
-	if (n->rx.waiting)
-		return rx_judge(n) ? rx_finish(n, t) : 1;
+	if (p->rx.waiting)
+		return rx_judge(p) ? rx_finish(p, t) : 1;
 
-	r = rx_window_fill(w, rx_vq(n), rx_want(n), RX_PIECES);
+	r = rx_window_fill(w, rx_vq(p), rx_want(p), RX_PIECES);
 	if (r == -EPROTO || (r < 0 && r != -EAGAIN && !w->nr))
 		return r;
 	if (!w->nr)
-		return rx_await_kick(n);
-	if (!rx_window_open(w, n->rx.min_len)) {
+		return rx_await_kick(p);
+	if (!rx_window_open(w, p->rx.min_len)) {
 		/* No frame will ever fit, but its owner wants it back: virtio 1.2, 5.1.6.3.1. */
-		net_push(&n->queue[NET_RX], rx_window_front(w)->head, 0);
+		net_push(&p->queue[NET_RX], rx_window_front(w)->head, 0);
 		t->pieces += rx_window_front(w)->pieces;
 		rx_window_drop_front(w);
-		n->stats.rx_chains++;
+		p->stats.rx_chains++;
 		return 1;
 	}
-	if (!rx_recv(n))
+	if (!rx_recv(p))
 		return 0;
 	t->frames++;
-	return rx_judge(n) ? rx_finish(n, t) : 1;
+	return rx_judge(p) ? rx_finish(p, t) : 1;
 }
 
 /* While the link is down: what arrives is lost, as on a cable that is not plugged in. As rx_one(). */
-static int rx_discard(struct virtio_net *n, struct net_turn *t)
+static int rx_discard(struct net_pair *p, struct net_turn *t)
 {
 	struct iovec iov[2] = {
-		{&n->rx.hdr, sizeof(n->rx.hdr)},
-		{n->rx.spill, sizeof(n->rx.spill)},
+		{&p->rx.hdr, sizeof(p->rx.hdr)},
+		{p->rx.spill, sizeof(p->rx.spill)},
 	};
 
-	if (!n->backend_started || n->gone || n->backend->frame->recv(n->backend, iov, 2) <= 0)
+	if (!p->backend_started || p->view.gone || source_recv(p, iov, 2) <= 0)
 		return 0;
 	t->frames++;
-	rx_drop(n);
+	rx_drop(p);
 	return 1;
 }
 
 /* ---- turns */
 
 /* The driver took the queue back while the device is live: its buffers are not ours any more. */
-static void rx_forget(struct virtio_net *n)
+static void rx_forget(struct net_pair *p)
 {
-	rx_window_clear(&n->rx.window);
-	n->rx.waiting = 0;
-	rx_stall(n);
+	rx_window_clear(&p->rx.window);
+	p->rx.waiting = 0;
+	rx_stall(p);
 }
 
-static void rx_turn(struct virtio_net *n)
+void net_rx_turn(struct net_pair *p)
 {
-	struct net_queue *q = &n->queue[NET_RX];
+	struct net_queue *q = &p->queue[NET_RX];
 	struct net_turn t = {0};
 	int r = 1;
 
 	if (!vq_running(q->vq)) {
-		rx_forget(n);
+		rx_forget(p);
 		return;
 	}
 	while (r == 1 && !net_turn_over(&t))
-		r = net_link(n) ? rx_one(n, &t) : rx_discard(n, &t);
+		r = p->view.link ? rx_one(p, &t) : rx_discard(p, &t);
 	if (r == 1) {
 		net_again(q);
 	} else if (r == -EAGAIN) {
-		n->stats.rx_stalls++;
-		rx_stall(n);
+		p->stats.rx_stalls++;
+		rx_stall(p);
 	} else if (r < 0) {
-		net_broken(n, q, r);
+		net_broken(q, r);
 		return;
 	}
 	net_publish(q);
@@ -291,48 +305,53 @@ static void rx_turn(struct virtio_net *n)
 
 void net_rx_can_recv(void *arg)
 {
-	struct virtio_net *n = arg;
+	struct net_pair *p = arg;
 
-	if (n->dev.started)
-		rx_turn(n);
+	if (!p->running)
+		return;
+	if (unlikely(p->view.by_rss))
+		net_steer(p);
+	else
+		net_rx_turn(p);
 }
 
 void net_rx_kick(void *arg, unused uint32_t revents)
 {
-	struct virtio_net *n = arg;
+	struct net_pair *p = arg;
 
-	net_take_kick(&n->queue[NET_RX]);
-	rx_unstall(n);
-	rx_turn(n);
+	net_take_kick(&p->queue[NET_RX]);
+	rx_unstall(p);
+	net_rx_turn(p);
 }
 
 /* ---- life */
 
-void net_rx_start(struct virtio_net *n)
+void net_rx_start(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 
-	rx->spread = net_has(n, VIRTIO_NET_F_MRG_RXBUF);
+	rx->spread = net_has(p->n, VIRTIO_NET_F_MRG_RXBUF);
 	rx->min_len = NET_HDR_LEN + (rx->spread ? 0 : VNET_FRAME_MIN);
 	rx->waiting = 0;
 	rx->stalled = false;
 	rx_window_clear(&rx->window);
-	if (vq_running(rx_vq(n)))
-		vq_kicks_off(rx_vq(n));
+	if (vq_running(rx_vq(p)))
+		vq_kicks_off(rx_vq(p));
 	else
-		rx_stall(n); /* a driver that only sends */
+		rx_stall(p); /* a driver that only sends */
 }
 
-void net_rx_stop(struct virtio_net *n)
+void net_rx_stop(struct net_pair *p)
 {
-	rx_window_give_back(&n->rx.window, rx_vq(n));
-	n->rx.waiting = 0;
+	rx_window_give_back(&p->rx.window, rx_vq(p));
+	if (p->rx.waiting)
+		rx_drop(p);
 }
 
-void net_rx_link_down(struct virtio_net *n)
+void net_rx_link_down(struct net_pair *p)
 {
-	if (n->rx.waiting)
-		rx_drop(n);
-	if (vq_running(rx_vq(n)))
-		rx_unstall(n); /* so that nothing old is delivered when the link is back */
+	if (p->rx.waiting)
+		rx_drop(p);
+	if (vq_running(rx_vq(p)))
+		rx_unstall(p); /* so that nothing old is delivered when the link is back */
 }

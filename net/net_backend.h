@@ -22,7 +22,7 @@ struct net_backend;
 #define NET_RECV_MAX (NET_HDR_LEN + 18u + 65535u)
 
 /*
- * The side that consumes frames. Called on the loop thread, never from inside one of the operations
+ * The side that consumes frames. Called on the thread of the backend's loop, never from inside one of the operations
  * below. A sink call may use all of these, stop() too: that the driver broke a rule comes to light
  * while its frames are moved. After stop() the backend is silent at once, also about the rest of the
  * event that it was just telling.
@@ -81,8 +81,9 @@ struct net_ring {
 };
 
 /*
- * Kind 2: another address space (the kernel) serves the rings, ring 0 rx and ring 1 tx, and no frame
- * passes through us. A backend may have both tables; one of them is started at a time.
+ * Kind 2: another address space (the kernel) serves the rings, and no frame passes through us: of pair i
+ * ring 2i is rx and 2i + 1 tx. Of a NIC with several pairs the first backend's table serves all of them; a
+ * start has the rings of those in use. A backend may have both tables; one of them is started at a time.
  */
 struct net_ring_ops {
 	const char *name; /* "vhost" */
@@ -125,20 +126,37 @@ struct net_backend_stats {
 struct net_backend {
 	const char *kind; /* "tap", "user" */
 	char label[64];   /* what it is bound to, for logs and --print-machine: "tap0" */
-	uint64_t can;     /* VIRTIO_NET_F_{,GUEST_,HOST_}* offload masks that it can honour */
+	/*
+	 * VIRTIO_NET_F_{,GUEST_,HOST_}* offload masks that it can honour, and VIRTIO_NET_F_MQ: it has
+	 * several pairs and hands a flow's frames to the one that sent on it last, or by a hash.
+	 */
+	uint64_t can;
 	const struct net_frame_ops *frame;
 	const struct net_ring_ops *ring; /* NULL: frames only */
 	uint64_t ring_cannot; /* feature masks that ring cannot honour; prepare() may add to them */
 	bool ring_first;      /* begin with ring: what the user asked for */
 	struct net_backend_stats stats;
+	/*
+	 * The backend of the next queue pair, on a loop of its own, owned by this one; NULL: the last. What
+	 * concerns the whole (ring, set_pairs, destroy) is asked of the first, on its thread; what else is
+	 * said to several is said to one after the other.
+	 */
+	struct net_backend *next;
+	/*
+	 * Frames go to the first @nr pairs only; what waits for the others is dropped. No pair is started, on
+	 * either table. 1 at first. 0 or -errno. NULL: there is one.
+	 */
+	int (*set_pairs)(struct net_backend *b, unsigned nr);
 	void (*destroy)(struct net_backend *b); /* frees b; implies stop */
 };
 
 /* What every backend is told about its NIC. */
 struct net_common {
-	const char *nic; /* "net0", for messages; outlives the backend */
-	uint8_t mac[6];  /* the guest's address */
-	uint16_t mtu;    /* 0 = not given */
+	const char *nic;                /* "net0", for messages; outlives the backend */
+	uint8_t mac[6];                 /* the guest's address */
+	uint16_t mtu;                   /* 0 = not given */
+	unsigned more_pairs;            /* besides the first; 0 when the kind has one_queue */
+	struct loop *const *more_loops; /* of these, for their backends */
 };
 
 #define NET_CONFIG_MAX 1024u /* bytes for any backend's own config struct */
@@ -152,6 +170,8 @@ struct net_kind {
 	const char *help; /* one line */
 	const struct opt_def *keys;
 	size_t config_size; /* <= NET_CONFIG_MAX */
+	const char
+		*one_queue; /* why it has no more than one queue pair; NULL: it can have several */
 	void (*config_init)(void *config);
 	/*
 	 * Open everything now, so that privileges can be dropped afterwards and errors come before

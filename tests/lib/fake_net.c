@@ -33,6 +33,7 @@ static int fake_start(struct net_backend *b, uint64_t offloads, const struct net
 	struct fake_net *f = fake(b);
 
 	must(!f->started, "start() twice");
+	must(f->index < f->first->pairs, "start() of a pair that is not in use");
 	must(!f->rings || !f->rings->started, "start() while the ring table is started");
 	must((offloads & ~b->can) == 0, "start() with offloads that the backend cannot do");
 	must(s && s->can_recv && s->can_send && s->gone, "start() with an incomplete sink");
@@ -166,9 +167,37 @@ static void fake_want_recv(struct net_backend *b, bool on)
 		f->nr_want_off++;
 }
 
+static void check_pairs(struct net_backend *b, unsigned nr)
+{
+	struct fake_net *f = fake(b);
+
+	must(f->first == f, "set_pairs() of a pair that is not the first");
+	must(nr > 0, "set_pairs() of none");
+	must(!f->rings || !f->rings->started, "set_pairs() while the ring table is started");
+	for (struct net_backend *at = b; at; at = at->next, nr -= nr > 0)
+		must(!container_of(at, struct fake_net, backend)->started,
+		     "set_pairs() while a pair is started");
+	must(nr == 0, "set_pairs() of more than there are");
+}
+
+static int fake_set_pairs(struct net_backend *b, unsigned nr)
+{
+	struct fake_net *f = fake(b);
+
+	check_pairs(b, nr);
+	f->nr_set_pairs++;
+	if (f->pairs_err)
+		return f->pairs_err;
+	f->pairs = nr;
+	return 0;
+}
+
 static void fake_destroy(struct net_backend *b)
 {
 	struct fake_net *f = fake(b);
+
+	if (b->next)
+		b->next->destroy(b->next);
 
 	must(!f->in_sink, "destroy from inside a sink call");
 	fake_net_forget_sent(f);
@@ -199,7 +228,23 @@ struct fake_net *fake_net_create(uint64_t can)
 	f->backend.frame = &fake_ops;
 	f->backend.destroy = fake_destroy;
 	f->want_recv = true;
+	f->first = f;
+	f->pairs = 1;
 	return f;
+}
+
+struct fake_net *fake_net_add_pair(struct fake_net *f)
+{
+	struct fake_net *last = f, *more = fake_net_create(f->backend.can);
+
+	while (last->backend.next)
+		last = fake(last->backend.next);
+	last->backend.next = &more->backend;
+	more->first = f;
+	more->index = last->index + 1;
+	f->backend.can |= FEATURE(VIRTIO_NET_F_MQ);
+	f->backend.set_pairs = fake_set_pairs;
+	return more;
 }
 
 void fake_net_on_destroy(struct fake_net *f, bool *flag)

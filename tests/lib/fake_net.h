@@ -34,8 +34,9 @@ struct fake_net {
 	/* What the device did. */
 	bool started;
 	unsigned nr_starts, nr_stops, nr_set_offloads;
-	uint64_t offloads; /* last told by start() or set_offloads() */
-	bool want_recv;    /* last told; true again at each start() */
+	uint64_t offloads;            /* last told by start() or set_offloads() */
+	bool want_recv;               /* last told; true again at each start() */
+	unsigned pairs, nr_set_pairs; /* last told by set_pairs(), of the first one; 1 before */
 	unsigned nr_want_on, nr_want_off;
 	unsigned nr_sends, nr_recvs;             /* calls, also failed ones */
 	struct fake_frame sent[FAKE_NET_FRAMES]; /* taken frames, oldest first */
@@ -45,12 +46,15 @@ struct fake_net {
 
 	/* What the test wants; plain, change at any time. */
 	int start_err, offloads_err; /* -errno that start() and set_offloads() answer, or 0 */
+	int pairs_err;               /* likewise set_pairs() */
 	unsigned send_ok;            /* calls of send() that succeed before ... */
 	int send_err;                /* ... this -errno is answered (0: never), ... */
 	unsigned send_err_times;     /* ... this often; UINT_MAX: for ever */
 
 	/* Private. */
-	struct fake_ring *rings;                  /* fake_ring.h; NULL: none */
+	struct fake_ring *rings; /* fake_ring.h; NULL: none */
+	struct fake_net *first;
+	unsigned index;                           /* of this pair */
 	struct fake_frame queue[FAKE_NET_FRAMES]; /* ring: [queue_head, queue_head + nr_queued) */
 	unsigned queue_head, nr_queued;
 	struct net_sink sink;
@@ -60,6 +64,8 @@ struct fake_net {
 
 /* @can: offload masks the backend honours. Owned by the caller through net_destroy(&f->backend). */
 struct fake_net *fake_net_create(uint64_t can);
+/* One more queue pair behind @f, which gets VIRTIO_NET_F_MQ. Owned by @f. */
+struct fake_net *fake_net_add_pair(struct fake_net *f);
 /* Set *flag when the backend is destroyed, by whomever. */
 void fake_net_on_destroy(struct fake_net *f, bool *flag);
 

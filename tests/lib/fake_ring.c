@@ -48,12 +48,15 @@ static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offload
 	};
 
 	must(!r->started, "start() twice");
-	must(!r->net->started, "start() while the frame table is started");
+	for (struct net_backend *at = b; at; at = at->next)
+		must(!container_of(at, struct fake_net, backend)->started,
+		     "start() while the frame table is started");
 	must(r->mem, "start() without prepare()");
-	must(nr == FAKE_RINGS, "start() with another number of rings");
+	must(nr == FAKE_RINGS * r->net->pairs, "start() with another number of rings");
 	must(!(accepted & b->ring_cannot), "start() with features that cannot be honoured");
 	must(s->gone && s->bad_ring, "start() with an incomplete sink");
 	r->nr_starts++;
+	r->nr = nr;
 	if (r->start_err)
 		return r->start_err;
 	for (unsigned i = 0; i < nr; i++) {
@@ -77,6 +80,7 @@ static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 	struct fake_ring *r = fake(b);
 
 	must(r->started, "stop() while stopped");
+	must(nr == r->nr, "stop() with another number of rings");
 	r->nr_stops++;
 	r->started = false;
 	for (unsigned i = 0; i < nr; i++) {
@@ -120,42 +124,51 @@ void fake_ring_add(struct fake_ring *r, struct fake_net *f)
 	f->backend.ring = &fake_ops;
 }
 
-/* One frame out. False: none. */
-static bool run_tx(struct fake_ring *r)
+/* One frame out of pair @i. False: none. */
+static bool run_tx(struct fake_ring *r, struct fake_net *net, unsigned i)
 {
 	struct iovec iov[64];
 	struct vq_chain c = {.iov = iov, .room = ARRAY_SIZE(iov)};
+	struct vq *q = &r->vq[FAKE_RINGS * i + TX];
 
-	if (vq_pop(&r->vq[TX], &c) != 1)
+	if (vq_pop(q, &c) != 1)
 		return false;
-	fake_net_take_sent(r->net, iov, c.nr_out);
-	vq_push(&r->vq[TX], c.head, 0);
+	fake_net_take_sent(net, iov, c.nr_out);
+	vq_push(q, c.head, 0);
 	return true;
 }
 
 /* One frame in, which must fit into one chain. False: no frame or no chain. */
-static bool run_rx(struct fake_ring *r)
+static bool run_rx(struct fake_ring *r, struct fake_net *net, unsigned i)
 {
 	struct iovec iov[64];
 	struct vq_chain c = {.iov = iov, .room = ARRAY_SIZE(iov)};
+	struct vq *q = &r->vq[FAKE_RINGS * i + RX];
 
-	if (!fake_net_queued(r->net) || vq_pop(&r->vq[RX], &c) != 1)
+	if (!fake_net_queued(net) || vq_pop(q, &c) != 1)
 		return false;
-	vq_push(&r->vq[RX], c.head,
-	        (uint32_t)fake_net_give_queued(r->net, iov + c.nr_out, c.nr_in));
+	vq_push(q, c.head, (uint32_t)fake_net_give_queued(net, iov + c.nr_out, c.nr_in));
 	return true;
+}
+
+static void run_pair(struct fake_ring *r, struct fake_net *net, unsigned i, unsigned max)
+{
+	for (unsigned k = 0; k < max && run_tx(r, net, i); k++)
+		;
+	for (unsigned k = 0; k < max && run_rx(r, net, i); k++)
+		;
+	for (unsigned k = FAKE_RINGS * i; k < FAKE_RINGS * (i + 1); k++) {
+		vq_publish(&r->vq[k]);
+		if (vq_want_interrupt(&r->vq[k]))
+			fd_event_set(r->ring[k].call_fd);
+	}
 }
 
 void fake_ring_run(struct fake_ring *r, unsigned max)
 {
+	struct net_backend *at = &r->net->backend;
+
 	must(r->started, "(not a rule: the test runs a peer that is stopped)");
-	for (unsigned i = 0; i < max && run_tx(r); i++)
-		;
-	for (unsigned i = 0; i < max && run_rx(r); i++)
-		;
-	for (unsigned i = 0; i < FAKE_RINGS; i++) {
-		vq_publish(&r->vq[i]);
-		if (vq_want_interrupt(&r->vq[i]))
-			fd_event_set(r->ring[i].call_fd);
-	}
+	for (unsigned i = 0; i < r->nr / FAKE_RINGS; i++, at = at->next)
+		run_pair(r, container_of(at, struct fake_net, backend), i, max);
 }

@@ -2,7 +2,7 @@
 /* tests/lib/fake_ring.h - the ring table of a fake_net: a peer that serves rx and tx by itself
  *
  * It moves the same frames as the fake_net that it belongs to, from its queue into the rx ring and from
- * the tx ring to its sent frames, when the test says so. Thread and contract as in fake_net.h: a device
+ * the tx ring to its sent frames, and of each pair behind it, when the test says so. Thread and contract as in fake_net.h: a device
  * that uses both tables at once, or one while it is stopped, ends the program.
  */
 #ifndef DOORBELL_TESTS_FAKE_RING_H
@@ -14,24 +14,26 @@
 #include "devices/vq.h"
 #include "tests/lib/fake_net.h"
 
-#define FAKE_RINGS 2u /* rx, tx */
+#define FAKE_RINGS     2u /* rx, tx: of each pair */
+#define FAKE_RINGS_MAX 16u
 
 struct fake_ring {
 	/* What the device did. */
 	bool started;
 	unsigned nr_prepares, nr_starts, nr_stops, nr_set_offloads;
 	uint64_t accepted, offloads;
-	struct net_ring ring[FAKE_RINGS]; /* as given to the last start() */
+	struct net_ring ring[FAKE_RINGS_MAX]; /* as given to the last start() ... */
+	unsigned nr;                          /* ... so many of them */
 
 	/* What the test wants. */
 	int prepare_err, start_err;
 	bool lie; /* stop() says next_avail as below, for each ring */
-	uint32_t lie_next_avail[FAKE_RINGS];
+	uint32_t lie_next_avail[FAKE_RINGS_MAX];
 
 	/* Private. */
 	struct fake_net *net;
 	const struct gmem *mem;
-	struct vq vq[FAKE_RINGS];
+	struct vq vq[FAKE_RINGS_MAX];
 	struct net_sink sink;
 };
 

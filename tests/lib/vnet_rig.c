@@ -27,9 +27,14 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 
 	memset(r, 0, sizeof(*r));
 	r->vq_size = o.vq_size ? o.vq_size : 256;
+	r->pairs = o.pairs ? o.pairs : 1;
 	fake_mem_create(&r->m, o.mem_bytes ? o.mem_bytes : MIB(4));
 	must(loop_create(&r->loop) == 0, "no loop");
-	r->net = fake_net_create(offloads);
+	r->net = r->nets[0] = fake_net_create(offloads);
+	for (unsigned i = 1; i < r->pairs; i++) {
+		r->nets[i] = fake_net_add_pair(r->net);
+		must(loop_create(&r->more_loops[i - 1]) == 0, "no loop");
+	}
 	if (o.peer)
 		fake_ring_add(&r->peer, r->net);
 	if (o.rings)
@@ -38,7 +43,9 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 		     "no rings");
 	memcpy(p.mac, vrig_mac, sizeof(p.mac));
 	p.queue_size = r->vq_size;
-	p.features = virtio_net_can(offloads, o.mtu != 0) & ~o.without;
+	p.more_pairs = r->pairs - 1;
+	p.more_loops = r->more_loops;
+	p.features = virtio_net_can(r->net->backend.can, o.mtu != 0) & ~o.without;
 	must(virtio_net_create(&p, &r->net->backend, &r->m.gmem, r->loop, &r->n) == 0, "no device");
 	r->dev.core = virtio_net_dev(r->n);
 	if (o.peer)
@@ -53,24 +60,30 @@ void vrig_destroy(struct vrig *r)
 	fd_close(&call_fd);
 	net_destroy(&r->net->backend);
 	loop_destroy(r->loop);
+	for (unsigned i = 1; i < r->pairs; i++)
+		loop_destroy(r->more_loops[i - 1]);
 	fake_mem_destroy(&r->m);
 }
 
 int vrig_try_up(struct vrig *r, uint64_t accept)
 {
-	struct fake_vq *vqs[NET_QUEUES] = {&r->vq[NET_RX], &r->vq[NET_TX], NULL};
+	struct fake_vq *vqs[NET_QUEUES_MAX] = {0};
 	struct virtio_dev *d = r->dev.core;
+	unsigned pairs;
 
 	/* The rings of the life before are thrown away with all the rest. */
 	virtio_set_status(d, 0);
 	r->m.next = r->m.gmem.region[0].base;
 	r->features = (accept & d->offered) | FEATURE(VIRTIO_F_VERSION_1);
-	if (r->features & VRIG_F(CTRL_VQ))
-		vqs[NET_CTRL] = &r->vq[NET_CTRL];
-	for (unsigned i = 0; i < NET_QUEUES; i++)
-		if (vqs[i])
-			fake_vq_init(vqs[i], &r->m,
-			             i == NET_CTRL ? NET_CTRL_QUEUE_SIZE : r->vq_size, r->features);
+	pairs = r->features & NET_SEVERAL_PAIRS ? r->pairs : 1;
+	r->ctrl = NET_PAIR_QUEUES * pairs;
+	for (unsigned i = 0; i <= r->ctrl; i++) {
+		if (i == r->ctrl && !(r->features & VRIG_F(CTRL_VQ)))
+			break;
+		vqs[i] = &r->vq[i];
+		fake_vq_init(vqs[i], &r->m, i == r->ctrl ? NET_CTRL_QUEUE_SIZE : r->vq_size,
+		             r->features);
+	}
 	r->mark = r->m.next;
 	return fake_probe(&r->dev, r->features, vqs, d->nr_queues);
 }
@@ -84,7 +97,7 @@ void vrig_up(struct vrig *r, uint64_t accept)
 void vrig_forget(struct vrig *r)
 {
 	r->m.next = r->mark;
-	for (unsigned i = 0; i < NET_QUEUES; i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(r->vq); i++)
 		memset(r->vq[i].table, 0, sizeof(r->vq[i].table));
 }
 
@@ -95,19 +108,28 @@ static bool readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
+/* As the loop would. False: not watched, or nothing to say. */
+static bool run_watch(const struct loop_fd *w)
+{
+	if (!w->loop || !readable(w->fd))
+		return false;
+	w->fn(w->arg, POLLIN);
+	return true;
+}
+
 bool vrig_pump_once(struct vrig *r)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < NET_QUEUES; i++) {
-		struct loop_fd *w = &r->n->queue[i].kick;
+	for (unsigned i = 0; i < r->n->nr_pairs; i++) {
+		struct net_pair *p = &r->n->pair[i];
 
-		if (!w->loop || !readable(w->fd))
-			continue;
-		any = true;
-		w->fn(w->arg, POLLIN);
+		for (unsigned k = NET_RX; k <= NET_TX; k++)
+			any |= run_watch(&p->queue[k].kick);
+		any |= p->inbox && run_watch(net_inbox_watch(p));
 	}
-	return any;
+	any |= run_watch(&r->n->ctrl.kick);
+	return run_watch(&r->n->news) || any;
 }
 
 unsigned vrig_pump(struct vrig *r)
@@ -146,8 +168,8 @@ int vrig_command(struct vrig *r, uint8_t class, uint8_t cmd, const void *data, u
 	if (len)
 		b[nr++] = fake_out(&r->m, data, len);
 	b[nr] = fake_in(&r->m, 1);
-	must(fake_vq_add(&r->vq[NET_CTRL], b, nr + 1) >= 0, "no room for a command");
-	vrig_go(r, NET_CTRL);
-	must(fake_vq_reap(&r->vq[NET_CTRL], &head, &used), "a command did not come back");
+	must(fake_vq_add(&r->vq[r->ctrl], b, nr + 1) >= 0, "no room for a command");
+	vrig_go(r, r->ctrl);
+	must(fake_vq_reap(&r->vq[r->ctrl], &head, &used), "a command did not come back");
 	return used == 1 ? *(uint8_t *)fake_at(&r->m, b[nr].addr, 1) : -1;
 }

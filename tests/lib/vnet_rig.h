@@ -31,18 +31,22 @@ struct vrig {
 	struct fake_ring peer; /* the backend's ring table, with options.peer */
 	struct virtio_net *n;
 	struct fake_dev dev;
-	struct fake_vq vq[NET_QUEUES]; /* the driver's side; valid after vrig_up() */
-	unsigned vq_size;
+	struct fake_net *nets[VIRTIO_NET_PAIRS_MAX]; /* of each pair; the first is @net */
+	struct loop *more_loops[VIRTIO_NET_PAIRS_MAX - 1];
+	struct fake_vq vq[NET_QUEUES_MAX]; /* the driver's side; valid after vrig_up() */
+	unsigned ctrl;                     /* which of them is the control queue, likewise */
+	unsigned pairs, vq_size;
 	uint64_t features; /* accepted */
 	gpa_t mark;        /* guest memory from here on is freed by vrig_forget() */
 };
 
-/* What a test may choose; zeroed is all features, 256 entries, 4 MiB of guest memory, no mtu. */
+/* What a test may choose; zeroed is one pair, all features, 256 entries, 4 MiB of guest memory, no mtu. */
 struct vrig_options {
 	uint64_t without; /* features not offered */
 	uint64_t mem_bytes;
 	uint32_t vq_size;
 	uint16_t mtu;
+	unsigned pairs; /* 0: one */
 	bool peer;  /* the backend has a ring table, and the device an eventfd to interrupt by */
 	bool rings; /* begin with it; with peer */
 };
@@ -59,7 +63,7 @@ bool vrig_pump_once(struct vrig *r);
 /* Until none is set. Number of rounds; more than 10000 end the process: the device spins. */
 unsigned vrig_pump(struct vrig *r);
 
-/* Publish what was added to queue @i, kick if asked for, pump. */
+/* Publish what was added to virtqueue @i, kick if asked for, pump. */
 void vrig_go(struct vrig *r, unsigned i);
 
 /* Guest memory allocated since vrig_up() may be used again. No requests may be outstanding. */

@@ -120,7 +120,7 @@ static void random_sets_close_to_closed_subsets(unused void **state)
 
 static void presets_mean_what_they_say(unused void **state)
 {
-	uint64_t can = net_features_known();
+	uint64_t can = net_features_known() & ~NET_ONLY_BY_NAME;
 
 	assert_int_equal(parsed(NULL, can), can);
 	assert_int_equal(parsed("default", can), can);
@@ -130,9 +130,18 @@ static void presets_mean_what_they_say(unused void **state)
 	assert_int_equal(parsed("default", F(CSUM)), F(CSUM) | V1);
 }
 
-static void names_are_added_and_removed_in_order(unused void **state)
+static void what_costs_is_in_no_preset_but_can_be_asked_for(unused void **state)
 {
 	uint64_t can = net_features_known();
+
+	assert_int_equal(parsed("default", can), can & ~F(RSS));
+	assert_int_equal(parsed("default+rss", can), can);
+	assert_int_equal(parsed("none+ctrl_vq+rss", can), V1 | F(CTRL_VQ) | F(RSS));
+}
+
+static void names_are_added_and_removed_in_order(unused void **state)
+{
+	uint64_t can = net_features_known() & ~NET_ONLY_BY_NAME;
 
 	assert_int_equal(parsed("none+csum+host_tso4", can), V1 | F(CSUM) | F(HOST_TSO4));
 	assert_int_equal(parsed("none+host_tso4+csum", can), V1 | F(CSUM) | F(HOST_TSO4));
@@ -144,7 +153,7 @@ static void names_are_added_and_removed_in_order(unused void **state)
 
 static void removing_takes_dependents_along(unused void **state)
 {
-	uint64_t can = net_features_known();
+	uint64_t can = net_features_known() & ~NET_ONLY_BY_NAME;
 
 	assert_int_equal(parsed("default-csum", can), can & ~NET_HOST_OFFLOADS);
 	assert_int_equal(parsed("default-guest_csum", can), can & ~NET_GUEST_OFFLOADS);
@@ -225,6 +234,7 @@ int main(void)
 		cmocka_unit_test(closing_removes_chains_of_needs_and_unknown_bits),
 		cmocka_unit_test(random_sets_close_to_closed_subsets),
 		cmocka_unit_test(presets_mean_what_they_say),
+		cmocka_unit_test(what_costs_is_in_no_preset_but_can_be_asked_for),
 		cmocka_unit_test(names_are_added_and_removed_in_order),
 		cmocka_unit_test(removing_takes_dependents_along),
 		cmocka_unit_test(removing_what_is_not_possible_anyway_is_fine),

@@ -664,7 +664,7 @@ static void a_driver_with_only_one_queue_is_served(unused void **state)
 	struct fake_vq *vqs[3] = {NULL, &rig.vq[NET_TX], NULL};
 
 	fake_vq_init(vqs[1], &rig.m, 256, VRIG_ALL);
-	assert_int_equal(fake_probe(&rig.dev, net_features_known(), vqs, 3), 0);
+	assert_int_equal(fake_probe(&rig.dev, fake_offered(&rig.dev), vqs, 3), 0);
 	vrig_pump(&rig);
 	assert_false(rig.net->want_recv);
 	send(&zero_hdr, 60, 1);
@@ -681,9 +681,10 @@ static void memory_that_is_not_needed_is_not_touched(unused void **state)
 {
 	vrig_up(&rig, VRIG_ALL);
 	send(&zero_hdr, 60, 1);
-	for (size_t i = 0; i < sizeof(rig.n->rx.spill); i++)
-		assert_int_equal(rig.n->rx.spill[i], 0);
-	assert_true(sizeof(struct virtio_net) - sizeof(rig.n->rx.spill) - sizeof(rig.n->tx.gather) <
+	for (size_t i = 0; i < sizeof(rig.n->pair[0].rx.spill); i++)
+		assert_int_equal(rig.n->pair[0].rx.spill[i], 0);
+	assert_true(sizeof(struct virtio_net) + sizeof(struct net_pair) -
+	                    sizeof(rig.n->pair[0].rx.spill) - sizeof(rig.n->pair[0].tx.gather) <
 	            KIB(200));
 }
 

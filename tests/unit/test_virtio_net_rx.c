@@ -404,8 +404,9 @@ static void chains_of_one_byte_pieces_work(unused void **state)
 		assert_true(vnet_rx_post_cut(&x, VQ_NUM_MAX, 1, 1, 0));
 	vnet_rx_go(&x);
 	/* No farther than one recv() looks. */
-	assert_true(x.rig.n->rx.window.tail - x.rig.n->rx.window.head <= 2 * VQ_NUM_MAX);
-	assert_int_equal(x.rig.n->rx.window.entries, x.rig.n->rx.window.nr);
+	assert_true(x.rig.n->pair[0].rx.window.tail - x.rig.n->pair[0].rx.window.head <=
+	            2 * VQ_NUM_MAX);
+	assert_int_equal(x.rig.n->pair[0].rx.window.entries, x.rig.n->pair[0].rx.window.nr);
 	vnet_rx_arrive(&x, 2000, 2);
 	vnet_rx_expect(&x, 2000, 2, 2);
 	/* More pieces than the window holds: dropped, and the next one is delivered. */

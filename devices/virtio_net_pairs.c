@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The queue pairs of a network device and their threads.
+ *
+ *	device's thread                                  a pair's thread
+ *	net_pairs_call() --- loop_call(), waits --->     net_pair_start(), look(), ...
+ *	look_at_news()   <------- eventfd ---------      net_pair_tell()
+ *
+ * What a pair works with belongs to its thread alone, and so nothing on the way of a frame is locked. The
+ * device's thread changes it by calls, one pair after the other. A pair never waits for the device's
+ * thread, nor for another pair. Pair 0 is on the device's thread: there all of this is a plain call.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "devices/net_features.h"
+#include "devices/virtio_net_priv.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+
+/* ---- from the device to its pairs */
+
+struct call {
+	struct net_pair *p;
+	int (*fn)(struct net_pair *p);
+	int ret;
+};
+
+static void run_call(void *arg)
+{
+	struct call *c = arg;
+
+	c->ret = c->fn(c->p);
+}
+
+static int call_pair(struct net_pair *p, int (*fn)(struct net_pair *p))
+{
+	struct call c = {.p = p, .fn = fn};
+
+	loop_call(p->loop, run_call, &c);
+	return c.ret;
+}
+
+int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair *p))
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < nr; i++) {
+		int r = call_pair(&n->pair[i], fn);
+
+		if (ret == 0)
+			ret = r;
+	}
+	return ret;
+}
+
+static int look(struct net_pair *p)
+{
+	const struct virtio_net *n = p->n;
+	const uint32_t hdr_and_link = NET_HDR_LEN + 18;
+	uint32_t mtu = n->params.mtu ? n->params.mtu : 1500;
+	const bool was = p->view.link;
+
+	p->view.link = net_link(n);
+	p->view.gone = n->gone;
+	p->view.by_rss = n->steering.by_rss && n->steering.pairs > 1;
+	p->view.offloads = n->offloads;
+	p->view.filter = n->filter;
+	/* More than this may come, and goes through the spill buffer then. */
+	p->rx.reach = (n->offloads & NET_GUEST_GSO) ? NET_RECV_MAX : hdr_and_link + mtu;
+	if (p->running && was && !p->view.link)
+		net_rx_link_down(p);
+	return 0;
+}
+
+/* ---- what the device's thread asks for */
+
+void net_pairs_update(struct virtio_net *n)
+{
+	net_pairs_call(n, n->steering.pairs, look);
+}
+
+static int look_again(struct net_pair *p)
+{
+	look(p);
+	if (!p->running)
+		return 0;
+	for (unsigned i = NET_RX; i <= NET_TX; i++)
+		if (vq_running(p->queue[i].vq))
+			net_again(&p->queue[i]);
+	p->tx.blocked = false;
+	return 0;
+}
+
+void net_pairs_link(struct virtio_net *n)
+{
+	net_pairs_call(n, n->steering.pairs, look_again);
+}
+
+void net_pairs_drop(struct virtio_net *n, unsigned i)
+{
+	call_pair(&n->pair[i], net_pair_stop);
+}
+
+/* ---- on the pair's thread */
+
+int net_pair_stop(struct net_pair *p)
+{
+	if (!p->running)
+		return 0;
+	p->running = false;
+	for (unsigned i = NET_RX; i <= NET_TX; i++)
+		loop_del(&p->queue[i].kick);
+	if (p->inbox)
+		net_inbox_stop(p);
+	if (p->backend_started)
+		p->backend->frame->stop(p->backend);
+	p->backend_started = false;
+	net_rx_stop(p);
+	p->tx.blocked = false;
+	return 0;
+}
+
+int net_pair_offloads(struct net_pair *p)
+{
+	return p->backend_started ? p->backend->frame->set_offloads(p->backend, p->n->offloads) : 0;
+}
+
+int net_pair_pause(struct net_pair *p)
+{
+	if (p->running && p->rx.waiting)
+		return -EAGAIN;
+	return net_pair_stop(p);
+}
+
+int net_pair_start(struct net_pair *p)
+{
+	int r = 0;
+
+	look(p);
+	p->running = true;
+	if (!p->view.gone) {
+		r = p->backend->frame->start(p->backend, p->view.offloads, &p->sink);
+		p->backend_started = r == 0;
+	}
+	if (r == 0 && p->view.by_rss)
+		r = net_inbox_start(p);
+	for (unsigned i = NET_RX; i <= NET_TX && r == 0; i++) {
+		struct net_queue *q = &p->queue[i];
+
+		q->pushed = 0;
+		q->again = false;
+		if (!vq_running(q->vq))
+			continue;
+		/* What was posted before is looked at now; a kick for it is none for us. */
+		fd_event_take(q->kick.fd);
+		net_again(q);
+		r = loop_add(p->loop, &q->kick);
+	}
+	if (r < 0)
+		net_pair_stop(p);
+	else
+		net_rx_start(p);
+	return r;
+}
+
+int net_pair_resume(struct net_pair *p)
+{
+	return p->running ? 0 : net_pair_start(p);
+}
+
+/* ---- from a pair to the device */
+
+void net_pair_tell(struct net_pair *p, enum net_news news)
+{
+	/* Release: what the news are about. Partner: look_at_news(). */
+	atomic_fetch_or_explicit(&p->news, news, memory_order_release);
+	fd_event_set(p->n->news.fd);
+}
+
+static void look_at_news(void *arg, unused uint32_t revents)
+{
+	struct virtio_net *n = arg;
+
+	/* First this: news that come later ring again. */
+	fd_event_take(n->news.fd);
+	for (unsigned i = 1; i < n->nr_pairs; i++) {
+		struct net_pair *p = &n->pair[i];
+		/* Acquire: partner net_pair_tell(). */
+		unsigned news = atomic_exchange_explicit(&p->news, 0, memory_order_acquire);
+
+		if (news & NET_NEWS_GONE)
+			net_backend_gone(n, p->gone_err);
+		/* One of a life that has ended meanwhile was thrown away then: net_pairs_forget(). */
+		if (news & NET_NEWS_BROKEN)
+			virtio_broken(&n->dev, p->why);
+	}
+}
+
+static void backend_gone(void *arg, int err)
+{
+	struct net_pair *p = arg;
+
+	if (p->index == 0) {
+		net_backend_gone(p->n, err);
+		return;
+	}
+	p->gone_err = err;
+	net_pair_tell(p, NET_NEWS_GONE);
+}
+
+static void bad_ring(void *arg, unsigned ring)
+{
+	const struct net_pair *p = arg;
+
+	net_bad_ring(p->n, ring);
+}
+
+/* ---- life */
+
+void net_pairs_forget(struct virtio_net *n)
+{
+	for (unsigned i = 0; i < n->nr_pairs; i++) {
+		/* Relaxed: its thread has nothing of the device to do, and is ordered by loop_call(). */
+		atomic_fetch_and_explicit(&n->pair[i].news, ~(unsigned)NET_NEWS_BROKEN,
+		                          memory_order_relaxed);
+		net_inbox_clear(&n->pair[i]);
+	}
+}
+
+static void init_queue(struct net_pair *p, unsigned i, void (*kick)(void *pair, uint32_t revents))
+{
+	struct virtio_net_stats *s = &p->stats;
+	struct virtio_queue *vq = &p->n->vq[NET_PAIR_QUEUES * p->index + i];
+	const struct net_counters counters[NET_PAIR_QUEUES] = {
+		[NET_RX] = {&s->rx_kicks, &s->rx_interrupts, &s->rx_interrupts_suppressed},
+		[NET_TX] = {&s->tx_kicks, &s->tx_interrupts, &s->tx_interrupts_suppressed},
+	};
+
+	p->queue[i] = (struct net_queue){
+		.n = p->n,
+		.pair = p,
+		.vq = &vq->vq,
+		.kick = {.fd = vq->kick_fd, .events = EPOLLIN, .fn = kick, .arg = p},
+		.count = counters[i],
+	};
+}
+
+static int init_pair(struct virtio_net *n, unsigned i, struct net_backend *b)
+{
+	struct net_pair *p = &n->pair[i];
+
+	p->n = n;
+	p->index = i;
+	p->loop = i ? n->params.more_loops[i - 1] : n->dev.loop;
+	p->backend = b;
+	p->vq = &n->vq[(size_t)NET_PAIR_QUEUES * i];
+	p->sink = (struct net_sink){
+		.can_recv = net_rx_can_recv,
+		.can_send = net_tx_can_send,
+		.gone = backend_gone,
+		.bad_ring = bad_ring,
+		.arg = p,
+	};
+	init_queue(p, NET_RX, net_rx_kick);
+	init_queue(p, NET_TX, net_tx_kick);
+	return n->dev.offered & FEATURE(VIRTIO_NET_F_RSS) ? net_inbox_create(p) : 0;
+}
+
+int net_pairs_create(struct virtio_net *n)
+{
+	struct net_backend *b = n->backend;
+	int r = 0;
+
+	n->steering.pairs = 1;
+	n->news = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = look_at_news, .arg = n};
+	/* Large, and mostly never touched: the kernel gives the pages when they are. */
+	n->pair = calloc(n->nr_pairs, sizeof(*n->pair));
+	if (!n->pair)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n->nr_pairs && r == 0; i++, b = b->next) {
+		if (!b)
+			return -EINVAL;
+		r = init_pair(n, i, b);
+	}
+	if (r < 0 || n->nr_pairs == 1)
+		return r;
+	r = n->news.fd = fd_eventfd();
+	return r < 0 ? r : loop_add(n->dev.loop, &n->news);
+}
+
+void net_pairs_destroy(struct virtio_net *n)
+{
+	loop_del(&n->news);
+	if (n->news.fd >= 0)
+		fd_close(&n->news.fd);
+	for (unsigned i = 0; n->pair && i < n->nr_pairs; i++)
+		net_inbox_destroy(&n->pair[i]);
+	free(n->pair);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * RSS: frames go from the pair that reads them to the pair that the driver's table names.
+ *
+ * A backend has a queue per pair, and its own idea of which frame goes where; so each pair reads its own,
+ * hashes what it finds and puts it into an inbox, its own too. The frames of a flow stay in one queue of the
+ * backend, and an inbox keeps their order. What finds no room there is dropped, as by any network card whose
+ * driver is too slow: a queue without buffers must not hold up the others.
+ *
+ * The inbox is the one thing that two threads share: whoever touches the ring has the lock, and nobody
+ * does anything else while he has it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "devices/virtio_net_priv.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/frame_ring.h"
+
+/* Some frames of the largest size, and hundreds of the usual. */
+#define INBOX_BYTES MIB(1)
+
+struct net_inbox {
+	pthread_mutex_t lock;
+	struct frame_ring ring;      /* under lock; header and frame */
+	struct loop_fd wake;         /* an eventfd, owned: the ring is not empty any more */
+	uint8_t frame[NET_RECV_MAX]; /* of its own pair's thread: the one that is being looked at */
+};
+
+static void on_wake(void *arg, unused uint32_t revents)
+{
+	struct net_pair *p = arg;
+
+	fd_event_take(p->inbox->wake.fd);
+	net_rx_turn(p);
+}
+
+int net_inbox_create(struct net_pair *p)
+{
+	struct net_inbox *x = calloc(1, sizeof(*x));
+	int r;
+
+	if (!x)
+		return -ENOMEM;
+	p->inbox = x;
+	pthread_mutex_init(&x->lock, NULL);
+	x->wake = (struct loop_fd){.events = EPOLLIN, .fn = on_wake, .arg = p};
+	r = x->wake.fd = fd_eventfd();
+	return r < 0 ? r : frame_ring_init(&x->ring, INBOX_BYTES);
+}
+
+void net_inbox_destroy(struct net_pair *p)
+{
+	struct net_inbox *x = p->inbox;
+
+	if (!x)
+		return;
+	if (x->wake.fd >= 0)
+		fd_close(&x->wake.fd);
+	frame_ring_free(&x->ring);
+	pthread_mutex_destroy(&x->lock);
+	free(x);
+	p->inbox = NULL;
+}
+
+const struct loop_fd *net_inbox_watch(const struct net_pair *p)
+{
+	return &p->inbox->wake;
+}
+
+int net_inbox_start(struct net_pair *p)
+{
+	return loop_add(p->loop, &p->inbox->wake);
+}
+
+void net_inbox_stop(struct net_pair *p)
+{
+	loop_del(&p->inbox->wake);
+}
+
+void net_inbox_clear(struct net_pair *p)
+{
+	if (!p->inbox)
+		return;
+	pthread_mutex_lock(&p->inbox->lock);
+	p->stats.rx_dropped += frame_ring_clear(&p->inbox->ring);
+	pthread_mutex_unlock(&p->inbox->lock);
+}
+
+ssize_t net_inbox_recv(struct net_pair *p, const struct iovec *iov, unsigned nr)
+{
+	struct net_inbox *x = p->inbox;
+	ssize_t len;
+
+	pthread_mutex_lock(&x->lock);
+	len = frame_ring_pop(&x->ring, iov, nr, 0);
+	pthread_mutex_unlock(&x->lock);
+	p->stats.rx_bytes_copied += len > 0 ? (uint64_t)len : 0;
+	return len;
+}
+
+static void put(struct net_pair *from, struct net_pair *to, size_t len)
+{
+	struct net_inbox *x = to->inbox;
+	bool was_empty;
+	int r;
+
+	pthread_mutex_lock(&x->lock);
+	was_empty = frame_ring_empty(&x->ring);
+	r = frame_ring_push(&x->ring, from->inbox->frame, len);
+	pthread_mutex_unlock(&x->lock);
+	if (r < 0) {
+		from->stats.rx_dropped++;
+		return;
+	}
+	from->stats.rx_steered++;
+	from->stats.rx_bytes_copied += len;
+	/* Otherwise it has been told, and looks until there is nothing, or until its driver kicks. */
+	if (was_empty)
+		fd_event_set(x->wake.fd);
+}
+
+void net_steer(struct net_pair *p)
+{
+	struct virtio_net *n = p->n;
+	struct iovec iov = {p->inbox->frame, sizeof(p->inbox->frame)};
+
+	/* The backend calls again while there is more. */
+	for (unsigned i = 0; i < NET_TURN_FRAMES; i++) {
+		ssize_t len = p->backend->frame->recv(p->backend, &iov, 1);
+
+		if (len <= 0)
+			return;
+		if (len > (ssize_t)NET_HDR_LEN)
+			put(p,
+			    &n->pair[rss_pair(&n->steering.rss, p->inbox->frame + NET_HDR_LEN,
+			                      (size_t)len - NET_HDR_LEN)],
+			    (size_t)len);
+	}
+}

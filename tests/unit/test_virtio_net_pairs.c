@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Several queue pairs: how many are in use, and what goes where. On one thread; test_virtio_net_pairs_threads.c has them all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devices/virtio.h"
+#include "tests/lib/vnet_lanes.h"
+#include "vmm/core/le.h"
+
+#define F     VRIG_F
+#define PAIRS 4u
+
+static struct vrig rig;
+static struct lane lane[PAIRS];
+static struct virtio_net_switch result;
+
+static int setup(void **state)
+{
+	*state = &rig;
+	vrig_create(&rig, (struct vrig_options){.pairs = PAIRS, .peer = true, .vq_size = 64});
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	vrig_destroy(*state);
+	return 0;
+}
+
+static bool needs_reset(void)
+{
+	return fake_status(&rig.dev) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+static void up(uint64_t accept)
+{
+	vrig_up(&rig, accept);
+	for (unsigned i = 0; i < PAIRS; i++)
+		lane_init(&lane[i], &rig, i);
+}
+
+static int set_pairs(unsigned nr)
+{
+	uint8_t data[2];
+
+	put_le16(data, u16_of(nr));
+	return vrig_command(&rig, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, data, 2);
+}
+
+/* The same, for which no answer is to be expected. */
+static void set_pairs_and_break(unsigned nr)
+{
+	const uint8_t command[4] = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, u8_of(nr)};
+	const struct fake_buf b[2] = {fake_out(&rig.m, command, sizeof(command)),
+	                              fake_in(&rig.m, 1)};
+
+	assert_true(fake_vq_add(&rig.vq[rig.ctrl], b, 2) >= 0);
+	vrig_go(&rig, rig.ctrl);
+	assert_int_equal(fake_vq_nr_used(&rig.vq[rig.ctrl]), 0);
+	assert_true(needs_reset());
+}
+
+static unsigned in_use(void)
+{
+	bool by_rss;
+
+	return virtio_net_pairs(rig.n, &by_rss);
+}
+
+/* Either side runs for a while. */
+static void run(unsigned max)
+{
+	if (rig.peer.started) {
+		fake_ring_run(&rig.peer, max);
+		return;
+	}
+	for (unsigned i = 0; i < PAIRS; i++)
+		fake_net_can_recv(rig.nets[i]);
+	vrig_pump(&rig);
+}
+
+/* Nothing is left anywhere on the first @nr lanes. */
+static void drain(unsigned nr)
+{
+	for (unsigned round = 0; round < 50; round++) {
+		run(64);
+		for (unsigned i = 0; i < nr; i++) {
+			lane_check_out(&lane[i]);
+			lane_reap(&lane[i]);
+			lane_post_rx(&lane[i], 64);
+		}
+	}
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(lane[i].received, lane[i].queued);
+		assert_int_equal(lane[i].seen, lane[i].sent);
+	}
+}
+
+/* Frames both ways on the first @nr lanes. */
+static void traffic(unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		lane_post_rx(&lane[i], 20);
+		lane_arrive(&lane[i], 10 + i);
+		lane_send(&lane[i], 10 + i);
+	}
+	drain(nr);
+}
+
+/* ---- how many */
+
+static void the_config_space_says_how_many_there_are(unused void **state)
+{
+	struct virtio_net_config c;
+
+	virtio_config_read(rig.dev.core, 0, &c, sizeof(c));
+	assert_int_equal(get_le16(&c.max_virtqueue_pairs), PAIRS);
+	assert_int_equal(c.rss_max_key_size, RSS_KEY_MAX);
+	assert_int_equal(get_le16(&c.rss_max_indirection_table_length), RSS_TABLE_MAX);
+	assert_int_equal(get_le32(&c.supported_hash_types), RSS_HASH_TYPES);
+	assert_int_equal(rig.dev.core->nr_queues, 2 * PAIRS + 1);
+}
+
+static void a_driver_begins_with_one_pair(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(in_use(), 1);
+	assert_true(rig.nets[0]->started);
+	for (unsigned i = 1; i < PAIRS; i++)
+		assert_false(rig.nets[i]->started);
+	traffic(1);
+	lane_send(&lane[1], 3); /* not allowed yet, and without effect */
+	vrig_pump(&rig);
+	assert_int_equal(rig.nets[1]->nr_sent, 0);
+}
+
+static void as_many_serve_as_are_asked_for(unused void **state)
+{
+	static const unsigned numbers[] = {2, 4, 3, 3, 1, 4, 1};
+
+	up(VRIG_ALL);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		assert_int_equal(set_pairs(numbers[i]), VIRTIO_NET_OK);
+		assert_int_equal(in_use(), numbers[i]);
+		assert_int_equal(rig.net->pairs, numbers[i]);
+		for (unsigned k = 0; k < PAIRS; k++)
+			assert_int_equal(rig.nets[k]->started, k < numbers[i]);
+		traffic(numbers[i]);
+	}
+	for (unsigned i = 0; i < PAIRS; i++) {
+		const struct virtio_net_stats *s = virtio_net_pair_stats(rig.n, i);
+
+		assert_int_equal(s->tx_frames, lane[i].sent);
+		assert_int_equal(s->rx_frames, lane[i].received);
+		assert_true(s->tx_kicks > 0);
+	}
+}
+
+static void numbers_that_cannot_be_are_refused_and_change_nothing(unused void **state)
+{
+	static const unsigned bad[] = {0, PAIRS + 1, 8, 9, 0x8000, 0xffff};
+	uint8_t data[3] = {1};
+
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(set_pairs(bad[i]), VIRTIO_NET_ERR);
+	for (uint32_t len = 0; len <= 3; len++)
+		if (len != 2)
+			assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_MQ,
+			                              VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, data, len),
+			                 VIRTIO_NET_ERR);
+	for (unsigned cmd = 2; cmd < 256; cmd++)
+		assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_MQ, u8_of(cmd), data, 2),
+		                 VIRTIO_NET_ERR);
+	assert_int_equal(in_use(), 2);
+	traffic(2);
+}
+
+static void without_mq_there_is_one_pair_and_control_is_queue_two(unused void **state)
+{
+	up(VRIG_ALL & ~NET_SEVERAL_PAIRS);
+	assert_int_equal(rig.ctrl, 2);
+	assert_int_equal(
+		vrig_command(&rig, VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, NULL, 0),
+		VIRTIO_NET_OK);
+	assert_int_equal(set_pairs(1), VIRTIO_NET_ERR);
+	traffic(1);
+	up(VRIG_ALL); /* and behind the pairs for the next driver, who knows of them */
+	assert_int_equal(rig.ctrl, 2 * PAIRS);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+}
+
+static void mq_needs_a_control_queue(unused void **state)
+{
+	assert_int_equal(vrig_try_up(&rig, VRIG_ALL & ~F(CTRL_VQ)), -ENODEV);
+}
+
+static void a_reset_returns_to_one_pair(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(PAIRS), VIRTIO_NET_OK);
+	virtio_set_status(rig.dev.core, 0);
+	assert_int_equal(in_use(), 1);
+	assert_int_equal(rig.net->pairs, 1);
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_false(rig.nets[i]->started);
+	up(VRIG_ALL);
+	assert_int_equal(in_use(), 1);
+	assert_int_equal(set_pairs(PAIRS), VIRTIO_NET_OK);
+	traffic(PAIRS);
+}
+
+static void pairs_that_the_driver_has_not_set_up_are_refused(unused void **state)
+{
+	up(VRIG_ALL);
+	virtio_queue_ready(rig.dev.core, 5, false); /* tx of pair 2 */
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	assert_int_equal(set_pairs(3), VIRTIO_NET_ERR);
+	traffic(2);
+}
+
+static void what_the_backend_cannot_do_changes_nothing(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	rig.net->pairs_err = -EIO;
+	assert_int_equal(set_pairs(3), VIRTIO_NET_ERR);
+	rig.net->pairs_err = 0;
+	rig.nets[2]->start_err = -ENOMEM;
+	assert_int_equal(set_pairs(3), VIRTIO_NET_ERR);
+	assert_int_equal(in_use(), 2);
+	traffic(2);
+	rig.nets[2]->start_err = 0;
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	rig.nets[1]->start_err = -ENOMEM; /* neither those that are wanted nor those before */
+	set_pairs_and_break(2);
+	rig.nets[1]->start_err = 0;
+	up(VRIG_ALL);
+	traffic(1);
+}
+
+/* ---- what is of the device, on each pair */
+
+static void a_broken_rule_on_any_pair_stops_the_device(unused void **state)
+{
+	for (unsigned i = 0; i < PAIRS; i++) {
+		up(VRIG_ALL);
+		assert_int_equal(set_pairs(PAIRS), VIRTIO_NET_OK);
+		traffic(PAIRS);
+		fake_vq_raw_avail_idx(&rig.vq[2 * i + 1], 9999);
+		fake_kick(&rig.dev, 2 * i + 1);
+		vrig_pump(&rig);
+		assert_true(needs_reset());
+		for (unsigned k = 0; k < PAIRS; k++)
+			assert_false(rig.nets[k]->started);
+	}
+	assert_int_equal(rig.dev.core->broken, PAIRS);
+}
+
+static void news_of_an_earlier_life_are_no_news(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	fake_vq_raw_avail_idx(&rig.vq[3], 9999);
+	fake_kick(&rig.dev, 3);
+	rig.n->pair[1].queue[NET_TX].kick.fn(&rig.n->pair[1],
+	                                     0); /* it tells, and nobody looks yet */
+	assert_false(needs_reset());
+	up(VRIG_ALL);
+	vrig_pump(&rig);
+	assert_false(needs_reset());
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	traffic(2);
+}
+
+static void a_backend_that_one_pair_finds_gone_is_gone(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	fake_net_gone(rig.nets[1], -ENODEV);
+	vrig_pump(&rig);
+	assert_false(virtio_net_link(rig.n));
+	fake_net_gone(rig.nets[0], -ENODEV);
+	lane_send(&lane[0], 5);
+	lane_send(&lane[1], 5);
+	vrig_pump(&rig);
+	assert_int_equal(rig.nets[1]->nr_sent + rig.nets[0]->nr_sent, 0);
+	assert_int_equal(virtio_net_pair_stats(rig.n, 1)->tx_dropped, 5);
+}
+
+static void the_link_is_that_of_all_pairs(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	traffic(2);
+	virtio_net_set_link(rig.n, false);
+	for (unsigned i = 0; i < 2; i++) {
+		lane_send(&lane[i], 4);
+		lane_arrive(&lane[i], 4);
+	}
+	run(64);
+	assert_int_equal(rig.nets[1]->nr_sent, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(virtio_net_pair_stats(rig.n, i)->tx_dropped, 4);
+		assert_int_equal(virtio_net_pair_stats(rig.n, i)->rx_dropped, 4);
+		lane[i].seen += 4;
+		lane[i].received += 4;
+	}
+	virtio_net_set_link(rig.n, true);
+	traffic(2);
+}
+
+static void commands_are_for_all_pairs(unused void **state)
+{
+	const uint8_t mac[6] = {2, 2, 2, 2, 2, 2};
+	uint8_t set[8];
+
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, mac,
+	                              sizeof(mac)),
+	                 VIRTIO_NET_OK);
+	lane_post_rx(&lane[1], 10);
+	lane_arrive(&lane[1], 7);
+	run(64);
+	assert_int_equal(virtio_net_pair_stats(rig.n, 1)->rx_filtered, 7);
+	put_le64(set, F(GUEST_CSUM));
+	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_GUEST_OFFLOADS,
+	                              VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, set, sizeof(set)),
+	                 VIRTIO_NET_OK);
+	assert_int_equal(rig.n->pair[1].view.offloads, F(GUEST_CSUM));
+	assert_int_equal(rig.nets[1]->offloads, F(GUEST_CSUM));
+	assert_int_equal(rig.n->pair[1].rx.reach, NET_HDR_LEN + 18 + 1500);
+}
+
+static void offloads_that_one_backend_refuses_are_as_before(unused void **state)
+{
+	uint8_t set[8] = {0};
+
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	rig.nets[1]->offloads_err = -EIO;
+	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_GUEST_OFFLOADS,
+	                              VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, set, sizeof(set)),
+	                 VIRTIO_NET_ERR);
+	assert_int_equal(rig.nets[0]->offloads, NET_GUEST_OFFLOADS);
+	assert_int_equal(rig.n->pair[0].view.offloads, NET_GUEST_OFFLOADS);
+}
+
+static void a_queue_that_is_taken_back_is_not_touched_any_more(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	traffic(3);
+	virtio_queue_ready(rig.dev.core, 4, false); /* rx of pair 2 */
+	assert_false(rig.nets[2]->started);
+	lane_send(&lane[2], 3);
+	vrig_pump(&rig);
+	assert_int_equal(rig.nets[2]->nr_sent, 0);
+	traffic(2);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	traffic(2);
+}
+
+/* ---- paths */
+
+static unsigned rnd(unsigned below)
+{
+	static uint32_t x = 12345;
+
+	x = x * 1664525u + 1013904223u;
+	return (x >> 16) % below;
+}
+
+static void use_switchable(void)
+{
+	vrig_destroy(&rig);
+	vrig_create(&rig, (struct vrig_options){
+				  .pairs = PAIRS, .peer = true, .vq_size = 64, .without = F(RSS)});
+	up(VRIG_ALL);
+}
+
+static void all_pairs_change_the_path_and_nothing_is_lost(unused void **state)
+{
+	bool rings = false;
+
+	use_switchable();
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	for (unsigned i = 0; i < 3000; i++) {
+		for (unsigned k = 0; k < 3; k++) {
+			lane_post_rx(&lane[k], rnd(20));
+			lane_send(&lane[k], rnd(20));
+			lane_arrive(&lane[k], rnd(20));
+		}
+		if (rnd(4))
+			run(rnd(16));
+		for (unsigned k = 0; k < 3; k++) {
+			lane_check_out(&lane[k]);
+			lane_reap(&lane[k]);
+		}
+		rings = !rings;
+		assert_int_equal(virtio_net_set_path(rig.n, rings, &result), 0);
+		assert_int_equal(rig.peer.started, rings);
+	}
+	drain(3);
+	assert_int_equal(rig.peer.nr, 6);
+	assert_int_equal(virtio_net_stats(rig.n)->switches, 3000);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(lane[i].sent > 3000 && lane[i].received > 3000);
+}
+
+static void other_pairs_on_the_ring_path_lose_nothing(unused void **state)
+{
+	use_switchable();
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned nr = 1 + rnd(PAIRS);
+
+		assert_int_equal(set_pairs(nr), VIRTIO_NET_OK);
+		assert_int_equal(rig.peer.nr, 2 * nr);
+		for (unsigned k = 0; k < nr; k++) {
+			lane_post_rx(&lane[k], rnd(30));
+			lane_send(&lane[k], rnd(30));
+			lane_arrive(&lane[k], rnd(30));
+		}
+		run(rnd(16));
+		for (unsigned k = 0; k < PAIRS; k++) {
+			lane_check_out(&lane[k]);
+			lane_reap(&lane[k]);
+		}
+	}
+	assert_int_equal(set_pairs(PAIRS), VIRTIO_NET_OK);
+	drain(PAIRS);
+}
+
+static void a_peer_that_does_not_start_leaves_all_pairs_with_us(unused void **state)
+{
+	use_switchable();
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	rig.peer.start_err = -EIO;
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), -EIO);
+	traffic(2);
+	rig.peer.start_err = 0;
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
+	traffic(2);
+	rig.peer.start_err = -EIO;
+	assert_int_equal(set_pairs(1), VIRTIO_NET_ERR); /* nor does it start again as before */
+	assert_int_equal(in_use(), 2);
+	assert_false(rig.peer.started);
+	traffic(2);
+}
+
+static void a_frame_in_the_hands_of_one_pair_keeps_all_of_them(unused void **state)
+{
+	uint8_t big[2000];
+	unsigned head;
+	uint32_t len;
+
+	use_switchable();
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	traffic(3);
+	while (fake_net_queued(rig.nets[2]))
+		run(1);
+	/* All its receive buffers are posted: make it so that there is one, of 256 bytes. */
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	lane_post_rx(&lane[2], 1);
+	vrig_frame(big, sizeof(big), vrig_mac, 1);
+	fake_net_queue(rig.nets[2], NULL, big, sizeof(big));
+	run(64);
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), -EAGAIN);
+	assert_non_null(strstr(result.why, "waits for buffers"));
+	traffic(2);
+	lane_post_rx(&lane[2], 10);
+	run(64);
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(fake_vq_reap(&rig.vq[4], &head, &len));
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
+	traffic(2);
+}
+
+static void the_peer_may_find_any_ring_broken(unused void **state)
+{
+	use_switchable();
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
+	rig.peer.sink.bad_ring(rig.peer.sink.arg, 5);
+	assert_true(needs_reset());
+	assert_false(rig.peer.started);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(the_config_space_says_how_many_there_are),
+		CASE(a_driver_begins_with_one_pair),
+		CASE(as_many_serve_as_are_asked_for),
+		CASE(numbers_that_cannot_be_are_refused_and_change_nothing),
+		CASE(without_mq_there_is_one_pair_and_control_is_queue_two),
+		CASE(mq_needs_a_control_queue),
+		CASE(a_reset_returns_to_one_pair),
+		CASE(pairs_that_the_driver_has_not_set_up_are_refused),
+		CASE(what_the_backend_cannot_do_changes_nothing),
+		CASE(a_broken_rule_on_any_pair_stops_the_device),
+		CASE(news_of_an_earlier_life_are_no_news),
+		CASE(a_backend_that_one_pair_finds_gone_is_gone),
+		CASE(the_link_is_that_of_all_pairs),
+		CASE(commands_are_for_all_pairs),
+		CASE(offloads_that_one_backend_refuses_are_as_before),
+		CASE(a_queue_that_is_taken_back_is_not_touched_any_more),
+		CASE(all_pairs_change_the_path_and_nothing_is_lost),
+		CASE(other_pairs_on_the_ring_path_lose_nothing),
+		CASE(a_peer_that_does_not_start_leaves_all_pairs_with_us),
+		CASE(a_frame_in_the_hands_of_one_pair_keeps_all_of_them),
+		CASE(the_peer_may_find_any_ring_broken),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
