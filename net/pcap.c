@@ -234,6 +234,13 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
 		net_destroy(b);
 		return -EINVAL;
 	}
+	if (b->next) {
+		log_error(
+			"pcap=%s and queues= above 1 exclude each other: one file, several threads",
+			path);
+		net_destroy(b);
+		return -EINVAL;
+	}
 	p = calloc(1, sizeof(*p));
 	if (!p) {
 		log_error("pcap=%s: out of memory", path);

@@ -225,6 +225,7 @@ static const struct opt_def pipe_keys[] = {
 };
 
 const struct net_kind net_kind_pipe = {
+	.one_queue = "a socketpair is one queue",
 	.name = "pipe",
 	.help = "a unix socketpair that was handed in: one frame per message, no offloads",
 	.keys = pipe_keys,

@@ -476,6 +476,7 @@ fail:
 _Static_assert(sizeof(struct slirp_config) <= NET_CONFIG_MAX, "many forwards");
 
 const struct net_kind net_kind_user = {
+	.one_queue = "libslirp is one thread's work",
 	.name = "user",
 	.help = "a network of its own behind sockets of this process; needs no privilege",
 	.keys = slirp_keys,

@@ -8,6 +8,11 @@
  * handed in as a descriptor keeps its header size, and gets back its blocking mode. Offloads are none when we
  * leave: TUNSETOFFLOAD says what the reader understands, and there is none any more.
  *
+ * With several pairs each has a queue of the interface, a descriptor, and a struct net_tap. What is of the
+ * interface as a whole (header size, offloads, send buffer) is asked of the first one; the kernel spreads the
+ * frames over the queues that are attached: to the one on which the guest last sent for this flow, else by
+ * hash.
+ *
  * It has a ring table too: there the kernel's vhost-net moves the frames between this queue and the
  * guest's rings, and we only watch.
  */
@@ -42,7 +47,7 @@
 /* What frames would have to pass through us for. */
 #define VHOST_NEVER                                                            \
 	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) | \
-	 FEATURE(VIRTIO_NET_F_CTRL_VLAN))
+	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_RSS))
 /* What of the rings vhost may have or not, depending on the kernel. */
 #define VHOST_MAYBE                                                      \
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \
@@ -51,7 +56,12 @@
 struct net_tap {
 	struct net_backend b; /* first */
 	struct net_port port;
-	struct tap_fd tap;
+	struct net_tap *first; /* of the interface's queues; perhaps itself */
+	unsigned index;        /* among them */
+	int fd;                /* its queue: that of @tap, or its own */
+	bool attached;
+	bool takes_partial; /* a checksum may be left to the driver; of this queue's thread */
+	struct tap_fd tap;  /* in the first one only */
 	struct iovec iov[IOV_MAX]; /* for a queue with old headers only */
 	struct vhost_net vhost;
 	uint64_t busyloop_us;
@@ -65,7 +75,11 @@ static struct net_tap *tap_of(struct net_backend *b)
 
 static int tap_set_offloads(struct net_backend *b, uint64_t offloads)
 {
-	return tap_fd_set_offloads(&tap_of(b)->tap, offloads);
+	struct net_tap *t = tap_of(b);
+	int ret = tap_fd_set_offloads(&t->first->tap, offloads);
+
+	t->takes_partial = tap_fd_takes_partial(&t->first->tap);
+	return ret;
 }
 
 static int tap_start(struct net_backend *b, uint64_t offloads, const struct net_sink *s)
@@ -99,14 +113,14 @@ static int without_num_buffers(struct net_tap *t, const struct iovec *iov, unsig
 static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_tap *t = tap_of(b);
-	const bool old = t->tap.hdr_len == OLD_HDR_LEN;
+	const bool old = t->first->tap.hdr_len == OLD_HDR_LEN;
 	ssize_t ret;
 
 	b->stats.syscalls_send++;
 	if (likely(!old))
-		ret = writev(t->tap.fd, iov, (int)nr);
+		ret = writev(t->fd, iov, (int)nr);
 	else
-		ret = writev(t->tap.fd, t->iov, without_num_buffers(t, iov, nr));
+		ret = writev(t->fd, t->iov, without_num_buffers(t, iov, nr));
 	if (likely(ret >= 0)) {
 		ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
 		b->stats.sends++;
@@ -145,14 +159,14 @@ static void complete_checksum(const struct iovec *iov, unsigned nr, size_t len)
 static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_tap *t = tap_of(b);
-	const bool old = t->tap.hdr_len == OLD_HDR_LEN;
+	const bool old = t->first->tap.hdr_len == OLD_HDR_LEN;
 	ssize_t ret;
 
 	b->stats.syscalls_recv++;
 	if (likely(!old))
-		ret = readv(t->tap.fd, iov, (int)nr);
+		ret = readv(t->fd, iov, (int)nr);
 	else
-		ret = readv(t->tap.fd, t->iov, without_num_buffers(t, iov, nr));
+		ret = readv(t->fd, t->iov, without_num_buffers(t, iov, nr));
 	if (ret <= 0) {
 		b->stats.recv_empty++;
 		if (ret < 0 && errno == EBADFD)
@@ -162,45 +176,76 @@ static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned
 	/* The kernel skips num_buffers without writing it. */
 	iov_zero(iov, nr, OLD_HDR_LEN, NET_HDR_LEN - OLD_HDR_LEN);
 	ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
-	if (!tap_fd_takes_partial(&t->tap))
+	if (!t->takes_partial)
 		complete_checksum(iov, nr, (size_t)ret);
 	b->stats.recvs++;
 	b->stats.recv_bytes += (uint64_t)ret;
 	return ret;
 }
 
+/* ---- several queues */
+
+static struct net_tap *next_of(const struct net_tap *t)
+{
+	return t->b.next ? tap_of(t->b.next) : NULL;
+}
+
+static int tap_set_pairs(struct net_backend *b, unsigned nr)
+{
+	/* The first is always attached: its interface would lose its carrier. */
+	for (struct net_tap *t = next_of(tap_of(b)); t; t = next_of(t)) {
+		const bool on = t->index < nr;
+		int ret = t->attached == on ? 0 : tap_queue_use(t->fd, on);
+
+		if (ret < 0) {
+			log_error("%s: queue %u of it: %s", b->label, t->index, strerror(-ret));
+			return ret;
+		}
+		t->attached = on;
+	}
+	return 0;
+}
+
 /* ---- vhost */
 
 static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
 {
-	struct net_tap *t = tap_of(b);
-	int ret;
+	struct net_tap *first = tap_of(b);
+	int ret = 0;
 
-	if (t->tap.hdr_len != NET_HDR_LEN) {
+	if (first->tap.hdr_len != NET_HDR_LEN) {
 		snprintf(why, why_size,
 		         "the queue was handed in with headers of %u bytes, vhost needs %u",
-		         t->tap.hdr_len, NET_HDR_LEN);
+		         first->tap.hdr_len, NET_HDR_LEN);
 		return -EINVAL;
 	}
-	ret = vhost_net_open(&t->vhost, m, why, why_size);
+	for (struct net_tap *t = first; t && ret == 0; t = next_of(t))
+		ret = vhost_net_open(&t->vhost, m, why, why_size);
 	if (ret < 0)
 		return ret;
-	ret = tap_fd_unlimited(&t->tap);
+	ret = tap_fd_unlimited(&first->tap);
 	if (ret < 0) {
 		snprintf(why, why_size, "%s: TUNSETSNDBUF: %s", b->label, strerror(-ret));
 		return ret;
 	}
-	t->mem = m;
-	b->ring_cannot = VHOST_NEVER | (VHOST_MAYBE & ~t->vhost.offered);
+	first->mem = m;
+	b->ring_cannot = VHOST_NEVER | (VHOST_MAYBE & ~first->vhost.offered);
 	return 0;
+}
+
+static void vhost_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
+{
+	struct net_tap *t = tap_of(b);
+
+	for (; nr; nr -= VHOST_NET_RINGS, ring += VHOST_NET_RINGS, t = next_of(t))
+		vhost_net_stop(&t->vhost, ring, VHOST_NET_RINGS);
 }
 
 static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
                        struct net_ring *ring, unsigned nr, const struct net_sink *s)
 {
 	struct net_tap *t = tap_of(b);
-	const struct vhost_net_how how = {
-		.tap_fd = t->tap.fd,
+	struct vhost_net_how how = {
 		.accepted = accepted,
 		.busyloop_us = t->busyloop_us,
 		.mem = t->mem,
@@ -210,20 +255,22 @@ static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloa
 	/* A lost interface: gone() follows, as in tap_start(). */
 	if (ret < 0 && ret != -EBADFD)
 		return ret;
-	return vhost_net_start(&t->vhost, &how, ring, nr, s);
-}
-
-static void vhost_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
-{
-	vhost_net_stop(&tap_of(b)->vhost, ring, nr);
+	for (; how.first_ring < nr; how.first_ring += VHOST_NET_RINGS, t = next_of(t)) {
+		how.tap_fd = t->fd;
+		ret = vhost_net_start(&t->vhost, &how, ring + how.first_ring, VHOST_NET_RINGS, s);
+		if (ret < 0) {
+			vhost_stop(b, ring, how.first_ring);
+			return ret;
+		}
+	}
+	return 0;
 }
 
 static void vhost_forget(struct net_backend *b)
 {
-	struct net_tap *t = tap_of(b);
-
-	vhost_net_close(&t->vhost);
-	t->mem = NULL;
+	tap_of(b)->mem = NULL;
+	for (struct net_tap *t = tap_of(b); t; t = next_of(t))
+		vhost_net_close(&t->vhost);
 }
 
 static const struct net_ring_ops vhost_ops = {
@@ -239,12 +286,20 @@ static const struct net_ring_ops vhost_ops = {
 
 static void tap_destroy(struct net_backend *b)
 {
-	struct net_tap *t = tap_of(b);
+	struct net_tap *first = tap_of(b), *t;
 
-	port_stop(&t->port);
-	vhost_net_close(&t->vhost);
-	tap_fd_close(&t->tap);
-	free(t);
+	/* The others before the first, which puts back what was found. */
+	while ((t = next_of(first))) {
+		first->b.next = t->b.next;
+		port_stop(&t->port);
+		vhost_net_close(&t->vhost);
+		fd_close(&t->fd);
+		free(t);
+	}
+	port_stop(&first->port);
+	vhost_net_close(&first->vhost);
+	tap_fd_close(&first->tap);
+	free(first);
 }
 
 static const struct net_frame_ops tap_ops = {
@@ -255,6 +310,43 @@ static const struct net_frame_ops tap_ops = {
 	.recv = tap_recv,
 	.want_recv = tap_want_recv,
 };
+
+/* What the queues of an interface have in common. */
+static void init_queue(struct net_tap *t, struct net_tap *first, struct loop *l)
+{
+	t->first = first;
+	t->attached = true;
+	port_init(&t->port, l, t->fd);
+	/* All of a ring path runs on the first one's loop. */
+	vhost_net_init(&t->vhost, first->port.loop);
+	t->b.kind = "tap";
+	snprintf(t->b.label, sizeof(t->b.label), "%s", first->tap.ifname);
+	t->b.frame = &tap_ops;
+}
+
+/* The queues behind the first. 0 or -errno, logged. */
+static int add_queues(struct net_tap *first, const struct net_common *common)
+{
+	struct net_tap *last = first;
+
+	for (unsigned i = 0; i < common->more_pairs; i++) {
+		struct net_tap *t = calloc(1, sizeof(*t));
+		int fd = t ? tap_fd_more(&first->tap, common) : -ENOMEM;
+
+		if (fd < 0) {
+			free(t);
+			return fd;
+		}
+		t->fd = fd;
+		t->index = i + 1;
+		init_queue(t, first, common->more_loops[i]);
+		last->b.next = &t->b;
+		last = t;
+	}
+	first->b.set_pairs = tap_set_pairs;
+	first->b.can |= FEATURE(VIRTIO_NET_F_MQ);
+	return tap_set_pairs(&first->b, 1);
+}
 
 static int tap_create(const void *config, const struct net_common *common, struct loop *l,
                       struct net_backend **out)
@@ -273,17 +365,19 @@ static int tap_create(const void *config, const struct net_common *common, struc
 		free(t);
 		return ret;
 	}
-	port_init(&t->port, l, t->tap.fd);
-	vhost_net_init(&t->vhost, l);
+	t->fd = t->tap.fd;
+	init_queue(t, t, l);
 	t->busyloop_us = cfg->busyloop;
-	t->b.kind = "tap";
-	snprintf(t->b.label, sizeof(t->b.label), "%s", t->tap.ifname);
 	t->b.can = t->tap.can;
-	t->b.frame = &tap_ops;
 	t->b.ring = &vhost_ops;
 	t->b.ring_cannot = VHOST_NEVER;
 	t->b.ring_first = cfg->path == TAP_PATH_VHOST;
 	t->b.destroy = tap_destroy;
+	ret = common->more_pairs ? add_queues(t, common) : 0;
+	if (ret < 0) {
+		tap_destroy(&t->b);
+		return ret;
+	}
 	*out = &t->b;
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "net/net_backend.h"
+#include "net/tun_info.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
@@ -165,7 +166,7 @@ static int open_tun(const struct net_common *common)
 }
 
 /* TUNSETIFF said EINVAL for an interface that exists: what is it? */
-static const char *why_not_ours(const char *ifname)
+static const char *why_not_ours(const char *ifname, bool several)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
 	struct ifreq ifr = request_for(ifname);
@@ -175,21 +176,24 @@ static const char *why_not_ours(const char *ifname)
 		return "is not a TAP but another kind of interface";
 	if (strcmp(info.bus_info, "tap") != 0)
 		return "is a TUN (packets without Ethernet header), needed is a TAP";
-	return "is a multi-queue TAP, needed is one made without multi_queue";
+	if (several)
+		return "is a TAP with one queue, queues= needs one made with multi_queue";
+	return "is a multi-queue TAP, needed is one made without multi_queue, or queues=2 to 8";
 }
 
 static void say_refused(const struct net_common *common, const char *ifname, int err)
 {
 	const bool exists = ifname && if_nametoindex(ifname) != 0;
+	const char *multi = common->more_pairs ? " multi_queue" : "";
 
 	if (err == -EPERM && !ifname)
 		log_error("%s: tap: creating an interface needs CAP_NET_ADMIN; or name one that "
-		          "was made for you: ip tuntap add mode tap user NAME name tap0",
-		          common->nic);
+		          "was made for you: ip tuntap add mode tap user NAME name tap0%s",
+		          common->nic, multi);
 	else if (err == -EPERM && !exists)
 		log_error("%s: tap: %s does not exist, creating it needs CAP_NET_ADMIN; or have it "
-		          "made for you: ip tuntap add mode tap user NAME name %s",
-		          common->nic, ifname, ifname);
+		          "made for you: ip tuntap add mode tap user NAME name %s%s",
+		          common->nic, ifname, ifname, multi);
 	else if (err == -EPERM)
 		log_error("%s: tap: %s belongs to somebody else, needed is to be its owner (ip "
 		          "tuntap add mode tap user NAME) or CAP_NET_ADMIN",
@@ -197,7 +201,8 @@ static void say_refused(const struct net_common *common, const char *ifname, int
 	else if (err == -EBUSY)
 		log_error("%s: tap: %s is in use already", common->nic, ifname);
 	else if (err == -EINVAL && exists)
-		log_error("%s: tap: %s %s", common->nic, ifname, why_not_ours(ifname));
+		log_error("%s: tap: %s %s", common->nic, ifname,
+		          why_not_ours(ifname, common->more_pairs != 0));
 	else
 		log_error("%s: tap: %s: %s", common->nic, ifname ? ifname : "a new interface",
 		          strerror(-err));
@@ -252,10 +257,34 @@ static bool good_ifname(const char *s)
 	       s[strcspn(s, "/:% \t\n\v\f\r")] == '\0';
 }
 
+/*
+ * Attach to the interface in @ifr, which is made when missing. *found: it was there before, with several
+ * queues perhaps in use by somebody else too. 0 or -errno.
+ */
+static int attach(int fd, struct ifreq *ifr, bool several, bool *found)
+{
+	const char *name = ifr->ifr_name;
+
+	*found = false;
+	ifr->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	if (several) {
+		/* As a number of 16 bits, which is negative. */
+		ifr->ifr_flags = (short)(ifr->ifr_flags | IFF_MULTI_QUEUE | IFF_TUN_EXCL);
+		if (ioctl(fd, TUNSETIFF, ifr) == 0)
+			return 0;
+		if (errno != EBUSY || !if_nametoindex(name))
+			return -errno;
+		*found = true;
+		ifr->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+	}
+	return ioctl(fd, TUNSETIFF, ifr) < 0 ? -errno : 0;
+}
+
 static int open_by_name(struct tap_fd *t, const char *ifname, const struct net_common *common)
 {
 	struct ifreq ifr = request_for(ifname ? ifname : "tap%d");
 	int len = NET_HDR_LEN, ret;
+	bool found;
 
 	if (ifname && !good_ifname(ifname)) {
 		log_error("%s: tap: ifname=%s is not a name of an interface, allowed: 1 to %d "
@@ -266,21 +295,26 @@ static int open_by_name(struct tap_fd *t, const char *ifname, const struct net_c
 	t->fd = open_tun(common);
 	if (t->fd < 0)
 		return t->fd;
-	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(t->fd, TUNSETIFF, &ifr) < 0) {
-		ret = -errno;
+	ret = attach(t->fd, &ifr, common->more_pairs != 0, &found);
+	if (ret < 0) {
 		say_refused(common, ifname, ret);
 		return ret;
 	}
 	memcpy(t->ifname, ifr.ifr_name, sizeof(t->ifname));
 	/*
-	 * A single-queue TAP that was there before, and had nobody attached, is a persistent one;
-	 * so one that is not persistent is ours.
+	 * A TAP that was there before, and had nobody attached, is a persistent one; so one that is not
+	 * persistent is ours, or has several queues and somebody else on them.
 	 */
-	if (ioctl(t->fd, TUNGETIFF, &ifr) < 0 ||
-	    ioctl(t->fd, TUNGETVNETHDRSZ, &t->found_hdr_len) < 0 ||
-	    ioctl(t->fd, TUNSETVNETHDRSZ, &len) < 0) {
+	if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
 		ret = -errno;
+	if (ret == 0 && found && (!(ifr.ifr_flags & IFF_PERSIST) || tun_nr_queues(t->ifname) > 1)) {
+		say_refused(common, ifname, -EBUSY);
+		return -EBUSY;
+	}
+	if (ret == 0 && (ioctl(t->fd, TUNGETVNETHDRSZ, &t->found_hdr_len) < 0 ||
+	                 ioctl(t->fd, TUNSETVNETHDRSZ, &len) < 0))
+		ret = -errno;
+	if (ret < 0) {
 		log_error("%s: tap: %s: %s", common->nic, t->ifname, strerror(-ret));
 		return ret;
 	}
@@ -291,6 +325,29 @@ static int open_by_name(struct tap_fd *t, const char *ifname, const struct net_c
 	}
 	t->found_hdr_len = -1;
 	return set_up_new(t, common);
+}
+
+int tap_fd_more(const struct tap_fd *t, const struct net_common *common)
+{
+	struct ifreq ifr = request_for(t->ifname);
+	int fd = open_tun(common), ret;
+
+	if (fd < 0)
+		return fd;
+	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+	if (ioctl(fd, TUNSETIFF, &ifr) == 0)
+		return fd;
+	ret = -errno;
+	log_error("%s: tap: one more queue of %s: %s", common->nic, t->ifname, strerror(-ret));
+	close(fd);
+	return ret;
+}
+
+int tap_queue_use(int fd, bool on)
+{
+	struct ifreq ifr = {.ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+
+	return ioctl(fd, TUNSETQUEUE, &ifr) < 0 ? -errno : 0;
 }
 
 static int refuse_fd(const struct net_common *common, int fd, const char *why)
@@ -340,6 +397,11 @@ int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net
 	if (cfg->fd <= INT_MAX && cfg->ifname) {
 		log_error("%s: tap: ifname=%s and fd=%d exclude each other", common->nic,
 		          cfg->ifname, (int)cfg->fd);
+		return -EINVAL;
+	}
+	if (cfg->fd <= INT_MAX && common->more_pairs) {
+		log_error("%s: tap: fd=%d is one queue, queues=%u needs ifname=, or neither",
+		          common->nic, (int)cfg->fd, 1 + common->more_pairs);
 		return -EINVAL;
 	}
 	if (cfg->fd <= INT_MAX)

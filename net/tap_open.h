@@ -29,8 +29,15 @@ struct tap_fd {
 	unsigned offload_bits; /* TUN_F_* in force; 0 on a fresh TAP and when we leave */
 };
 
-/* 0; or -errno after one log_error(), with nothing left behind. */
+/*
+ * The first queue; of one that can have several, when there are to be more pairs. 0; or -errno after one
+ * log_error(), with nothing left behind.
+ */
 int tap_fd_open(struct tap_fd *t, const struct tap_config *cfg, const struct net_common *common);
+/* One more queue of it, attached. Its descriptor, non-blocking, for the caller to close; or as above. */
+int tap_fd_more(const struct tap_fd *t, const struct net_common *common);
+/* Are frames to go to the queue @fd, one of several? What waits there is dropped with off. 0 or -errno. */
+int tap_queue_use(int fd, bool on);
 /* Put back what was found, and close. An interface that tap_fd_open() created is gone afterwards. */
 void tap_fd_close(struct tap_fd *t);
 /* VIRTIO_NET_F_GUEST_* masks that frames from the host may use. 0 or -errno. */

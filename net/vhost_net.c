@@ -127,7 +127,7 @@ static void on_err(void *arg, unused uint32_t revents)
 	struct vhost_net *v = e->v;
 
 	if (fd_event_take(e->watch.fd))
-		v->sink.bad_ring(v->sink.arg, (unsigned)(e - v->err));
+		v->sink.bad_ring(v->sink.arg, v->first_ring + (unsigned)(e - v->err));
 }
 
 static void look_at_tap(void *arg)
@@ -275,6 +275,7 @@ int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct
 
 	v->sink = *s;
 	v->tap_fd = how->tap_fd;
+	v->first_ring = how->first_ring;
 	if (ioctl(v->fd, VHOST_SET_FEATURES, &features) < 0) {
 		ret = -errno;
 		log_error("VHOST_SET_FEATURES 0x%llx: %s", (unsigned long long)features,

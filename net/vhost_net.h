@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* net/vhost_net.h - the kernel's vhost-net: it serves the rings of a NIC on the queue of a TAP */
+/* net/vhost_net.h - the kernel's vhost-net: it serves the two rings of a pair on a queue of a TAP */
 #ifndef DOORBELL_VHOST_NET_H
 #define DOORBELL_VHOST_NET_H
 
@@ -24,6 +24,7 @@ struct vhost_net {
 	struct vhost_err err[VHOST_NET_RINGS];
 	struct loop_timer look; /* is the interface still there? */
 	int tap_fd;
+	unsigned first_ring; /* what the sink knows them by */
 	struct net_sink sink;
 };
 
@@ -39,6 +40,7 @@ struct vhost_net_how {
 	uint64_t
 		accepted; /* by the driver; of the ring features among them, only what is in offered */
 	uint64_t busyloop_us; /* 0: none */
+	unsigned first_ring;  /* for bad_ring of the sink: the number of the first of them */
 	const struct gmem *mem;
 };
 
