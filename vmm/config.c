@@ -96,6 +96,13 @@ static const struct opt_def nic_keys[] = {
          .parse = parse_queue_size,
          .arg = "ENTRIES",
          .help = "of the rx and tx rings, a power of two from 32 to 1024 (default: 256)"},
+	{.name = "queues",
+         .type = OPT_UINT,
+         .offset = NIC(queues),
+         .min = 1,
+         .max = VIRTIO_NET_PAIRS_MAX,
+         .arg = "N",
+         .help = "pairs of rx and tx queues, each with an I/O thread (1 to 8; default: 1)"},
 	{.name = "irq",
          .type = OPT_CHOICE,
          .offset = NIC(irq),
@@ -135,9 +142,16 @@ static int parse_nic(struct nic_config *nic, const char *keys)
 		{.defs = nic_keys, .target = nic},
 	};
 	char what[64];
+	int ret;
 
 	snprintf(what, sizeof(what), "--net %s", nic->kind->name);
-	return opt_parse_keys(groups, ARRAY_SIZE(groups), what, keys);
+	ret = opt_parse_keys(groups, ARRAY_SIZE(groups), what, keys);
+	if (ret == 0 && nic->queues > 1 && nic->kind->one_queue) {
+		log_error("%s: queues=%u: allowed is 1 with this kind, %s", what,
+		          (unsigned)nic->queues, nic->kind->one_queue);
+		ret = -EINVAL;
+	}
+	return ret;
 }
 
 static void kind_names(char *buf, size_t size)
@@ -166,6 +180,7 @@ static int add_nic(struct vm_config *cfg, const char *text)
 	*nic = (struct nic_config){.kind = net_kind_find(kind),
 	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
+	                           .queues = 1,
 	                           .regs = arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP};
 	if (len >= sizeof(kind) || !nic->kind) {
 		kind_names(names, sizeof(names));

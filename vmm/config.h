@@ -32,6 +32,7 @@ struct nic_config {
 	bool has_mac;
 	uint64_t mtu; /* 0: not told to the guest */
 	uint64_t queue_size;
+	uint64_t queues;      /* pairs of them, 1 .. VIRTIO_NET_PAIRS_MAX */
 	unsigned irq;         /* enum nic_irq */
 	unsigned regs;        /* enum nic_regs */
 	unsigned kick;        /* enum nic_kick */

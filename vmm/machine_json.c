@@ -48,10 +48,11 @@ static json_t *virtio_json(const struct machine_virtio *v, const struct nic_conf
 	char mac[MAC_TEXT];
 
 	mac_print(nic->mac, mac);
-	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:s, s:s, s:I}", "name", v->name, "type",
-	                 "virtio-mmio", "base", hex(v->base), "size", (json_int_t)v->size, "gsi",
-	                 (json_int_t)v->gsi, "trigger", "edge", "backend", nic->kind->name, "mac",
-	                 mac, "queue_size", (json_int_t)nic->queue_size);
+	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:s, s:s, s:s, s:I, s:I}", "name", v->name,
+	                 "type", "virtio-mmio", "base", hex(v->base), "size", (json_int_t)v->size,
+	                 "gsi", (json_int_t)v->gsi, "trigger", "edge", "backend", nic->kind->name,
+	                 "mac", mac, "queue_size", (json_int_t)nic->queue_size, "queues",
+	                 (json_int_t)nic->queues);
 }
 
 int vm_print_machine(const struct vm_config *cfg, FILE *out)

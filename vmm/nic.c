@@ -25,7 +25,12 @@
 static int open_backend(struct nic *n)
 {
 	const struct nic_config *cfg = n->cfg;
-	struct net_common common = {.nic = cfg->name, .mtu = (uint16_t)cfg->mtu};
+	struct net_common common = {
+		.nic = cfg->name,
+		.mtu = (uint16_t)cfg->mtu,
+		.more_pairs = (unsigned)cfg->queues - 1,
+		.more_loops = n->more_loops,
+	};
 	int ret;
 
 	memcpy(common.mac, cfg->mac, sizeof(common.mac));
@@ -83,6 +88,8 @@ static int make_device(struct nic *n, const struct gmem *mem)
 		.queue_size = (uint32_t)cfg->queue_size,
 		.rings = n->rings,
 		.link_down = !n->link,
+		.more_pairs = (unsigned)cfg->queues - 1,
+		.more_loops = n->more_loops,
 	};
 	char names[512];
 	int ret = prepare_rings(n, mem, &can);
@@ -109,6 +116,18 @@ static void signal_irqfd(void *arg, unused unsigned gsi, bool level)
 
 	if (level)
 		fd_event_set(n->irq_fd);
+}
+
+/* Likewise for one without: up and down before the next one. */
+static void pulse_wire(void *arg, unused unsigned gsi, bool level)
+{
+	struct nic *n = arg;
+
+	if (!level)
+		return;
+	pthread_mutex_lock(&n->wire_lock);
+	irq_pulse(&n->wire);
+	pthread_mutex_unlock(&n->wire_lock);
 }
 
 static int make_irqfd(struct nic *n, struct irq_line *irq)
@@ -146,15 +165,25 @@ static int share_interrupt(struct nic *n, struct irq_line *irq)
 	return ret;
 }
 
+static int make_loops(struct nic *n)
+{
+	int ret = loop_create(&n->loop);
+
+	for (unsigned i = 0; i + 1 < n->cfg->queues && ret == 0; i++)
+		ret = loop_create(&n->more_loops[i]);
+	if (ret < 0)
+		log_error("%s: no event loop: %s", n->cfg->name, strerror(-ret));
+	return ret;
+}
+
 int nic_open(struct nic *n, const struct nic_config *cfg)
 {
 	int ret;
 
 	*n = (struct nic){.cfg = cfg, .link = true, .irq_fd = -1, .ack_fd = -1};
-	ret = loop_create(&n->loop);
-	if (ret < 0)
-		log_error("%s: no event loop: %s", cfg->name, strerror(-ret));
-	else
+	pthread_mutex_init(&n->wire_lock, NULL);
+	ret = make_loops(n);
+	if (ret == 0)
 		ret = open_backend(n);
 	if (ret < 0) {
 		nic_close(n);
@@ -164,12 +193,22 @@ int nic_open(struct nic *n, const struct nic_config *cfg)
 	return 0;
 }
 
+static void remember_counters(struct nic *n)
+{
+	unsigned i = 0;
+
+	for (const struct net_backend *b = n->backend; b; b = b->next, i++) {
+		n->stats_before[i] = b->stats;
+		n->wakeups_before[i] = loop_wakeups(nic_loop(n, i));
+	}
+}
+
 int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq)
 {
 	int ret;
 
-	n->stats_before = n->backend->stats;
-	n->wakeups_before = loop_wakeups(n->loop);
+	n->wire = irq;
+	remember_counters(n);
 	ret = make_device(n, mem);
 	if (ret < 0)
 		goto fail;
@@ -181,6 +220,8 @@ int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq)
 	ret = share_interrupt(n, &irq);
 	if (ret < 0)
 		goto fail;
+	if (n->cfg->queues > 1 && n->irq_fd < 0)
+		irq = (struct irq_line){.set = pulse_wire, .arg = n, .gsi = irq.gsi};
 	virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
 	return 0;
 fail:
@@ -261,14 +302,24 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 	return ret;
 }
 
+struct loop *nic_loop(const struct nic *n, unsigned pair)
+{
+	return pair ? n->more_loops[pair - 1] : n->loop;
+}
+
 int nic_start(struct nic *n)
 {
 	int ret = n->cfg->pcap ? net_pcap_begin(n->backend) : 0;
 
 	if (ret < 0)
 		return ret;
-	loop_unstop(n->loop);
-	ret = loop_thread_start(n->loop, n->cfg->name);
+	for (unsigned i = 0; i < n->cfg->queues && ret == 0; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%s-%u", n->cfg->name, i);
+		loop_unstop(nic_loop(n, i));
+		ret = loop_thread_start(nic_loop(n, i), i ? name : n->cfg->name);
+	}
 	if (ret < 0)
 		log_error("%s: no thread: %s", n->cfg->name, strerror(-ret));
 	return ret;
@@ -276,14 +327,19 @@ int nic_start(struct nic *n)
 
 void nic_stop(struct nic *n)
 {
+	/* The device's first: it is the one that waits for the others. */
 	if (n->loop)
 		loop_thread_stop(n->loop);
+	for (unsigned i = 0; i < ARRAY_SIZE(n->more_loops); i++)
+		if (n->more_loops[i])
+			loop_thread_stop(n->more_loops[i]);
 }
 
 struct snapshot {
 	const struct virtio_net *net;
 	const struct virtio_dev *dev;
-	bool link, rings;
+	bool link, rings, by_rss;
+	unsigned pairs;
 	uint8_t status;
 	uint64_t accepted;
 };
@@ -294,6 +350,7 @@ static void take_snapshot(void *arg)
 
 	s->link = virtio_net_link(s->net);
 	s->rings = virtio_net_rings(s->net);
+	s->pairs = virtio_net_pairs(s->net, &s->by_rss);
 	s->status = s->dev->status;
 	s->accepted = s->dev->accepted;
 }
@@ -318,9 +375,11 @@ json_t *nic_status(struct nic *n)
 	net_features_print(s.dev->offered, offered, sizeof(offered));
 	net_features_print(s.accepted, accepted, sizeof(accepted));
 	mac_print(n->cfg->mac, mac);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", n->cfg->name,
-	                 "kind", n->backend->kind, "label", n->backend->label, "path",
-	                 path_name(n, s.rings), "mac", mac, "link", s.link ? "up" : "down",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
+	                 n->cfg->name, "kind", n->backend->kind, "label", n->backend->label, "path",
+	                 path_name(n, s.rings), "queues", (json_int_t)n->cfg->queues,
+	                 "pairs_in_use", (json_int_t)s.pairs, "steering",
+	                 s.by_rss ? "rss" : "automatic", "mac", mac, "link", s.link ? "up" : "down",
 	                 "driver", driver_state(s.status), "offered", offered, "accepted",
 	                 accepted);
 }
@@ -414,5 +473,8 @@ void nic_close(struct nic *n)
 	nic_destroy(n);
 	net_destroy(n->backend);
 	loop_destroy(n->loop);
+	for (unsigned i = 0; i < ARRAY_SIZE(n->more_loops); i++)
+		loop_destroy(n->more_loops[i]);
+	pthread_mutex_destroy(&n->wire_lock);
 	*n = (struct nic){0};
 }

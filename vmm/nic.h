@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmm/nic.h - one NIC put together: I/O thread, backend, virtio-net device, virtio-mmio registers */
+/* vmm/nic.h - one NIC put together: I/O threads, backend, virtio-net device, virtio-mmio registers */
 #ifndef DOORBELL_NIC_H
 #define DOORBELL_NIC_H
 
 #include <jansson.h>
+#include <pthread.h>
 
 #include "boot/machine_map.h"
 #include "devices/irq.h"
 #include "devices/virtio_mmio.h"
+#include "devices/virtio_net.h"
 #include "net/net_backend.h"
 #include "vmm/config.h"
 #include "vmm/kvm.h"
 
 struct bus;
 struct loop;
-struct virtio_net;
 
 struct nic {
 	/* The host's side, which lives on when the guest reboots: nic_open(). */
 	const struct nic_config *cfg; /* borrowed */
-	struct loop *loop;            /* its own thread; the only one that touches what follows */
+	struct loop *loop; /* its own thread; the only one that touches what follows ... */
+	struct loop *more_loops[VIRTIO_NET_PAIRS_MAX - 1]; /* ... but for queue pairs 1, 2, ... */
 	struct net_backend *backend;
 	uint64_t
 		features; /* offered to the first driver, and so to every other; 0: not chosen yet */
@@ -27,14 +29,17 @@ struct nic {
 
 	/* The guest's side: nic_create(). */
 	struct virtio_net *net;
-	struct net_backend_stats stats_before; /* of earlier devices on this backend */
-	uint64_t wakeups_before;
+	struct net_backend_stats stats_before[VIRTIO_NET_PAIRS_MAX]; /* of earlier devices */
+	uint64_t wakeups_before[VIRTIO_NET_PAIRS_MAX];
 	struct virtio_mmio mmio;
 	/*
 	 * irq=irqfd, and a NIC whose rings a peer may serve: a write is an interrupt, by whoever writes,
 	 * since two who pulse one wire by different ways can swallow each other's edge. Else -1.
 	 */
 	int irq_fd;
+	/* Several pairs without an irqfd: two threads that pulse one wire could swallow each other's edge. */
+	struct irq_line wire;
+	pthread_mutex_t wire_lock;
 	/* regs=page: */
 	struct kvm *kvm; /* borrowed; NULL: regs=trap */
 	gpa_t base;      /* of its registers */
@@ -56,9 +61,10 @@ int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq);
 int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k);
 /* Put its registers at @where, its doorbells and, with irq=irqfd, its interrupt into the kernel. 0 or -errno, logged. */
 int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
-int nic_start(struct nic *n); /* the capture and the I/O thread; 0 or -errno, logged */
+int nic_start(struct nic *n); /* the capture and the I/O threads; 0 or -errno, logged */
 /* When vCPUs are stopped. No callback runs any more; no-op when not started. */
 void nic_stop(struct nic *n);
+struct loop *nic_loop(const struct nic *n, unsigned pair); /* that of queue pair @pair */
 /* Any thread but the NIC's own: */
 json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */
 void nic_set_link(struct nic *n, bool up);
