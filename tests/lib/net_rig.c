@@ -161,7 +161,11 @@ void rig_init(struct rig *r)
 int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu)
 {
 	const struct net_kind *k = net_kind_find(kind);
-	struct net_common common = {.nic = "net0", .mac = {2, 0, 0, 0, 0, 1}, .mtu = mtu};
+	struct net_common common = {.nic = "net0",
+	                            .mac = {2, 0, 0, 0, 0, 1},
+	                            .mtu = mtu,
+	                            .more_pairs = r->more_pairs,
+	                            .more_loops = r->more_loops};
 	alignas(16) uint8_t config[NET_CONFIG_MAX] = {0};
 	struct opt_group group = {.target = config};
 	int ret;

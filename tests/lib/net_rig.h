@@ -27,6 +27,9 @@ struct rig_frame {
 struct rig {
 	struct loop *loop;
 	struct net_backend *b;
+	/* Set before rig_open(), which opens them; the calls below are about the first pair. */
+	unsigned more_pairs;
+	struct loop *const *more_loops;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool running;

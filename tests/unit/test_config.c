@@ -59,6 +59,8 @@ static void nics_are_numbered_and_have_addresses_of_their_own(void **state)
 	assert_string_equal(cfg.nic[1].kind->name, "tap");
 	assert_int_equal(cfg.nic[1].mtu, 9000);
 	assert_int_equal(cfg.nic[1].queue_size, 1024);
+	assert_int_equal(cfg.nic[0].queues, 1);
+	assert_int_equal(cfg.nic[1].queues, 1);
 	assert_string_equal(cfg.nic[1].features, "minimal");
 	assert_memory_not_equal(cfg.nic[0].mac, cfg.nic[1].mac, 6);
 	assert_int_equal(cfg.nic[1].mac[0], 0x52);
@@ -153,6 +155,10 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=user,queue-size=100", "a power of two from 32 to 1024"},
 		{"--net=user,queue-size=2048", "a power of two from 32 to 1024"},
 		{"--net=user,queue-size=16", "a power of two from 32 to 1024"},
+		{"--net=tap,queues=0", "a number from 1 to 8"},
+		{"--net=tap,queues=9", "a number from 1 to 8"},
+		{"--net=user,queues=2", "queues=2: allowed is 1 with this kind, libslirp"},
+		{"--net=pipe,queues=8", "queues=8: allowed is 1 with this kind, a socketpair"},
 		{"--net=user,speed=9", "unknown key 'speed', there are: hostfwd"},
 		{"--net=tap,ifname", "needs a value"},
 		{"--net=user,regs=on", "page, trap"},
