@@ -23,6 +23,9 @@
 #define MEM    KIB(512)
 #define BUF_AT KIB(64) /* from the start of guest memory: rings are before, buffers behind */
 #define ROUNDS 64u     /* steps of one input */
+#ifndef PAIRS          /* fuzz_virtio_net_pairs.c */
+#define PAIRS 1u
+#endif
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -82,10 +85,16 @@ static bool up(uint64_t accept)
 	return ok;
 }
 
+/* The outside of some pair. */
+static struct fake_net *outside(void)
+{
+	return rig.nets[PAIRS > 1 ? u8() % PAIRS : 0];
+}
+
 static struct fake_vq *queue(unsigned *i)
 {
-	*i = u8() % NET_QUEUES;
-	if (*i == NET_CTRL && !(rig.features & VRIG_F(CTRL_VQ)))
+	*i = u8() % (rig.ctrl + 1);
+	if (*i == rig.ctrl && !(rig.features & VRIG_F(CTRL_VQ)))
 		*i = NET_TX;
 	return &rig.vq[*i];
 }
@@ -138,6 +147,7 @@ static void write_memory(void)
 static void frame_arrives(void)
 {
 	static uint8_t frame[VNET_FRAME_MAX];
+	struct fake_net *net = outside();
 	struct virtio_net_hdr_v1 h;
 	uint32_t len = length() % (VNET_FRAME_MAX + 1);
 	uint8_t raw[NET_HDR_LEN];
@@ -150,9 +160,9 @@ static void frame_arrives(void)
 	memset(frame, 0x77, sizeof(frame));
 	for (unsigned i = 0; i < 18; i++)
 		frame[i] = u8();
-	if (fake_net_queued(rig.net) < 64)
-		fake_net_queue(rig.net, &h, frame, len);
-	fake_net_can_recv(rig.net);
+	if (fake_net_queued(net) < 64)
+		fake_net_queue(net, &h, frame, len);
+	fake_net_can_recv(net);
 }
 
 static void ring_words(void)
@@ -180,7 +190,7 @@ static void ring_words(void)
 static void command(void)
 {
 	unsigned len = u8() % 40, class = u8() % 8, cmd = u8() % 8;
-	struct fake_vq *v = &rig.vq[NET_CTRL];
+	struct fake_vq *v = &rig.vq[rig.ctrl];
 	struct fake_buf b[2];
 	uint8_t bytes[42] = {(uint8_t) class, (uint8_t)cmd};
 
@@ -193,7 +203,7 @@ static void command(void)
 	b[1] = (struct fake_buf){.addr = FAKE_MEM_BASE + BUF_AT + 64, .len = 1, .write = true};
 	(void)fake_vq_add(v, b, 2);
 	fake_vq_publish(v);
-	fake_kick(&rig.dev, NET_CTRL);
+	fake_kick(&rig.dev, rig.ctrl);
 }
 
 /* The path changes, or the peer does something. */
@@ -205,7 +215,7 @@ static void path_step(void)
 	rig.peer.start_err = (what & 0x30) == 0x30 ? -EIO : 0;
 	rig.net->start_err = (what & 0x60) == 0x60 ? -ENOMEM : 0;
 	rig.peer.lie = (what & 0x90) == 0x90;
-	for (unsigned i = 0; i < FAKE_RINGS && rig.peer.lie; i++)
+	for (unsigned i = 0; i < FAKE_RINGS * PAIRS && rig.peer.lie; i++)
 		rig.peer.lie_next_avail[i] = u8() & 7 ? u8() : u16() * 3u;
 	if (what & 8)
 		(void)virtio_net_set_path(rig.n, what & 1, &result);
@@ -249,10 +259,10 @@ static void step(void)
 		command();
 		break;
 	case 9:
-		fake_net_fail_send(rig.net, u8(), u8() & 1 ? -EAGAIN : -EIO, UINT_MAX);
+		fake_net_fail_send(outside(), u8(), u8() & 1 ? -EAGAIN : -EIO, UINT_MAX);
 		break;
 	case 10:
-		fake_net_can_send(rig.net);
+		fake_net_can_send(outside());
 		break;
 	case 11:
 		virtio_net_set_link(rig.n, u8() & 1);
@@ -323,6 +333,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vrig_create(&rig, (struct vrig_options){.vq_size = RING,
 	                                        .mtu = size & 1 ? 1500 : 0,
 	                                        .mem_bytes = MEM,
+	                                        .pairs = PAIRS,
 	                                        .peer = true});
 	if (!up(size & 2 ? VRIG_ALL : VRIG_ALL & ~VRIG_F(MRG_RXBUF)))
 		abort();
