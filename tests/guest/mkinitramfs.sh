@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 src=$top/tests/guest
 out=$top/build/guest
-tools="netcheck verdict fakedns tapfd relay"
+tools="netcheck verdict rsstable fakedns tapfd relay"
 # virtio_net brings virtio_ring, virtio and the failover modules along.
 modules="virtio_mmio virtio_net"
 
@@ -30,4 +30,5 @@ for tool in $tools; do
 	build_tool "$tool"
 done
 "$src/pack-initramfs.sh" "$cache/x86_64/guest" "$out/initramfs.cpio" "$src/init" "$modules" \
-	"$out/netcheck=bin/netcheck" "$out/verdict=bin/verdict" "$top/tests/lab/dhcp=bin/dhcp"
+	"$out/netcheck=bin/netcheck" "$out/verdict=bin/verdict" "$out/rsstable=bin/rsstable" \
+	"$top/tests/lab/dhcp=bin/dhcp"

@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: kvm tap vhost-net
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# One guest with two CPUs and two queue pairs: on vhost, by doorbell, and while that changes; and a card
+# with RSS, without an irqfd.
+. "$(dirname "$0")/lib.sh"
+
+tap=dbe2e5 other=dbe2e6 us=192.168.81.1 it=192.168.81.2 us1=192.168.82.1 it1=192.168.82.2
+
+tap_add_queues() { # NAME ADDRESS/LENGTH
+	ip tuntap add dev "$1" mode tap multi_queue
+	echo "$1" >>"$work/taps"
+	ip addr add "$2" dev "$1"
+	ip link set "$1" up
+}
+
+start_group() {
+	need_tap
+	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
+	tap_add_queues $tap $us/24
+	tap_add_queues $other $us1/24
+	vm_start -c 2 --control "$work/control" --net "tap,ifname=$tap,path=vhost,queues=2" \
+		--net "tap,ifname=$other,queues=2,features=default+rss,irq=ioctl" \
+		-a "$(append_agent net0=$it/24,$us net1=$it1/24)" "$bzimage"
+	vm_expect @agent
+}
+
+ctl() {
+	"$doorbell" ctl "$work/control" "$@"
+}
+
+path() { # pure|vhost
+	ctl net0 "path=$1" || fail "path=$1"
+}
+
+# A counter of each pair of a card, in one line: of_pairs NIC NAME
+of_pairs() {
+	ctl stats | awk -v nic="\"$1\"" -v key="\"$2\":" '
+		/"name":/ { its = index($0, nic); pairs = 0 }
+		/"pairs":/ { pairs = 1 }
+		its && pairs && $1 == key { printf "%d ", $2 }'
+}
+
+# Both have grown by more than $4 since of_pairs said $3.
+both_grew() { # NIC NAME BEFORE BY
+	local now
+	now=$(of_pairs "$1" "$2")
+	echo "$2 of the pairs of $1: $3 then $now"
+	awk -v a="$3" -v b="$now" -v by="$4" 'BEGIN {
+		split(a, was, " "); n = split(b, is, " ")
+		exit !(n == 2 && is[1] - was[1] > by && is[2] - was[2] > by)
+	}' || fail "$2: $3 then $now"
+}
+
+# Datagrams both ways by a program on each CPU, whose queue Linux takes; then TCP by four streams.
+on_both_cpus() { # US
+	local cpu
+	for cpu in 1 2; do
+		guest "taskset $cpu netcheck udp connect $1 7003 both count=50 timeout=60" >"$work/out" &
+		"$tools/netcheck" udp listen "$1" 7003 both count=50 timeout=60 || fail "CPU mask $cpu"
+		wait $! || fail "CPU mask $cpu: $(cat "$work/out")"
+	done
+	traffic "tcp connect $1 7001 both" "tcp listen $1 7001 both" bytes=80000 streams=4
+}
+
+test_linux_finds_both_pairs_and_takes_them() {
+	guest "cd /sys/class/net/eth0/queues && ls -d rx-1 tx-1 && grep virtio /proc/interrupts"
+	ctl status | grep -q '"pairs_in_use": 2' || fail "$(ctl status)"
+}
+
+test_vhost_serves_both_pairs() {
+	local before
+	before=$(of_pairs net0 tx_kicks)
+	on_both_cpus $us
+	[ "$(of_pairs net0 tx_frames)" = "0 0 " ] || fail "frames passed through doorbell"
+	path pure # kicks are counted now
+	both_grew net0 tx_kicks "$before" 3
+}
+
+test_doorbell_serves_both_pairs() {
+	local rx tx
+	rx=$(of_pairs net0 rx_frames) tx=$(of_pairs net0 tx_frames)
+	on_both_cpus $us
+	both_grew net0 rx_frames "$rx" 40
+	both_grew net0 tx_frames "$tx" 40
+}
+
+test_the_path_changes_under_traffic() {
+	local n=0 pid
+	(until [ -e "$work/enough" ]; do
+		traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=100 streams=2
+	done) >"$work/traffic" 2>&1 &
+	pid=$!
+	while kill -0 $pid 2>/dev/null && [ $n -lt 30 ]; do
+		path vhost
+		path pure
+		n=$((n + 2))
+	done >"$work/pauses"
+	touch "$work/enough"
+	wait $pid || fail "$(cat "$work/reason")"
+	cat "$work/traffic"
+	! grep -q 'reordered [1-9]' "$work/traffic" || fail "datagrams were reordered"
+	[ $n = 30 ] || fail "$n switches"
+	sed -n 's/.*"pause_ns": *\([0-9]*\).*/\1/p' "$work/pauses" | sort -n |
+		awk '{ p[NR] = $1 } END { print "pause_ns: median", p[int((NR + 1) / 2)], "largest", p[NR] }'
+}
+
+test_a_driver_that_comes_back_has_both_pairs() {
+	guest "cd /sys/bus/virtio/drivers/virtio_net && dev=\$(basename \$(readlink -f /sys/class/net/eth0/device)) &&
+		echo \$dev >unbind && [ ! -e /sys/class/net/eth0 ] && echo \$dev >bind &&
+		ip addr add $it/24 dev eth0 && ip link set eth0 up && ping -c 1 -w 10 $us >/dev/null"
+	ctl status | grep -q '"pairs_in_use": 2' || fail "$(ctl status)"
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=80000 streams=4
+}
+
+# Linux leaves it with automatic steering until somebody asks for a table.
+test_an_rss_table_names_the_pair() {
+	local was now
+	guest "rsstable eth1 0 1"
+	ctl status | grep -q '"steering": "rss"' || fail "$(ctl status)"
+	was=$(of_pairs net1 rx_frames)
+	traffic "tcp connect $us1 7001 both" "tcp listen $us1 7001 both" bytes=60000 streams=8
+	both_grew net1 rx_frames "$was" 10
+	guest "rsstable eth1 1"
+	was=$(of_pairs net1 rx_frames)
+	traffic "tcp connect $us1 7001 both" "tcp listen $us1 7001 both" bytes=80000 streams=4
+	now=$(of_pairs net1 rx_frames)
+	echo "rx_frames with all in queue 1: $was then $now"
+	# What has no hash, ARP, goes to queue 0 all the same.
+	[ $((${now%% *} - ${was%% *})) -lt 10 ] || fail "pair 0 received too: $was then $now"
+}
+
+test_a_guest_ends_with_all_threads() {
+	guest_off
+}
+
+main "$@"
