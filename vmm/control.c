@@ -7,14 +7,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/unix_socket.h"
 
 struct client {
 	struct control *c;
@@ -32,7 +31,6 @@ struct control {
 	void *arg;
 	struct loop_fd listener;
 	struct sockaddr_un addr;
-	bool bound;
 	struct client client[CONTROL_CLIENTS_MAX];
 };
 
@@ -213,88 +211,36 @@ static void on_connect(void *arg, unused uint32_t revents)
 
 /* ---- the socket */
 
-/* Is somebody listening there? Otherwise what an earlier run left behind is removed. */
-static int make_room(const struct sockaddr_un *addr)
-{
-	struct stat st;
-	int fd, ret;
-
-	if (lstat(addr->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
-	close(fd);
-	if (ret == 0)
-		return -EADDRINUSE;
-	if (ret != -ECONNREFUSED)
-		return ret;
-	return unlink(addr->sun_path) < 0 ? -errno : 0;
-}
-
 static int listen_at(struct control *c)
 {
-	int ret = make_room(&c->addr);
+	int ret = unix_listen(&c->addr, (int)CONTROL_CLIENTS_MAX);
 
 	if (ret < 0)
 		return ret;
-	c->listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->listener.fd < 0)
-		return -errno;
-	/* Before bind(): between the two nobody else may connect. */
-	if (fchmod(c->listener.fd, S_IRUSR | S_IWUSR) < 0 ||
-	    bind(c->listener.fd, (const struct sockaddr *)&c->addr, sizeof(c->addr)) < 0)
-		return -errno;
-	c->bound = true;
-	if (listen(c->listener.fd, (int)CONTROL_CLIENTS_MAX) < 0)
-		return -errno;
+	c->listener.fd = ret;
 	return loop_add(c->loop, &c->listener);
-}
-
-static const char *reason(int err)
-{
-	switch (err) {
-	case -EADDRINUSE:
-		return "another doorbell listens there";
-	case -EEXIST:
-		return "there is something else of that name";
-	case -EINVAL:
-		return "the path is empty";
-	case -ENAMETOOLONG:
-		return "the path is too long, possible are 107 bytes";
-	default:
-		return strerror(-err);
-	}
 }
 
 int control_create(const char *path, struct loop *l, control_fn *fn, void *arg,
                    struct control **out)
 {
 	struct control *c = calloc(1, sizeof(*c));
-	int ret = 0;
+	int ret;
 
 	*out = NULL;
 	if (!c)
 		return -ENOMEM;
-	*c = (struct control){.loop = l, .fn = fn, .arg = arg, .addr.sun_family = AF_UNIX};
+	*c = (struct control){.loop = l, .fn = fn, .arg = arg};
 	c->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = c};
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		c->client[i].c = c;
 		c->client[i].w.fd = -1;
 	}
-	if (path[0] == '\0') /* to Linux a socket without a file, open to everybody */
-		ret = -EINVAL;
-	else if (strlen(path) >= sizeof(c->addr.sun_path))
-		ret = -ENAMETOOLONG;
-	else
-		memcpy(c->addr.sun_path, path, strlen(path) + 1);
+	ret = unix_address(path, &c->addr);
 	if (ret == 0)
 		ret = listen_at(c);
 	if (ret < 0) {
-		log_error("--control %s: %s", path, reason(ret));
+		log_error("--control %s: %s", path, unix_reason(ret));
 		control_destroy(c);
 		return ret;
 	}
@@ -310,8 +256,8 @@ void control_destroy(struct control *c)
 		if (c->client[i].w.fd >= 0)
 			drop_client(&c->client[i]);
 	loop_del(&c->listener);
-	fd_close(&c->listener.fd);
-	if (c->bound)
+	if (c->listener.fd >= 0)
 		unlink(c->addr.sun_path);
+	fd_close(&c->listener.fd);
 	free(c);
 }

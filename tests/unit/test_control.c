@@ -218,7 +218,7 @@ static void socket_is_private_and_not_taken_twice(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	CAPTURED(&cap, &ret, control_create(r->path, r->loop, answer, NULL, &second));
 	assert_int_equal(ret, -EADDRINUSE);
-	assert_one_line(&cap, "another doorbell listens there");
+	assert_one_line(&cap, "another program listens there");
 	assert_null(second);
 }
 

@@ -337,6 +337,20 @@ static void hook_that_another_hook_removed_is_not_called(void **state)
 		loop_hook_del(*state, &k[i].h);
 }
 
+static void a_turn_handles_what_is_there_and_returns(void **state)
+{
+	struct watched a = {0};
+
+	watch(&a, *state);
+	assert_int_equal(loop_turn(*state, 0), 0);
+	assert_int_equal(a.calls, 0);
+	fd_event_set(a.w.fd);
+	assert_int_equal(loop_turn(*state, -1), 1);
+	assert_int_equal(loop_turn(*state, 0), 1); /* nobody took the count */
+	assert_int_equal(a.calls, 2);
+	unwatch(&a);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -354,6 +368,7 @@ int main(void)
 		CASE(loop_that_was_stopped_may_run_again),
 		CASE(hook_runs_before_every_wait),
 		CASE(hook_that_another_hook_removed_is_not_called),
+		CASE(a_turn_handles_what_is_there_and_returns),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

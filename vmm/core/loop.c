@@ -277,6 +277,23 @@ static void run_hooks(struct loop *l)
 	}
 }
 
+int loop_turn(struct loop *l, int timeout_ms)
+{
+	int nr;
+
+	run_hooks(l);
+	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, timeout_ms);
+	if (nr < 0)
+		return errno == EINTR ? 0 : -errno;
+	l->batch_nr = nr;
+	if (nr > 0)
+		atomic_store_explicit(&l->wakeups,
+		                      atomic_load_explicit(&l->wakeups, memory_order_relaxed) + 1,
+		                      memory_order_relaxed);
+	dispatch(l);
+	return nr;
+}
+
 int loop_run(struct loop *l)
 {
 	int ret = 0;
@@ -286,28 +303,15 @@ int loop_run(struct loop *l)
 	l->owner = pthread_self();
 	l->owned = true;
 	pthread_mutex_unlock(&l->lock);
-	while (!atomic_load_explicit(&l->stop, memory_order_acquire)) {
-		run_hooks(l);
-		l->batch_nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, -1);
-		if (l->batch_nr < 0) {
-			ret = errno == EINTR ? 0 : -errno;
-			l->batch_nr = 0;
-			if (ret < 0)
-				break;
-			continue;
-		}
-		atomic_store_explicit(&l->wakeups,
-		                      atomic_load_explicit(&l->wakeups, memory_order_relaxed) + 1,
-		                      memory_order_relaxed);
-		dispatch(l);
-	}
+	while (ret >= 0 && !atomic_load_explicit(&l->stop, memory_order_acquire))
+		ret = loop_turn(l, -1);
 	/* Nobody may be left waiting: later calls are plain ones. */
 	pthread_mutex_lock(&l->lock);
 	run_pending(l);
 	l->running = false;
 	l->owned = false;
 	pthread_mutex_unlock(&l->lock);
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 void loop_stop(struct loop *l)

@@ -75,6 +75,11 @@ void loop_hook_del(struct loop *l, struct loop_hook *h);
  */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 
+/*
+ * One turn on the caller's thread while nobody runs @l: wait for events, @timeout_ms at most (-1: for
+ * ever), and handle them. How many there were (0 also after a signal handler ran), or -errno.
+ */
+int loop_turn(struct loop *l, int timeout_ms);
 int loop_run(struct loop *l);   /* 0 after loop_stop(), or -errno from epoll_wait */
 void loop_stop(struct loop *l); /* any thread, also async-signal-safe; sticky */
 /* It may run once more; what it watches is as it was. While it does not run and nobody may stop it. */
