@@ -255,6 +255,18 @@ void net_backend_gone(struct virtio_net *n, int err)
 	link_changed(n, was);
 }
 
+/* As the backend tells it that said so to attend(). */
+static void peer_changed(void *arg, bool up)
+{
+	struct virtio_net *n = arg;
+	bool was = net_link(n);
+
+	n->gone = !up;
+	link_changed(n, was);
+	if (n->dev.started) /* also when the link stays down: who serves may be another */
+		net_path_review(n);
+}
+
 void net_bad_ring(struct virtio_net *n, unsigned ring)
 {
 	char why[80];
@@ -427,6 +439,7 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 	n->link_wanted = !p->link_down;
 	n->rings_wanted = p->rings;
 	n->nr_pairs = p->features & NET_SEVERAL_PAIRS ? 1 + p->more_pairs : 1;
+	n->gone = backend->attend && !backend->attend(backend, peer_changed, n);
 	rx_filter_init(&n->filter, p->mac, false, false);
 	n->dev = (struct virtio_dev){
 		.ops = &net_ops,
@@ -462,6 +475,8 @@ void virtio_net_destroy(struct virtio_net *n)
 {
 	if (!n)
 		return;
+	if (n->backend->attend)
+		n->backend->attend(n->backend, NULL, NULL);
 	virtio_fini(&n->dev);
 	net_pairs_destroy(n);
 	free(n);

@@ -48,6 +48,8 @@ static bool queues_run(const struct virtio_net *n, unsigned pairs)
 
 static enum net_path wanted(const struct virtio_net *n)
 {
+	if (n->path == NET_PATH_RINGS && n->gone && n->backend->ring_held && !n->releasing)
+		return NET_PATH_RINGS;
 	if (!n->rings_wanted || !net_link(n) || n->releasing)
 		return NET_PATH_FRAMES;
 	return queues_run(n, n->steering.pairs) ? NET_PATH_RINGS : NET_PATH_FRAMES;

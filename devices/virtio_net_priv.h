@@ -158,7 +158,7 @@ struct virtio_net {
 	bool rings_wanted;            /* virtio_net_set_path() */
 	bool releasing;               /* the driver is taking a queue back just now */
 	bool link_wanted;             /* virtio_net_set_link() */
-	bool gone;                    /* the backend lost its peer, for good */
+	bool gone;                    /* the backend has no peer (any more) */
 	bool announce;                /* VIRTIO_NET_S_ANNOUNCE */
 	uint64_t offloads;            /* guest offloads switched on; subset of what was accepted */
 	struct rx_filter filter;

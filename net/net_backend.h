@@ -90,6 +90,8 @@ struct net_ring_ops {
 	/*
 	 * All that can be refused, so that it is before anything is touched: open the peer, give it
 	 * @m. Any number of times. 0, and b->ring_cannot is known; or -errno with the reason in @why.
+	 * The first time, before the loop has a thread, it may wait for a peer: -ETIMEDOUT the deadline
+	 * has come.
 	 */
 	int (*prepare)(struct net_backend *b, const struct gmem *m, char *why, size_t why_size);
 	/*
@@ -120,6 +122,7 @@ struct net_backend_stats {
 	uint64_t send_errors;       /* frames the host refused */
 	uint64_t recv_dropped;      /* frames dropped before the guest: queue towards it full */
 	uint64_t bytes_copied;      /* payload bytes copied by us (not by the kernel) */
+	uint64_t reconnects;        /* times a peer was there again */
 };
 
 /* Embedded as first member by each backend. */
@@ -135,6 +138,22 @@ struct net_backend {
 	const struct net_ring_ops *ring; /* NULL: frames only */
 	uint64_t ring_cannot; /* feature masks that ring cannot honour; prepare() may add to them */
 	bool ring_first;      /* begin with ring: what the user asked for */
+	bool ring_only;       /* no frame ever passes through us: @frame drops what it is given */
+	/*
+	 * The peer is away and has begun requests that nobody but it, when it is back, can finish: ring
+	 * stays started, and serves again by itself.
+	 */
+	bool ring_held;
+	/*
+	 * A peer that comes and goes at any time, started or not: what it does just now (loop thread).
+	 * NULL: none, and no attend().
+	 */
+	const char *peer;
+	/*
+	 * From now on tell(arg, up) is called when it has come or gone: on the loop, from none of the
+	 * calls of these tables. Answers whether it is there. @tell NULL: nobody is.
+	 */
+	bool (*attend)(struct net_backend *b, void (*tell)(void *arg, bool up), void *arg);
 	struct net_backend_stats stats;
 	/*
 	 * The backend of the next queue pair, on a loop of its own, owned by this one; NULL: the last. What
@@ -155,6 +174,7 @@ struct net_common {
 	const char *nic;                /* "net0", for messages; outlives the backend */
 	uint8_t mac[6];                 /* the guest's address */
 	uint16_t mtu;                   /* 0 = not given */
+	uint64_t deadline_ns;           /* CLOCK_MONOTONIC: wait for nobody longer; 0: no limit */
 	unsigned more_pairs;            /* besides the first; 0 when the kind has one_queue */
 	struct loop *const *more_loops; /* of these, for their backends */
 };
@@ -173,6 +193,7 @@ struct net_kind {
 	const char
 		*one_queue; /* why it has no more than one queue pair; NULL: it can have several */
 	void (*config_init)(void *config);
+	bool shares_memory; /* another process maps guest memory: it has to be files */
 	/*
 	 * Open everything now, so that privileges can be dropped afterwards and errors come before
 	 * the guest starts. 0 and *out owned by the caller (net_destroy()); or -errno after one

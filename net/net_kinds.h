@@ -5,8 +5,9 @@
 
 #include "net/net_backend.h"
 
-extern const struct net_kind net_kind_pipe; /* net/pipe.c */
-extern const struct net_kind net_kind_tap;  /* net/tap.c */
-extern const struct net_kind net_kind_user; /* net/slirp.c */
+extern const struct net_kind net_kind_pipe;       /* net/pipe.c */
+extern const struct net_kind net_kind_tap;        /* net/tap.c */
+extern const struct net_kind net_kind_user;       /* net/slirp.c */
+extern const struct net_kind net_kind_vhost_user; /* net/vhost_user.c */
 
 #endif

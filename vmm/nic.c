@@ -22,12 +22,13 @@
 #define PAGE      4096u
 #define PAGE_REGS (PAGE - VIRTIO_MMIO_CONFIG) /* where in the page the registers are */
 
-static int open_backend(struct nic *n)
+static int open_backend(struct nic *n, uint64_t deadline_ns)
 {
 	const struct nic_config *cfg = n->cfg;
 	struct net_common common = {
 		.nic = cfg->name,
 		.mtu = (uint16_t)cfg->mtu,
+		.deadline_ns = deadline_ns,
 		.more_pairs = (unsigned)cfg->queues - 1,
 		.more_loops = n->more_loops,
 	};
@@ -176,7 +177,7 @@ static int make_loops(struct nic *n)
 	return ret;
 }
 
-int nic_open(struct nic *n, const struct nic_config *cfg)
+int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns)
 {
 	int ret;
 
@@ -184,7 +185,7 @@ int nic_open(struct nic *n, const struct nic_config *cfg)
 	pthread_mutex_init(&n->wire_lock, NULL);
 	ret = make_loops(n);
 	if (ret == 0)
-		ret = open_backend(n);
+		ret = open_backend(n, deadline_ns);
 	if (ret < 0) {
 		nic_close(n);
 		return ret;
@@ -337,9 +338,11 @@ void nic_stop(struct nic *n)
 
 struct snapshot {
 	const struct virtio_net *net;
+	const struct net_backend *backend;
 	const struct virtio_dev *dev;
 	bool link, rings, by_rss;
 	unsigned pairs;
+	const char *peer; /* NULL: none that comes and goes */
 	uint8_t status;
 	uint64_t accepted;
 };
@@ -351,6 +354,7 @@ static void take_snapshot(void *arg)
 	s->link = virtio_net_link(s->net);
 	s->rings = virtio_net_rings(s->net);
 	s->pairs = virtio_net_pairs(s->net, &s->by_rss);
+	s->peer = s->backend->peer;
 	s->status = s->dev->status;
 	s->accepted = s->dev->accepted;
 }
@@ -368,20 +372,23 @@ static const char *driver_state(uint8_t status)
 
 json_t *nic_status(struct nic *n)
 {
-	struct snapshot s = {.net = n->net, .dev = virtio_net_dev(n->net)};
+	struct snapshot s = {.net = n->net, .backend = n->backend, .dev = virtio_net_dev(n->net)};
+	json_t *o;
 	char offered[512], accepted[512], mac[MAC_TEXT];
 
 	loop_call(n->loop, take_snapshot, &s);
 	net_features_print(s.dev->offered, offered, sizeof(offered));
 	net_features_print(s.accepted, accepted, sizeof(accepted));
 	mac_print(n->cfg->mac, mac);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
-	                 n->cfg->name, "kind", n->backend->kind, "label", n->backend->label, "path",
-	                 path_name(n, s.rings), "queues", (json_int_t)n->cfg->queues,
-	                 "pairs_in_use", (json_int_t)s.pairs, "steering",
-	                 s.by_rss ? "rss" : "automatic", "mac", mac, "link", s.link ? "up" : "down",
-	                 "driver", driver_state(s.status), "offered", offered, "accepted",
-	                 accepted);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
+	              n->cfg->name, "kind", n->backend->kind, "label", n->backend->label, "path",
+	              path_name(n, s.rings), "queues", (json_int_t)n->cfg->queues, "pairs_in_use",
+	              (json_int_t)s.pairs, "steering", s.by_rss ? "rss" : "automatic", "mac", mac,
+	              "link", s.link ? "up" : "down", "driver", driver_state(s.status), "offered",
+	              offered, "accepted", accepted);
+	if (o && s.peer)
+		json_object_set_new(o, "peer", json_string(s.peer));
+	return o;
 }
 
 struct link_wish {
@@ -430,6 +437,11 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 	const struct net_ring_ops *ring = n->backend->ring;
 	struct path_wish w = {.net = n->net, .rings = strcmp(path, "pure") != 0};
 
+	if (n->backend->ring_only && strcmp(path, ring->name) != 0) {
+		snprintf(why, why_size, "the path of a %s NIC is %s, and cannot be changed",
+		         n->backend->kind, ring->name);
+		return -ENOTSUP;
+	}
 	if (w.rings && (!ring || strcmp(path, ring->name) != 0)) {
 		snprintf(why, why_size, "the path of %s %s can be pure%s%s, not '%.20s'",
 		         n->backend->kind, n->backend->label, ring ? " or " : "",

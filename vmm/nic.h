@@ -47,8 +47,11 @@ struct nic {
 	int ack_fd;      /* eventfd that swallows InterruptACK; nobody listens */
 };
 
-/* Open the backend. 0 or -errno after one log_error(), with nothing left behind. */
-int nic_open(struct nic *n, const struct nic_config *cfg);
+/*
+ * Open the backend, which waits for nobody longer than @deadline_ns (CLOCK_MONOTONIC, 0: no limit). 0 or -errno after
+ * one log_error(), with nothing left behind.
+ */
+int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns);
 /*
  * Make the device; nothing runs yet. @mem is borrowed until nic_destroy(), @irq is its wire for irq=ioctl.
  * 0 or -errno after one log_error(), with no device left behind.

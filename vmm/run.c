@@ -41,6 +41,8 @@ static int status_of_error(int err)
 	static const int users[] = {EINVAL, ENOENT, E2BIG,   EISDIR,       ENOEXEC, ENODATA,
 	                            EEXIST, EFBIG,  ENOTDIR, ENAMETOOLONG, EBADF,   EADDRNOTAVAIL};
 
+	if (err == -ETIMEDOUT) /* --timeout, before there was a guest */
+		return EXIT_TIMEOUT;
 	for (size_t i = 0; i < ARRAY_SIZE(users); i++)
 		if (err == -users[i])
 			return EXIT_USAGE;

@@ -65,7 +65,7 @@ static const struct counter device_counters[] = {
 static const struct counter backend_counters[] = {
 	BACKEND(sends),         BACKEND(send_bytes),    BACKEND(recvs),        BACKEND(recv_bytes),
 	BACKEND(syscalls_send), BACKEND(syscalls_recv), BACKEND(recv_empty),   BACKEND(send_again),
-	BACKEND(send_errors),   BACKEND(recv_dropped),  BACKEND(bytes_copied),
+	BACKEND(send_errors),   BACKEND(recv_dropped),  BACKEND(bytes_copied), BACKEND(reconnects),
 };
 
 /* What to count from: a struct of counters, and what was in it @before; NULL: nothing. */

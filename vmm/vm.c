@@ -176,7 +176,7 @@ static int add_nics(struct vm *vm)
 		struct nic *n = &vm->nic[i];
 
 		if (!n->backend) /* from the first life on */
-			ret = nic_open(n, &vm->cfg->nic[i]);
+			ret = nic_open(n, &vm->cfg->nic[i], vm->cfg->deadline_ns);
 		if (ret == 0)
 			ret = nic_create(n, &vm->mem, irq);
 	}
@@ -222,8 +222,12 @@ static int make_vcpus(struct vm *vm)
 
 static int make_memory(struct vm *vm)
 {
-	int ret = gmem_create(&vm->mem, vm->map.ram, vm->map.nr_ram, false);
+	bool shared = false;
+	int ret;
 
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
+		shared |= vm->cfg->nic[i].kind->shares_memory;
+	ret = gmem_create(&vm->mem, vm->map.ram, vm->map.nr_ram, shared);
 	if (ret < 0)
 		log_error("--mem: no %llu MiB of memory for the guest: %s",
 		          (unsigned long long)(vm->cfg->ram_bytes >> 20), strerror(-ret));

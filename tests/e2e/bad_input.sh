@@ -267,6 +267,21 @@ test_too_many_open_files_are_called_so() {
 	done
 }
 
+test_a_vhost_user_socket_that_cannot_be_one_is_refused() {
+	refused 2 'socket=PATH' run --net vhost-user -i "$initrd" "$bzimage"
+	refused 2 '/etc/passwd.*something else of that name' run --net vhost-user,socket=/etc/passwd -i "$initrd" "$bzimage"
+	refused 2 'something else of that name' run --net vhost-user,socket=/etc/passwd,server=on -i "$initrd" "$bzimage"
+	refused 2 'too long' run --net "vhost-user,socket=/$(printf '%0120d' 0)" -i "$initrd" "$bzimage"
+	refused 2 'server' run --net vhost-user,socket=x,server=maybe "$bzimage"
+	refused 2 'same socket=x' run --net vhost-user,socket=x --net vhost-user,socket=x "$bzimage"
+	refused 2 'exclude each other' run --net "vhost-user,socket=x,pcap=$work/x.pcap" -i "$initrd" "$bzimage"
+}
+
+test_waiting_for_a_vhost_user_peer_ends_with_the_time() {
+	refused 124 'no peer at x.*--timeout' run -q --timeout 1 --net vhost-user,socket=x -i "$initrd" "$bzimage"
+	refused 124 'no peer at x.*--timeout' run -q --timeout 1 --net vhost-user,socket=x,server=on -i "$initrd" "$bzimage"
+}
+
 test_a_tap_name_that_cannot_be_one_is_refused() {
 	refused 2 'ifname' run --net tap,ifname=this-name-is-too-long "$bzimage"
 	refused '[12]' 'ifname|slash' run --net tap,ifname=a/b -i "$initrd" "$bzimage"

@@ -23,13 +23,23 @@ static _Noreturn void die(const char *what)
 
 /* ---- guest memory */
 
-void fake_mem_create(struct fake_mem *m, uint64_t bytes)
+static void mem_create(struct fake_mem *m, uint64_t bytes, bool shared)
 {
 	const struct gmem_range range = {.base = FAKE_MEM_BASE, .size = align_up(bytes, KIB(4))};
 
 	*m = (struct fake_mem){.next = range.base, .end = range.base + range.size};
-	if (gmem_create(&m->gmem, &range, 1, false))
+	if (gmem_create(&m->gmem, &range, 1, shared))
 		die("no guest memory");
+}
+
+void fake_mem_create(struct fake_mem *m, uint64_t bytes)
+{
+	mem_create(m, bytes, false);
+}
+
+void fake_mem_create_shared(struct fake_mem *m, uint64_t bytes)
+{
+	mem_create(m, bytes, true);
 }
 
 void fake_mem_destroy(struct fake_mem *m)

@@ -44,7 +44,8 @@ struct fake_mem {
 	gpa_t next, end; /* not handed out yet */
 };
 
-void fake_mem_create(struct fake_mem *m, uint64_t bytes); /* one region, zeroed */
+void fake_mem_create(struct fake_mem *m, uint64_t bytes);        /* one region, zeroed */
+void fake_mem_create_shared(struct fake_mem *m, uint64_t bytes); /* with a descriptor */
 void fake_mem_destroy(struct fake_mem *m);
 gpa_t fake_alloc(struct fake_mem *m, uint64_t bytes, uint64_t align); /* never given back */
 void *fake_at(const struct fake_mem *m, gpa_t gpa, uint64_t len);     /* host pointer */

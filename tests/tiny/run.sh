@@ -248,6 +248,23 @@ t_ping_through_user_network() {
 24 replies"
 }
 
+# DPDK serves the rings, and answers ARP and pings.
+t_ping_through_vhost_user() {
+	local pid sock=$tmp/vhost-user
+	command -v dpdk-testpmd >/dev/null || { why="no dpdk-testpmd" && return 77; }
+	# In a subshell, so that nobody says that it was killed.
+	(exec dpdk-testpmd --lcores 0@0,1@0 --no-huge -m 64 --no-pci --no-telemetry --no-shconf \
+		--file-prefix="tiny$$" --vdev "net_vhost0,iface=$sock,client=1" -- --forward-mode=icmpecho --auto-start \
+		--no-lsc-interrupt --total-num-mbufs=4096 --port-topology=loop --no-flush-rx --disable-link-check \
+		--stats-period 1000 >"$tmp/pmd" 2>&1 </dev/null) &
+	pid=$!
+	run --net "vhost-user,socket=$sock,server=on" --mem 64M --append pingirq --timeout 50 "$guest"
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	is_status 0 && is_out "arp reply
+24 replies"
+}
+
 # Says of a check that failed what the case had used. with WORDS CHECK...
 with() {
 	local words=$1

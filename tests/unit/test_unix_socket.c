@@ -112,12 +112,9 @@ static void a_file_of_that_name_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(paths_that_cannot_be_are_refused),
-		CASE(a_client_finds_who_listens),
-		CASE(only_the_owner_may_connect),
-		CASE(what_a_dead_listener_left_is_replaced),
-		CASE(a_living_listener_is_left_alone),
-		CASE(a_file_of_that_name_is_left_alone),
+		CASE(paths_that_cannot_be_are_refused), CASE(a_client_finds_who_listens),
+		CASE(only_the_owner_may_connect),       CASE(what_a_dead_listener_left_is_replaced),
+		CASE(a_living_listener_is_left_alone),  CASE(a_file_of_that_name_is_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("unix_socket", tests, NULL, NULL);

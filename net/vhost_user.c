@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A peer process that serves the rings, found by a unix socket: the front-end of vhost-user. We connect
+ * to it, or with server=on it to us.
+ *
+ *	         connected            asked what it can do
+ *	WAITING -----------> ASKING ------------------------> THERE (the link is up)
+ *	   ^                   |                                |
+ *	   +-------------------+--------------------------------+
+ *	          lost: at once tried again, or later if we or it refused something
+ *
+ * What a peer was told outlives it: the next one is told the same and goes on where the used indexes of
+ * the rings stand. While none is there the device serves them, and drops, as with any link that is
+ * down; but not when the peer keeps notes about what it has begun (VU_GET_INFLIGHT_FD), which only a
+ * peer can read: then the rings wait for the next one.
+ */
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/net_kinds.h"
+#include "net/vhost_user_peer.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/le.h"
+#include "vmm/core/log.h"
+#include "vmm/core/unix_socket.h"
+
+/* Between two attempts; the second, doubled each time, when the reason was more than an absence. */
+#define RETRY_NS     UINT64_C(100000000)
+#define RETRY_MAX_NS UINT64_C(6400000000)
+
+/* Frames would have to pass through us, or the peer be told later on. */
+#define NEVER                                                                  \
+	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) | \
+	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+
+struct vhost_user_config {
+	const char *socket;
+	bool server;
+};
+
+struct net_vhost_user {
+	struct net_backend b; /* first */
+	const char *nic;      /* borrowed */
+	struct loop *loop;
+	struct sockaddr_un addr;
+	struct loop_fd
+		listener; /* server=on; owned, -1: none, and not watched while a peer is there */
+	struct loop_timer retry;
+	uint64_t retry_ns, deadline_ns;
+	struct vu_peer peer;
+	struct vu_rings rings;
+	int hopeless;   /* -errno of the last attempt, when waiting does not help */
+	bool pinned;    /* what the device offers is settled */
+	bool found;     /* there is a peer, and it was told what there is to serve */
+	bool was_there; /* a peer, ever */
+	bool told;      /* the link that was told */
+	char said[160]; /* the reason that was logged last, "" after success */
+	void (*tell)(void *arg, bool up);
+	void *tell_arg;
+};
+
+static struct net_vhost_user *vu_of(struct net_backend *b)
+{
+	return container_of(b, struct net_vhost_user, b);
+}
+
+/* ---- peers come and go */
+
+static bool there(const struct net_vhost_user *v)
+{
+	return v->peer.ready && v->peer.link;
+}
+
+/* The rings of a peer that died go on where the driver has seen them: what it began is begun again. */
+static void resume_at_used(struct net_vhost_user *v)
+{
+	for (unsigned i = 0; i < v->rings.nr; i++) {
+		struct net_ring *r = &v->rings.ring[i];
+		le16 idx;
+
+		r->next_avail = UINT32_MAX;
+		if (gmem_read(v->peer.mem, r->used + 2, &idx, sizeof(idx)) == 0)
+			r->next_avail = le16_get(idx);
+	}
+}
+
+static void say(struct net_vhost_user *v, const char *why)
+{
+	if (strcmp(v->said, why) == 0)
+		return;
+	snprintf(v->said, sizeof(v->said), "%s", why);
+	log_warn("%s: vhost-user %s: the peer is lost: %s", v->nic, v->b.label, why);
+}
+
+static void retry_later(struct net_vhost_user *v)
+{
+	v->b.peer = "waiting";
+	loop_timer_at(v->loop, &v->retry, loop_now_ns() + v->retry_ns);
+}
+
+static void use(struct net_vhost_user *v, int fd)
+{
+	v->b.peer = "asking";
+	vu_peer_open(&v->peer, fd);
+}
+
+static void on_connect(void *arg, unused uint32_t revents)
+{
+	struct net_vhost_user *v = arg;
+	int fd = accept4(v->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) /* it may be gone already */
+		return;
+	loop_del(&v->listener); /* the next one waits until this one is gone */
+	use(v, fd);
+}
+
+/* Look for a peer. */
+static void try_again(void *arg)
+{
+	struct net_vhost_user *v = arg;
+	int ret;
+
+	if (v->listener.fd >= 0) {
+		if (!v->listener.loop && loop_add(v->loop, &v->listener) < 0)
+			retry_later(v);
+		return;
+	}
+	ret = unix_connect(&v->addr);
+	if (ret >= 0) {
+		use(v, ret);
+		return;
+	}
+	v->hopeless = ret == -ENOENT || ret == -ECONNREFUSED || ret == -EAGAIN ? 0 : ret;
+	retry_later(v);
+}
+
+static void lost(struct net_vhost_user *v)
+{
+	v->b.ring_held = v->rings.inflight_fd >= 0;
+	if (v->peer.refused)
+		v->retry_ns = min_u64(2 * v->retry_ns, RETRY_MAX_NS);
+	else
+		v->retry_ns = RETRY_NS;
+	say(v, v->peer.why);
+	vu_peer_close(&v->peer);
+	v->peer.lost = v->found = false;
+	resume_at_used(v);
+	retry_later(v);
+}
+
+static void found(struct net_vhost_user *v)
+{
+	if (v->said[0])
+		log_warn("%s: vhost-user %s: the peer is there again", v->nic, v->b.label);
+	v->said[0] = '\0';
+	v->b.peer = "connected";
+	v->found = true;
+	if (v->was_there)
+		v->b.stats.reconnects++;
+	v->was_there = true;
+	v->b.ring_held = false;
+	if (v->rings.nr > 0) /* started, and no peer was told */
+		vu_peer_start(&v->peer);
+}
+
+static void peer_changed(void *arg)
+{
+	struct net_vhost_user *v = arg;
+
+	if (v->peer.lost)
+		lost(v);
+	else if (v->peer.ready && !v->found)
+		found(v);
+	if (v->told == there(v))
+		return;
+	v->told = there(v);
+	if (v->tell)
+		v->tell(v->tell_arg, v->told);
+}
+
+static bool vu_attend(struct net_backend *b, void (*tell)(void *arg, bool up), void *arg)
+{
+	struct net_vhost_user *v = vu_of(b);
+
+	v->tell = tell;
+	v->tell_arg = arg;
+	v->told = there(v);
+	return v->told;
+}
+
+/* ---- before the guest starts: wait for the first peer */
+
+static void on_deadline(void *arg)
+{
+	bool *over = arg;
+
+	*over = true;
+}
+
+/* 0; or -errno with the reason. Signals are not blocked yet: they end the process. */
+static int wait_for_peer(struct net_vhost_user *v, char *why, size_t why_size)
+{
+	bool said = false, over = false;
+	struct loop_timer deadline = {.fn = on_deadline, .arg = &over};
+	int ret = v->deadline_ns ? loop_timer_at(v->loop, &deadline, v->deadline_ns) : 0;
+
+	try_again(v);
+	while (ret >= 0 && !v->peer.ready) {
+		if (!said && strcmp(v->b.peer, "waiting") == 0 && v->hopeless == 0) {
+			log_warn("%s: waiting for a vhost-user peer %s %s", v->nic,
+			         v->listener.fd >= 0 ? "to connect to" : "at", v->b.label);
+			said = true;
+		}
+		if (v->peer.lost && v->peer.refused)
+			ret = -EPROTO;
+		else if (v->hopeless < 0)
+			ret = v->hopeless;
+		else if (over)
+			ret = -ETIMEDOUT;
+		else
+			ret = loop_turn(v->loop, -1);
+	}
+	loop_timer_off(&deadline);
+	if (ret == -EPROTO)
+		snprintf(why, why_size, "the peer at %s: %s", v->b.label, v->peer.why);
+	else if (ret < 0)
+		snprintf(why, why_size, "no peer at %s: %s", v->b.label,
+		         ret == -ETIMEDOUT ? "the time of --timeout is over" : strerror(-ret));
+	return ret < 0 ? ret : 0;
+}
+
+static int vu_prepare(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
+{
+	struct net_vhost_user *v = vu_of(b);
+	struct vu_msg memory;
+	int ret;
+
+	if (v->peer.mem)
+		return 0;
+	ret = vu_memory_of(m, &memory);
+	if (ret < 0) {
+		snprintf(why, why_size, "guest memory is not shared memory");
+		return ret;
+	}
+	v->peer.mem = m;
+	if (v->pinned) { /* the guest has rebooted, and has to take what it finds */
+		try_again(v);
+		return 0;
+	}
+	ret = wait_for_peer(v, why, why_size);
+	if (ret < 0)
+		return ret;
+	b->ring_cannot = NEVER | (vu_peer_features() & ~v->peer.features);
+	v->pinned = true;
+	return 0;
+}
+
+static void vu_forget(struct net_backend *b)
+{
+	struct net_vhost_user *v = vu_of(b);
+
+	vu_peer_close(&v->peer);
+	loop_timer_off(&v->retry);
+	loop_del(&v->listener);
+	v->peer.mem = NULL;
+	v->peer.lost = v->found = false;
+	v->b.peer = "waiting";
+	v->retry_ns = RETRY_NS;
+}
+
+/* ---- the rings */
+
+static int vu_start(struct net_backend *b, uint64_t accepted, unused uint64_t offloads,
+                    struct net_ring *ring, unsigned nr, unused const struct net_sink *s)
+{
+	struct net_vhost_user *v = vu_of(b);
+
+	if (nr > VU_RINGS_MAX)
+		return -EINVAL;
+	memcpy(v->rings.ring, ring, nr * sizeof(*ring));
+	v->rings.nr = nr;
+	v->rings.accepted = accepted;
+	if (v->found) /* otherwise the next one is told when it is */
+		vu_peer_start(&v->peer);
+	return 0;
+}
+
+static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
+{
+	struct net_vhost_user *v = vu_of(b);
+	struct vu_rings *s = &v->rings;
+
+	s->nr = nr;
+	/* One that was not told of the rings yet has nothing to say about them. */
+	if (!v->found || !vu_peer_stop(&v->peer)) {
+		s->nr = nr;
+		resume_at_used(v);
+		/* Some may have been finished out of order: nobody knows which. */
+		for (unsigned i = 0; i < nr && s->inflight_fd >= 0; i++)
+			s->ring[i].next_avail = UINT32_MAX;
+	}
+	for (unsigned i = 0; i < nr; i++)
+		ring[i].next_avail = s->ring[i].next_avail;
+	s->nr = 0;
+	fd_close(&s->inflight_fd);
+	b->ring_held = false;
+}
+
+static int vu_set_offloads(unused struct net_backend *b, unused uint64_t offloads)
+{
+	return -ENOTSUP; /* CTRL_GUEST_OFFLOADS is not offered */
+}
+
+static const struct net_ring_ops ring_ops = {
+	.name = "vhost-user",
+	.prepare = vu_prepare,
+	.start = vu_start,
+	.stop = vu_stop,
+	.set_offloads = vu_set_offloads,
+	.forget = vu_forget,
+};
+
+/* ---- frames: while nobody serves the rings, nobody is on the other side */
+
+static int no_start(unused struct net_backend *b, unused uint64_t offloads,
+                    unused const struct net_sink *s)
+{
+	return 0;
+}
+
+static void no_stop(unused struct net_backend *b)
+{
+}
+
+static int no_offloads(unused struct net_backend *b, unused uint64_t offloads)
+{
+	return 0;
+}
+
+static ssize_t no_send(struct net_backend *b, unused const struct iovec *iov, unused unsigned nr)
+{
+	b->stats.send_errors++;
+	return -ENETDOWN;
+}
+
+static ssize_t no_recv(unused struct net_backend *b, unused const struct iovec *iov,
+                       unused unsigned nr)
+{
+	return 0;
+}
+
+static void no_want_recv(unused struct net_backend *b, unused bool on)
+{
+}
+
+static const struct net_frame_ops frame_ops = {
+	.start = no_start,
+	.stop = no_stop,
+	.set_offloads = no_offloads,
+	.send = no_send,
+	.recv = no_recv,
+	.want_recv = no_want_recv,
+};
+
+/* ---- life */
+
+static void vu_destroy(struct net_backend *b)
+{
+	struct net_vhost_user *v = vu_of(b);
+
+	vu_forget(b);
+	if (v->listener.fd >= 0)
+		unlink(v->addr.sun_path);
+	fd_close(&v->listener.fd);
+	fd_close(&v->rings.inflight_fd);
+	free(v);
+}
+
+static struct net_vhost_user *make(const struct net_common *common, struct loop *l)
+{
+	struct net_vhost_user *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->nic = common->nic;
+	v->loop = l;
+	v->deadline_ns = common->deadline_ns;
+	v->retry_ns = RETRY_NS;
+	v->retry = (struct loop_timer){.fn = try_again, .arg = v};
+	v->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = v};
+	v->rings.inflight_fd = -1;
+	vu_peer_init(&v->peer);
+	v->peer.loop = l;
+	v->peer.rings = &v->rings;
+	v->peer.mtu = common->mtu;
+	v->peer.changed = peer_changed;
+	v->peer.arg = v;
+	v->b = (struct net_backend){
+		.kind = "vhost-user",
+		.can = vu_peer_features(),
+		.frame = &frame_ops,
+		.ring = &ring_ops,
+		.ring_cannot = NEVER,
+		.ring_first = true,
+		.ring_only = true,
+		.peer = "waiting",
+		.attend = vu_attend,
+		.destroy = vu_destroy,
+	};
+	return v;
+}
+
+/* Nothing yet, or a socket? */
+static int look_at_path(const struct sockaddr_un *addr)
+{
+	struct stat st;
+
+	if (lstat(addr->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return S_ISSOCK(st.st_mode) || S_ISLNK(st.st_mode) ? 0 : -EEXIST;
+}
+
+static int vu_create(const void *config, const struct net_common *common, struct loop *l,
+                     struct net_backend **out)
+{
+	const struct vhost_user_config *cfg = config;
+	struct net_vhost_user *v;
+	int ret;
+
+	*out = NULL;
+	if (!cfg->socket) {
+		log_error("%s: vhost-user needs socket=PATH", common->nic);
+		return -EINVAL;
+	}
+	v = make(common, l);
+	if (!v) {
+		log_error("%s: vhost-user: out of memory", common->nic);
+		return -ENOMEM;
+	}
+	snprintf(v->b.label, sizeof(v->b.label), "%s", cfg->socket);
+	ret = unix_address(cfg->socket, &v->addr);
+	if (ret == 0 && !cfg->server)
+		ret = look_at_path(&v->addr);
+	else if (ret == 0)
+		ret = v->listener.fd = unix_listen(&v->addr, 1);
+	if (ret < 0) {
+		log_error("%s: vhost-user: socket=%s: %s", common->nic, cfg->socket,
+		          unix_reason(ret));
+		vu_destroy(&v->b);
+		return ret;
+	}
+	*out = &v->b;
+	return 0;
+}
+
+static const struct opt_def vhost_user_keys[] = {
+	{.name = "socket",
+         .type = OPT_STRING,
+         .offset = offsetof(struct vhost_user_config, socket),
+         .exclusive = 1,
+         .arg = "PATH",
+         .help = "unix socket of the peer, which may come later; needed"},
+	{.name = "server",
+         .type = OPT_BOOL,
+         .offset = offsetof(struct vhost_user_config, server),
+         .arg = "on|off",
+         .help = "listen there, the peer connects (default: off, doorbell connects)"},
+	OPT_END,
+};
+
+const struct net_kind net_kind_vhost_user = {
+	.name = "vhost-user",
+	.help = "another process serves the rings, over a unix socket",
+	.keys = vhost_user_keys,
+	.config_size = sizeof(struct vhost_user_config),
+	.one_queue = "its peer is asked to serve one pair",
+	.shares_memory = true,
+	.create = vu_create,
+};

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/vu_rig.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "devices/virtio.h"
+#include "tests/lib/net_rig.h"
+#include "tests/lib/pattern.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/le.h"
+
+#define RX_BYTES (NET_HDR_LEN + 1518u)
+#define NUMBER   14u /* where in a frame its number is */
+
+static const uint8_t our_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "vu_rig: %s\n", what);
+	abort();
+}
+
+/* ---- set-up */
+
+int vu_rig_create(struct vu_rig *r, const char *keys, const struct net_common *common)
+{
+	const struct net_kind *k = net_kind_find("vhost-user");
+	alignas(16) uint8_t config[NET_CONFIG_MAX] = {0};
+	struct opt_group group = {.target = config};
+	int ret;
+
+	memset(r, 0, sizeof(*r));
+	r->call.fd = -1;
+	must(k != NULL, "no such kind");
+	fake_mem_create_shared(&r->m, MIB(1));
+	must(loop_create(&r->loop) == 0, "no loop");
+	group.defs = k->keys;
+	ret = opt_parse_keys(&group, 1, k->name, keys);
+	if (ret == 0)
+		ret = k->create(config, common, r->loop, &r->b);
+	opt_keys_free(k->keys, config);
+	return ret;
+}
+
+static void on_interrupt(void *arg, unused uint32_t revents)
+{
+	struct vu_rig *r = arg;
+
+	fd_event_take(r->call.fd);
+	r->interrupts++;
+}
+
+int vu_rig_prepare(struct vu_rig *r)
+{
+	struct virtio_net_params p = {
+		.name = "net0", .mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56}, .rings = true};
+	int ret = r->b->ring->prepare(r->b, &r->m.gmem, r->why, sizeof(r->why));
+
+	if (ret < 0)
+		return ret;
+	p.queue_size = VU_RIG_QUEUE;
+	p.features = net_features_close(virtio_net_can(r->b->can, false) & ~r->b->ring_cannot);
+	r->features = p.features;
+	must(virtio_net_create(&p, r->b, &r->m.gmem, r->loop, &r->n) == 0, "no device");
+	r->dev.core = virtio_net_dev(r->n);
+	r->call = (struct loop_fd){.events = EPOLLIN, .fn = on_interrupt, .arg = r};
+	r->call.fd = r->dev.core->call_fd = fd_eventfd();
+	must(r->call.fd >= 0 && loop_add(r->loop, &r->call) == 0, "no eventfd");
+	return 0;
+}
+
+void vu_rig_drop_device(struct vu_rig *r)
+{
+	virtio_net_destroy(r->n);
+	r->n = NULL;
+	if (r->b)
+		r->b->ring->forget(r->b);
+	loop_del(&r->call);
+	fd_close(&r->call.fd);
+}
+
+void vu_rig_destroy(struct vu_rig *r)
+{
+	vu_rig_drop_device(r);
+	net_destroy(r->b);
+	loop_destroy(r->loop);
+	fake_mem_destroy(&r->m);
+}
+
+/* ---- the loop */
+
+void vu_rig_until(struct vu_rig *r, bool (*cond)(void *arg), void *arg, const char *what)
+{
+	const uint64_t end = loop_now_ns() + RIG_PATIENCE_S * UINT64_C(1000000000);
+
+	while (!cond(arg)) {
+		must(loop_now_ns() < end, what);
+		must(loop_turn(r->loop, 100) >= 0, "the loop fails");
+	}
+}
+
+static bool link_up(void *arg)
+{
+	const struct vu_rig *r = arg;
+
+	return virtio_net_link(r->n);
+}
+
+static bool link_down(void *arg)
+{
+	return !link_up(arg);
+}
+
+void vu_rig_until_link(struct vu_rig *r, bool up)
+{
+	vu_rig_until(r, up ? link_up : link_down, r,
+	             up ? "the link stays down" : "the link stays up");
+}
+
+void vu_rig_turn(struct vu_rig *r, unsigned ms)
+{
+	const uint64_t end = loop_now_ns() + ms * UINT64_C(1000000);
+
+	while (loop_now_ns() < end)
+		must(loop_turn(r->loop, 1) >= 0, "the loop fails");
+}
+
+/* ---- the driver */
+
+static void post_rx(struct vu_rig *r, struct fake_buf b)
+{
+	int head = fake_vq_add(&r->vq[NET_RX], &b, 1);
+
+	must(head >= 0, "no room for a receive buffer");
+	r->rx_of[head] = b;
+}
+
+static void go(struct vu_rig *r, unsigned i)
+{
+	fake_vq_publish(&r->vq[i]);
+	if (fake_vq_wants_kick(&r->vq[i]))
+		fake_kick(&r->dev, i);
+}
+
+void vu_rig_up(struct vu_rig *r, uint64_t without)
+{
+	static const uint8_t zero[NET_HDR_LEN + VU_RIG_FRAME];
+	struct fake_vq *const vqs[] = {&r->vq[NET_RX], &r->vq[NET_TX], &r->vq[NET_CTRL]};
+	const uint64_t accept = net_features_close(r->features & ~without) |
+	                        (r->features & ~without & ~net_features_known());
+
+	virtio_set_status(r->dev.core, 0);
+	r->m.next = r->m.gmem.region[0].base;
+	r->nr_tx_free = 0;
+	r->sent = r->received = r->last = 0;
+	for (unsigned i = 0; i < NET_QUEUES; i++)
+		fake_vq_init(vqs[i], &r->m, VU_RIG_QUEUE, accept);
+	for (unsigned i = 0; i < VU_RIG_QUEUE; i++) {
+		post_rx(r, fake_in(&r->m, RX_BYTES));
+		r->tx_free[r->nr_tx_free++] = fake_out(&r->m, zero, sizeof(zero));
+	}
+	must(fake_probe(&r->dev, accept, vqs, r->dev.core->nr_queues) == 0,
+	     "the device does not come up");
+	go(r, NET_RX);
+}
+
+void vu_rig_send(struct vu_rig *r, unsigned nr)
+{
+	for (; nr && r->nr_tx_free; nr--) {
+		struct fake_buf b = r->tx_free[--r->nr_tx_free];
+		uint8_t *frame = (uint8_t *)fake_at(&r->m, b.addr, b.len) + NET_HDR_LEN;
+		int head = fake_vq_add(&r->vq[NET_TX], &b, 1);
+
+		must(head >= 0, "no room for a frame");
+		r->tx_of[head] = b;
+		r->sent++;
+		pattern_fill(frame, VU_RIG_FRAME, r->sent);
+		/* From us to somebody; some peers swap the two. */
+		memcpy(frame, our_mac, sizeof(our_mac));
+		memcpy(frame + 6, our_mac, sizeof(our_mac));
+		put_le16(frame + 12, 0xb588); /* 0x88b5: for experiments */
+		put_le32(frame + NUMBER, r->sent);
+	}
+	go(r, NET_TX);
+}
+
+static void check_frame(struct vu_rig *r, const uint8_t *frame, uint32_t len)
+{
+	uint8_t want[VU_RIG_FRAME];
+	uint32_t number;
+
+	must(len == NET_HDR_LEN + VU_RIG_FRAME, "a frame of another length");
+	number = get_le32(frame + NUMBER);
+	pattern_fill(want, sizeof(want), number);
+	must(memcmp(frame + 18, want + 18, VU_RIG_FRAME - 18) == 0, "a frame was changed");
+	must(number > r->last && number <= r->sent, "a frame came twice, or in disorder");
+	r->last = number;
+	r->received++;
+}
+
+static void reap_once(struct vu_rig *r)
+{
+	bool any = false;
+	unsigned head;
+	uint32_t len;
+
+	while (fake_vq_reap(&r->vq[NET_TX], &head, &len))
+		r->tx_free[r->nr_tx_free++] = r->tx_of[head];
+	while (fake_vq_reap(&r->vq[NET_RX], &head, &len)) {
+		const uint8_t *p = fake_at(&r->m, r->rx_of[head].addr, RX_BYTES);
+
+		check_frame(r, p + NET_HDR_LEN, len);
+		post_rx(r, r->rx_of[head]);
+		any = true;
+	}
+	if (any)
+		go(r, NET_RX);
+}
+
+void vu_rig_reap(struct vu_rig *r)
+{
+	bool more;
+
+	do {
+		reap_once(r);
+		more = fake_vq_irq_on(&r->vq[NET_RX]);
+		more |= fake_vq_irq_on(&r->vq[NET_TX]);
+	} while (more);
+}
+
+struct goal {
+	struct vu_rig *r;
+	uint32_t received;
+};
+
+static bool more_came(void *arg)
+{
+	const struct goal *g = arg;
+
+	vu_rig_reap(g->r);
+	if (g->r->received >= g->received)
+		return true;
+	vu_rig_send(g->r, 8);
+	return false;
+}
+
+void vu_rig_traffic(struct vu_rig *r, unsigned nr)
+{
+	struct goal g = {r, r->received + nr};
+
+	vu_rig_until(r, more_came, &g, "frames do not come back");
+}
