@@ -265,6 +265,8 @@ static void peer_changed(void *arg, bool up)
 	link_changed(n, was);
 	if (n->dev.started) /* also when the link stays down: who serves may be another */
 		net_path_review(n);
+	if (up) /* to whom it may be new where we are */
+		virtio_net_announce(n);
 }
 
 void net_bad_ring(struct virtio_net *n, unsigned ring)

@@ -202,6 +202,7 @@ static void a_peer_that_dies_takes_the_link_down_and_the_next_goes_on(void **sta
 		vu_rig_until_link(&rig, true);
 		vu_rig_traffic(&rig, 100);
 		assert_int_equal(rig.b->stats.reconnects, i);
+		assert_true(rig.n->announce); /* the next peer does not know where we are */
 	}
 	assert_false(needs_reset());
 }
