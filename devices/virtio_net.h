@@ -60,7 +60,8 @@ struct virtio_dev *virtio_net_dev(struct virtio_net *n);
 
 /*
  * Loop thread. Tells the driver by a config interrupt when STATUS was accepted; no frames while down:
- * what arrives or is sent meanwhile is dropped. Survives resets. A lost backend keeps the link down.
+ * what arrives or is sent meanwhile is dropped. Survives resets. A lost backend keeps the link down, until
+ * its peer is back.
  */
 void virtio_net_set_link(struct virtio_net *n, bool up);
 /* Loop thread. Do frames flow: wanted, and the backend is there? */
