@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: kvm tap dpdk
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# One guest whose rings DPDK serves: two network cards, one whose peer listens and one whose peer connects,
+# each joined to a TAP. The peer comes late, and is killed under load.
+. "$(dirname "$0")/lib.sh"
+
+us=192.168.80.1 it=192.168.80.2 us1=192.168.81.1 it1=192.168.81.2
+tap0=dbe2e5 tap1=dbe2e6 # they outlive the peer
+kills=${E2E_KILLS:-3} # an emulated machine needs half a minute for each; test_vhost_user_dpdk.c has more
+
+pmd_start() {
+	rm -f "$work/vhu0" # DPDK does not replace it
+	dpdk-testpmd -l 0,1 --no-huge -m 64 --no-pci --no-telemetry --no-shconf --file-prefix=e2e \
+		--vdev "net_vhost0,iface=$work/vhu0" --vdev "net_tap0,iface=$tap0,mac=fixed" \
+		--vdev "net_vhost1,iface=$work/vhu1,client=1" --vdev "net_tap1,iface=$tap1,mac=fixed" \
+		-- --forward-mode=io --auto-start --no-lsc-interrupt --nb-cores=1 --total-num-mbufs=4096 \
+		--no-flush-rx --disable-link-check --stats-period 1000 >>"$work/pmd.log" 2>&1 </dev/null 9>&- &
+	echo $! >"$work/pmd.pid"
+}
+
+pmd_kill() {
+	[ -s "$work/pmd.pid" ] || return 0
+	kill -KILL "$(cat "$work/pmd.pid")"
+	rm -f "$work/pmd.pid"
+}
+
+start_group() {
+	local tap
+	need_tap
+	command -v dpdk-testpmd >/dev/null || skip "no dpdk-testpmd"
+	for tap in "$tap0" "$tap1"; do
+		ip tuntap add dev "$tap" mode tap multi_queue # what DPDK opens
+		echo "$tap" >>"$work/taps"
+		ip link set "$tap" up
+	done
+	ip addr add $us/24 dev "$tap0"
+	ip addr add $us1/24 dev "$tap1"
+	vm_start --control "$work/control" -v --net "vhost-user,socket=$work/vhu0" \
+		--net "vhost-user,socket=$work/vhu1,server=on" \
+		-a "$(append_agent net0=$it/24,$us net1=$it1/24)" "$bzimage"
+	wait_for "$boot_limit" "doorbell to wait" grep -q 'waiting for a vhost-user peer' "$work/stderr"
+	[ ! -s "$work/console" ] || fail "the guest runs without a peer"
+	pmd_start
+	vm_expect @agent
+}
+
+end_group() {
+	pmd_kill
+}
+
+ctl() {
+	"$doorbell" ctl "$work/control" "$@"
+}
+
+links_are() { # up|down: both
+	[ "$(ctl status | grep -c "\"link\": \"$1\"")" = 2 ]
+}
+
+pings() { # until both ways work again
+	guest "ping -c 1 -w 30 $us >/dev/null && ping -c 1 -w 30 $us1 >/dev/null"
+}
+
+# ---- while all is well
+
+test_tcp_both_ways() {
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
+	traffic "tcp listen $it1 7001 both" "tcp connect $it1 7001 both" bytes=300000 streams=4
+}
+
+test_udp_both_ways() {
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=500
+	traffic "udp listen $it1 7002 both" "udp connect $it1 7002 both" count=500
+}
+
+test_none_of_these_frames_passed_through_doorbell() {
+	ctl stats >"$work/stats"
+	! grep -q '"[rt]x_frames": [1-9]' "$work/stats" || fail "$(grep '[rt]x_frames' "$work/stats")"
+	ctl status >"$work/shown"
+	[ "$(grep -c '"path": "vhost-user"' "$work/shown")-$(grep -c '"peer": "connected"' "$work/shown")" = 2-2 ] ||
+		fail "$(cat "$work/shown")"
+}
+
+test_the_driver_can_be_unbound_and_bound() {
+	guest "cd /sys/bus/virtio/drivers/virtio_net && dev=\$(basename \$(readlink -f /sys/class/net/eth0/device)) &&
+	for i in 1 2; do
+		echo \$dev >unbind && [ ! -e /sys/class/net/eth0 ] && echo \$dev >bind &&
+		ip addr add $it/24 dev eth0 && ip link set eth0 up &&
+		ping -c 1 -w 10 $us >/dev/null || { echo failed in round \$i; exit 1; }
+	done"
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
+}
+
+test_a_link_that_is_down_stops_the_peer() {
+	ctl net0 link=down
+	guest "ping -c 1 -W 1 $us >/dev/null" && fail "a ping went through a link that is down"
+	ctl net0 link=up
+	guest "ping -c 1 -w 30 $us >/dev/null"
+}
+
+test_the_path_cannot_be_changed() {
+	ctl net0 path=pure 2>"$work/why" && fail "it was not refused"
+	grep -q 'cannot be changed' "$work/why" || fail "$(cat "$work/why")"
+}
+
+# ---- without a peer
+
+test_traffic_goes_on_after_each_death_of_the_peer() {
+	local n=0 pid rc=0
+	(until [ -e "$work/enough" ]; do
+		traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
+		traffic "tcp listen $it1 7001 both" "tcp connect $it1 7001 both" bytes=1000000
+	done) >"$work/traffic" 2>&1 &
+	pid=$!
+	while [ $n -lt "$kills" ] && kill -0 $pid 2>/dev/null; do
+		pmd_kill
+		wait_for 10 "the links to go down" links_are down
+		pmd_start
+		wait_for 30 "the links to come up" links_are up
+		n=$((n + 1))
+	done
+	touch "$work/enough"
+	wait $pid || rc=$?
+	cat "$work/traffic"
+	[ $rc = 0 ] || fail "$(cat "$work/reason")"
+	[ $n = "$kills" ] || fail "the traffic ended after $n deaths"
+	pings
+	[ "$(ctl stats | grep -c "\"reconnects\": $n")" = 2 ] || fail "$(ctl stats | grep reconnects)"
+}
+
+test_the_guest_ends_without_a_peer_too() {
+	pmd_kill
+	wait_for 10 "the links to go down" links_are down
+	guest "grep -qx 0 /sys/class/net/eth0/carrier"
+	guest "ping -c 2 -W 1 $us >/dev/null" && fail "a ping without a peer"
+	guest_off
+}
+
+main "$@"
