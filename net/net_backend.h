@@ -189,9 +189,8 @@ struct net_kind {
 	const char *name; /* the word after --net */
 	const char *help; /* one line */
 	const struct opt_def *keys;
-	size_t config_size; /* <= NET_CONFIG_MAX */
-	const char
-		*one_queue; /* why it has no more than one queue pair; NULL: it can have several */
+	size_t config_size;    /* <= NET_CONFIG_MAX */
+	const char *one_queue; /* why it has one queue pair only; NULL: it can have several */
 	void (*config_init)(void *config);
 	bool shares_memory; /* another process maps guest memory: it has to be files */
 	/*
