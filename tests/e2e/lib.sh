@@ -186,10 +186,18 @@ traffic() {
 # ---- network of our side
 
 tap_add() { # NAME [ADDRESS/LENGTH...]
-	local name=$1 address
-	shift
-	ip tuntap add dev "$name" mode tap
+	tap_make "" "$@"
+}
+
+tap_add_queues() { # NAME [ADDRESS/LENGTH...]: one that can have several queues
+	tap_make multi_queue "$@"
+}
+
+tap_make() { # multi_queue|"" NAME [ADDRESS/LENGTH...]
+	local name=$2 address
+	ip tuntap add dev "$name" mode tap ${1:+"$1"}
 	echo "$name" >>"$work/taps"
+	shift 2
 	for address in "$@"; do
 		ip addr add "$address" dev "$name"
 	done

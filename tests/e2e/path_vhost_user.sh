@@ -31,9 +31,7 @@ start_group() {
 	need_tap
 	command -v dpdk-testpmd >/dev/null || skip "no dpdk-testpmd"
 	for tap in "$tap0" "$tap1"; do
-		ip tuntap add dev "$tap" mode tap multi_queue # what DPDK opens
-		echo "$tap" >>"$work/taps"
-		ip link set "$tap" up
+		tap_add_queues "$tap" # what DPDK opens
 	done
 	ip addr add $us/24 dev "$tap0"
 	ip addr add $us1/24 dev "$tap1"

@@ -8,13 +8,6 @@
 
 tap=dbe2e5 other=dbe2e6 us=192.168.81.1 it=192.168.81.2 us1=192.168.82.1 it1=192.168.82.2
 
-tap_add_queues() { # NAME ADDRESS/LENGTH
-	ip tuntap add dev "$1" mode tap multi_queue
-	echo "$1" >>"$work/taps"
-	ip addr add "$2" dev "$1"
-	ip link set "$1" up
-}
-
 start_group() {
 	need_tap
 	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
