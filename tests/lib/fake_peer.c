@@ -557,3 +557,27 @@ void fake_peer_set_link(struct fake_peer *p, bool up)
 
 	loop_call(p->loop, set_link, &w);
 }
+
+struct fault {
+	struct fake_peer *p;
+	uint32_t request;
+	enum peer_fault fault;
+	unsigned times;
+};
+
+static void set_fault(void *arg)
+{
+	const struct fault *f = arg;
+
+	f->p->faulty = f->request;
+	f->p->fault = f->fault;
+	f->p->times = f->times;
+}
+
+void fake_peer_misbehave(struct fake_peer *p, uint32_t request, enum peer_fault fault,
+                         unsigned times)
+{
+	struct fault f = {p, request, fault, times};
+
+	loop_call(p->loop, set_fault, &f);
+}

@@ -82,6 +82,9 @@ void fake_peer_die(struct fake_peer *p);     /* nothing is finished; the socket'
 unsigned fake_peer_number(struct fake_peer *p, const unsigned *what);
 uint64_t fake_peer_wide(struct fake_peer *p, const uint64_t *what);
 unsigned fake_peer_seen(struct fake_peer *p, uint32_t request);
+/* From now on, @times wrong answers to @request. */
+void fake_peer_misbehave(struct fake_peer *p, uint32_t request, enum peer_fault fault,
+                         unsigned times);
 void fake_peer_set_link(struct fake_peer *p, bool up); /* in its config space; nobody is told */
 /* Bytes as they are over the main socket, or the one for its requests. False: it is closed. */
 bool fake_peer_say(struct fake_peer *p, const void *bytes, size_t len);

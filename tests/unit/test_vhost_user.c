@@ -454,9 +454,7 @@ static void bad_requests_end_the_connection(void **state)
 
 static void misbehave(uint32_t request, enum peer_fault fault)
 {
-	peer.faulty = request;
-	peer.fault = fault;
-	peer.times = 1;
+	fake_peer_misbehave(&peer, request, fault, 1);
 }
 
 static void again(void)
@@ -561,8 +559,8 @@ static void a_reset_gets_along_with_every_bad_answer(void **state)
 	peer.protocol &= ~FEATURE(VU_PROTOCOL_INFLIGHT);
 	start();
 	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++) {
-		misbehave(VU_GET_VRING_BASE, faults[i]);
-		peer.times = faults[i] == PEER_IS_SILENT ? 2 : 1;
+		fake_peer_misbehave(&peer, VU_GET_VRING_BASE, faults[i],
+		                    faults[i] == PEER_IS_SILENT ? 2 : 1);
 		virtio_set_status(rig.dev.core, 0);
 		vu_rig_up(&rig, 0);
 		vu_rig_until_link(&rig, false);
