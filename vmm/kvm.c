@@ -209,6 +209,13 @@ void kvm_vcpu_close(struct kvm *k, int *fd, struct kvm_run **run)
 	fd_close(fd);
 }
 
+int kvm_stats_open(int fd)
+{
+	int file = ioctl(fd, KVM_GET_STATS_FD, NULL);
+
+	return file < 0 ? -errno : file;
+}
+
 int kvm_vcpu_run(int fd)
 {
 	return ioctl(fd, KVM_RUN, 0) < 0 ? -errno : 0;

@@ -65,6 +65,11 @@ int kvm_irqfd(struct kvm *k, unsigned gsi, int fd);
 /* A vCPU and its shared memory. *run is mapped run_bytes long: kvm_vcpu_close(). fd >= 0 or -errno. */
 int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run);
 void kvm_vcpu_close(struct kvm *k, int *fd, struct kvm_run **run);
+/*
+ * The statistics file of the VM or vCPU whose descriptor is @fd; to be closed. Of a vCPU before it runs: later the
+ * call would wait for its KVM_RUN to end. A descriptor; or -errno, not logged: not in this KVM.
+ */
+int kvm_stats_open(int fd);
 int kvm_vcpu_run(
 	int fd); /* KVM_RUN: 0 or -errno; -EINTR and -EAGAIN mean look at nothing, call again */
 

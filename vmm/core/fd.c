@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "vmm/core/num.h"
 
 void fd_close(int *fd)
 {
@@ -41,6 +45,25 @@ uint64_t fd_event_take(int fd)
 	if (read(fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
 		return 0;
 	return count;
+}
+
+uint64_t fd_event_peek(int fd)
+{
+	static const char key[] = "eventfd-count:"; /* kernel: filesystems/proc.rst, 3.8 */
+	uint64_t count = 0;
+	char text[512], path[48];
+	const char *at;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, key);
+	return at && num_at(at + strlen(key), 16, &count) ? count : 0;
 }
 
 int fd_set_nonblock(int fd)

@@ -16,6 +16,11 @@ int fd_eventfd(void);
 void fd_event_set(int fd);
 /* Take the whole count; 0 when it was 0. */
 uint64_t fd_event_take(int fd);
+/*
+ * The count that fd_event_take() would take, which stays; 0 without /proc. For eventfds that the kernel signals and
+ * nobody reads. Not for hot paths.
+ */
+uint64_t fd_event_peek(int fd);
 
 int fd_set_nonblock(int fd); /* 0 or -errno */
 

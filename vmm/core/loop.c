@@ -13,6 +13,7 @@
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/tasks.h"
 
 #define LOOP_BATCH 64
 
@@ -32,10 +33,11 @@ struct loop {
 	struct loop_hook *hooks;
 	struct loop_hook *next_hook; /* of those being run: loop_hook_del() moves it on */
 	atomic_bool stop;
-	_Atomic uint64_t wakeups;
+	_Atomic uint64_t wakeups, changes, calls, timers; /* struct loop_stats */
 
 	pthread_t thread; /* valid with has_thread */
 	bool has_thread;
+	struct task ended; /* tid 0: no thread has */
 
 	/* Everything below is under lock. */
 	pthread_mutex_t lock;
@@ -45,6 +47,13 @@ struct loop {
 	pthread_t owner;
 	struct pending *first, **last;
 };
+
+/* One thread writes, others read. */
+static void count(_Atomic uint64_t *c)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + 1,
+	                      memory_order_relaxed);
+}
 
 int loop_create(struct loop **out)
 {
@@ -116,6 +125,7 @@ int loop_set(struct loop_fd *w, uint32_t events)
 	if (w->events == events)
 		return 0;
 	ret = tell_epoll(w->loop, op, w, events);
+	count(&w->loop->changes);
 	if (ret == 0)
 		w->events = events;
 	return ret;
@@ -139,6 +149,7 @@ static void timer_fired(void *arg, unused uint32_t revents)
 {
 	struct loop_timer *t = arg;
 
+	count(&t->watch.loop->timers);
 	/* The count also says whether the timer was re-armed since epoll reported it. */
 	if (fd_event_take(t->watch.fd) == 0 || !t->armed)
 		return;
@@ -166,6 +177,7 @@ int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns)
 			return ret;
 		}
 	}
+	count(&l->timers);
 	if (timerfd_settime(t->watch.fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
 		return -errno;
 	t->armed = true;
@@ -245,6 +257,7 @@ static void run_pending(struct loop *l)
 static void take_calls(struct loop *l)
 {
 	fd_event_take(l->wake_fd);
+	count(&l->calls);
 	pthread_mutex_lock(&l->lock);
 	run_pending(l);
 	pthread_mutex_unlock(&l->lock);
@@ -328,7 +341,10 @@ void loop_unstop(struct loop *l)
 
 static void *thread_main(void *arg)
 {
-	loop_run(arg);
+	struct loop *l = arg;
+
+	loop_run(l);
+	task_self(&l->ended);
 	return NULL;
 }
 
@@ -363,6 +379,24 @@ void loop_thread_stop(struct loop *l)
 	loop_stop(l);
 	pthread_join(l->thread, NULL);
 	l->has_thread = false;
+}
+
+bool loop_thread_ended(const struct loop *l, struct task *out)
+{
+	if (l->has_thread || l->ended.tid == 0)
+		return false;
+	*out = l->ended;
+	return true;
+}
+
+void loop_stats(const struct loop *l, struct loop_stats *out)
+{
+	*out = (struct loop_stats){
+		.wakeups = atomic_load_explicit(&l->wakeups, memory_order_relaxed),
+		.changes = atomic_load_explicit(&l->changes, memory_order_relaxed),
+		.calls = atomic_load_explicit(&l->calls, memory_order_relaxed),
+		.timers = atomic_load_explicit(&l->timers, memory_order_relaxed),
+	};
 }
 
 uint64_t loop_wakeups(const struct loop *l)

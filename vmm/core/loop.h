@@ -89,6 +89,21 @@ void loop_unstop(struct loop *l);
 int loop_thread_start(struct loop *l, const char *name);
 void loop_thread_stop(struct loop *l); /* loop_stop() and join; no-op when not started */
 
-uint64_t loop_wakeups(const struct loop *l); /* times epoll_wait returned with events; any thread */
+/* What the loop has asked of the kernel. */
+struct loop_stats {
+	uint64_t wakeups; /* times epoll_wait() returned with events */
+	uint64_t changes; /* epoll_ctl() by loop_set(): something muted, or not any more */
+	uint64_t calls;   /* times it took what loop_call() left; each is a read() */
+	uint64_t
+		timers; /* timers that were set, and timers that fired: a timerfd_settime(), a read() */
+};
+
+struct task;
+
+/* What the thread of loop_thread_start() did, once loop_thread_stop() has returned. False: there was none. */
+bool loop_thread_ended(const struct loop *l, struct task *out);
+
+void loop_stats(const struct loop *l, struct loop_stats *out); /* any thread */
+uint64_t loop_wakeups(const struct loop *l);                   /* of these, wakeups */
 
 #endif
