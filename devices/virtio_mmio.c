@@ -287,6 +287,22 @@ static void reg_write(void *arg)
 
 /* ---- on vCPU threads */
 
+static void count(struct virtio_mmio *t, uint64_t off)
+{
+	struct virtio_mmio_stats *s = &t->stats;
+	_Atomic uint64_t *c = &s->others;
+
+	if (off >= VIRTIO_MMIO_CONFIG || off == VIRTIO_MMIO_CONFIG_GENERATION)
+		c = &s->config;
+	else if (off == VIRTIO_MMIO_INTERRUPT_STATUS)
+		c = &s->isr_reads;
+	else if (off == VIRTIO_MMIO_INTERRUPT_ACK)
+		c = &s->acks;
+	else if (off == VIRTIO_MMIO_QUEUE_NOTIFY)
+		c = &s->notifies;
+	atomic_fetch_add_explicit(c, 1, memory_order_relaxed); /* a number, about nothing else */
+}
+
 /* Control registers take aligned 32-bit accesses only (virtio 1.2, 4.2.2). */
 static bool width_ok(const struct virtio_mmio *t, uint64_t off, unsigned size)
 {
@@ -303,6 +319,7 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 	struct virtio_mmio *t = dev;
 	struct access a = {.t = t, .off = u32_of(off), .size = size};
 
+	count(t, off);
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		loop_call(t->dev->loop, config_read, &a);
 		return a.val;
@@ -330,6 +347,7 @@ static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 	struct virtio_mmio *t = dev;
 	struct access a = {.t = t, .off = u32_of(off), .size = size, .val = val};
 
+	count(t, off);
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		loop_call(t->dev->loop, config_write, &a);
 		return;

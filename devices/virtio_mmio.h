@@ -55,6 +55,16 @@ struct virtio_mmio_page {
 	void *arg;
 };
 
+/*
+ * Accesses that came to us, by what they were for: each is an exit to userspace. Any vCPU counts, anybody may read.
+ */
+struct virtio_mmio_stats {
+	_Atomic uint64_t isr_reads, acks; /* InterruptStatus, InterruptACK */
+	_Atomic uint64_t notifies;        /* QueueNotify */
+	_Atomic uint64_t config;          /* the config space and its generation */
+	_Atomic uint64_t others;
+};
+
 /* Embedded by its owner. The selectors and acks_vanish belong to the device's loop thread. */
 struct virtio_mmio {
 	struct virtio_dev *dev; /* borrowed */
@@ -62,6 +72,7 @@ struct virtio_mmio {
 	uint32_t feature_sel, accept_sel, queue_sel;
 	struct virtio_mmio_page page;
 	bool acks_vanish; /* swallow_acks() is on */
+	struct virtio_mmio_stats stats;
 };
 
 /* Becomes @dev's transport; on reset the selectors go to 0. */

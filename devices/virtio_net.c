@@ -66,6 +66,7 @@ void net_again(struct net_queue *q)
 	if (q->again)
 		return;
 	q->again = true;
+	++*q->count.again;
 	fd_event_set(q->kick.fd);
 }
 
@@ -77,6 +78,7 @@ void net_take_kick(struct net_queue *q)
 		count--;
 	q->again = false;
 	*q->count.kicks += count;
+	++*q->count.reads;
 }
 
 void net_broken(struct net_queue *q, int err)
@@ -173,6 +175,7 @@ static void tx_turn(struct net_pair *p)
 	struct net_turn t = {0};
 	int r = 1;
 
+	p->stats.tx_turns++;
 	vq_kicks_off(q->vq);
 	while (r == 1 && !net_turn_over(&t)) {
 		r = tx_one(p, &t);
@@ -426,6 +429,7 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
                       const struct gmem *mem, struct loop *loop, struct virtio_net **out)
 {
 	struct virtio_net *n;
+	struct virtio_net_stats *s;
 	int r;
 
 	*out = NULL;
@@ -463,11 +467,12 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 		virtio_net_destroy(n);
 		return r;
 	}
+	s = &n->pair[0].stats;
 	n->ctrl = (struct net_queue){
 		.n = n,
 		.kick = {.fd = -1, .events = EPOLLIN, .fn = net_ctrl_kick, .arg = n},
-		.count = {&n->pair[0].stats.ctrl_kicks, &n->pair[0].stats.ctrl_interrupts,
-	                  &n->pair[0].stats.ctrl_interrupts_suppressed},
+		.count = {&s->ctrl_kicks, &s->ctrl_kick_reads, &s->self_kicks, &s->ctrl_interrupts,
+	                  &s->ctrl_interrupts_suppressed},
 	};
 	*out = n;
 	return 0;

@@ -108,7 +108,11 @@ struct virtio_net_stats {
 	uint64_t tx_dropped;      /* bad header, runt, refused by the host, link down */
 	uint64_t tx_bytes_copied; /* of frames in more pieces than one writev() takes */
 	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* by the driver; one wake-up may take several */
-	uint64_t rx_interrupts, tx_interrupts;   /* wanted by the driver and raised */
+	uint64_t rx_kick_reads, tx_kick_reads,
+		ctrl_kick_reads;               /* wake-ups by a kick, each a read() */
+	uint64_t self_kicks;                   /* work left for the next turn; each is a write() */
+	uint64_t rx_turns, tx_turns;           /* times frames were moved, or looked for */
+	uint64_t rx_interrupts, tx_interrupts; /* wanted by the driver and raised */
 	uint64_t rx_interrupts_suppressed, tx_interrupts_suppressed; /* batches published without */
 	uint64_t rx_stalls; /* turns that ended because the guest had posted no buffer */
 	uint64_t tx_full;   /* turns that ended because the backend was full */

@@ -235,8 +235,10 @@ static void init_queue(struct net_pair *p, unsigned i, void (*kick)(void *pair, 
 	struct virtio_net_stats *s = &p->stats;
 	struct virtio_queue *vq = &p->n->vq[NET_PAIR_QUEUES * p->index + i];
 	const struct net_counters counters[NET_PAIR_QUEUES] = {
-		[NET_RX] = {&s->rx_kicks, &s->rx_interrupts, &s->rx_interrupts_suppressed},
-		[NET_TX] = {&s->tx_kicks, &s->tx_interrupts, &s->tx_interrupts_suppressed},
+		[NET_RX] = {&s->rx_kicks, &s->rx_kick_reads, &s->self_kicks, &s->rx_interrupts,
+	                    &s->rx_interrupts_suppressed},
+		[NET_TX] = {&s->tx_kicks, &s->tx_kick_reads, &s->self_kicks, &s->tx_interrupts,
+	                    &s->tx_interrupts_suppressed},
 	};
 
 	p->queue[i] = (struct net_queue){

@@ -53,7 +53,7 @@ static inline bool net_turn_over(const struct net_turn *t)
 
 /* Where a queue counts, in struct virtio_net_stats. */
 struct net_counters {
-	uint64_t *kicks, *interrupts, *suppressed;
+	uint64_t *kicks, *reads, *again, *interrupts, *suppressed;
 };
 
 struct net_pair;

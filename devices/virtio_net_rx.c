@@ -289,6 +289,7 @@ void net_rx_turn(struct net_pair *p)
 		rx_forget(p);
 		return;
 	}
+	p->stats.rx_turns++;
 	while (r == 1 && !net_turn_over(&t))
 		r = p->view.link ? rx_one(p, &t) : rx_discard(p, &t);
 	if (r == 1) {

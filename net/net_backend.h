@@ -127,8 +127,9 @@ struct net_backend_stats {
 
 /* Embedded as first member by each backend. */
 struct net_backend {
-	const char *kind; /* "tap", "user" */
-	char label[64];   /* what it is bound to, for logs and --print-machine: "tap0" */
+	const char *kind;      /* "tap", "user" */
+	char label[64];        /* what it is bound to, for logs and --print-machine: "tap0" */
+	const char *interface; /* of the host behind it, or NULL; lives as long */
 	/*
 	 * VIRTIO_NET_F_{,GUEST_,HOST_}* offload masks that it can honour, and VIRTIO_NET_F_MQ: it has
 	 * several pairs and hands a flow's frames to the one that sent on it last, or by a hash.

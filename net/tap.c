@@ -321,6 +321,7 @@ static void init_queue(struct net_tap *t, struct net_tap *first, struct loop *l)
 	vhost_net_init(&t->vhost, first->port.loop);
 	t->b.kind = "tap";
 	snprintf(t->b.label, sizeof(t->b.label), "%s", first->tap.ifname);
+	t->b.interface = t->b.label;
 	t->b.frame = &tap_ops;
 }
 

@@ -187,11 +187,33 @@ static void control_registers_take_aligned_words_only(void **state)
 			wr(r, off, sizes[i], UINT64_MAX);
 			wr(r, off, sizes[i], 0);
 		}
-	assert_memory_equal(&before, &r->mmio, sizeof(before));
+	assert_memory_equal(&before, &r->mmio, offsetof(struct virtio_mmio, stats));
 	assert_int_equal(r->echo.dev.status, status);
 	assert_int_equal(r->echo.dev.asked, 0);
 	assert_int_equal(r->echo.queue[0].addr.num, 0);
 	assert_int_equal(fd_event_take(r->echo.queue[0].kick_fd), 0);
+}
+
+static void accesses_are_counted_by_what_they_are_for(void **state)
+{
+	struct rig *r = *state;
+	const struct virtio_mmio_stats *s = &r->mmio.stats;
+
+	writel(r, VIRTIO_MMIO_STATUS, ACK);
+	readl(r, VIRTIO_MMIO_STATUS);
+	readl(r, VIRTIO_MMIO_INTERRUPT_STATUS);
+	writel(r, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	writel(r, VIRTIO_MMIO_INTERRUPT_ACK, 2);
+	writel(r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	readl(r, VIRTIO_MMIO_CONFIG_GENERATION);
+	rd(r, VIRTIO_MMIO_CONFIG, 1);
+	wr(r, VIRTIO_MMIO_CONFIG + 3, 1, 0);
+	rd(r, 1, 1); /* one that is refused is an exit, too */
+	assert_int_equal(s->isr_reads, 1);
+	assert_int_equal(s->acks, 2);
+	assert_int_equal(s->notifies, 1);
+	assert_int_equal(s->config, 3);
+	assert_int_equal(s->others, 3);
 }
 
 static void write_only_and_unknown_registers_read_zero(void **state)
@@ -236,7 +258,7 @@ static void writes_to_read_only_and_unknown_registers_vanish(void **state)
 	before = r->mmio;
 	for (unsigned i = 0; i < ARRAY_SIZE(regs); i++)
 		writel(r, regs[i], UINT32_MAX);
-	assert_memory_equal(&before, &r->mmio, sizeof(before));
+	assert_memory_equal(&before, &r->mmio, offsetof(struct virtio_mmio, stats));
 	assert_memory_equal(&r->echo.queue[0].addr, &untouched, sizeof(untouched));
 	assert_int_equal(r->echo.dev.status, ACK | DRIVER);
 	assert_int_equal(r->echo.dev.asked, 0);
@@ -653,6 +675,7 @@ int main(void)
 		CASE(the_device_says_what_it_is),
 		CASE(shared_memory_regions_do_not_exist),
 		CASE(control_registers_take_aligned_words_only),
+		CASE(accesses_are_counted_by_what_they_are_for),
 		CASE(write_only_and_unknown_registers_read_zero),
 		CASE(writes_to_read_only_and_unknown_registers_vanish),
 		CASE(config_space_is_an_array_of_bytes_with_zeros_behind_it),
