@@ -272,6 +272,15 @@ static void peer_changed(void *arg, bool up)
 		virtio_net_announce(n);
 }
 
+int virtio_net_use(struct virtio_net *n, struct net_backend *b)
+{
+	if (n->rings_wanted || n->nr_pairs > 1)
+		return -EBUSY;
+	n->backend = b;
+	n->pair[0].backend = b; /* its loop is the device's */
+	return 0;
+}
+
 void net_bad_ring(struct virtio_net *n, unsigned ring)
 {
 	char why[80];

@@ -4,10 +4,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "vmm/core/log.h"
 
 /* dlopen() does not say why it failed in a number. 0, or -errno when it cannot have opened any file. */
 static int no_descriptor(void)
@@ -20,33 +19,33 @@ static int no_descriptor(void)
 	return 0;
 }
 
-static int say_not_loaded(const struct dl_library *lib, const char *nic, const char *what)
+static int not_loaded(const struct dl_library *lib, char *why, size_t why_size)
 {
-	const char *why = dlerror();
+	const char *reason = dlerror();
 	int ret = no_descriptor();
 
 	if (ret < 0) {
-		log_error("%s: %s: %s cannot be loaded: %s (ulimit -n)", nic, what, lib->soname,
-		          strerror(-ret));
+		snprintf(why, why_size, "%s cannot be loaded: %s (ulimit -n)", lib->soname,
+		         strerror(-ret));
 		return ret;
 	}
-	log_error("%s: %s needs %s, install it with 'apt install %s' (%s)", nic, what, lib->soname,
-	          lib->package, why);
+	snprintf(why, why_size, "it needs %s, install it with 'apt install %s' (%s)", lib->soname,
+	         lib->package, reason);
 	return -ELIBACC;
 }
 
-int dl_open(const struct dl_library *lib, void *table, const char *nic, const char *what)
+int dl_open(const struct dl_library *lib, void *table, char *why, size_t why_size)
 {
 	void *so = dlopen(lib->soname, RTLD_NOW | RTLD_LOCAL);
 
 	if (!so)
-		return say_not_loaded(lib, nic, what);
+		return not_loaded(lib, why, why_size);
 	for (const struct dl_function *f = lib->functions; f->name; f++) {
 		void *sym = dlsym(so, f->name);
 
 		if (!sym) {
-			log_error("%s: %s: %s has no %s: it is too old", nic, what, lib->soname,
-			          f->name);
+			snprintf(why, why_size, "%s has no %s: it is too old", lib->soname,
+			         f->name);
 			dlclose(so);
 			return -ELIBACC;
 		}

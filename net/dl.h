@@ -23,9 +23,9 @@ struct dl_library {
 
 /*
  * Open @lib and fill @table, a struct of function pointers. The library stays open until the process
- * ends. @nic and @what ("net0", "user networking") are for the message. 0; or, after one
- * log_error(), -ELIBACC: not there or too old, -EMFILE: this process has too many files open.
+ * ends. 0; or, with the reason in @why, -ELIBACC: not there or too old, -EMFILE: this process has too many
+ * files open.
  */
-int dl_open(const struct dl_library *lib, void *table, const char *nic, const char *what);
+int dl_open(const struct dl_library *lib, void *table, char *why, size_t why_size);
 
 #endif

@@ -220,4 +220,14 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
  */
 int net_pcap_begin(struct net_backend *b);
 
+/*
+ * net_pcap_create() around a backend that may be running: @b stays the caller's until 0 is returned, and whoever
+ * uses it goes on with *out, on @b's thread, from one operation to the next. -errno with the reason in @why.
+ */
+int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
+                  size_t why_size);
+struct net_backend *net_pcap_inner(struct net_backend *wrapper); /* what it is around */
+/* The other way, once nobody uses @wrapper any more: its capture ends. What it was around, as it is. */
+struct net_backend *net_pcap_unwrap(struct net_backend *wrapper);
+
 #endif

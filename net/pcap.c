@@ -145,17 +145,33 @@ static void pcap_want_recv(struct net_backend *b, bool on)
 	inner->frame->want_recv(inner, on);
 }
 
-static void pcap_destroy(struct net_backend *b)
+static void free_pcap(struct net_pcap *p)
 {
-	struct net_pcap *p = pcap_of(b);
-
-	net_destroy(p->inner);
 	if (p->dumper)
 		p->api.dump_close(p->dumper);
 	outfile_close(&p->file);
 	if (p->pcap)
 		p->api.close(p->pcap);
 	free(p);
+}
+
+struct net_backend *net_pcap_inner(struct net_backend *wrapper)
+{
+	return pcap_of(wrapper)->inner;
+}
+
+struct net_backend *net_pcap_unwrap(struct net_backend *wrapper)
+{
+	struct net_pcap *p = pcap_of(wrapper);
+	struct net_backend *inner = p->inner;
+
+	free_pcap(p);
+	return inner;
+}
+
+static void pcap_destroy(struct net_backend *b)
+{
+	net_destroy(net_pcap_unwrap(b));
 }
 
 static const struct net_frame_ops pcap_ops = {
@@ -172,7 +188,7 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-static int open_file(struct net_pcap *p, const char *path)
+static int open_file(struct net_pcap *p, const char *path, char *why, size_t why_size)
 {
 	int ret = 0;
 
@@ -182,7 +198,7 @@ static int open_file(struct net_pcap *p, const char *path)
 		ret = -errno;
 	p->file.path = path;
 	if (ret < 0)
-		log_error("pcap=%s: the capture cannot be written: %s", path, strerror(-ret));
+		snprintf(why, why_size, "the capture cannot be written: %s", strerror(-ret));
 	return ret;
 }
 
@@ -221,9 +237,39 @@ int net_pcap_begin(struct net_backend *b)
 	return ret;
 }
 
+int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
+                  size_t why_size)
+{
+	struct net_pcap *p = calloc(1, sizeof(*p));
+	int ret;
+
+	if (!p) {
+		snprintf(why, why_size, "out of memory");
+		return -ENOMEM;
+	}
+	p->inner = b;
+	p->file = OUTFILE_NONE;
+	p->b.kind = b->kind;
+	memcpy(p->b.label, b->label, sizeof(p->b.label));
+	p->b.interface = b->interface;
+	p->b.can = b->can;
+	p->b.stats = b->stats;
+	p->b.frame = &pcap_ops;
+	p->b.destroy = pcap_destroy;
+	ret = dl_open(&library, &p->api, why, why_size);
+	if (ret == 0)
+		ret = open_file(p, path, why, why_size);
+	if (ret < 0) {
+		free_pcap(p);
+		return ret;
+	}
+	*out = &p->b;
+	return 0;
+}
+
 int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out)
 {
-	struct net_pcap *p;
+	char why[256];
 	int ret;
 
 	*out = NULL;
@@ -241,26 +287,10 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
 		net_destroy(b);
 		return -EINVAL;
 	}
-	p = calloc(1, sizeof(*p));
-	if (!p) {
-		log_error("pcap=%s: out of memory", path);
-		net_destroy(b);
-		return -ENOMEM;
-	}
-	p->inner = b;
-	p->file = OUTFILE_NONE;
-	p->b.kind = b->kind;
-	memcpy(p->b.label, b->label, sizeof(p->b.label));
-	p->b.can = b->can;
-	p->b.frame = &pcap_ops;
-	p->b.destroy = pcap_destroy;
-	ret = dl_open(&library, &p->api, b->kind, "pcap=");
-	if (ret == 0)
-		ret = open_file(p, path);
+	ret = net_pcap_wrap(path, b, out, why, sizeof(why));
 	if (ret < 0) {
-		pcap_destroy(&p->b);
-		return ret;
+		log_error("pcap=%s: %s", path, why);
+		net_destroy(b);
 	}
-	*out = &p->b;
-	return 0;
+	return ret;
 }

@@ -50,11 +50,14 @@ static void print(unused const char *domain, unused unsigned level, const char *
 int slirp_lib_open(struct slirp_api *api, const char *nic)
 {
 	struct glib_api g;
-	int ret = dl_open(&slirp, api, nic, NEEDED_FOR);
+	char why[256];
+	int ret = dl_open(&slirp, api, why, sizeof(why));
 
 	if (ret == 0)
-		ret = dl_open(&glib, &g, nic, NEEDED_FOR);
-	if (ret == 0)
+		ret = dl_open(&glib, &g, why, sizeof(why));
+	if (ret != 0)
+		log_error("%s: " NEEDED_FOR ": %s", nic, why);
+	else
 		g.set_default_handler(print, NULL);
 	return ret;
 }

@@ -82,11 +82,20 @@ static int do_path(struct request *r)
 	return ret < 0 ? ret : answer(r, *r->result);
 }
 
+static int do_pcap(struct request *r)
+{
+	const char *path = strcmp(r->value, "off") == 0 ? NULL : r->value;
+
+	if (path && path[0] == '\0')
+		return refuse(r, "pcap is the name of a file, or off", NULL);
+	return vm_set_pcap(r->vm, r->nic, path, r->why, r->why_size);
+}
+
 static const struct command commands[] = {
 	{"status", false, false, do_status}, {"stats", false, false, do_stats},
 	{"pause", false, false, do_pause},   {"resume", false, false, do_resume},
 	{"stop", false, false, do_stop},     {"link", true, true, do_link},
-	{"path", true, true, do_path},
+	{"path", true, true, do_path},       {"pcap", true, true, do_pcap},
 };
 
 static const struct command *command_of(const char *name)

@@ -38,6 +38,21 @@ static const char *const regs_names[] = {[NIC_REGS_PAGE] = "page", [NIC_REGS_TRA
 static const char *const kick_names[] = {
 	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", NULL};
 
+const char *config_irqchip_name(unsigned irqchip)
+{
+	return irqchip_names[irqchip];
+}
+
+const char *config_regs_name(unsigned regs)
+{
+	return regs_names[regs];
+}
+
+const char *config_kick_name(unsigned kick)
+{
+	return kick_names[kick];
+}
+
 /* ---- --net KIND[,KEY=VALUE...] */
 
 static int parse_mac(void *target, const char *value, char *why, size_t size)

@@ -73,5 +73,9 @@ void config_free(struct vm_config *cfg);
 
 /* doorbell run --help, from the tables that config_parse() uses. */
 void config_help(FILE *out);
+/* The words for enum irqchip, nic_regs and nic_kick. */
+const char *config_irqchip_name(unsigned irqchip);
+const char *config_regs_name(unsigned regs);
+const char *config_kick_name(unsigned kick);
 
 #endif

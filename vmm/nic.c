@@ -6,6 +6,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -38,7 +39,15 @@ static int open_backend(struct nic *n, uint64_t deadline_ns)
 	ret = cfg->kind->create(cfg->backend, &common, n->loop, &n->backend);
 	if (ret < 0 || !cfg->pcap)
 		return ret;
-	return net_pcap_create(cfg->pcap, n->backend, &n->backend);
+	ret = net_pcap_create(cfg->pcap, n->backend, &n->backend);
+	if (ret < 0)
+		return ret;
+	n->pcap = strdup(cfg->pcap);
+	if (!n->pcap) {
+		log_error("%s: out of memory", cfg->name);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 static const char *path_name(const struct nic *n, bool rings)
@@ -200,7 +209,7 @@ static void remember_counters(struct nic *n)
 
 	for (const struct net_backend *b = n->backend; b; b = b->next, i++) {
 		n->stats_before[i] = b->stats;
-		n->wakeups_before[i] = loop_wakeups(nic_loop(n, i));
+		loop_stats(nic_loop(n, i), &n->loop_before[i]);
 	}
 }
 
@@ -294,6 +303,7 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 	};
 	int ret = bus_add(mmio, &region);
 
+	n->base = where->base;
 	if (ret == 0)
 		ret = add_doorbells(n, where->base, k);
 	if (ret == 0 && n->irq_fd >= 0)
@@ -310,7 +320,7 @@ struct loop *nic_loop(const struct nic *n, unsigned pair)
 
 int nic_start(struct nic *n)
 {
-	int ret = n->cfg->pcap ? net_pcap_begin(n->backend) : 0;
+	int ret = n->pcap ? net_pcap_begin(n->backend) : 0;
 
 	if (ret < 0)
 		return ret;
@@ -380,12 +390,17 @@ json_t *nic_status(struct nic *n)
 	net_features_print(s.dev->offered, offered, sizeof(offered));
 	net_features_print(s.accepted, accepted, sizeof(accepted));
 	mac_print(n->cfg->mac, mac);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
-	              n->cfg->name, "kind", n->backend->kind, "label", n->backend->label, "path",
-	              path_name(n, s.rings), "queues", (json_int_t)n->cfg->queues, "pairs_in_use",
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:s, s:s, s:s, "
+	              "s:s, s:s, s:s, "
+	              "s:s?}",
+	              "name", n->cfg->name, "kind", n->backend->kind, "label", n->backend->label,
+	              "path", path_name(n, s.rings), "irq", n->irq_fd >= 0 ? "irqfd" : "ioctl",
+	              "regs", config_regs_name(n->cfg->regs), "kick",
+	              config_kick_name(n->cfg->kick), "address", (json_int_t)n->base, "gsi",
+	              (int)n->mmio.irq.gsi, "queues", (json_int_t)n->cfg->queues, "pairs_in_use",
 	              (json_int_t)s.pairs, "steering", s.by_rss ? "rss" : "automatic", "mac", mac,
 	              "link", s.link ? "up" : "down", "driver", driver_state(s.status), "offered",
-	              offered, "accepted", accepted);
+	              offered, "accepted", accepted, "pcap", n->pcap);
 	if (o && s.peer)
 		json_object_set_new(o, "peer", json_string(s.peer));
 	return o;
@@ -431,6 +446,14 @@ static void set_path(void *arg)
 #define PATH_TRIES   200u
 #define PATH_WAIT_NS 5000000
 
+static void note_pause(struct nic *n, uint64_t ns)
+{
+	if (!n->pauses)
+		n->pauses = calloc(1, sizeof(*n->pauses));
+	if (n->pauses) /* a number less, without memory */
+		samples_add(n->pauses, ns);
+}
+
 int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size)
 {
 	const struct timespec wait = {.tv_nsec = PATH_WAIT_NS};
@@ -441,6 +464,11 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 		snprintf(why, why_size, "the path of a %s NIC is %s, and cannot be changed",
 		         n->backend->kind, ring->name);
 		return -ENOTSUP;
+	}
+	if (w.rings && n->pcap) {
+		snprintf(why, why_size, "%s: its frames are captured: pcap=off first",
+		         n->cfg->name);
+		return -EBUSY;
 	}
 	if (w.rings && (!ring || strcmp(path, ring->name) != 0)) {
 		snprintf(why, why_size, "the path of %s %s can be pure%s%s, not '%.20s'",
@@ -460,8 +488,103 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 	n->rings = w.rings;
 	log_info("%s: path %s, after a pause of %llu ns", n->cfg->name, path,
 	         (unsigned long long)w.s.pause_ns);
+	if (w.s.pause_ns)
+		note_pause(n, w.s.pause_ns);
 	*result = json_pack("{s:s, s:I}", "path", path, "pause_ns", (json_int_t)w.s.pause_ns);
 	return 0;
+}
+
+/* ---- captures */
+
+struct pcap_wish {
+	struct nic *n;
+	struct net_backend *use; /* from now on */
+	int ret;
+};
+
+static void use_backend(void *arg)
+{
+	struct pcap_wish *w = arg;
+
+	w->ret = virtio_net_use(w->n->net, w->use);
+}
+
+static int use(struct nic *n, struct net_backend *b)
+{
+	struct pcap_wish w = {.n = n, .use = b};
+
+	loop_call(n->loop, use_backend, &w);
+	if (w.ret == 0)
+		n->backend = b;
+	return w.ret;
+}
+
+static void end_pcap(struct nic *n)
+{
+	struct net_backend *wrapper = n->backend;
+
+	/* Cannot be refused: what is captured has no ring path. */
+	if (use(n, net_pcap_inner(wrapper)) == 0)
+		net_pcap_unwrap(wrapper);
+	free(n->pcap);
+	n->pcap = NULL;
+}
+
+static int begin_pcap(struct nic *n, const char *path, char *why, size_t why_size)
+{
+	struct net_backend *wrapper = NULL;
+	char *name = strdup(path);
+	int ret = -ENOMEM;
+
+	snprintf(why, why_size, "out of memory");
+	if (name)
+		ret = net_pcap_wrap(name, n->backend, &wrapper, why, why_size);
+	if (ret == 0) {
+		snprintf(why, why_size, "the capture cannot be written");
+		ret = net_pcap_begin(wrapper);
+	}
+	if (ret < 0) {
+		if (wrapper)
+			net_pcap_unwrap(wrapper);
+		free(name);
+		return ret;
+	}
+	use(n, wrapper);
+	n->pcap = name;
+	return 0;
+}
+
+int nic_set_pcap(struct nic *n, const char *path, char *why, size_t why_size)
+{
+	char reason[200];
+	int ret;
+
+	if (!path) {
+		if (n->pcap)
+			end_pcap(n);
+		return 0;
+	}
+	if (n->pcap) {
+		snprintf(why, why_size, "%s: there is a capture to %.100s already: pcap=off first",
+		         n->cfg->name, n->pcap);
+		return -EBUSY;
+	}
+	if (n->backend->next) {
+		snprintf(why, why_size, "%s: one file, several threads: not with queues= above 1",
+		         n->cfg->name);
+		return -ENOTSUP;
+	}
+	/* Before a file is made: nothing changes here, if it is possible. */
+	if (use(n, n->backend) < 0) {
+		snprintf(why, why_size,
+		         "%s: no frame passes through doorbell with path=%s: path=pure first",
+		         n->cfg->name, path_name(n, true));
+		return -ENOTSUP;
+	}
+	ret = begin_pcap(n, path, reason, sizeof(reason));
+	if (ret < 0)
+		snprintf(why, why_size, "%s: pcap=%.60s: %s", n->cfg->name, path, reason);
+	return ret;
 }
 
 void nic_destroy(struct nic *n)
@@ -488,5 +611,7 @@ void nic_close(struct nic *n)
 	for (unsigned i = 0; i < ARRAY_SIZE(n->more_loops); i++)
 		loop_destroy(n->more_loops[i]);
 	pthread_mutex_destroy(&n->wire_lock);
+	free(n->pcap);
+	free(n->pauses);
 	*n = (struct nic){0};
 }

@@ -12,10 +12,11 @@
 #include "devices/virtio_net.h"
 #include "net/net_backend.h"
 #include "vmm/config.h"
+#include "vmm/core/loop.h"
 #include "vmm/kvm.h"
+#include "vmm/samples.h"
 
 struct bus;
-struct loop;
 
 struct nic {
 	/* The host's side, which lives on when the guest reboots: nic_open(). */
@@ -30,7 +31,7 @@ struct nic {
 	/* The guest's side: nic_create(). */
 	struct virtio_net *net;
 	struct net_backend_stats stats_before[VIRTIO_NET_PAIRS_MAX]; /* of earlier devices */
-	uint64_t wakeups_before[VIRTIO_NET_PAIRS_MAX];
+	struct loop_stats loop_before[VIRTIO_NET_PAIRS_MAX];
 	struct virtio_mmio mmio;
 	/*
 	 * irq=irqfd, and a NIC whose rings a peer may serve: a write is an interrupt, by whoever writes,
@@ -40,9 +41,11 @@ struct nic {
 	/* Several pairs without an irqfd: two threads that pulse one wire could swallow each other's edge. */
 	struct irq_line wire;
 	pthread_mutex_t wire_lock;
+	gpa_t base;             /* of its registers */
+	char *pcap;             /* where a capture goes, or NULL; owned */
+	struct samples *pauses; /* of switches; NULL before the first */
 	/* regs=page: */
 	struct kvm *kvm; /* borrowed; NULL: regs=trap */
-	gpa_t base;      /* of its registers */
 	uint8_t *page;   /* where they are memory of ours; the guest may only read it */
 	int ack_fd;      /* eventfd that swallows InterruptACK; nobody listens */
 };
@@ -76,6 +79,11 @@ void nic_set_link(struct nic *n, bool up);
  * the reason in @why, and nothing has changed.
  */
 int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size);
+/*
+ * Capture its frames to @path from now on; NULL: no more. 0; or -errno with the reason in @why, and nothing has
+ * changed: there is a capture, no frame passes here, the file cannot be written.
+ */
+int nic_set_pcap(struct nic *n, const char *path, char *why, size_t why_size);
 /* After nic_stop(); a zeroed one is fine. The device goes, nic_create() may follow: */
 void nic_destroy(struct nic *n);
 void nic_close(struct nic *n); /* and so does the backend */

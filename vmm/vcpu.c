@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/kvm_stats.h"
 
 /* Takes a thread out of KVM_RUN; nothing else in the process uses it. */
 #define SIG_KICK SIGRTMIN
@@ -21,11 +23,13 @@ int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, const struct vcpu
 {
 	int ret;
 
-	*v = (struct vcpu){.index = index, .fd = -1, .env = env};
+	*v = (struct vcpu){.index = index, .fd = -1, .stats_fd = -1, .env = env};
 	ret = kvm_vcpu_open(k, index, &v->run);
 	if (ret < 0)
 		return ret;
 	v->fd = ret;
+	ret = kvm_stats_open(v->fd);
+	v->stats_fd = ret < 0 ? -1 : ret; /* then the counters are fewer */
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_cond_init(&v->changed, NULL);
 	return 0;
@@ -33,6 +37,7 @@ int vcpu_create(struct vcpu *v, struct kvm *k, unsigned index, const struct vcpu
 
 void vcpu_destroy(struct vcpu *v, struct kvm *k)
 {
+	fd_close(&v->stats_fd);
 	kvm_vcpu_close(k, &v->fd, &v->run);
 	pthread_cond_destroy(&v->changed);
 	pthread_mutex_destroy(&v->lock);
@@ -144,6 +149,7 @@ static void *vcpu_main(void *arg)
 		else if (!enter_once(v))
 			break;
 	}
+	task_self(&v->task);
 	pthread_mutex_lock(&v->lock);
 	v->ended = true;
 	pthread_cond_broadcast(&v->changed);

@@ -10,6 +10,7 @@
 
 #include "arch/arch.h"
 #include "vmm/core/bus.h"
+#include "vmm/core/tasks.h"
 #include "vmm/kvm.h"
 
 struct kvm_run;
@@ -31,6 +32,7 @@ struct vcpu_env {
 struct vcpu {
 	unsigned index;
 	int fd;
+	int stats_fd; /* kvm_stats_open(); -1: none */
 	struct kvm_run *run;
 	const struct vcpu_env *env;
 	struct vcpu_stats stats;
@@ -39,8 +41,9 @@ struct vcpu {
 	pthread_t thread;
 	pthread_mutex_t lock; /* of the two that follow */
 	pthread_cond_t changed;
-	bool parked; /* the thread waits for the end of a pause */
-	bool ended;  /* the thread enters the guest no more */
+	bool parked;      /* the thread waits for the end of a pause */
+	bool ended;       /* the thread enters the guest no more */
+	struct task task; /* what it did; valid after vcpu_stop() */
 };
 
 /* Opens the vCPU; arch_vcpus_init() then gives all of them their CPU model. 0 or -errno, logged. */

@@ -406,6 +406,30 @@ int vm_run(struct vm *vm, struct vm_end *end)
 	return ret;
 }
 
+bool vm_has_rings(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		if (vm->nic[i].backend->ring)
+			return true;
+	return false;
+}
+
+/* Also those that have ended with vm_run(). */
+static json_t *tasks_of(const struct vm *vm)
+{
+	json_t *all = stats_of_tasks(vm_has_rings(vm));
+	struct task t;
+
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vm->ended_ns && vm->vcpu[i].task.tid)
+			json_array_append_new(all, stats_of_task(&vm->vcpu[i].task));
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		for (unsigned k = 0; k < vm->nic[i].cfg->queues; k++)
+			if (loop_thread_ended(nic_loop(&vm->nic[i], k), &t))
+				json_array_append_new(all, stats_of_task(&t));
+	return all;
+}
+
 json_t *vm_stats(const struct vm *vm)
 {
 	const uint64_t end = vm->ended_ns ? vm->ended_ns : loop_now_ns();
@@ -416,8 +440,9 @@ json_t *vm_stats(const struct vm *vm)
 		json_array_append_new(vcpus, stats_of_vcpu(&vm->vcpu[i]));
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		json_array_append_new(nics, stats_of_nic(&vm->nic[i]));
-	return json_pack("{s:s, s:f, s:o, s:o}", "doorbell", DOORBELL_VERSION, "seconds", seconds,
-	                 "vcpus", vcpus, "nics", nics);
+	return json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "doorbell", DOORBELL_VERSION, "seconds",
+	                 seconds, "vcpus", vcpus, "nics", nics, "threads", tasks_of(vm), "kvm",
+	                 stats_of_kvm(&vm->kvm));
 }
 
 /* ---- while it runs */
@@ -428,9 +453,9 @@ json_t *vm_status(struct vm *vm)
 
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		json_array_append_new(nics, nic_status(&vm->nic[i]));
-	return json_pack("{s:s, s:s, s:i, s:o}", "doorbell", DOORBELL_VERSION, "state",
-	                 vm->paused ? "paused" : "running", "cpus", (int)vm->nr_vcpus, "nics",
-	                 nics);
+	return json_pack("{s:s, s:s, s:i, s:s, s:o}", "doorbell", DOORBELL_VERSION, "state",
+	                 vm->paused ? "paused" : "running", "cpus", (int)vm->nr_vcpus, "irqchip",
+	                 config_irqchip_name(vm->cfg->irqchip), "nics", nics);
 }
 
 void vm_pause(struct vm *vm)
@@ -465,13 +490,23 @@ int vm_set_link(struct vm *vm, const char *nic, bool up)
 	return 0;
 }
 
+static int no_nic(const char *nic, char *why, size_t why_size)
+{
+	snprintf(why, why_size, "there is no NIC '%.40s'", nic);
+	return -ENODEV;
+}
+
+int vm_set_pcap(struct vm *vm, const char *nic, const char *path, char *why, size_t why_size)
+{
+	struct nic *n = nic_of(vm, nic);
+
+	return n ? nic_set_pcap(n, path, why, why_size) : no_nic(nic, why, why_size);
+}
+
 int vm_set_path(struct vm *vm, const char *nic, const char *path, json_t **result, char *why,
                 size_t why_size)
 {
 	struct nic *n = nic_of(vm, nic);
 
-	if (n)
-		return nic_set_path(n, path, result, why, why_size);
-	snprintf(why, why_size, "there is no NIC '%.40s'", nic);
-	return -ENODEV;
+	return n ? nic_set_path(n, path, result, why, why_size) : no_nic(nic, why, why_size);
 }

@@ -63,6 +63,8 @@ void vm_map(const struct vm_config *cfg, struct machine_map *map);
 /* The same as JSON, for --print-machine. 0 or -errno. */
 int vm_print_machine(const struct vm_config *cfg, FILE *out);
 
+bool vm_has_rings(const struct vm *vm); /* might somebody else serve the rings of a NIC? */
+
 /* Counters of this life; after vm_run(), or during it with values that may be a moment old. NULL: no memory. */
 json_t *vm_stats(const struct vm *vm);
 
@@ -72,7 +74,8 @@ json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL
 void vm_pause(struct vm *vm);     /* no vCPU executes anything until vm_resume() */
 void vm_resume(struct vm *vm);
 int vm_set_link(struct vm *vm, const char *nic, bool up); /* 0; -ENODEV: no such NIC */
-/* nic_set_path(); also -ENODEV. */
+/* nic_set_pcap(), nic_set_path(); also -ENODEV. */
+int vm_set_pcap(struct vm *vm, const char *nic, const char *path, char *why, size_t why_size);
 int vm_set_path(struct vm *vm, const char *nic, const char *path, json_t **result, char *why,
                 size_t why_size);
 

@@ -26,9 +26,9 @@ static bool reaches_the_machine(const json_t *request)
 			return true;
 	if (!name || !value)
 		return false;
-	return strcmp(name, "path") == 0 ||
-	       (strcmp(name, "link") == 0 &&
-	        (strcmp(value, "up") == 0 || strcmp(value, "down") == 0));
+	if (strcmp(name, "link") == 0)
+		return strcmp(value, "up") == 0 || strcmp(value, "down") == 0;
+	return strcmp(name, "path") == 0 || (strcmp(name, "pcap") == 0 && value[0] != '\0');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -373,9 +373,58 @@ static void everything_else_is_handed_through(unused void **state)
 	assert_true(destroyed);
 }
 
+/* ---- around a backend that runs */
+
+static void a_capture_can_begin_and_end_between_two_frames(unused void **state)
+{
+	struct fixture f;
+	struct reader r;
+	struct net_backend *wrapper;
+	char why[128];
+
+	set_up(&f);
+	f.fake = fake_net_create(0);
+	f.b = &f.fake->backend;
+	assert_int_equal(f.b->frame->start(f.b, 0, &sink), 0);
+	send_frame(&f, 60, 1);
+	assert_int_equal(net_pcap_wrap(f.path, f.b, &wrapper, why, sizeof(why)), 0);
+	assert_int_equal(net_pcap_begin(wrapper), 0);
+	assert_ptr_equal(net_pcap_inner(wrapper), f.b);
+	f.b = wrapper;
+	send_frame(&f, 70, 2);
+	recv_frame(&f, 80, 3);
+	f.b = net_pcap_unwrap(wrapper);
+	assert_ptr_equal(f.b, &f.fake->backend);
+	send_frame(&f, 90, 4); /* it still runs, unseen */
+	read_begin(&r, f.path);
+	expect_frame(&r, 70, 2);
+	expect_frame(&r, 80, 3);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+static void a_capture_that_cannot_begin_leaves_the_backend_alone(unused void **state)
+{
+	struct net_backend *wrapper = NULL;
+	struct fixture f;
+	char why[128];
+
+	set_up(&f);
+	f.fake = fake_net_create(0);
+	f.b = &f.fake->backend;
+	assert_int_equal(f.b->frame->start(f.b, 0, &sink), 0);
+	assert_int_equal(net_pcap_wrap("/nowhere/x", f.b, &wrapper, why, sizeof(why)), -ENOENT);
+	assert_null(wrapper);
+	assert_non_null(strstr(why, "No such file"));
+	assert_true(send_frame(&f, 60, 1) > 0);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_capture_can_begin_and_end_between_two_frames),
+		cmocka_unit_test(a_capture_that_cannot_begin_leaves_the_backend_alone),
 		cmocka_unit_test(both_directions_are_recorded_in_order),
 		cmocka_unit_test(largest_frame_is_recorded_whole),
 		cmocka_unit_test(frame_that_was_not_taken_is_not_recorded),

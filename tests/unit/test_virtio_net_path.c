@@ -376,6 +376,42 @@ static void a_backend_without_rings_is_refused(unused void **state)
 	expect_refused(-ENOTSUP, "fake0");
 }
 
+/* What a capture does: another backend in between, which passes on. */
+static struct net_backend between;
+
+static ssize_t pass_send(unused struct net_backend *b, const struct iovec *iov, unsigned nr)
+{
+	between.stats.sends++;
+	return rig.net->backend.frame->send(&rig.net->backend, iov, nr);
+}
+
+static ssize_t pass_recv(unused struct net_backend *b, const struct iovec *iov, unsigned nr)
+{
+	between.stats.recvs++;
+	return rig.net->backend.frame->recv(&rig.net->backend, iov, nr);
+}
+
+static void frames_can_take_a_way_round_but_not_while_the_peer_serves(unused void **state)
+{
+	const struct net_frame_ops *ops = rig.net->backend.frame;
+	struct net_frame_ops passing = *ops;
+
+	passing.send = pass_send;
+	passing.recv = pass_recv;
+	between = (struct net_backend){.kind = "between", .frame = &passing};
+	vrig_up(&rig, VRIG_ALL);
+	traffic_init();
+	round_trip();
+	assert_int_equal(virtio_net_use(rig.n, &between), 0);
+	round_trip();
+	assert_true(between.stats.sends > 0 && between.stats.recvs > 0);
+	assert_int_equal(virtio_net_use(rig.n, &rig.net->backend), 0);
+	assert_int_equal(set_path(true), 0);
+	assert_int_equal(virtio_net_use(rig.n, &between), -EBUSY);
+	round_trip();
+	assert_int_equal(rig.net->nr_starts, 1);
+}
+
 static void a_peer_that_could_not_interrupt_is_refused(unused void **state)
 {
 	int fd = dev()->call_fd;
@@ -618,6 +654,7 @@ int main(void)
 		CASE(so_is_one_that_was_offered_but_not_accepted),
 		CASE(a_peer_that_is_not_there_is_refused),
 		CASE(a_backend_without_rings_is_refused),
+		CASE(frames_can_take_a_way_round_but_not_while_the_peer_serves),
 		CASE(a_peer_that_could_not_interrupt_is_refused),
 		CASE(a_frame_that_waits_for_buffers_is_delivered_first),
 		CASE(a_peer_that_does_not_start_leaves_things_as_they_were),

@@ -300,9 +300,7 @@ int loop_turn(struct loop *l, int timeout_ms)
 		return errno == EINTR ? 0 : -errno;
 	l->batch_nr = nr;
 	if (nr > 0)
-		atomic_store_explicit(&l->wakeups,
-		                      atomic_load_explicit(&l->wakeups, memory_order_relaxed) + 1,
-		                      memory_order_relaxed);
+		count(&l->wakeups);
 	dispatch(l);
 	return nr;
 }
