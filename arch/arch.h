@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and nine functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and ten functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -114,6 +114,12 @@ enum arch_exit {
 };
 enum arch_exit arch_handle_exit(const struct kvm *k, const struct kvm_run *run, char *why,
                                 size_t why_size);
+
+/*
+ * What the fields isa and exit_reason of the tracepoint kvm_exit mean. *memory: a fault on guest-physical
+ * memory, as which an access to MMIO comes, too. Any numbers.
+ */
+const char *arch_exit_name(uint64_t isa, uint64_t reason, bool *memory);
 
 /* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);

@@ -254,6 +254,15 @@ static int parse_stats(void *target, const char *value, unused char *why, unused
 	return 0;
 }
 
+static int parse_audit(void *target, const char *value, unused char *why, unused size_t size)
+{
+	struct vm_config *cfg = target;
+
+	cfg->audit = true;
+	cfg->audit_path = value[0] ? value : NULL;
+	return 0;
+}
+
 static int parse_mem(void *target, const char *value, char *why, size_t size)
 {
 	struct vm_config *cfg = target;
@@ -348,6 +357,12 @@ static const struct opt_def run_options[] = {
          .arg = "FILE",
          .arg_optional = 1,
          .help = "counters as JSON at the end (default: to standard error)"},
+	{.name = "audit",
+         .type = OPT_CALL,
+         .parse = parse_audit,
+         .arg = "FILE",
+         .arg_optional = 1,
+         .help = "what frames cost against what they should, at the end; to FILE: as JSON"},
 	{.name = "verbose",
          .letter = 'v',
          .type = OPT_COUNT,

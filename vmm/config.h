@@ -58,6 +58,8 @@ struct vm_config {
 	unsigned on_reboot;   /* enum on_reboot */
 	bool stats;
 	const char *stats_path; /* NULL: standard error */
+	bool audit;
+	const char *audit_path; /* NULL: for people, to standard error */
 	const char *control;    /* path of the control socket or NULL; borrowed from argv */
 	unsigned verbose;
 	bool quiet;
@@ -71,11 +73,12 @@ struct vm_config {
 int config_parse(struct vm_config *cfg, int argc, char **argv);
 void config_free(struct vm_config *cfg);
 
-/* doorbell run --help, from the tables that config_parse() uses. */
-void config_help(FILE *out);
 /* The words for enum irqchip, nic_regs and nic_kick. */
 const char *config_irqchip_name(unsigned irqchip);
 const char *config_regs_name(unsigned regs);
 const char *config_kick_name(unsigned kick);
+
+/* doorbell run --help, from the tables that config_parse() uses. */
+void config_help(FILE *out);
 
 #endif

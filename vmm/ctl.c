@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmm/ctl.c - doorbell ctl: one request to a running doorbell, its answer on standard output */
+/* doorbell ctl: one request to a running doorbell, its answer on standard output */
+#include "vmm/ctl.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -23,15 +25,19 @@ static void help(void)
 	     "  pause          no guest CPU executes anything until resume\n"
 	     "  resume         go on\n"
 	     "  stop           end the guest\n"
+	     "  audit [--packets N] [--seconds S] [--json]\n"
+	     "                 what each frame costs from now on, against what it should\n"
 	     "  NIC link=up|down\n"
 	     "                 plug or unplug the cable of net0, net1, ...\n"
 	     "  NIC path=pure|vhost\n"
 	     "                 who serves its rings from now on: doorbell or the kernel's "
-	     "vhost-net\n\n"
+	     "vhost-net\n"
+	     "  NIC pcap=FILE|off\n"
+	     "                 capture its frames from now on, or no more\n\n"
 	     "Exit status: 0 done, 1 refused or nobody there, 2 usage.");
 }
 
-static int connect_to(const char *path)
+int ctl_connect(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd, ret;
@@ -88,31 +94,76 @@ static json_t *read_answer(int fd)
 	return answer;
 }
 
-static int print_answer(json_t *answer)
+json_t *ctl_request(int fd, const json_t *request)
 {
-	const json_t *result = json_object_get(answer, "result");
+	json_t *answer = send_line(fd, request) == 0 ? read_answer(fd) : NULL;
+	const char *why = json_string_value(json_object_get(answer, "error"));
+	json_t *result = NULL;
 
-	if (!json_is_true(json_object_get(answer, "ok"))) {
-		const char *why = json_string_value(json_object_get(answer, "error"));
-
+	if (json_is_true(json_object_get(answer, "ok")))
+		result = json_incref(json_object_get(answer, "result"));
+	else
 		log_error("ctl: %s", why ? why : "no answer");
+	json_decref(answer);
+	return result;
+}
+
+static int print_result(const json_t *result)
+{
+	if (!result)
 		return EXIT_HOST;
-	}
 	if (!json_is_null(result) && json_dumpf(result, stdout, JSON_INDENT(2)) == 0)
 		putchar('\n');
 	return EXIT_OK;
 }
 
+/* One request, @words long, to @path. */
+static int ask(const char *path, int words, char **word)
+{
+	json_t *request = request_of(words, word), *result;
+	int fd, status;
+
+	if (!request) {
+		log_error(
+			"ctl: expected COMMAND, or NIC KEY=VALUE, in UTF-8 (doorbell ctl --help)");
+		return EXIT_USAGE;
+	}
+	fd = ctl_connect(path);
+	result = fd >= 0 ? ctl_request(fd, request) : NULL;
+	status = print_result(result);
+	json_decref(result);
+	json_decref(request);
+	fd_close(&fd);
+	return status;
+}
+
 struct ctl_options {
+	struct ctl_audit audit;
 	bool help;
 };
 
+#define CTL(member) offsetof(struct ctl_options, member)
+
 static const struct opt_def ctl_options[] = {
-	{.name = "help",
-         .letter = 'h',
+	{.name = "packets",
+         .type = OPT_UINT,
+         .offset = CTL(audit.packets),
+         .min = 1,
+         .max = UINT32_MAX,
+         .arg = "N",
+         .help = "audit: until N frames have passed"},
+	{.name = "seconds",
+         .type = OPT_UINT,
+         .offset = CTL(audit.seconds),
+         .min = 1,
+         .max = 86400,
+         .arg = "S",
+         .help = "audit: no longer than that (default: 10, with --packets 60)"},
+	{.name = "json",
          .type = OPT_BOOL,
-         .offset = offsetof(struct ctl_options, help),
-         .help = "this text"},
+         .offset = CTL(audit.json),
+         .help = "audit: the report as JSON"},
+	{.name = "help", .letter = 'h', .type = OPT_BOOL, .offset = CTL(help), .help = "this text"},
 	OPT_END,
 };
 
@@ -121,8 +172,7 @@ int cmd_ctl(int argc, char **argv)
 	struct ctl_options o = {0};
 	const struct opt_group group = {.defs = ctl_options, .target = &o};
 	int words = opt_parse_argv(&group, 1, argc, argv);
-	json_t *request, *answer;
-	int fd, status;
+	bool audit;
 
 	if (words < 0)
 		return EXIT_USAGE;
@@ -135,17 +185,13 @@ int cmd_ctl(int argc, char **argv)
 		          "--help)");
 		return EXIT_USAGE;
 	}
-	request = request_of(words - 1, argv + 1);
-	if (!request) {
-		log_error(
-			"ctl: expected COMMAND, or NIC KEY=VALUE, in UTF-8 (doorbell ctl --help)");
+	audit = words == 2 && strcmp(argv[1], "audit") == 0;
+	if (audit)
+		return ctl_audit(argv[0], &o.audit);
+	if (o.audit.packets || o.audit.seconds || o.audit.json) {
+		log_error("ctl: --packets, --seconds and --json are for audit, not for %s",
+		          argv[1]);
 		return EXIT_USAGE;
 	}
-	fd = connect_to(argv[0]);
-	answer = fd >= 0 && send_line(fd, request) == 0 ? read_answer(fd) : NULL;
-	status = fd >= 0 ? print_answer(answer) : EXIT_HOST;
-	json_decref(answer);
-	json_decref(request);
-	fd_close(&fd);
-	return status;
+	return ask(argv[0], words - 1, argv + 1);
 }

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "vmm/audit_run.h"
 #include "vmm/commands.h"
 #include "vmm/config.h"
 #include "vmm/console.h"
@@ -18,6 +19,7 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/outfile.h"
+#include "vmm/json_file.h"
 #include "vmm/vm.h"
 
 /* What there is as long as the process, over all lives of the guest. */
@@ -28,6 +30,8 @@ struct run {
 	struct vm *vm;
 	struct control *control; /* NULL without --control */
 	struct outfile stats;    /* --stats=FILE */
+	struct outfile report;   /* --audit=FILE */
+	struct audit_run *audit; /* of this life; NULL without --audit */
 	struct loop_fd signals;
 	int signo; /* the signal that ended it, or 0 */
 };
@@ -114,52 +118,45 @@ static int watch_signals(struct run *r)
 	return loop_add(r->loop, &r->signals);
 }
 
-/* Takes @json. 0 or -errno. */
-static int json_line(json_t *json, FILE *out)
-{
-	int ret = json && json_dumpf(json, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF
-	                  ? 0
-	                  : -EIO;
-
-	json_decref(json);
-	return ret;
-}
-
-static int print_stats_to(struct outfile *f, json_t *stats)
-{
-	int ret = outfile_begin(f);
-	FILE *out = ret == 0 ? fdopen(f->fd, "w") : NULL;
-
-	if (!out) {
-		json_decref(stats);
-		return ret < 0 ? ret : -errno;
-	}
-	outfile_take(f);
-	ret = json_line(stats, out);
-	if (fclose(out) != 0 && ret == 0)
-		ret = -errno;
-	return ret;
-}
-
 static int print_stats(struct run *r)
 {
 	const char *path = r->cfg->stats_path;
 	json_t *stats = vm_stats(r->vm);
-	int ret = path ? print_stats_to(&r->stats, stats) : json_line(stats, stderr);
+	int ret = path ? json_file(stats, &r->stats) : json_print(stats, stderr);
 
+	json_decref(stats);
 	if (ret < 0)
 		log_error("--stats%s%s: the counters could not be written: %s", path ? "=" : "",
 		          path ? path : "", strerror(-ret));
 	return ret;
 }
 
-static int open_stats(struct run *r)
+static int print_audit(struct run *r)
 {
-	const char *path = r->cfg->stats_path;
-	int ret = path ? outfile_open(&r->stats, path, 0) : 0;
+	const char *path = r->cfg->audit_path;
+	int ret = audit_run_report(r->audit, r->vm, path ? &r->report : NULL);
 
 	if (ret < 0)
-		log_error("--stats=%s: %s", path, strerror(-ret));
+		log_error("--audit%s%s: the report could not be written: %s", path ? "=" : "",
+		          path ? path : "", strerror(-ret));
+	return ret;
+}
+
+/* What was asked for, about the last life. 0 or -errno. */
+static int say_numbers(struct run *r)
+{
+	int audit = r->cfg->audit ? print_audit(r) : 0;
+	int stats = r->cfg->stats ? print_stats(r) : 0;
+
+	return audit < 0 ? audit : stats;
+}
+
+static int open_output(struct outfile *f, const char *option, const char *path)
+{
+	int ret = path ? outfile_open(f, path, 0) : 0;
+
+	if (ret < 0)
+		log_error("%s=%s: %s", option, path, strerror(-ret));
 	return ret;
 }
 
@@ -168,7 +165,9 @@ static void end(struct run *r)
 	control_destroy(r->control);
 	vm_destroy(r->vm);
 	console_destroy(r->console);
+	audit_run_end(r->audit);
 	outfile_close(&r->stats);
+	outfile_close(&r->report);
 	loop_del(&r->signals);
 	fd_close(&r->signals.fd);
 	loop_destroy(r->loop);
@@ -178,14 +177,16 @@ static int begin(struct run *r, const struct vm_config *cfg)
 {
 	int ret;
 
-	*r = (struct run){.cfg = cfg, .signals.fd = -1, .stats = OUTFILE_NONE};
+	*r = (struct run){
+		.cfg = cfg, .signals.fd = -1, .stats = OUTFILE_NONE, .report = OUTFILE_NONE};
 	if ((ret = loop_create(&r->loop)) < 0) {
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
 	}
 	if ((ret = console_create(cfg, r->loop, stop_guest, r, &r->console)) < 0)
 		return ret;
-	if ((ret = open_stats(r)) < 0)
+	if ((ret = open_output(&r->stats, "--stats", cfg->stats_path)) < 0 ||
+	    (ret = open_output(&r->report, "--audit", cfg->audit_path)) < 0)
 		return ret;
 	if ((ret = vm_create(cfg, r->loop, r->console, &r->vm)) < 0)
 		return ret;
@@ -200,15 +201,22 @@ static int begin(struct run *r, const struct vm_config *cfg)
 	return console_start(r->console);
 }
 
+static int live_once(struct run *r, struct vm_end *end)
+{
+	audit_run_end(r->audit);
+	r->audit = r->cfg->audit ? audit_run_begin(r->vm) : NULL;
+	return vm_run(r->vm, end);
+}
+
 /* All lives of the guest. 0 and *end, or -errno. */
 static int live(struct run *r, struct vm_end *end)
 {
-	int ret = vm_run(r->vm, end);
+	int ret = live_once(r, end);
 
 	while (ret == 0 && end->kind == VM_END_RESET && r->cfg->on_reboot == ON_REBOOT_RESTART) {
 		ret = vm_reset(r->vm);
 		if (ret == 0)
-			ret = vm_run(r->vm, end);
+			ret = live_once(r, end);
 	}
 	return ret;
 }
@@ -225,7 +233,7 @@ static int run_configured(const struct vm_config *cfg)
 	status = ret < 0 ? status_of_error(ret) : status_of_end(&how);
 	if (ret == 0 && how.kind == VM_END_STOPPED && r.signo)
 		status = EXIT_SIGNAL + r.signo;
-	if (ret == 0 && cfg->stats && print_stats(&r) < 0)
+	if (ret == 0 && say_numbers(&r) < 0)
 		status = status == EXIT_OK ? EXIT_HOST : status;
 	end(&r);
 	return status;

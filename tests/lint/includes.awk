@@ -6,7 +6,7 @@
 #               |
 #   vmm/  (assembly: config, kvm, vcpu, vm)
 #    |        |         |         |
-#  arch/   devices/   net/      boot/
+#  arch/   devices/   net/      boot/     audit/ beside them knows none but arch/arch.h
 #    |        |         |         |
 #    +--------+----+----+---------+
 #                  |
@@ -22,7 +22,8 @@ BEGIN {
 	may["net"] = "^(vmm/core|net)/"
 	may["boot"] = "^(vmm/core|boot)/"
 	may["arch"] = "^(vmm/core/|vmm/kvm\\.h$|boot/|arch/arch\\.h$)" # and its own CPU's folder
-	may["vmm"] = "^(vmm|devices|net|boot)/|^arch/arch\\.h$"
+	may["audit"] = "^(vmm/core|audit)/|^arch/arch\\.h$"
+	may["vmm"] = "^(vmm|devices|net|boot|audit)/|^arch/arch\\.h$"
 	may["check"] = "^(vmm|devices|net|boot|check)/|^arch/arch\\.h$"
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* audit/report.h - expected against observed, from what a doorbell says of itself at two moments */
+#ifndef DOORBELL_REPORT_H
+#define DOORBELL_REPORT_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* All borrowed. What is missing in any of them is "not visible". */
+struct audit_input {
+	const json_t *status_before, *status_after; /* results of the request "status" */
+	const json_t *before, *after; /* of "stats"; before NULL: nothing had happened */
+	const json_t *trace;          /* trace_read(), or NULL */
+	const char *no_trace;         /* why, when it is NULL */
+};
+
+/* The report as docs/audit.md describes it; NULL: no memory. */
+json_t *audit_report(const struct audit_input *in);
+/* The same for people. */
+void audit_print(const json_t *report, FILE *out);
+
+/* Frames of all NICs, both directions, in the result of "stats". */
+uint64_t audit_frames(const json_t *stats);
+
+#endif

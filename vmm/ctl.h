@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/ctl.h - the client's side of the control socket */
+#ifndef DOORBELL_CTL_H
+#define DOORBELL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+int ctl_connect(const char *path); /* a descriptor; or -errno, logged */
+/* Send @request and wait. The result, a new reference; NULL, logged: refused, or nobody there any more. */
+json_t *ctl_request(int fd, const json_t *request);
+
+struct ctl_audit {
+	uint64_t packets; /* 0: time decides */
+	uint64_t seconds; /* 0: the default */
+	bool json;
+};
+
+/* doorbell ctl SOCKET audit: watch, then print the report. The exit status. */
+int ctl_audit(const char *path, const struct ctl_audit *o);
+
+#endif

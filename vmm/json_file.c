@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/json_file.h"
+
+#include <errno.h>
+
+#include "vmm/core/outfile.h"
+
+int json_print(const json_t *json, FILE *out)
+{
+	return json && json_dumpf(json, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF ? 0
+	                                                                                     : -EIO;
+}
+
+int json_file(const json_t *json, struct outfile *f)
+{
+	int ret = outfile_begin(f);
+	FILE *out = ret == 0 ? fdopen(f->fd, "w") : NULL;
+
+	if (!out)
+		return ret < 0 ? ret : -errno;
+	outfile_take(f);
+	ret = json_print(json, out);
+	if (fclose(out) != 0 && ret == 0)
+		ret = -errno;
+	return ret;
+}
