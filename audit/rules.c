@@ -130,6 +130,15 @@ static void explain(struct audit_row *r, int64_t nr, const char *what)
 	say(r, "%+" PRId64 " %s", nr, what);
 }
 
+/* As many as are left, at most @nr. */
+static void explain_up_to(struct audit_row *r, int64_t nr, const char *what)
+{
+	const int64_t left = (int64_t)(r->observed - r->expected) - r->explained;
+
+	if (left > 0)
+		explain(r, left < nr ? left : nr, what);
+}
+
 static void judge(struct audit_row *r)
 {
 	int64_t left;
@@ -414,6 +423,9 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	explain(r, (int64_t)n->changes, "changes of what it waits for");
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
+	/* A poll(), and where the clock is no memory of the kernel, asking it the time. */
+	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
+		explain_up_to(r, (int64_t)n->timers, "looks at the interface, once a second");
 	judge(r);
 
 	r = nic_row(out, n, AUDIT_BOTH, AUDIT_KERNEL_WORK, "kernel-worker runs");

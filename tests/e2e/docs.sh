@@ -24,7 +24,27 @@ trouble() { # FILE: prints what is wrong in it
 	done
 }
 
+# Every counter that the tables print is in the manual.
+counters() {
+	local name words
+	words=$(sed 's/\\-/-/g' docs/doorbell.1 | tr -c 'a-z0-9_' '\n' | sort -u)
+	for name in $({ sed -nE 's/.*\b(VCPU|CORE|DEVICE|REGISTER|BACKEND|OUTSIDE|TASK)\(([a-z0-9_]+)\).*/\2/p' <<<"$rows"
+		sed -nE 's/.*\bLOOP\(([a-z0-9_]+)\).*/loop_\1/p' <<<"$rows"
+		sed -nE '/_names\[\]/,/^};/s/.*"([a-z0-9_]+)".*/\1/p' <<<"$rows"
+		grep -ohE '"[a-z0-9]+_ns"' vmm/samples.c | tr -d '"'; } | sort -u); do
+		grep -qxF -e "$name" <<<"$words" || echo "the manual does not list $name;"
+	done
+}
+
+rows=$(grep -v '^#define' vmm/stats.c | sed 's/[,;]/&\n/g')
 rc=0
+what=$(counters | tr '\n' ' ')
+if [ -z "$what" ]; then
+	echo "ok docs/doorbell.1 lists every counter"
+else
+	echo "not ok docs/doorbell.1 lists every counter - $what"
+	rc=1
+fi
 for file in README.md CONTRIBUTING.md docs/*.md docs/*.1 examples/*/README.md; do
 	[ -e "$file" ] || continue
 	what=$(trouble "$file" | tr '\n' ' ')

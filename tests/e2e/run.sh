@@ -65,6 +65,7 @@ fi
 if [ -n "${E2E_INSIDE:-}" ]; then
 	ip link set lo up
 	mount -t sysfs sysfs /sys
+	[ ! -d /sys/kernel/tracing ] || mount -t tracefs tracefs /sys/kernel/tracing # was below the old /sys
 fi
 
 rc=0

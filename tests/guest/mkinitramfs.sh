@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 src=$top/tests/guest
 out=$top/build/guest
-tools="netcheck verdict rsstable fakedns tapfd relay"
+tools="netcheck verdict rsstable fakedns tapfd relay flood"
 # virtio_net brings virtio_ring, virtio and the failover modules along.
 modules="virtio_mmio virtio_net"
 
