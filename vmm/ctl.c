@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,7 +19,8 @@
 static void help(void)
 {
 	puts("Usage: doorbell ctl SOCKET COMMAND\n"
-	     "       doorbell ctl SOCKET NIC KEY=VALUE\n\n"
+	     "       doorbell ctl SOCKET NIC KEY=VALUE\n"
+	     "       doorbell ctl SOCKET -\n\n"
 	     "Speak to the doorbell that was started with --control SOCKET.\n\n"
 	     "  status         what it is doing, its NICs and their links, as JSON\n"
 	     "  stats          counters, as JSON\n"
@@ -33,7 +35,9 @@ static void help(void)
 	     "                 who serves its rings from now on: doorbell or the kernel's "
 	     "vhost-net\n"
 	     "  NIC pcap=FILE|off\n"
-	     "                 capture its frames from now on, or no more\n\n"
+	     "                 capture its frames from now on, or no more\n"
+	     "  -              requests from standard input, a line of JSON each; an answer line "
+	     "each\n\n"
 	     "Exit status: 0 done, 1 refused or nobody there, 2 usage.");
 }
 
@@ -137,6 +141,37 @@ static int ask(const char *path, int words, char **word)
 	return status;
 }
 
+/* Requests as they are, in step: a line from standard input, its answer to standard output. */
+static int relay(const char *path)
+{
+	int fd = ctl_connect(path), status = EXIT_OK;
+	FILE *from = fd >= 0 ? fdopen(fd, "r") : NULL;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	if (!from) {
+		fd_close(&fd);
+		return EXIT_HOST;
+	}
+	while ((len = getline(&line, &size, stdin)) > 0) {
+		if (fd_write_all(fd, line, (size_t)len) < 0 ||
+		    (line[len - 1] != '\n' && fd_write_all(fd, "\n", 1) < 0) ||
+		    getline(&line, &size, from) < 0) {
+			log_error("ctl: no answer");
+			status = EXIT_HOST;
+			break;
+		}
+		if (strncmp(line, "{\"ok\":true", 10) != 0)
+			status = EXIT_HOST;
+		fputs(line, stdout);
+		fflush(stdout);
+	}
+	free(line);
+	fclose(from);
+	return status;
+}
+
 struct ctl_options {
 	struct ctl_audit audit;
 	bool help;
@@ -181,8 +216,8 @@ int cmd_ctl(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (words < 2 || words > 3) {
-		log_error("ctl: expected SOCKET COMMAND, or SOCKET NIC KEY=VALUE (doorbell ctl "
-		          "--help)");
+		log_error("ctl: expected SOCKET COMMAND, SOCKET NIC KEY=VALUE, or SOCKET - "
+		          "(doorbell ctl --help)");
 		return EXIT_USAGE;
 	}
 	audit = words == 2 && strcmp(argv[1], "audit") == 0;
@@ -193,5 +228,6 @@ int cmd_ctl(int argc, char **argv)
 		          argv[1]);
 		return EXIT_USAGE;
 	}
-	return ask(argv[0], words - 1, argv + 1);
+	return words == 2 && strcmp(argv[1], "-") == 0 ? relay(argv[0])
+	                                               : ask(argv[0], words - 1, argv + 1);
 }

@@ -268,7 +268,7 @@ main() {
 	mapfile -t names < <(sed -n "s/^test_\([a-z0-9_]*\)() {\$/$group: \1/p" "$0" |
 		grep -E -e "${E2E_ONLY:-.}" | sed 's/.*: //')
 	if [ "${1:-}" = --list ]; then
-		printf "$group: %s\n" "${names[@]}"
+		[ ${#names[@]} = 0 ] || printf "$group: %s\n" "${names[@]}"
 		return
 	fi
 	[ ${#names[@]} -gt 0 ] || return 0

@@ -9,8 +9,8 @@
 tap=dbe2e8 us=192.168.84.1 it=192.168.84.2
 
 both_ways() {
-	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000 streams=2
-	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=300
+	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=200000 streams=2
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=200
 }
 
 # Traffic on vhost where it can be, and on the pure path.

@@ -35,6 +35,15 @@ counter() { # NAME: of net0's device
 	ctl stats | sed -n "s/^ *\"$1\": \([0-9]*\).*/\1/p" | head -n 1
 }
 
+# Two switches, $1 times, by one ctl; each answer is a line of $work/answers.
+switches() { # TIMES
+	local i
+	for ((i = 0; i < $1; i++)); do
+		echo '{"command": "path", "nic": "net0", "value": "pure"}'
+		echo '{"command": "path", "nic": "net0", "value": "vhost"}'
+	done | ctl - >"$work/answers" || fail "$(grep -v '"ok":true' "$work/answers" | head -n 1)"
+}
+
 # Runs `traffic ARGUMENTS`, again and again, while the path changes $1 times.
 switching() { # TIMES ARGUMENT...
 	local times=$1 n=0 pid rc=0
@@ -45,15 +54,16 @@ switching() { # TIMES ARGUMENT...
 	done) >"$work/traffic" 2>&1 &
 	pid=$!
 	while kill -0 $pid 2>/dev/null && [ $n -lt "$times" ]; do
-		path pure
-		path vhost
-		n=$((n + 2))
+		switches 10
+		n=$((n + 20))
 	done
 	touch "$work/enough"
 	wait $pid || rc=$?
 	cat "$work/traffic"
-	echo "$n switches"
+	echo "$n switches; of the last 1024: $(ctl stats | sed -n '/"switch_pause"/,/}/p' | tr -d '\n ')"
+	echo "dropped by the TAP since it was made: $(cat /sys/class/net/$tap/statistics/tx_dropped)"
 	[ $rc = 0 ] || fail "$(cat "$work/reason")"
+	[ "$n" -ge "$times" ] || fail "the traffic ended after $n switches"
 	! grep -q 'reordered [1-9]' "$work/traffic" || fail "datagrams were reordered"
 }
 
@@ -96,12 +106,12 @@ test_the_pure_path_with_what_vhost_can_honour() {
 	path vhost
 }
 
-test_udp_both_ways_under_100_switches() {
-	switching 100 "udp listen $it 7002 both" "udp connect $it 7002 both" count=2000
+test_udp_both_ways_under_500_switches() {
+	switching 500 "udp listen $it 7002 both" "udp connect $it 7002 both" count=2000
 }
 
-test_tcp_both_ways_under_100_switches() {
-	switching 100 "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=8000000
+test_tcp_both_ways_under_500_switches() {
+	switching 500 "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=8000000
 }
 
 # ---- driver and link
