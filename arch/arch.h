@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and ten functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and twelve functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -57,6 +57,8 @@ extern const struct arch_desc arch_desc;
 /* RAM of @bytes as ranges around this CPU's holes. Number of ranges (>= 1). */
 unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]);
 
+struct arch_ahead;
+
 struct arch_vm_config {
 	unsigned nr_cpus;
 	enum irqchip irqchip;
@@ -71,10 +73,17 @@ int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg);
 /* No vCPU and no device runs. A VM without arch_vm_init() is fine. */
 void arch_vm_free(struct kvm *k);
 /*
- * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
- * all, because asking KVM what this host's CPU can do is slow and has one answer. 0 or -errno, logged.
+ * Ask KVM, on a thread of its own, what needs no VM and takes long: what a vCPU can be takes 0.6 ms where
+ * CPUID traps, a fifth of a start. NULL: not now; it is asked when it is needed.
  */
-int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus);
+struct arch_ahead *arch_ahead_begin(void);
+void arch_ahead_end(struct arch_ahead *a); /* waits for that thread; NULL is fine */
+/*
+ * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
+ * all, because asking KVM what this host's CPU can do is slow and has one answer, which @ahead (or NULL)
+ * gives away. 0 or -errno, logged.
+ */
+int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus, struct arch_ahead *ahead);
 /*
  * Drive wire @gsi of the interrupt controller. Any thread. An irqfd on it (kvm_irqfd()) sends what an
  * edge of the wire would send, and may be assigned before the guest has programmed anything.

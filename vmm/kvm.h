@@ -56,12 +56,6 @@ int kvm_ioeventfd_any(struct kvm *k, gpa_t gpa, int fd, bool on);
  */
 int kvm_irqfd(struct kvm *k, unsigned gsi, int fd);
 
-/*
- * A write to eventfd @fd is an edge of wire @gsi, until the VM or @fd is closed. After arch_vm_init(); any
- * number for one wire. 0 or -errno, logged.
- */
-int kvm_irqfd(struct kvm *k, unsigned gsi, int fd);
-
 /* A vCPU and its shared memory. *run is mapped run_bytes long: kvm_vcpu_close(). fd >= 0 or -errno. */
 int kvm_vcpu_open(struct kvm *k, unsigned index, struct kvm_run **run);
 void kvm_vcpu_close(struct kvm *k, int *fd, struct kvm_run **run);

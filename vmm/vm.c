@@ -25,6 +25,7 @@ struct vm {
 	struct loop *loop;
 	struct console *console;
 
+	struct arch_ahead *ahead; /* while the machine is built */
 	struct kvm kvm;
 	struct gmem mem;
 	struct machine_map map;
@@ -214,7 +215,7 @@ static int make_vcpus(struct vm *vm)
 		fds[i] = vm->vcpu[i].fd;
 		vm->nr_vcpus = i + 1;
 	}
-	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus);
+	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus, vm->ahead);
 	if (ret < 0)
 		return ret;
 	return arch_vcpu_start(vm->vcpu[0].fd, &vm->entry);
@@ -238,7 +239,7 @@ static int make_memory(struct vm *vm)
  * The machine, from top to bottom. What the user may have got wrong (files, backends) comes before KVM;
  * then all memory slots before irqchip, vCPUs and eventfds, or KVM waits for grace periods.
  */
-static int build(struct vm *vm)
+static int build_parts(struct vm *vm)
 {
 	const struct arch_vm_config arch = {
 		.nr_cpus = (unsigned)vm->cfg->nr_cpus,
@@ -275,6 +276,17 @@ static int build(struct vm *vm)
 		if ((ret = nic_attach(&vm->nic[i], &vm->map.virtio[i], &vm->mmio, &vm->kvm)) < 0)
 			return ret;
 	return 0;
+}
+
+static int build(struct vm *vm)
+{
+	int ret;
+
+	vm->ahead = arch_ahead_begin();
+	ret = build_parts(vm);
+	arch_ahead_end(vm->ahead);
+	vm->ahead = NULL;
+	return ret;
 }
 
 int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *console,

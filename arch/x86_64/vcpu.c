@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "arch/arch.h"
+#include "arch/x86_64/ahead.h"
 #include "arch/x86_64/cpuid.h"
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/layout.h"
@@ -56,37 +57,39 @@ static int set_start_msrs(int vcpu_fd)
 	return 0;
 }
 
-static int get_cpuid(const struct kvm *k, struct kvm_cpuid2 *c, unsigned nr_cpus)
+static struct kvm_cpuid2 *ask_cpuid(const struct kvm *k)
 {
-	int ret;
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + CPUID_MAX_ENTRIES * sizeof(c->entries[0]));
 
-	c->nent = CPUID_MAX_ENTRIES;
-	if (ioctl(k->sys_fd, KVM_GET_SUPPORTED_CPUID, c) < 0) {
-		ret = -errno;
-		log_error("KVM_GET_SUPPORTED_CPUID: %s", strerror(-ret));
-		return ret;
+	if (!c) {
+		errno = ENOMEM;
+	} else {
+		c->nent = CPUID_MAX_ENTRIES;
+		if (ioctl(k->sys_fd, KVM_GET_SUPPORTED_CPUID, c) == 0)
+			return c;
 	}
-	ret = cpuid_prepare(c, nr_cpus, kvm_capability(k, KVM_CAP_TSC_DEADLINE_TIMER) > 0);
-	if (ret < 0)
-		log_error("this host's CPU describes itself in too many leaves");
-	return ret;
+	log_error("KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
+	free(c);
+	return NULL;
 }
 
 /*
  * Nothing else differs from what KVM sets at reset: CPU 0 is runnable, the others wait for INIT and
  * SIPI; of the local APICs only CPU 0's LINT0 is open.
  */
-int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus)
+int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus, struct arch_ahead *ahead)
 {
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + CPUID_MAX_ENTRIES * sizeof(c->entries[0]));
+	struct kvm_cpuid2 *c = ahead_take_cpuid(ahead);
 	const char *what;
 	int ret;
 
-	if (!c) {
-		log_error("out of memory");
-		return -ENOMEM;
-	}
-	ret = get_cpuid(k, c, nr_cpus);
+	if (!c)
+		c = ask_cpuid(k);
+	if (!c)
+		return -EIO;
+	ret = cpuid_prepare(c, nr_cpus, kvm_capability(k, KVM_CAP_TSC_DEADLINE_TIMER) > 0);
+	if (ret < 0)
+		log_error("this host's CPU describes itself in too many leaves");
 	for (unsigned i = 0; ret == 0 && i < nr_cpus; i++) {
 		cpuid_set_index(c, i);
 		what = "KVM_SET_CPUID2";

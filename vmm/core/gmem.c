@@ -70,8 +70,12 @@ static int map_private(struct gmem_region *r)
 		munmap(p, head);
 	munmap(p + head + r->size, tail);
 	r->host = p + head;
-	/* A kernel without transparent huge pages refuses, and nothing is lost. */
-	(void)madvise(r->host, r->size, MADV_HUGEPAGE);
+	/*
+	 * Not the first one: boot tables are in it, and to clear 2 MiB for them delays the start. A kernel
+	 * without transparent huge pages refuses, and nothing is lost.
+	 */
+	if (r->size > GMEM_BIG_PAGE)
+		(void)madvise(r->host + GMEM_BIG_PAGE, r->size - GMEM_BIG_PAGE, MADV_HUGEPAGE);
 	return 0;
 }
 
