@@ -10,6 +10,7 @@
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/thread.h"
 #include "vmm/kvm_stats.h"
 
 /* Takes a thread out of KVM_RUN; nothing else in the process uses it. */
@@ -141,7 +142,10 @@ static void park(struct vcpu *v)
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *v = arg;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", v->index);
+	pthread_setname_np(pthread_self(), name);
 	/* Partner of these loads: ask(). */
 	while (!atomic_load(&v->stop)) {
 		if (atomic_load(&v->pause))
@@ -160,26 +164,19 @@ static void *vcpu_main(void *arg)
 int vcpu_start(struct vcpu *v)
 {
 	const struct sigaction sa = {.sa_handler = on_kick}; /* no SA_RESTART: KVM_RUN must end */
-	pthread_attr_t attr;
 	sigset_t mask, old;
-	char name[16];
-	int err;
+	int ret;
 
 	if (sigaction(SIG_KICK, &sa, NULL) < 0)
 		return -errno;
 	sigfillset(&mask);
 	sigdelset(&mask, SIG_KICK);
 	pthread_sigmask(SIG_SETMASK, &mask, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, LOOP_STACK);
-	err = pthread_create(&v->thread, &attr, vcpu_main, v);
-	pthread_attr_destroy(&attr);
+	ret = thread_start(&v->thread, vcpu_main, v);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
-		return -err;
+	if (ret < 0)
+		return ret;
 	v->has_thread = true;
-	snprintf(name, sizeof(name), "vcpu%u", v->index);
-	pthread_setname_np(v->thread, name);
 	return 0;
 }
 

@@ -2,13 +2,12 @@
 #include "arch/x86_64/ahead.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "arch/x86_64/cpuid.h"
 #include "vmm/core/fd.h"
-#include "vmm/core/loop.h"
+#include "vmm/core/thread.h"
 
 struct arch_ahead {
 	pthread_t thread;
@@ -37,18 +36,10 @@ static void *ask(void *arg)
 struct arch_ahead *arch_ahead_begin(void)
 {
 	struct arch_ahead *a = calloc(1, sizeof(*a));
-	pthread_attr_t attr;
-	int err;
 
-	if (!a)
-		return NULL;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, LOOP_STACK);
-	err = pthread_create(&a->thread, &attr, ask, a);
-	pthread_attr_destroy(&attr);
-	if (err) {
+	if (a && thread_start(&a->thread, ask, a) < 0) {
 		free(a);
-		return NULL;
+		a = NULL;
 	}
 	return a;
 }

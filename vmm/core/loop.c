@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -14,6 +15,7 @@
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/tasks.h"
+#include "vmm/core/thread.h"
 
 #define LOOP_BATCH 64
 
@@ -37,6 +39,7 @@ struct loop {
 
 	pthread_t thread; /* valid with has_thread */
 	bool has_thread;
+	char name[16];     /* of the thread, for who looks at it from outside */
 	struct task ended; /* tid 0: no thread has */
 
 	/* Everything below is under lock. */
@@ -341,6 +344,8 @@ static void *thread_main(void *arg)
 {
 	struct loop *l = arg;
 
+	/* By itself: for others it is a file in /proc, and they are in a hurry. */
+	pthread_setname_np(pthread_self(), l->name);
 	loop_run(l);
 	task_self(&l->ended);
 	return NULL;
@@ -348,25 +353,21 @@ static void *thread_main(void *arg)
 
 int loop_thread_start(struct loop *l, const char *name)
 {
-	pthread_attr_t attr;
 	sigset_t all, old;
-	int err;
+	int ret;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, LOOP_STACK);
 	/* Signals are the main thread's business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+	snprintf(l->name, sizeof(l->name), "%s", name);
 	l->running = true; /* calls that come before the thread is up wait for it */
-	err = pthread_create(&l->thread, &attr, thread_main, l);
-	pthread_attr_destroy(&attr);
+	ret = thread_start(&l->thread, thread_main, l);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err) {
+	if (ret < 0) {
 		l->running = false;
-		return -err;
+		return ret;
 	}
 	l->has_thread = true;
-	pthread_setname_np(l->thread, name);
 	return 0;
 }
 

@@ -42,13 +42,6 @@ struct loop_hook {
 int loop_create(struct loop **out); /* 0 or -errno; on failure *out is NULL */
 void loop_destroy(struct loop *l);  /* NULL is fine; every watch must be gone */
 
-/*
- * Bytes of a thread's stack, for every thread of the process: enough for all that runs there (the most
- * is libslirp's 128 KiB, when it asks for a neighbour's address while it sends), and too small for a
- * huge page of its own, which would be 2 MiB of memory for a few KiB.
- */
-#define LOOP_STACK (1u << 20)
-
 /* Loop thread only, or while the loop does not run. 0 or -errno. */
 int loop_add(struct loop *l, struct loop_fd *w);
 int loop_set(struct loop_fd *w,

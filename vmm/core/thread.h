@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vmm/core/thread.h - threads as all of this process are */
+#ifndef DOORBELL_THREAD_H
+#define DOORBELL_THREAD_H
+
+#include <pthread.h>
+
+/*
+ * Bytes of a thread's stack: enough for all that runs on one (the most is libslirp's 128 KiB, when it asks
+ * for a neighbour's address while it sends), and too small for a huge page of its own, which would be 2 MiB
+ * of memory for a few KiB.
+ */
+#define THREAD_STACK (1u << 20)
+
+/* With the caller's signal mask. 0 or -errno. */
+int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+
+#endif
