@@ -16,6 +16,7 @@
 #include "vmm/core/bus.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/thread.h"
 #include "vmm/nic.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
@@ -314,8 +315,8 @@ int vm_create(const struct vm_config *cfg, struct loop *loop, struct console *co
 	return 0;
 }
 
-/* Everything of the guest's; what is left is as before the first build(), but for the backends. */
-static void tear_down(struct vm *vm)
+/* What is the guest's, but for its VM and its memory. */
+static void take_apart(struct vm *vm)
 {
 	if (vm->console)
 		console_attach(vm->console, NULL);
@@ -327,18 +328,42 @@ static void tear_down(struct vm *vm)
 	uart16550_destroy(vm->uart);
 	vm->uart = NULL;
 	arch_vm_free(&vm->kvm);
-	kvm_close(&vm->kvm);
-	gmem_destroy(&vm->mem);
-	vm->mmio = vm->pio = (struct bus){.nr = 0};
-	vm->has_end = vm->paused = false;
-	vm->end = (struct vm_end){.kind = VM_END_SHUTDOWN};
-	vm->started_ns = vm->ended_ns = 0;
 }
 
 int vm_reset(struct vm *vm)
 {
-	tear_down(vm);
+	take_apart(vm);
+	kvm_close(&vm->kvm);
+	gmem_destroy(&vm->mem);
+	/* What is left is as before the first build(), but for the backends. */
+	vm->mmio = vm->pio = (struct bus){.nr = 0};
+	vm->has_end = vm->paused = false;
+	vm->end = (struct vm_end){.kind = VM_END_SHUTDOWN};
+	vm->started_ns = vm->ended_ns = 0;
 	return build(vm);
+}
+
+static void *close_kvm(void *arg)
+{
+	struct vm *vm = arg;
+
+	kvm_close(&vm->kvm);
+	return NULL;
+}
+
+/* The kernel waits for grace periods to end a VM (15 ms) and a TAP that we made (20 ms): side by side. */
+static void close_all(struct vm *vm)
+{
+	pthread_t thread;
+	int ret = thread_start(&thread, close_kvm, vm);
+
+	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+		nic_close(&vm->nic[i]);
+	if (ret < 0)
+		kvm_close(&vm->kvm);
+	else
+		pthread_join(thread, NULL);
+	gmem_destroy(&vm->mem);
 }
 
 void vm_destroy(struct vm *vm)
@@ -346,9 +371,8 @@ void vm_destroy(struct vm *vm)
 	if (!vm)
 		return;
 	loop_timer_off(&vm->timeout);
-	tear_down(vm);
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
-		nic_close(&vm->nic[i]);
+	take_apart(vm);
+	close_all(vm);
 	pthread_mutex_destroy(&vm->end_lock);
 	free(vm);
 }
