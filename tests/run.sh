@@ -128,7 +128,7 @@ step_unit-san() {
 }
 
 step_fuzz() {
-	step fuzz make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-4}"
+	step fuzz make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-3}"
 }
 
 step_tiny() {

@@ -18,7 +18,7 @@ start_group() {
 	vm_start --control "$work/control" --net "tap,ifname=$tap,path=vhost" \
 		-a "$(append_agent net0=$it/24,$us)" "$bzimage"
 	vm_expect @agent
-	guest "ping -c 3 -w 30 $us >/dev/null"
+	guest "ping -A -c 3 -w 30 $us >/dev/null"
 }
 
 ctl() {

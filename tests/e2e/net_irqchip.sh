@@ -24,8 +24,8 @@ both_ways() { # CPUS KERNEL OPTION...
 	for nic in 0 1; do
 		address=$us.$((nic * 64 + 2))
 		before=$(interrupts $nic)
-		guest "ping -c 3 -w 20 $us.$((nic * 64 + 1))"
-		traffic "tcp listen $address 7001 both" "tcp connect $address 7001 both" bytes=500000
+		guest "ping -A -c 3 -w 20 $us.$((nic * 64 + 1))"
+		traffic "tcp listen $address 7001 both" "tcp connect $address 7001 both" bytes=150000
 		[ "$(interrupts $nic)" -gt "$before" ] || fail "virtio$nic had no interrupt"
 	done
 	guest 'cat /proc/interrupts'

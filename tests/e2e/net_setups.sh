@@ -14,7 +14,7 @@ test_a_missing_tap_is_created_and_gone_afterwards() {
 	tap_exists dbnew0 || fail "there is no dbnew0"
 	ip addr add $us/24 dev dbnew0
 	ip link set dbnew0 up
-	busybox ping -c 3 -w 20 $it
+	busybox ping -A -c 3 -w 20 $it
 	guest_off
 	! tap_exists dbnew0 || fail "dbnew0 is still there"
 }
@@ -25,7 +25,7 @@ test_a_tap_handed_in_by_descriptor_is_not_changed() {
 	"$tools/tapfd" dbfd0 true # whoever attaches changes vnet_hdr, and that stays
 	ip -d link show dbfd0 | sed 's/<.*>//; s/state [A-Z]*//' >"$work/before"
 	vm_run "$tools/tapfd" dbfd0 "$doorbell" run -m 256M -i "$initrd" --net tap,fd=3 \
-		-a "$(append_run "ping -c 3 -w 20 $us" net0=$it/24)" "$bzimage"
+		-a "$(append_run "ping -A -c 3 -w 20 $us" net0=$it/24)" "$bzimage"
 	vm_expect_status 0
 	grep tapfd: "$work/console"
 	ip -d link show dbfd0 | sed 's/<.*>//; s/state [A-Z]*//' | diff "$work/before" - ||
@@ -39,8 +39,8 @@ test_two_nics_on_two_kinds_of_network() {
 		-a "$(append_agent net0=dhcp net1=$it/24)" "$bzimage"
 	vm_expect @agent
 	guest 'ip link show eth1' | grep -qi 02:00:00:00:00:77 || fail "eth1 has another MAC"
-	guest 'ping -c 3 -w 20 10.0.2.2'
-	guest "ping -c 3 -w 20 $us"
+	guest 'ping -A -c 3 -w 20 10.0.2.2'
+	guest "ping -A -c 3 -w 20 $us"
 	traffic "tcp connect 10.0.2.2 7001 both" "tcp listen 127.0.0.1 7001 both" bytes=300000
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=300000
 	guest_off
@@ -52,9 +52,9 @@ tcp_with() { # KEYS
 	tap_add dbkeys0 $us/24
 	vm_start --net "tap,ifname=dbkeys0,$1" -a "$(append_agent net0=$it/24)" "$bzimage"
 	vm_expect @agent
-	guest "ping -c 5 -s 1400 -w 20 $us"
-	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000 streams=2
-	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=300
+	guest "ping -A -c 5 -s 1400 -w 20 $us"
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=300000 streams=2
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=150
 	guest_off
 }
 

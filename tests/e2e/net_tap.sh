@@ -28,40 +28,40 @@ test_ping_to_the_guest_loses_nothing() {
 }
 
 test_large_pings_are_cut_and_put_together() {
-	guest "ping -c 5 -s 20000 -w 30 $us" | grep -w '0% packet loss' || fail "packets were lost"
-	busybox ping -c 5 -s 20000 -w 30 $it | grep -w '0% packet loss' || fail "packets were lost"
+	guest "ping -A -c 5 -s 20000 -w 30 $us" | grep -w '0% packet loss' || fail "packets were lost"
+	busybox ping -A -c 5 -s 20000 -w 30 $it | grep -w '0% packet loss' || fail "packets were lost"
 }
 
 test_tcp_from_the_guest_arrives_unchanged() {
-	traffic "tcp connect $us 7001 send" "tcp listen $us 7001 recv" bytes=20000000
+	traffic "tcp connect $us 7001 send" "tcp listen $us 7001 recv" bytes=6000000
 }
 
 test_tcp_to_the_guest_arrives_unchanged() {
-	traffic "tcp listen $it 7001 recv" "tcp connect $it 7001 send" bytes=20000000
+	traffic "tcp listen $it 7001 recv" "tcp connect $it 7001 send" bytes=6000000
 }
 
 test_four_tcp_streams_at_once_both_ways() {
-	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=4000000 streams=4
+	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000 streams=4
 }
 
 test_tcp_over_ipv6_both_ways() {
-	traffic "tcp connect $us6 7001 both" "tcp listen $us6 7001 both" bytes=2000000
+	traffic "tcp connect $us6 7001 both" "tcp listen $us6 7001 both" bytes=1000000
 }
 
 test_udp_from_the_guest_without_loss() {
-	traffic "udp connect $us 7002 send" "udp listen $us 7002 recv" count=3000
+	traffic "udp connect $us 7002 send" "udp listen $us 7002 recv" count=1500
 }
 
 test_udp_to_the_guest_without_loss() {
-	traffic "udp listen $it 7002 recv" "udp connect $it 7002 send" count=3000
+	traffic "udp listen $it 7002 recv" "udp connect $it 7002 send" count=1500
 }
 
 test_udp_on_four_flows_both_ways() {
-	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=500 streams=4 window=16
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=200 streams=4 window=16
 }
 
 test_udp_larger_than_a_frame() {
-	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=200 size=30000 window=4
+	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=80 size=30000 window=4
 }
 
 test_a_tap_taken_down_comes_back() {
@@ -70,13 +70,13 @@ test_a_tap_taken_down_comes_back() {
 		guest "ping -c 1 -W 1 $us" && fail "a ping went through a TAP that is down"
 		ip link set $tap up
 	done
-	guest "ping -c 5 -w 30 $us"
+	guest "ping -A -c 5 -w 30 $us"
 	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
 }
 
 test_a_link_taken_down_in_the_guest_comes_back() {
 	guest 'for i in 1 2 3 4 5; do ip link set eth0 down; ip link set eth0 up; done'
-	guest "ping -c 5 -w 30 $us"
+	guest "ping -A -c 5 -w 30 $us"
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000
 }
 

@@ -34,27 +34,27 @@ test_the_gateway_answers_every_ping() {
 }
 
 test_tcp_to_the_outside_arrives_unchanged() {
-	traffic "tcp connect 10.0.2.2 7001 send" "tcp listen 127.0.0.1 7001 recv" bytes=4000000
+	traffic "tcp connect 10.0.2.2 7001 send" "tcp listen 127.0.0.1 7001 recv" bytes=1500000
 }
 
 test_tcp_from_the_outside_arrives_unchanged() {
-	traffic "tcp connect 10.0.2.2 7001 recv" "tcp listen 127.0.0.1 7001 send" bytes=4000000
+	traffic "tcp connect 10.0.2.2 7001 recv" "tcp listen 127.0.0.1 7001 send" bytes=1500000
 }
 
 test_four_tcp_streams_at_once_both_ways() {
-	traffic "tcp connect 10.0.2.2 7001 both" "tcp listen 127.0.0.1 7001 both" bytes=1000000 streams=4
+	traffic "tcp connect 10.0.2.2 7001 both" "tcp listen 127.0.0.1 7001 both" bytes=300000 streams=4
 }
 
 test_tcp_through_a_forwarded_port() {
-	traffic "tcp listen 0.0.0.0 7001 both" "tcp connect 127.0.0.1 $tcp_port both" bytes=1000000 streams=4
+	traffic "tcp listen 0.0.0.0 7001 both" "tcp connect 127.0.0.1 $tcp_port both" bytes=300000 streams=4
 }
 
 test_udp_both_ways_without_loss() {
-	traffic "udp connect 10.0.2.2 7002 both" "udp listen 127.0.0.1 7002 both" count=1000
+	traffic "udp connect 10.0.2.2 7002 both" "udp listen 127.0.0.1 7002 both" count=400
 }
 
 test_udp_through_a_forwarded_port() {
-	traffic "udp listen 0.0.0.0 7002 both" "udp connect 127.0.0.1 $udp_port both" count=500
+	traffic "udp listen 0.0.0.0 7002 both" "udp connect 127.0.0.1 $udp_port both" count=300
 }
 
 test_names_are_resolved_by_our_resolver() {
@@ -75,7 +75,7 @@ test_ipv6_gets_an_address_and_carries_tcp() {
 test_a_link_taken_down_in_the_guest_comes_back() {
 	guest 'for i in 1 2 3; do ip link set eth0 down; ip link set eth0 up; done
 		ip route replace default via 10.0.2.2' >/dev/null
-	guest 'ping -c 3 -w 20 10.0.2.2'
+	guest 'ping -A -c 3 -w 20 10.0.2.2'
 	traffic "tcp connect 10.0.2.2 7001 both" "tcp listen 127.0.0.1 7001 both" bytes=200000
 }
 

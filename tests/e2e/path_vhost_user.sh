@@ -8,7 +8,7 @@
 
 us=192.168.80.1 it=192.168.80.2 us1=192.168.81.1 it1=192.168.81.2
 tap0=dbe2e5 tap1=dbe2e6 # they outlive the peer
-kills=${E2E_KILLS:-3} # an emulated machine needs half a minute for each; test_vhost_user_dpdk.c has more
+kills=${E2E_KILLS:-2} # an emulated machine needs half a minute for each; test_vhost_user_dpdk.c has more
 
 pmd_start() {
 	rm -f "$work/vhu0" # DPDK does not replace it

@@ -114,7 +114,7 @@ qemu() {
 		setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}"
 }
 
-# Ends the run when L1 has given no sign of life for four minutes.
+# Ends the run when L1 has given no sign of life for two minutes.
 watch_over() { # PID
 	local now last
 	touch "$job/beat"
@@ -124,7 +124,7 @@ watch_over() { # PID
 		read -r -t 10 <&7 || :
 		now=$(date +%s)
 		last=$(stat -c %Y "$job/beat" 2>/dev/null || echo "$now")
-		if [ $((now - last)) -gt 240 ]; then
+		if [ $((now - last)) -gt 120 ]; then
 			touch "$job/stuck"
 			kill "$1"
 		fi
@@ -191,7 +191,7 @@ fi
 if [ -s "$job/status" ]; then
 	exit "$(cat "$job/status")"
 elif [ -e "$job/stuck" ]; then
-	die "L1 stood still: no sign of life for four minutes"
+	die "L1 stood still: no sign of life for two minutes"
 elif [ $rc = 124 ] || [ $rc = 137 ]; then
 	echo "lab: the time limit of $limit s was hit" >&2
 	exit 124
