@@ -222,7 +222,8 @@ int net_pcap_begin(struct net_backend *b);
 
 /*
  * net_pcap_create() around a backend that may be running: @b stays the caller's until 0 is returned, and whoever
- * uses it goes on with *out, on @b's thread, from one operation to the next. -errno with the reason in @why.
+ * uses it goes on with *out, on @b's thread, from one operation to the next. Waits for nobody: @path is no FIFO, no
+ * pipe and no socket. -errno with the reason in @why.
  */
 int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
                   size_t why_size);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -188,18 +189,35 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-static int open_file(struct net_pcap *p, const char *path, char *why, size_t why_size)
+static int open_file(struct net_pcap *p, const char *path, int flags)
 {
 	int ret = 0;
 
 	if (!is_stdout(path))
-		ret = outfile_open(&p->file, path, 0);
+		ret = outfile_open(&p->file, path, flags);
 	else if ((p->file.fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)) < 0)
 		ret = -errno;
 	p->file.path = path;
-	if (ret < 0)
-		snprintf(why, why_size, "the capture cannot be written: %s", strerror(-ret));
 	return ret;
+}
+
+/* Something with another end, which decides when a write goes on. */
+static bool has_reader(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+/*
+ * While guests run: neither the opening nor a write may wait for somebody. A FIFO that nobody reads
+ * is ENXIO without waiting, one that is read could stop being read.
+ */
+static int open_file_running(struct net_pcap *p, const char *path)
+{
+	int ret = open_file(p, path, O_NONBLOCK);
+
+	return ret == 0 && has_reader(p->file.fd) ? -ENXIO : ret;
 }
 
 static int begin(struct net_pcap *p)
@@ -237,8 +255,8 @@ int net_pcap_begin(struct net_backend *b)
 	return ret;
 }
 
-int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
-                  size_t why_size)
+/* Around @b, without a file yet. */
+static int make_wrapper(struct net_backend *b, struct net_pcap **out, char *why, size_t why_size)
 {
 	struct net_pcap *p = calloc(1, sizeof(*p));
 	int ret;
@@ -257,9 +275,28 @@ int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **
 	p->b.frame = &pcap_ops;
 	p->b.destroy = pcap_destroy;
 	ret = dl_open(&library, &p->api, why, why_size);
-	if (ret == 0)
-		ret = open_file(p, path, why, why_size);
 	if (ret < 0) {
+		free_pcap(p);
+		return ret;
+	}
+	*out = p;
+	return 0;
+}
+
+int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
+                  size_t why_size)
+{
+	struct net_pcap *p;
+	int ret = make_wrapper(b, &p, why, why_size);
+
+	if (ret < 0)
+		return ret;
+	ret = open_file_running(p, path);
+	if (ret < 0) {
+		snprintf(why, why_size, "the capture cannot be written: %s",
+		         ret == -ENXIO ? "a FIFO, which could hold up the guest, is possible only "
+		                         "with pcap= of --net"
+		                       : strerror(-ret));
 		free_pcap(p);
 		return ret;
 	}
@@ -269,6 +306,7 @@ int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **
 
 int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out)
 {
+	struct net_pcap *p = NULL;
 	char why[256];
 	int ret;
 
@@ -287,10 +325,18 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
 		net_destroy(b);
 		return -EINVAL;
 	}
-	ret = net_pcap_wrap(path, b, out, why, sizeof(why));
+	ret = make_wrapper(b, &p, why, sizeof(why));
+	if (ret == 0) {
+		ret = open_file(p, path, 0);
+		snprintf(why, sizeof(why), "the capture cannot be written: %s", strerror(-ret));
+	}
 	if (ret < 0) {
 		log_error("pcap=%s: %s", path, why);
+		if (p)
+			free_pcap(p);
 		net_destroy(b);
+		return ret;
 	}
-	return ret;
+	*out = &p->b;
+	return 0;
 }

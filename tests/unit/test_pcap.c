@@ -420,11 +420,36 @@ static void a_capture_that_cannot_begin_leaves_the_backend_alone(unused void **s
 	tear_down(&f);
 }
 
+/* With a reader, and with none. The program's time limit is the judge of a wait. */
+static void a_fifo_holds_up_nobody_who_runs(unused void **state)
+{
+	struct net_backend *wrapper = NULL;
+	struct fixture f;
+	char why[160];
+	int reader = -1;
+
+	set_up(&f);
+	f.fake = fake_net_create(0);
+	f.b = &f.fake->backend;
+	assert_int_equal(mkfifo(f.path, 0600), 0);
+	for (unsigned read = 0; read < 2; read++) {
+		if (read)
+			reader = open(f.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		assert_int_equal(net_pcap_wrap(f.path, f.b, &wrapper, why, sizeof(why)), -ENXIO);
+		assert_null(wrapper);
+		assert_non_null(strstr(why, "FIFO"));
+		assert_int_equal(access(f.path, F_OK), 0);
+	}
+	close(reader);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_capture_can_begin_and_end_between_two_frames),
 		cmocka_unit_test(a_capture_that_cannot_begin_leaves_the_backend_alone),
+		cmocka_unit_test(a_fifo_holds_up_nobody_who_runs),
 		cmocka_unit_test(both_directions_are_recorded_in_order),
 		cmocka_unit_test(largest_frame_is_recorded_whole),
 		cmocka_unit_test(frame_that_was_not_taken_is_not_recorded),
