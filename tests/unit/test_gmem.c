@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "vmm/core/gmem.h"
 
@@ -131,6 +132,16 @@ static void shared_memory_is_seen_through_its_descriptor(void **state)
 	munmap(other, PAGE);
 }
 
+static void who_is_given_shared_memory_cannot_cut_it(void **state)
+{
+	const struct gmem *m = *state;
+
+	assert_int_equal(ftruncate(m->region[0].fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(ftruncate(m->region[0].fd, 4 * PAGE), -1);
+	assert_int_equal(errno, EPERM);
+}
+
 static void big_memory_is_aligned_for_huge_pages(unused void **state)
 {
 	const struct gmem_range big[] = {{0, MIB(64)}, {GIB(4), MIB(64)}};
@@ -154,6 +165,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(copies_are_all_or_nothing, setup, teardown),
 		cmocka_unit_test(bad_layouts_are_refused_and_leave_nothing),
 		cmocka_unit_test_setup_teardown(shared_memory_is_seen_through_its_descriptor,
+	                                        setup_shared, teardown),
+		cmocka_unit_test_setup_teardown(who_is_given_shared_memory_cannot_cut_it,
 	                                        setup_shared, teardown),
 		cmocka_unit_test(big_memory_is_aligned_for_huge_pages),
 	};

@@ -2,6 +2,7 @@
 #include "vmm/core/gmem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -36,10 +37,13 @@ static int map_shared(struct gmem_region *r)
 {
 	void *p;
 
-	r->fd = memfd_create("doorbell-ram", MFD_CLOEXEC);
+	r->fd = memfd_create("doorbell-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (r->fd < 0)
 		return -errno;
 	if (ftruncate(r->fd, (off_t)r->size) < 0)
+		return -errno;
+	/* Who gets this descriptor could cut the file, and we would die of SIGBUS. */
+	if (fcntl(r->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	p = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, r->fd, 0);
 	if (p == MAP_FAILED)
@@ -71,11 +75,12 @@ static int map_private(struct gmem_region *r)
 	munmap(p + head + r->size, tail);
 	r->host = p + head;
 	/*
-	 * Not the first one: boot tables are in it, and to clear 2 MiB for them delays the start. A kernel
-	 * without transparent huge pages refuses, and nothing is lost.
+	 * Not the first one at address 0: boot tables are in it, and to clear 2 MiB for them delays the
+	 * start. A kernel without transparent huge pages refuses, and nothing is lost.
 	 */
-	if (r->size > GMEM_BIG_PAGE)
-		(void)madvise(r->host + GMEM_BIG_PAGE, r->size - GMEM_BIG_PAGE, MADV_HUGEPAGE);
+	head = r->base == 0 ? GMEM_BIG_PAGE : 0;
+	if (r->size > head)
+		(void)madvise(r->host + head, r->size - head, MADV_HUGEPAGE);
 	return 0;
 }
 
