@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "vmm/core/num.h"
@@ -38,13 +39,31 @@ void fd_event_set(int fd)
 		errno = saved;
 }
 
+void fd_event_set_shared(int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	/*
+	 * A write has no RWF_NOWAIT: it blocks where the counter is full and O_NONBLOCK is off. What can be
+	 * read was set; what cannot is not full.
+	 */
+	if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLIN))
+		return;
+	if (fd_set_nonblock(fd) == 0)
+		fd_event_set(fd);
+}
+
 uint64_t fd_event_take(int fd)
 {
 	uint64_t count = 0;
 
-	if (read(fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
-		return 0;
-	return count;
+	struct iovec iov = {&count, sizeof(count)};
+	/* Eventfds know RWF_NOWAIT since Linux 5.8; O_NONBLOCK can be taken off by all who share them. */
+	ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+
+	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+		n = read(fd, &count, sizeof(count));
+	return n == (ssize_t)sizeof(count) ? count : 0;
 }
 
 uint64_t fd_event_peek(int fd)

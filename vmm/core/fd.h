@@ -14,7 +14,12 @@ void fd_close(int *fd);
 int fd_eventfd(void);
 /* Add 1; cannot fail on a valid eventfd (a saturated counter is still readable). Any thread, async-signal-safe. */
 void fd_event_set(int fd);
-/* Take the whole count; 0 when it was 0. */
+/*
+ * As fd_event_set(), for one that another process shares, which may have filled it and taken its O_NONBLOCK
+ * off; adds nothing when it is readable anyway. Any thread; not for hot paths.
+ */
+void fd_event_set_shared(int fd);
+/* Take the whole count; 0 when it was 0. Does not block on an eventfd, whatever its O_NONBLOCK is. */
 uint64_t fd_event_take(int fd);
 /*
  * The count that fd_event_take() would take, which stays; 0 without /proc. For eventfds that the kernel signals and
