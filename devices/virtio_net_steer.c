@@ -22,6 +22,8 @@
 
 /* Some frames of the largest size, and hundreds of the usual. */
 #define INBOX_BYTES MIB(1)
+/* Read in one turn: while a pair reads, it does not empty its own inbox. */
+#define STEER_BYTES (INBOX_BYTES / 4)
 
 struct net_inbox {
 	pthread_mutex_t lock;
@@ -123,21 +125,33 @@ static void put(struct net_pair *from, struct net_pair *to, size_t len)
 		fd_event_set(x->wake.fd);
 }
 
-void net_steer(struct net_pair *p)
+/* To the pair that the table names. @len: of header and frame, as read. */
+static void steer(struct net_pair *p, size_t len)
 {
 	struct virtio_net *n = p->n;
-	struct iovec iov = {p->inbox->frame, sizeof(p->inbox->frame)};
+	unsigned to;
 
-	/* The backend calls again while there is more. */
-	for (unsigned i = 0; i < NET_TURN_FRAMES; i++) {
+	if (len <= NET_HDR_LEN) { /* nothing to hash */
+		p->stats.rx_dropped++;
+		return;
+	}
+	to = rss_pair(&n->steering.rss, p->inbox->frame + NET_HDR_LEN, len - NET_HDR_LEN);
+	put(p, &n->pair[to], len);
+}
+
+void net_steer(struct net_pair *p)
+{
+	struct iovec iov = {p->inbox->frame, sizeof(p->inbox->frame)};
+	struct net_turn t = {0};
+
+	/* The backend calls again while there is more; between two calls the inbox has its turn. */
+	while (t.frames < NET_TURN_FRAMES && t.bytes < STEER_BYTES) {
 		ssize_t len = p->backend->frame->recv(p->backend, &iov, 1);
 
 		if (len <= 0)
 			return;
-		if (len > (ssize_t)NET_HDR_LEN)
-			put(p,
-			    &n->pair[rss_pair(&n->steering.rss, p->inbox->frame + NET_HDR_LEN,
-			                      (size_t)len - NET_HDR_LEN)],
-			    (size_t)len);
+		steer(p, (size_t)len);
+		t.frames++;
+		t.bytes += (uint64_t)len;
 	}
 }

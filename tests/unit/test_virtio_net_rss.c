@@ -213,6 +213,50 @@ static void what_a_driver_never_takes_is_dropped_and_counted(unused void **state
 	assert_int_equal(received[0], 10);
 }
 
+static void large_frames_do_not_overrun_an_inbox_that_is_looked_after(unused void **state)
+{
+	enum { BIG = 60 * 1024, NR = 40 };
+	const struct virtio_net_stats *s;
+	uint8_t *f = malloc(BIG);
+
+	vrig_destroy(&rig);
+	vrig_create(&rig,
+	            (struct vrig_options){.pairs = PAIRS, .vq_size = 64, .mem_bytes = MIB(8)});
+	vrig_up(&rig, VRIG_ALL);
+	make_config(4, PAIRS);
+	memset(config + 8, 0, 8); /* all of the table: to pair 0 */
+	assert_int_equal(set_rss(), VIRTIO_NET_OK);
+	for (unsigned i = 0; i < NR + 10; i++) {
+		struct fake_buf b = fake_in(&rig.m, NET_HDR_LEN + BIG);
+
+		assert_true(fake_vq_add(&rig.vq[0], &b, 1) >= 0);
+	}
+	vrig_go(&rig, 0);
+	assert_non_null(f);
+	make_frame(f, 1, 0);
+	for (unsigned i = 0; i < NR; i++)
+		fake_net_queue(rig.nets[0], NULL, f, BIG);
+	free(f);
+	while (fake_net_queued(rig.nets[0])) {
+		fake_net_can_recv(rig.nets[0]);
+		vrig_pump(&rig);
+	}
+	s = virtio_net_pair_stats(rig.n, 0);
+	assert_int_equal(s->rx_dropped, 0);
+	assert_int_equal(s->rx_frames, NR);
+	assert_int_equal(fake_vq_nr_used(&rig.vq[0]), NR);
+}
+
+static void a_header_without_a_frame_is_dropped_and_counted(unused void **state)
+{
+	up(16, PAIRS);
+	fake_net_queue(rig.nets[1], NULL, NULL, 0);
+	fake_net_can_recv(rig.nets[1]);
+	vrig_pump(&rig);
+	assert_int_equal(virtio_net_pair_stats(rig.n, 1)->rx_dropped, 1);
+	assert_int_equal(virtio_net_pair_stats(rig.n, 1)->rx_steered, 0);
+}
+
 static void a_new_table_counts_from_its_command_on(unused void **state)
 {
 	bool by_rss;
@@ -364,6 +408,8 @@ int main(void)
 		CASE(a_frame_without_a_hash_goes_to_the_unclassified_queue),
 		CASE(a_pair_without_buffers_does_not_hold_up_the_others),
 		CASE(what_a_driver_never_takes_is_dropped_and_counted),
+		CASE(large_frames_do_not_overrun_an_inbox_that_is_looked_after),
+		CASE(a_header_without_a_frame_is_dropped_and_counted),
 		CASE(a_new_table_counts_from_its_command_on),
 		CASE(pairs_set_ends_rss),
 		CASE(what_cannot_be_is_refused_and_changes_nothing),
