@@ -65,7 +65,7 @@ static int look(struct net_pair *p)
 
 	p->view.link = net_link(n);
 	p->view.gone = n->gone;
-	p->view.by_rss = n->steering.by_rss && n->steering.pairs > 1;
+	p->view.by_rss = net_steered(&n->steering);
 	p->view.offloads = n->offloads;
 	p->view.filter = n->filter;
 	/* More than this may come, and goes through the spill buffer then. */

@@ -237,7 +237,7 @@ static int set_steering(struct virtio_net *n, const struct net_steering *want)
 		return r;
 	n->steering = *want;
 	/* What was handed over to a pair that does not look into its inbox any more. */
-	for (unsigned i = want->by_rss ? want->pairs : 0; i < n->nr_pairs; i++)
+	for (unsigned i = net_steered(want) ? want->pairs : 0; i < n->nr_pairs; i++)
 		net_inbox_clear(&n->pair[i]);
 	return 0;
 }

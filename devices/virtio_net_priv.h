@@ -138,6 +138,12 @@ struct net_steering {
 	struct rss rss;
 };
 
+/* Do we hand frames from pair to pair, by way of the inboxes? With one pair there is nothing to choose. */
+static inline bool net_steered(const struct net_steering *s)
+{
+	return s->by_rss && s->pairs > 1;
+}
+
 enum net_path {
 	NET_PATH_NONE, /* the device is stopped */
 	NET_PATH_FRAMES,

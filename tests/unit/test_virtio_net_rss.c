@@ -285,6 +285,22 @@ static void a_new_table_counts_from_its_command_on(unused void **state)
 	assert_int_equal(received[0], 20);
 }
 
+static void what_waited_is_gone_after_a_table_with_one_pair(unused void **state)
+{
+	up(32, PAIRS);
+	arrive(60); /* nobody takes them */
+	make_config(1, 1);
+	assert_int_equal(set_rss(), VIRTIO_NET_OK);
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_int_equal(virtio_net_pair_stats(rig.n, i)->rx_dropped, queued[i]);
+	make_config(32, PAIRS);
+	assert_int_equal(set_rss(), VIRTIO_NET_OK);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		post(i, 40);
+		assert_int_equal(fake_vq_nr_used(&rig.vq[NET_PAIR_QUEUES * i]), 0);
+	}
+}
+
 static void pairs_set_ends_rss(unused void **state)
 {
 	const uint8_t two[2] = {2};
@@ -411,6 +427,7 @@ int main(void)
 		CASE(large_frames_do_not_overrun_an_inbox_that_is_looked_after),
 		CASE(a_header_without_a_frame_is_dropped_and_counted),
 		CASE(a_new_table_counts_from_its_command_on),
+		CASE(what_waited_is_gone_after_a_table_with_one_pair),
 		CASE(pairs_set_ends_rss),
 		CASE(what_cannot_be_is_refused_and_changes_nothing),
 		CASE(more_than_any_command_has_is_refused),
