@@ -12,7 +12,7 @@
  * What a peer was told outlives it: the next one is told the same and goes on where the used indexes of
  * the rings stand. While none is there the device serves them, and drops, as with any link that is
  * down; but not when the peer keeps notes about what it has begun (VU_GET_INFLIGHT_FD), which only a
- * peer can read: then the rings wait for the next one.
+ * peer can read, nor when it is merely silent and may still serve: then the rings wait for the next one.
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -61,6 +61,7 @@ struct net_vhost_user {
 	bool pinned;    /* what the device offers is settled */
 	bool found;     /* there is a peer, and it was told what there is to serve */
 	bool was_there; /* a peer, ever */
+	bool silent;    /* who has the rings fell silent with them */
 	bool told;      /* the link that was told */
 	char said[160]; /* the reason that was logged last, "" after success */
 	void (*tell)(void *arg, bool up);
@@ -145,7 +146,9 @@ static void try_again(void *arg)
 
 static void lost(struct net_vhost_user *v)
 {
-	v->b.ring_held = v->rings.inflight_fd >= 0;
+	if (v->found && v->rings.nr > 0 && v->peer.silent)
+		v->silent = true;
+	v->b.ring_held = v->silent || v->rings.inflight_fd >= 0;
 	if (v->peer.refused)
 		v->retry_ns = min_u64(2 * v->retry_ns, RETRY_MAX_NS);
 	else
@@ -167,9 +170,17 @@ static void found(struct net_vhost_user *v)
 	if (v->was_there)
 		v->b.stats.reconnects++;
 	v->was_there = true;
-	v->b.ring_held = false;
-	if (v->rings.nr > 0) /* started, and no peer was told */
-		vu_peer_start(&v->peer);
+	if (v->silent) /* and has perhaps gone on until now */
+		resume_at_used(v);
+	v->b.ring_held = v->silent = false;
+	if (v->rings.nr == 0)
+		return;
+	/* Started, and this one was not told. */
+	vu_peer_start(&v->peer);
+	/* Kicks and interrupts may have been lost with the one before. */
+	for (unsigned i = 0; i < v->rings.nr; i++)
+		fd_event_set_shared(v->rings.ring[i].kick_fd);
+	fd_event_set_shared(v->rings.ring[0].call_fd);
 }
 
 static void peer_changed(void *arg)
@@ -308,6 +319,11 @@ static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 		for (unsigned i = 0; i < nr && s->inflight_fd >= 0; i++)
 			s->ring[i].next_avail = UINT32_MAX;
 	}
+	if (v->silent || (v->found && v->peer.silent))
+		log_error("%s: vhost-user %s: the peer fell silent with the rings, and may still write to "
+		          "the guest's memory",
+		          v->nic, v->b.label);
+	v->silent = false;
 	for (unsigned i = 0; i < nr; i++)
 		ring[i].next_avail = s->ring[i].next_avail;
 	s->nr = 0;

@@ -112,6 +112,7 @@ static void on_silence(void *arg)
 {
 	struct vu_peer *p = arg;
 
+	p->silent = !p->lost;
 	lose(p, true, "it does not answer %s", vu_name(p->sent[p->sent_head].request));
 }
 
@@ -271,7 +272,7 @@ static void ask_inflight(struct vu_peer *p)
 
 void vu_peer_start(struct vu_peer *p)
 {
-	const struct vu_rings *s = p->rings;
+	struct vu_rings *s = p->rings;
 	const uint64_t ours = s->accepted & vu_peer_features();
 	const uint8_t driver = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 
@@ -286,12 +287,14 @@ void vu_peer_start(struct vu_peer *p)
 	send_status(p, driver | VIRTIO_CONFIG_S_FEATURES_OK);
 	if (speaks(p, VU_PROTOCOL_STATUS))
 		send_plain(p, VU_GET_STATUS);
-	if (!speaks(p, VU_PROTOCOL_INFLIGHT))
+	if (!speaks(p, VU_PROTOCOL_INFLIGHT)) {
+		fd_close(&s->inflight_fd); /* notes from before that it does not keep up are wrong later */
 		send_rings(p);
-	else if (s->inflight_fd >= 0)
+	} else if (s->inflight_fd >= 0) {
 		send_inflight(p);
-	else
+	} else {
 		ask_inflight(p);
+	}
 }
 
 /* ---- what the peer says */
@@ -485,7 +488,7 @@ void vu_peer_open(struct vu_peer *p, int fd)
 	int ret;
 
 	p->features = p->protocol = 0;
-	p->lost = p->refused = p->ready = false;
+	p->lost = p->refused = p->silent = p->ready = false;
 	p->link = true;
 	p->config_asked = p->config_again = false;
 	p->sent_head = p->nr_sent = 0;

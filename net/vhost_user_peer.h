@@ -60,6 +60,7 @@ struct vu_peer {
 	bool link;     /* what its config space says; true when that says nothing */
 	bool lost;     /* and closed; why is known */
 	bool refused;  /* by us, or it refuses something: there is little hope that this changes */
+	bool silent;   /* nor has it gone: who knows what it still does */
 	char why[160]; /* "it has closed the connection" */
 
 	struct vu_chan main, back;

@@ -125,7 +125,8 @@ static void start_ring(struct fake_peer *p, struct peer_ring *r)
 	r->kick.arg = r;
 	must(loop_add(p->loop, &r->kick) == 0, "loop_add");
 	r->enabled = true;
-	serve(p);
+	if (!p->lazy)
+		serve(p);
 }
 
 /* ---- messages */

@@ -52,6 +52,7 @@ struct fake_peer {
 	enum peer_fault fault; /* ... of this kind */
 	unsigned times;        /* so often */
 	bool idle;             /* takes kicks and serves nothing */
+	bool lazy;             /* looks into the rings when it is kicked, not when they start */
 
 	/* What it was told. */
 	unsigned seen[FAKE_PEER_REQUESTS]; /* messages, by request */

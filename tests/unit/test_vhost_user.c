@@ -19,6 +19,7 @@
 #include "tests/lib/net_rig.h"
 #include "tests/lib/vu_rig.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 
 static struct vu_rig rig;
@@ -268,6 +269,49 @@ static void what_the_peer_has_begun_waits_for_the_next_one(void **state)
 	assert_int_equal(fake_peer_seen(&peer, VU_GET_INFLIGHT_FD), 1); /* the same notes */
 	assert_int_equal(fake_peer_seen(&peer, VU_SET_INFLIGHT_FD), 2);
 	assert_int_equal(rig.received, rig.last);
+}
+
+static bool all_came(void *arg)
+{
+	struct vu_rig *r = arg;
+
+	vu_rig_reap(r);
+	return r->received == r->sent;
+}
+
+static void a_kick_that_died_with_its_peer_is_made_good(void **state)
+{
+	unsigned interrupts;
+
+	(void)state;
+	start();
+	vu_rig_until(&rig, all_came, &rig, "frames were lost");
+	fake_peer_die(&peer);
+	vu_rig_until_link(&rig, false);
+	vu_rig_send(&rig, 5);
+	for (unsigned i = NET_RX; i <= NET_TX; i++)
+		fd_event_take(rig.n->vq[i].kick_fd);
+	interrupts = rig.interrupts;
+	peer.lazy = true;
+	fake_peer_listen(&peer);
+	vu_rig_until_link(&rig, true);
+	vu_rig_until(&rig, all_came, &rig, "the next peer was not kicked");
+	assert_true(rig.interrupts > interrupts);
+}
+
+static void notes_of_a_peer_before_the_last_are_given_to_nobody(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < 2; i++) {
+		fake_peer_die(&peer);
+		vu_rig_until_link(&rig, false);
+		peer.protocol ^= FEATURE(VU_PROTOCOL_INFLIGHT);
+		fake_peer_listen(&peer);
+		vu_rig_until_link(&rig, true);
+		vu_rig_traffic(&rig, 50);
+	}
+	assert_int_equal(fake_peer_seen(&peer, VU_GET_INFLIGHT_FD), 2);
 }
 
 static void a_reset_while_nobody_is_there_starts_anew(void **state)
@@ -554,6 +598,7 @@ static void a_reset_gets_along_with_every_bad_answer(void **state)
 {
 	static const enum peer_fault faults[] = {PEER_WRONG_VALUE, PEER_SHORT, PEER_CLOSES,
 	                                         PEER_MANY_FDS, PEER_IS_SILENT};
+	struct capture cap;
 
 	(void)state;
 	peer.protocol &= ~FEATURE(VU_PROTOCOL_INFLIGHT);
@@ -561,7 +606,11 @@ static void a_reset_gets_along_with_every_bad_answer(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++) {
 		fake_peer_misbehave(&peer, VU_GET_VRING_BASE, faults[i],
 		                    faults[i] == PEER_IS_SILENT ? 2 : 1);
+		capture_begin(&cap);
 		virtio_set_status(rig.dev.core, 0);
+		capture_end(&cap);
+		if (faults[i] == PEER_IS_SILENT)
+			assert_one_line(&cap, "may still write to the guest's memory");
 		vu_rig_up(&rig, 0);
 		vu_rig_until_link(&rig, false);
 		assert_false(needs_reset());
@@ -576,6 +625,32 @@ static void a_peer_that_does_not_answer_is_given_up(void **state)
 	misbehave(VU_GET_FEATURES, PEER_IS_SILENT);
 	assert_int_equal(prepare_with_mtu(), -EPROTO);
 	assert_non_null(strstr(rig.why, "does not answer GET_FEATURES"));
+}
+
+static void a_peer_that_falls_silent_keeps_the_rings_from_us(void **state)
+{
+	const struct vu_header news = {VU_BACK_CONFIG_CHANGED, VU_VERSION, 0};
+	uint32_t used;
+
+	(void)state;
+	peer.protocol &= ~FEATURE(VU_PROTOCOL_INFLIGHT);
+	assert_int_equal(create_with(",server=on", &common), 0);
+	fake_peer_connect(&peer);
+	assert_int_equal(vu_rig_prepare(&rig), 0);
+	vu_rig_up(&rig, 0);
+	vu_rig_traffic(&rig, 100);
+	misbehave(VU_GET_CONFIG, PEER_IS_SILENT);
+	assert_true(fake_peer_ask(&peer, &news, sizeof(news)));
+	vu_rig_until_link(&rig, false);
+	vu_rig_turn(&rig, 20);
+	used = rig.vq[NET_TX].used->idx;
+	vu_rig_send(&rig, 5);
+	vu_rig_turn(&rig, 20);
+	assert_int_equal(rig.vq[NET_TX].used->idx, used); /* it may be at them */
+	fake_peer_connect(&peer);
+	vu_rig_until_link(&rig, true);
+	vu_rig_until(&rig, all_came, &rig, "frames were lost");
+	assert_int_equal(fake_peer_number(&peer, &peer.first_base[NET_TX]), used);
 }
 
 static void half_an_answer_takes_the_link_down(void **state)
@@ -632,6 +707,8 @@ int main(void)
 		CASE(a_server_takes_the_next_peer),
 		CASE(frames_are_dropped_while_nobody_is_there),
 		CASE(what_the_peer_has_begun_waits_for_the_next_one),
+		CASE(a_kick_that_died_with_its_peer_is_made_good),
+		CASE(notes_of_a_peer_before_the_last_are_given_to_nobody),
 		CASE(a_reset_while_nobody_is_there_starts_anew),
 		CASE(a_reset_takes_the_rings_from_the_peer),
 		CASE(a_guest_that_reboots_finds_the_same_device),
@@ -648,6 +725,7 @@ int main(void)
 		CASE(a_bad_answer_about_rings_takes_the_link_down),
 		CASE(a_reset_gets_along_with_every_bad_answer),
 		CASE(a_peer_that_does_not_answer_is_given_up),
+		CASE(a_peer_that_falls_silent_keeps_the_rings_from_us),
 		CASE(half_an_answer_takes_the_link_down),
 		CASE(words_that_nobody_asked_for_end_the_connection),
 		CASE(a_peer_that_does_nothing_does_not_hold_the_driver),
