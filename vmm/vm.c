@@ -173,14 +173,14 @@ static int add_nics(struct vm *vm)
 {
 	int ret = 0;
 
+	/* All of what the user named first: to create one may mean to wait for its peer. */
+	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++)
+		if (!vm->nic[i].backend) /* from the first life on */
+			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->deadline_ns);
 	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++) {
 		const struct irq_line irq = {set_irq, vm, vm->map.virtio[i].gsi};
-		struct nic *n = &vm->nic[i];
 
-		if (!n->backend) /* from the first life on */
-			ret = nic_open(n, &vm->cfg->nic[i], vm->cfg->deadline_ns);
-		if (ret == 0)
-			ret = nic_create(n, &vm->mem, irq);
+		ret = nic_create(&vm->nic[i], &vm->mem, irq);
 	}
 	return ret;
 }
