@@ -226,12 +226,15 @@ void net_path_review(struct virtio_net *n)
 
 /* ---- other pairs */
 
-/* No pair runs. 0 or -errno. */
+/*
+ * No pair runs. 0 or -errno. The backend is told also when the number is what it was: it may have failed on the
+ * way to another one.
+ */
 static int set_steering(struct virtio_net *n, const struct net_steering *want)
 {
 	int r = 0;
 
-	if (want->pairs != n->steering.pairs && n->backend->set_pairs)
+	if (n->backend->set_pairs)
 		r = n->backend->set_pairs(n->backend, want->pairs);
 	if (r < 0)
 		return r;
@@ -242,11 +245,25 @@ static int set_steering(struct virtio_net *n, const struct net_steering *want)
 	return 0;
 }
 
+/* A backend that stays with several has what it gives to the others lost. */
+static void one_pair(struct virtio_net *n)
+{
+	static const struct net_steering one = {.pairs = 1};
+
+	if (set_steering(n, &one) < 0)
+		n->steering = one;
+}
+
 /* As it was: if not on the wanted path, then on the other one. */
 static int go_back(struct virtio_net *n, const struct net_steering *was)
 {
 	int r = set_steering(n, was);
 
+	/* It has taken no other number since: it still serves those, as well as it can. */
+	if (r < 0 && n->steering.pairs == was->pairs) {
+		n->steering = *was;
+		r = 0;
+	}
 	if (r == 0)
 		r = start_one(n, wanted(n));
 	if (r == 0 || r == -EPROTO || wanted(n) == NET_PATH_FRAMES)
@@ -280,12 +297,12 @@ int net_path_steer(struct virtio_net *n, const struct net_steering *want)
 
 int net_path_start(struct virtio_net *n)
 {
+	one_pair(n); /* it is, unless the backend failed at the stop before */
 	return start_one(n, wanted(n));
 }
 
 void net_path_stop(struct virtio_net *n)
 {
-	static const struct net_steering one = {.pairs = 1};
 	struct net_ring ring[NET_RINGS] = {0};
 
 	if (n->path == NET_PATH_RINGS) {
@@ -297,9 +314,7 @@ void net_path_stop(struct virtio_net *n)
 	} else if (n->path == NET_PATH_FRAMES) {
 		frames_stop(n);
 	}
-	/* A backend that stays with several has what it gives to the others lost. */
-	if (set_steering(n, &one) < 0)
-		n->steering = one;
+	one_pair(n);
 }
 
 static int offered_too_much(const struct virtio_net *n, char *why, size_t size)

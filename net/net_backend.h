@@ -164,7 +164,8 @@ struct net_backend {
 	struct net_backend *next;
 	/*
 	 * Frames go to the first @nr pairs only; what waits for the others is dropped. No pair is started, on
-	 * either table. 1 at first. 0 or -errno. NULL: there is one.
+	 * either table. 1 at first; may be asked for the number that it has. 0; -errno, and it is asked for the
+	 * old number again. NULL: there is one.
 	 */
 	int (*set_pairs)(struct net_backend *b, unsigned nr);
 	void (*destroy)(struct net_backend *b); /* frees b; implies stop */

@@ -185,9 +185,14 @@ static int fake_set_pairs(struct net_backend *b, unsigned nr)
 	struct fake_net *f = fake(b);
 
 	check_pairs(b, nr);
-	f->nr_set_pairs++;
-	if (f->pairs_err)
-		return f->pairs_err;
+	f->pairs_asked = nr;
+	if (f->pairs_err) {
+		int err = f->pairs_err;
+
+		if (f->pairs_err_once)
+			f->pairs_err = 0;
+		return err;
+	}
 	f->pairs = nr;
 	return 0;
 }
@@ -229,7 +234,7 @@ struct fake_net *fake_net_create(uint64_t can)
 	f->backend.destroy = fake_destroy;
 	f->want_recv = true;
 	f->first = f;
-	f->pairs = 1;
+	f->pairs = f->pairs_asked = 1;
 	return f;
 }
 

@@ -34,9 +34,9 @@ struct fake_net {
 	/* What the device did. */
 	bool started;
 	unsigned nr_starts, nr_stops, nr_set_offloads;
-	uint64_t offloads;            /* last told by start() or set_offloads() */
-	bool want_recv;               /* last told; true again at each start() */
-	unsigned pairs, nr_set_pairs; /* last told by set_pairs(), of the first one; 1 before */
+	uint64_t offloads;           /* last told by start() or set_offloads() */
+	bool want_recv;              /* last told; true again at each start() */
+	unsigned pairs, pairs_asked; /* last told by set_pairs(), of the first one; 1 before */
 	unsigned nr_want_on, nr_want_off;
 	unsigned nr_sends, nr_recvs;             /* calls, also failed ones */
 	struct fake_frame sent[FAKE_NET_FRAMES]; /* taken frames, oldest first */
@@ -46,7 +46,8 @@ struct fake_net {
 
 	/* What the test wants; plain, change at any time. */
 	int start_err, offloads_err; /* -errno that start() and set_offloads() answer, or 0 */
-	int pairs_err;               /* likewise set_pairs() */
+	int pairs_err;               /* likewise set_pairs(), ... */
+	bool pairs_err_once;         /* ... the next time only */
 	unsigned send_ok;            /* calls of send() that succeed before ... */
 	int send_err;                /* ... this -errno is answered (0: never), ... */
 	unsigned send_err_times;     /* ... this often; UINT_MAX: for ever */

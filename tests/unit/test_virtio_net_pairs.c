@@ -247,6 +247,32 @@ static void what_the_backend_cannot_do_changes_nothing(unused void **state)
 	traffic(1);
 }
 
+static void a_backend_that_failed_is_asked_for_the_old_number_again(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	rig.net->pairs_err = -EIO;
+	rig.net->pairs_err_once = true;
+	assert_int_equal(set_pairs(4), VIRTIO_NET_ERR);
+	assert_int_equal(rig.net->pairs_asked, 2);
+	assert_int_equal(in_use(), 2);
+	traffic(2);
+}
+
+static void a_backend_that_failed_at_a_reset_is_asked_again(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	rig.net->pairs_err = -EIO;
+	rig.net->pairs_err_once = true;
+	virtio_set_status(rig.dev.core, 0);
+	assert_int_equal(in_use(), 1);
+	assert_int_equal(rig.net->pairs, 3);
+	up(VRIG_ALL);
+	assert_int_equal(rig.net->pairs, 1);
+	traffic(1);
+}
+
 /* ---- what is of the device, on each pair */
 
 static void a_broken_rule_on_any_pair_stops_the_device(unused void **state)
@@ -511,6 +537,8 @@ int main(void)
 		CASE(a_reset_returns_to_one_pair),
 		CASE(pairs_that_the_driver_has_not_set_up_are_refused),
 		CASE(what_the_backend_cannot_do_changes_nothing),
+		CASE(a_backend_that_failed_is_asked_for_the_old_number_again),
+		CASE(a_backend_that_failed_at_a_reset_is_asked_again),
 		CASE(a_broken_rule_on_any_pair_stops_the_device),
 		CASE(news_of_an_earlier_life_are_no_news),
 		CASE(a_backend_that_one_pair_finds_gone_is_gone),
