@@ -190,20 +190,46 @@ static struct net_tap *next_of(const struct net_tap *t)
 	return t->b.next ? tap_of(t->b.next) : NULL;
 }
 
+/*
+ * Should the queue get frames? 0 or -errno. EINVAL is all that the kernel says about a queue whose interface was
+ * deleted: no error here, gone() follows as in tap_start().
+ */
+static int use_queue(struct net_tap *t, bool on)
+{
+	int ret = 0;
+
+	if (t->first->port.err)
+		ret = -EINVAL;
+	else if (t->attached != on)
+		ret = tap_queue_use(t->fd, on);
+	if (ret == 0)
+		t->attached = on;
+	else if (ret == -EINVAL)
+		t->attached = false;
+	else
+		log_error("%s: queue %u of it: %s", t->b.label, t->index, strerror(-ret));
+	return ret == -EINVAL ? 0 : ret;
+}
+
 static int tap_set_pairs(struct net_backend *b, unsigned nr)
 {
 	/* The first is always attached: its interface would lose its carrier. */
-	for (struct net_tap *t = next_of(tap_of(b)); t; t = next_of(t)) {
-		const bool on = t->index < nr;
-		int ret = t->attached == on ? 0 : tap_queue_use(t->fd, on);
+	struct net_tap *const second = next_of(tap_of(b));
+	unsigned had = nr; /* as many were attached before */
+	int ret = 0;
 
-		if (ret < 0) {
-			log_error("%s: queue %u of it: %s", b->label, t->index, strerror(-ret));
-			return ret;
-		}
-		t->attached = on;
+	for (struct net_tap *t = second; t && ret == 0; t = next_of(t)) {
+		const bool on = t->index < nr;
+
+		if (on && !t->attached)
+			had = min_u32(had, t->index);
+		ret = use_queue(t, on);
 	}
-	return 0;
+	/* Nobody reads from those that have just been attached. */
+	for (struct net_tap *t = second; t && ret < 0; t = next_of(t))
+		if (t->index >= had && t->index < nr)
+			use_queue(t, false);
+	return ret;
 }
 
 /* ---- vhost */
@@ -332,8 +358,13 @@ static int add_queues(struct net_tap *first, const struct net_common *common)
 
 	for (unsigned i = 0; i < common->more_pairs; i++) {
 		struct net_tap *t = calloc(1, sizeof(*t));
-		int fd = t ? tap_fd_more(&first->tap, common) : -ENOMEM;
+		int fd;
 
+		if (!t) {
+			log_error("%s: tap: out of memory", common->nic);
+			return -ENOMEM;
+		}
+		fd = tap_fd_more(&first->tap, common);
 		if (fd < 0) {
 			free(t);
 			return fd;

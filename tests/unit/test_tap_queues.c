@@ -232,6 +232,25 @@ static void what_we_made_leaves_with_us(unused void **state)
 	assert_false(if_nametoindex("q0"));
 }
 
+static void other_pairs_of_a_deleted_interface_are_no_error(unused void **state)
+{
+	static const unsigned numbers[] = {1, PAIRS, 2, 1};
+
+	NEEDS_TAP();
+	assert_int_equal(rig_open(&rig, "tap", "ifname=q0", 0), 0);
+	start(PAIRS);
+	stop(PAIRS);
+	ip("link del q0");
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		struct capture c;
+		int ret;
+
+		CAPTURED(&c, &ret, rig.b->set_pairs(rig.b, numbers[i]));
+		assert_int_equal(ret, 0);
+		assert_string_equal(c.text, "");
+	}
+}
+
 static void an_interface_with_several_queues_is_used_and_stays(unused void **state)
 {
 	NEEDS_TAP();
@@ -302,6 +321,7 @@ int main(void)
 		CASE(frames_go_to_the_pairs_in_use_only),
 		CASE(a_flow_comes_back_on_the_pair_that_it_was_sent_on),
 		CASE(what_we_made_leaves_with_us),
+		CASE(other_pairs_of_a_deleted_interface_are_no_error),
 		CASE(an_interface_with_several_queues_is_used_and_stays),
 		CASE(what_has_one_queue_is_refused_by_name),
 	};
