@@ -212,6 +212,8 @@ static int change(struct virtio_net *n)
 		virtio_used(&n->dev);
 		return 0;
 	}
+	if (n->releasing) /* the peer must not have it back */
+		return fail(n, "a queue is taken back, and the others do not start");
 	return start_one(n, was) < 0 ? fail(n, "neither path starts") : r;
 }
 

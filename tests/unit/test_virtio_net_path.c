@@ -618,6 +618,22 @@ static void a_queue_that_is_taken_back_is_not_touched_any_more(unused void **sta
 	}
 }
 
+static void a_queue_that_is_taken_back_never_goes_to_the_peer_again(unused void **state)
+{
+	vrig_up(&rig, VRIG_ALL);
+	assert_int_equal(set_path(true), 0);
+	rig.net->start_err = -ENOMEM;
+	virtio_queue_ready(dev(), NET_RX, false);
+	assert_false(rig.peer.started);
+	assert_false(rig.net->started);
+	assert_true(needs_reset());
+	assert_false(vq_running(&dev()->queue[NET_RX].vq));
+	rig.net->start_err = 0;
+	vrig_up(&rig, VRIG_ALL);
+	traffic_init();
+	round_trip();
+}
+
 static void a_driver_that_only_sends_is_served_by_us(unused void **state)
 {
 	struct fake_vq *vqs[NET_QUEUES] = {NULL, &rig.vq[NET_TX], NULL};
@@ -667,6 +683,7 @@ int main(void)
 		CASE(a_peer_that_does_not_come_back_with_the_link_is_replaced_by_us),
 		CASE(a_lost_backend_is_a_link_that_is_down),
 		CASE(a_queue_that_is_taken_back_is_not_touched_any_more),
+		CASE(a_queue_that_is_taken_back_never_goes_to_the_peer_again),
 		CASE(a_driver_that_only_sends_is_served_by_us),
 		CASE(the_device_may_end_while_the_peer_serves),
 	};
