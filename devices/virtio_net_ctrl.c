@@ -230,7 +230,7 @@ static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
 }
 
 /* One command. 1 done; 0 none; -EPROTO, -ENOBUFS broken rule. */
-static int ctrl_one(struct virtio_net *n, struct net_turn *t)
+static int ctrl_one(struct virtio_net *n)
 {
 	struct net_queue *q = &n->ctrl;
 	struct vq_chain c = {.iov = n->ctrl_iov, .room = NET_CHAIN_ROOM};
@@ -249,8 +249,6 @@ static int ctrl_one(struct virtio_net *n, struct net_turn *t)
 	n->pair[0].stats.ctrl_commands++;
 	n->pair[0].stats.ctrl_errors += ack != VIRTIO_NET_OK;
 	net_push(q, c.head, (uint32_t)iov_write(c.iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack)));
-	t->frames++;
-	t->pieces += c.nr_out + c.nr_in;
 	return 1;
 }
 
@@ -258,17 +256,15 @@ void net_ctrl_kick(void *arg, unused uint32_t revents)
 {
 	struct virtio_net *n = arg;
 	struct net_queue *q = &n->ctrl;
-	struct net_turn t = {0};
-	int r = 1;
+	int r;
 
 	net_take_kick(q);
 	vq_kicks_off(q->vq);
-	while (r == 1 && !net_turn_over(&t)) {
-		r = ctrl_one(n, &t);
-		if (r == 0 && vq_kicks_on(q->vq)) {
-			vq_kicks_off(q->vq);
-			r = 1;
-		}
+	/* One in a turn: it may stop and start all pairs, and whoever else is on this loop waits for that. */
+	r = ctrl_one(n);
+	if (r == 0 && vq_kicks_on(q->vq)) {
+		vq_kicks_off(q->vq);
+		r = 1;
 	}
 	if (r < 0) {
 		net_broken(q, r);

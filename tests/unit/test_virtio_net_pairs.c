@@ -163,6 +163,31 @@ static void as_many_serve_as_are_asked_for(unused void **state)
 	}
 }
 
+static void other_pairs_are_made_once_in_a_turn(unused void **state)
+{
+	const uint64_t *done = &virtio_net_stats(rig.n)->ctrl_commands;
+
+	up(VRIG_ALL);
+	for (unsigned i = 0; i < 8; i++) {
+		const uint8_t command[4] = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+		                            u8_of(1 + i % PAIRS)};
+		const struct fake_buf b[2] = {fake_out(&rig.m, command, sizeof(command)),
+		                              fake_in(&rig.m, 1)};
+
+		assert_true(fake_vq_add(&rig.vq[rig.ctrl], b, 2) >= 0);
+	}
+	fake_vq_publish(&rig.vq[rig.ctrl]);
+	fake_kick(&rig.dev, rig.ctrl);
+	for (unsigned i = 1; i <= 8; i++) {
+		vrig_pump_once(&rig);
+		assert_int_equal(*done, i);
+		assert_int_equal(in_use(), 1 + (i - 1) % PAIRS);
+	}
+	vrig_pump(&rig);
+	assert_int_equal(*done, 8);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+}
+
 static void numbers_that_cannot_be_are_refused_and_change_nothing(unused void **state)
 {
 	static const unsigned bad[] = {0, PAIRS + 1, 8, 9, 0x8000, 0xffff};
@@ -531,6 +556,7 @@ int main(void)
 		CASE(the_config_space_says_how_many_there_are),
 		CASE(a_driver_begins_with_one_pair),
 		CASE(as_many_serve_as_are_asked_for),
+		CASE(other_pairs_are_made_once_in_a_turn),
 		CASE(numbers_that_cannot_be_are_refused_and_change_nothing),
 		CASE(without_mq_there_is_one_pair_and_control_is_queue_two),
 		CASE(mq_needs_a_control_queue),
