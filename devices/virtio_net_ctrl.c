@@ -138,6 +138,9 @@ static int set_offloads(struct virtio_net *n, uint64_t want)
 	const uint64_t was = n->offloads;
 	int r;
 
+	/* Before the first backend gives it, all pairs take it: a frame may come to any of them. */
+	n->offloads = was | want;
+	net_pairs_update(n);
 	n->offloads = want;
 	if (n->path == NET_PATH_RINGS)
 		r = n->backend->ring->set_offloads(n->backend, want);
@@ -148,6 +151,7 @@ static int set_offloads(struct virtio_net *n, uint64_t want)
 	n->offloads = was;
 	if (n->path == NET_PATH_FRAMES)
 		net_pairs_call(n, n->steering.pairs, net_pair_offloads);
+	net_pairs_update(n);
 	return r;
 }
 

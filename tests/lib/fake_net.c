@@ -63,6 +63,8 @@ static int fake_set_offloads(struct net_backend *b, uint64_t offloads)
 	must(f->started, "set_offloads() while stopped");
 	must((offloads & ~b->can) == 0, "set_offloads() that the backend cannot do");
 	f->nr_set_offloads++;
+	if (f->on_set_offloads)
+		f->on_set_offloads();
 	if (f->offloads_err)
 		return f->offloads_err;
 	f->offloads = offloads;

@@ -45,12 +45,13 @@ struct fake_net {
 	unsigned last_iov_n;
 
 	/* What the test wants; plain, change at any time. */
-	int start_err, offloads_err; /* -errno that start() and set_offloads() answer, or 0 */
-	int pairs_err;               /* likewise set_pairs(), ... */
-	bool pairs_err_once;         /* ... the next time only */
-	unsigned send_ok;            /* calls of send() that succeed before ... */
-	int send_err;                /* ... this -errno is answered (0: never), ... */
-	unsigned send_err_times;     /* ... this often; UINT_MAX: for ever */
+	int start_err, offloads_err;   /* -errno that start() and set_offloads() answer, or 0 */
+	void (*on_set_offloads)(void); /* called first in set_offloads(), or NULL */
+	int pairs_err;                 /* likewise set_pairs(), ... */
+	bool pairs_err_once;           /* ... the next time only */
+	unsigned send_ok;              /* calls of send() that succeed before ... */
+	int send_err;                  /* ... this -errno is answered (0: never), ... */
+	unsigned send_err_times;       /* ... this often; UINT_MAX: for ever */
 
 	/* Private. */
 	struct fake_ring *rings; /* fake_ring.h; NULL: none */

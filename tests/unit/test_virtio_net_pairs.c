@@ -67,6 +67,15 @@ static void set_pairs_and_break(unsigned nr)
 	assert_true(needs_reset());
 }
 
+static int set_offloads(uint64_t want)
+{
+	uint8_t set[8];
+
+	put_le64(set, want);
+	return vrig_command(&rig, VIRTIO_NET_CTRL_GUEST_OFFLOADS,
+	                    VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, set, sizeof(set));
+}
+
 static unsigned in_use(void)
 {
 	bool by_rss;
@@ -372,7 +381,6 @@ static void the_link_is_that_of_all_pairs(unused void **state)
 static void commands_are_for_all_pairs(unused void **state)
 {
 	const uint8_t mac[6] = {2, 2, 2, 2, 2, 2};
-	uint8_t set[8];
 
 	up(VRIG_ALL);
 	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
@@ -383,25 +391,44 @@ static void commands_are_for_all_pairs(unused void **state)
 	lane_arrive(&lane[1], 7);
 	run(64);
 	assert_int_equal(virtio_net_pair_stats(rig.n, 1)->rx_filtered, 7);
-	put_le64(set, F(GUEST_CSUM));
-	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_GUEST_OFFLOADS,
-	                              VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, set, sizeof(set)),
-	                 VIRTIO_NET_OK);
+	assert_int_equal(set_offloads(F(GUEST_CSUM)), VIRTIO_NET_OK);
 	assert_int_equal(rig.n->pair[1].view.offloads, F(GUEST_CSUM));
 	assert_int_equal(rig.nets[1]->offloads, F(GUEST_CSUM));
 	assert_int_equal(rig.n->pair[1].rx.reach, NET_HDR_LEN + 18 + 1500);
 }
 
-static void offloads_that_one_backend_refuses_are_as_before(unused void **state)
+static uint64_t seen_by_the_last; /* what pair 1 took when pair 0's backend was asked to give it */
+
+static void note_offloads(void)
 {
-	uint8_t set[8] = {0};
+	seen_by_the_last = rig.n->pair[1].view.offloads;
+}
+
+static void all_pairs_take_offloads_before_a_backend_gives_them(unused void **state)
+{
+	const uint64_t v4 = F(GUEST_CSUM) | F(GUEST_TSO4), v6 = F(GUEST_CSUM) | F(GUEST_TSO6);
 
 	up(VRIG_ALL);
 	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	assert_int_equal(set_offloads(0), VIRTIO_NET_OK);
+	rig.nets[0]->on_set_offloads = note_offloads;
+	assert_int_equal(set_offloads(v4), VIRTIO_NET_OK);
+	assert_int_equal(seen_by_the_last, v4);
+	assert_int_equal(set_offloads(v6), VIRTIO_NET_OK);
+	assert_int_equal(seen_by_the_last, v4 | v6);
+	assert_int_equal(rig.n->pair[1].view.offloads, v6);
 	rig.nets[1]->offloads_err = -EIO;
-	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_GUEST_OFFLOADS,
-	                              VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, set, sizeof(set)),
-	                 VIRTIO_NET_ERR);
+	assert_int_equal(set_offloads(v4), VIRTIO_NET_ERR);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(rig.n->pair[i].view.offloads, v6);
+}
+
+static void offloads_that_one_backend_refuses_are_as_before(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	rig.nets[1]->offloads_err = -EIO;
+	assert_int_equal(set_offloads(0), VIRTIO_NET_ERR);
 	assert_int_equal(rig.nets[0]->offloads, NET_GUEST_OFFLOADS);
 	assert_int_equal(rig.n->pair[0].view.offloads, NET_GUEST_OFFLOADS);
 }
@@ -570,6 +597,7 @@ int main(void)
 		CASE(a_backend_that_one_pair_finds_gone_is_gone),
 		CASE(the_link_is_that_of_all_pairs),
 		CASE(commands_are_for_all_pairs),
+		CASE(all_pairs_take_offloads_before_a_backend_gives_them),
 		CASE(offloads_that_one_backend_refuses_are_as_before),
 		CASE(a_queue_that_is_taken_back_is_not_touched_any_more),
 		CASE(all_pairs_change_the_path_and_nothing_is_lost),
