@@ -91,7 +91,7 @@ void net_broken(struct net_queue *q, int err)
 		return;
 	}
 	net_pair_stop(q->pair);
-	q->pair->why = why;
+	atomic_store_explicit(&q->pair->why, why, memory_order_relaxed);
 	net_pair_tell(q->pair, NET_NEWS_BROKEN);
 }
 

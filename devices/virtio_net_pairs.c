@@ -6,9 +6,10 @@
  *	net_pairs_call() --- loop_call(), waits --->     net_pair_start(), look(), ...
  *	look_at_news()   <------- eventfd ---------      net_pair_tell()
  *
- * What a pair works with belongs to its thread alone, and so nothing on the way of a frame is locked. The
- * device's thread changes it by calls, one pair after the other. A pair never waits for the device's
- * thread, nor for another pair. Pair 0 is on the device's thread: there all of this is a plain call.
+ * What a pair works with belongs to its thread alone, and so nothing on the way of a frame is locked, but for
+ * the inboxes of RSS. The device's thread changes it by calls, one pair after the other. A pair never waits for the
+ * device's thread, and for another pair only while that one copies a frame into or out of an inbox
+ * (virtio_net_steer.c). Pair 0 is on the device's thread: there all of this is a plain call.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -192,10 +193,11 @@ static void look_at_news(void *arg, unused uint32_t revents)
 		unsigned news = atomic_exchange_explicit(&p->news, 0, memory_order_acquire);
 
 		if (news & NET_NEWS_GONE)
-			net_backend_gone(n, p->gone_err);
+			net_backend_gone(n,
+			                 atomic_load_explicit(&p->gone_err, memory_order_relaxed));
 		/* One of a life that has ended meanwhile was thrown away then: net_pairs_forget(). */
 		if (news & NET_NEWS_BROKEN)
-			virtio_broken(&n->dev, p->why);
+			virtio_broken(&n->dev, atomic_load_explicit(&p->why, memory_order_relaxed));
 	}
 }
 
@@ -207,7 +209,7 @@ static void backend_gone(void *arg, int err)
 		net_backend_gone(p->n, err);
 		return;
 	}
-	p->gone_err = err;
+	atomic_store_explicit(&p->gone_err, err, memory_order_relaxed);
 	net_pair_tell(p, NET_NEWS_GONE);
 }
 

@@ -126,8 +126,12 @@ struct net_pair {
 	struct net_tx tx;
 	struct net_inbox *inbox; /* NULL: RSS is not offered */
 	_Atomic unsigned news;   /* enum net_news */
-	const char *why;         /* of NET_NEWS_BROKEN: static string, written before it is told */
-	int gone_err;            /* of NET_NEWS_GONE, likewise */
+	/*
+	 * Of NET_NEWS_BROKEN, a static string, and of NET_NEWS_GONE; written before it is told. The device's thread
+	 * may be reading those of the news before meanwhile. Relaxed: @news orders.
+	 */
+	const char *_Atomic why;
+	_Atomic int gone_err;
 	struct virtio_net_stats stats;
 };
 
