@@ -280,10 +280,10 @@ int net_path_steer(struct virtio_net *n, const struct net_steering *want)
 	const struct net_steering was = n->steering;
 	int r;
 
-	if (!queues_run(n, want->pairs))
-		return -EINVAL;
 	if (!want->by_rss && !was.by_rss && want->pairs == was.pairs)
 		return 0;
+	if (!queues_run(n, want->pairs))
+		return -EINVAL;
 	r = stop_one(n);
 	if (r < 0)
 		return r;

@@ -261,6 +261,18 @@ static void pairs_that_the_driver_has_not_set_up_are_refused(unused void **state
 	traffic(2);
 }
 
+static void the_pair_in_use_may_be_asked_for_by_a_driver_that_only_sends(unused void **state)
+{
+	up(VRIG_ALL);
+	virtio_queue_ready(rig.dev.core, NET_RX, false);
+	assert_int_equal(set_pairs(1), VIRTIO_NET_OK);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_ERR);
+	lane_send(&lane[0], 3);
+	vrig_pump(&rig);
+	lane_check_out(&lane[0]);
+	assert_int_equal(lane[0].seen, 3);
+}
+
 static void what_the_backend_cannot_do_changes_nothing(unused void **state)
 {
 	up(VRIG_ALL);
@@ -589,6 +601,7 @@ int main(void)
 		CASE(mq_needs_a_control_queue),
 		CASE(a_reset_returns_to_one_pair),
 		CASE(pairs_that_the_driver_has_not_set_up_are_refused),
+		CASE(the_pair_in_use_may_be_asked_for_by_a_driver_that_only_sends),
 		CASE(what_the_backend_cannot_do_changes_nothing),
 		CASE(a_backend_that_failed_is_asked_for_the_old_number_again),
 		CASE(a_backend_that_failed_at_a_reset_is_asked_again),
