@@ -140,6 +140,12 @@ static void pulse_wire(void *arg, unused unsigned gsi, bool level)
 	pthread_mutex_unlock(&n->wire_lock);
 }
 
+/* Who has the ring table, whether its frames are captured or not. NULL before there is one. */
+static struct net_backend *inner_backend(const struct nic *n)
+{
+	return n->pcap ? net_pcap_inner(n->backend) : n->backend;
+}
+
 static int make_irqfd(struct nic *n, struct irq_line *irq)
 {
 	int fd = fd_eventfd();
@@ -157,14 +163,15 @@ static int make_irqfd(struct nic *n, struct irq_line *irq)
 /* Interrupts that somebody else can raise too, if there is one who could serve these rings. */
 static int share_interrupt(struct nic *n, struct irq_line *irq)
 {
+	const struct net_backend *b = inner_backend(n);
 	struct virtio_dev *d = virtio_net_dev(n->net);
 	int ret = 0;
 
-	if (!n->backend->ring || (d->offered & n->backend->ring_cannot))
+	if (!b->ring || (d->offered & b->ring_cannot))
 		return 0;
 	if (n->cfg->irq == NIC_IRQ_IOCTL && n->rings) {
 		log_error("%s: irq=ioctl and path=%s exclude each other: it interrupts by an irqfd",
-		          n->cfg->name, n->backend->ring->name);
+		          n->cfg->name, b->ring->name);
 		return -EINVAL;
 	}
 	if (n->cfg->irq == NIC_IRQ_IOCTL) /* then it stays with us */
@@ -589,12 +596,15 @@ int nic_set_pcap(struct nic *n, const char *path, char *why, size_t why_size)
 
 void nic_destroy(struct nic *n)
 {
+	struct net_backend *b;
+
 	if (!n->cfg) /* never made: its descriptors are not ours */
 		return;
 	virtio_net_destroy(n->net);
 	n->net = NULL;
-	if (n->backend && n->backend->ring)
-		n->backend->ring->forget(n->backend);
+	b = inner_backend(n);
+	if (b && b->ring)
+		b->ring->forget(b);
 	fd_close(&n->irq_fd);
 	fd_close(&n->ack_fd);
 	if (n->page)
