@@ -507,6 +507,11 @@ json_t *audit_report(const struct audit_input *in)
 	                 counted(v.frames), "rows", rows_json(&rows, &s));
 }
 
+bool audit_same_life(const json_t *before, const json_t *after)
+{
+	return number(before, NULL, "reboots") == number(after, NULL, "reboots");
+}
+
 uint64_t audit_frames(const json_t *stats)
 {
 	const json_t *nic;

@@ -4,6 +4,7 @@
 #define DOORBELL_REPORT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -19,6 +20,9 @@ struct audit_input {
 json_t *audit_report(const struct audit_input *in);
 /* The same for people. */
 void audit_print(const json_t *report, FILE *out);
+
+/* Are two results of "stats" of one life of the guest? A reboot begins to count anew. */
+bool audit_same_life(const json_t *before, const json_t *after);
 
 /* Frames of all NICs, both directions, in the result of "stats". */
 uint64_t audit_frames(const json_t *stats);

@@ -72,21 +72,32 @@ static void begin_trace(struct session *s, const json_t *stats)
 	trace_begin(TRACE_ROOT, tids, nr, &s->trace, s->no_trace, sizeof(s->no_trace));
 }
 
-/* False: no doorbell any more. */
+/* Numbers of two lives have nothing to do with each other. */
+static bool one_life(const json_t *before, const json_t *after)
+{
+	if (audit_same_life(before, after))
+		return true;
+	log_error("audit: the guest has rebooted meanwhile, and what it counts began anew");
+	return false;
+}
+
+/* False, logged: no doorbell any more, or another guest. */
 static bool begin(struct session *s)
 {
 	json_t *stats;
+	bool ok;
 
 	s->status_before = request(s, "status");
 	stats = s->status_before ? request(s, "stats") : NULL;
 	if (!stats)
 		return false;
 	begin_trace(s, stats);
-	json_decref(stats);
 	s->before = request(s, "stats");
 	if (s->trace) /* at the end both are read in this order, too */
 		trace_restart(s->trace);
-	return s->before != NULL;
+	ok = s->before && one_life(stats, s->before);
+	json_decref(stats);
+	return ok;
 }
 
 static void show_progress(const struct session *s, uint64_t frames, uint64_t left_ns)
@@ -97,7 +108,7 @@ static void show_progress(const struct session *s, uint64_t frames, uint64_t lef
 	(void)s;
 }
 
-/* Leaves the last counters in s->after. False: no doorbell any more. */
+/* Leaves the last counters in s->after. False, logged: no doorbell any more, or another guest. */
 static bool watch(struct session *s)
 {
 	const uint64_t limit = s->o->seconds   ? s->o->seconds
@@ -118,7 +129,7 @@ static bool watch(struct session *s)
 		            end - now < 1000000000u ? (int)((end - now) / 1000000) + 1 : 1000) > 0;
 		json_decref(s->after);
 		s->after = request(s, "stats");
-		if (!s->after)
+		if (!s->after || !one_life(s->before, s->after))
 			return false;
 		frames = audit_frames(s->after) - first;
 		show_progress(s, frames, now < end ? end - now : 0);

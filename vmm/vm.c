@@ -45,6 +45,7 @@ struct vm {
 	bool paused;       /* main loop's thread */
 
 	struct loop_timer timeout;
+	unsigned reboots;              /* vm_reset(): main loop's thread */
 	uint64_t started_ns, ended_ns; /* CLOCK_MONOTONIC; 0 = not yet */
 	pthread_mutex_t end_lock;
 	bool has_end;
@@ -340,6 +341,7 @@ int vm_reset(struct vm *vm)
 	vm->has_end = vm->paused = false;
 	vm->end = (struct vm_end){.kind = VM_END_SHUTDOWN};
 	vm->started_ns = vm->ended_ns = 0;
+	vm->reboots++;
 	return build(vm);
 }
 
@@ -476,9 +478,9 @@ json_t *vm_stats(const struct vm *vm)
 		json_array_append_new(vcpus, stats_of_vcpu(&vm->vcpu[i]));
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		json_array_append_new(nics, stats_of_nic(&vm->nic[i]));
-	return json_pack("{s:s, s:f, s:o, s:o, s:o, s:o}", "doorbell", DOORBELL_VERSION, "seconds",
-	                 seconds, "vcpus", vcpus, "nics", nics, "threads", tasks_of(vm), "kvm",
-	                 stats_of_kvm(&vm->kvm));
+	return json_pack("{s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "doorbell", DOORBELL_VERSION,
+	                 "reboots", (int)vm->reboots, "seconds", seconds, "vcpus", vcpus, "nics",
+	                 nics, "threads", tasks_of(vm), "kvm", stats_of_kvm(&vm->kvm));
 }
 
 /* ---- while it runs */

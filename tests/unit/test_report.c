@@ -268,6 +268,19 @@ static void frames_are_those_of_all_nics(unused void **state)
 	json_decref(stats);
 }
 
+/* Longer than the life before, so that no counter has gone back. */
+static void a_reboot_is_another_life(unused void **state)
+{
+	json_t *before = load("{'reboots':0,'seconds':1.5}");
+	json_t *after = load("{'reboots':1,'seconds':9.5}");
+
+	assert_true(audit_same_life(before, before));
+	assert_false(audit_same_life(before, after));
+	assert_false(audit_same_life(after, before));
+	json_decref(before);
+	json_decref(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +292,7 @@ int main(void)
 		cmocka_unit_test(nonsense_is_survived),
 		cmocka_unit_test(the_text_has_a_line_for_each_row),
 		cmocka_unit_test(frames_are_those_of_all_nics),
+		cmocka_unit_test(a_reboot_is_another_life),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
