@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <grp.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmm/core/compiler.h"
@@ -73,6 +75,30 @@ static void own_threads_are_among_the_tasks(unused void **state)
 	loop_destroy(l);
 }
 
+/* Their numbers are several pages of text, before what is looked for. */
+static void a_thread_of_many_groups_is_found(unused void **state)
+{
+	static gid_t groups[3000];
+	static struct task t[TASKS_MAX];
+	int status;
+	pid_t pid;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
+		groups[i] = 1000000 + i;
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0)
+		_exit(setgroups(ARRAY_SIZE(groups), groups) < 0            ? 2
+		      : find(t, tasks_read(t, TASKS_MAX, false), gettid()) ? 0
+		                                                           : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2) /* root in a user namespace may not */
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static const char dev[] =
 	"Inter-|   Receive                            |  Transmit\n"
 	" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets\n"
@@ -120,6 +146,7 @@ int main(void)
 		cmocka_unit_test(status_and_schedstat_are_read),
 		cmocka_unit_test(other_texts_are_no_status),
 		cmocka_unit_test(own_threads_are_among_the_tasks),
+		cmocka_unit_test(a_thread_of_many_groups_is_found),
 		cmocka_unit_test(an_interface_is_found_by_its_whole_name),
 		cmocka_unit_test(an_eventfd_can_be_looked_at_without_taking),
 	};

@@ -64,13 +64,27 @@ void task_self(struct task *t)
 	t->cpu_ns = ns_of(u.ru_utime) + ns_of(u.ru_stime);
 }
 
+/* All of it, however many groups the thread is in: what we want comes behind them. */
+static bool read_status(const char *path, struct task *t)
+{
+	FILE *in = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+	bool ok = in && getdelim(&text, &size, '\0', in) > 0 && task_parse_status(text, t);
+
+	free(text);
+	if (in)
+		fclose(in);
+	return ok;
+}
+
 static bool read_task(const char *dir, int tid, struct task *t)
 {
-	char path[64], text[4096];
+	char path[64], text[128];
 
 	*t = (struct task){.tid = tid};
 	snprintf(path, sizeof(path), "%s/%d/status", dir, tid);
-	if (!read_text(path, text, sizeof(text)) || !task_parse_status(text, t))
+	if (!read_status(path, t))
 		return false;
 	snprintf(path, sizeof(path), "%s/%d/schedstat", dir, tid);
 	if (read_text(path, text, sizeof(text)))
