@@ -110,6 +110,8 @@ static int set_tids(const struct trace *t, const int *tids, size_t nr)
 	char text[4096];
 	size_t len = 0;
 
+	if (nr == 0) /* a filter of nothing is none: it would count the whole host */
+		return -ESRCH;
 	for (size_t i = 0; i < nr && len < sizeof(text) - 16; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%d ", tids[i]);
 	return write_text(t->dir, "set_event_pid", text);

@@ -16,7 +16,7 @@ struct trace; /* opaque */
 
 /*
  * Begin to count what the threads @tids[0 .. nr) do, and those that they make. Instances that killed processes
- * left behind are removed. 0 and *out; or -errno with the reason in @why, and nothing is left.
+ * left behind are removed. @nr 0 is -ESRCH: without threads to look at, the kernel would look at all. 0 and *out; or -errno with the reason in @why, and nothing is left.
  */
 int trace_begin(const char *root, const int *tids, size_t nr, struct trace **out, char *why,
                 size_t why_size);

@@ -135,6 +135,22 @@ static void what_could_not_begin_leaves_nothing(unused void **state)
 	assert_int_equal(rmdir(root), 0);
 }
 
+/* An empty filter would be no filter. The files are there, so only we can refuse. */
+static void without_threads_the_host_is_not_counted_instead(unused void **state)
+{
+	char root[] = "/tmp/doorbell-trace-XXXXXX", instances[48], why[128];
+	struct trace *t;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(instances, sizeof(instances), "%s/instances", root);
+	assert_int_equal(mkdir(instances, 0700), 0);
+	assert_int_equal(trace_begin(root, NULL, 0, &t, why, sizeof(why)), -ESRCH);
+	assert_null(t);
+	assert_non_null(strstr(why, "set_event_pid: No such process"));
+	assert_int_equal(rmdir(instances), 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +160,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_row_is_passed_over),
 		cmocka_unit_test(a_host_without_tracefs_says_where_it_looked),
 		cmocka_unit_test(what_could_not_begin_leaves_nothing),
+		cmocka_unit_test(without_threads_the_host_is_not_counted_instead),
 	};
 
 	return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
