@@ -14,6 +14,7 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/unix_socket.h"
+#include "vmm/json_file.h"
 
 struct client {
 	struct control *c;
@@ -78,7 +79,7 @@ static bool flush(struct client *cl)
 /* Takes @answer; one that cannot be printed for lack of memory ends the client. */
 static bool send_answer(struct client *cl, json_t *answer)
 {
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	char *text = answer ? json_dumps(answer, JSON_COMPACT | JSON_DIGITS) : NULL;
 	size_t len = text ? strlen(text) : 0;
 
 	json_decref(answer);

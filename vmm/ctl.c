@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +13,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/opt.h"
+#include "vmm/json_file.h"
 #include "vmm/run.h"
+
+#define ANSWER_FIRST KIB(64) /* bytes, doubled up to */
+#define ANSWER_MAX   MIB(16)
+#define GRACE_MS     1000
 
 static void help(void)
 {
@@ -85,40 +93,80 @@ static int send_line(int fd, const json_t *request)
 	return fd_write_all(fd, line, len + 1);
 }
 
-/* One line as JSON; NULL when the other side ended before, or said something else. */
-static json_t *read_answer(int fd)
+/* Something to read. As in ctl_request(). */
+static bool wait_for(int fd, int quit)
 {
-	FILE *in = fdopen(dup(fd), "r");
-	json_t *answer;
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = quit, .events = POLLIN}};
+	int n = poll(p, 2, -1);
 
-	if (!in)
-		return NULL;
-	answer = json_loadf(in, JSON_DISABLE_EOF_CHECK, NULL);
-	fclose(in);
-	return answer;
+	if (n > 0 && !p[0].revents)
+		n = poll(p, 1, GRACE_MS);
+	return n > 0;
 }
 
-json_t *ctl_request(int fd, const json_t *request)
+/* One line; NULL when the other side ended before. */
+static char *read_line(int fd, int quit, size_t *len)
 {
-	json_t *answer = send_line(fd, request) == 0 ? read_answer(fd) : NULL;
+	size_t size = ANSWER_FIRST;
+	char *line = malloc(size), *more;
+	ssize_t n;
+
+	*len = 0;
+	while (line && wait_for(fd, quit)) {
+		n = read(fd, line + *len, size - *len);
+		if (n <= 0)
+			break;
+		*len += (size_t)n;
+		if (line[*len - 1] == '\n') /* nothing follows what was not asked for */
+			return line;
+		if (*len < size)
+			continue;
+		more = size < ANSWER_MAX ? realloc(line, 2 * size) : NULL;
+		if (!more)
+			break;
+		line = more;
+		size *= 2;
+	}
+	free(line);
+	return NULL;
+}
+
+json_t *ctl_request(int fd, int quit, const json_t *request)
+{
+	size_t len;
+	char *line = send_line(fd, request) == 0 ? read_line(fd, quit, &len) : NULL;
+	json_t *answer = line ? json_loadb(line, len, 0, NULL) : NULL;
 	const char *why = json_string_value(json_object_get(answer, "error"));
 	json_t *result = NULL;
 
-	if (json_is_true(json_object_get(answer, "ok")))
+	if (json_is_true(json_object_get(answer, "ok"))) {
 		result = json_incref(json_object_get(answer, "result"));
-	else
+		if (!result)
+			result = json_null();
+	} else {
 		log_error("ctl: %s", why ? why : "no answer");
+	}
 	json_decref(answer);
+	free(line);
 	return result;
+}
+
+int ctl_flush(void)
+{
+	int ret = fflush(stdout) == 0 && !ferror(stdout) ? 0 : -EIO;
+
+	if (ret < 0)
+		log_error("ctl: the standard output cannot be written");
+	return ret;
 }
 
 static int print_result(const json_t *result)
 {
 	if (!result)
 		return EXIT_HOST;
-	if (!json_is_null(result) && json_dumpf(result, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
-	return EXIT_OK;
+	if (!json_is_null(result))
+		(void)json_print(result, stdout); /* its error stays with the stream */
+	return ctl_flush() == 0 ? EXIT_OK : EXIT_HOST;
 }
 
 /* One request, @words long, to @path. */
@@ -133,7 +181,7 @@ static int ask(const char *path, int words, char **word)
 		return EXIT_USAGE;
 	}
 	fd = ctl_connect(path);
-	result = fd >= 0 ? ctl_request(fd, request) : NULL;
+	result = fd >= 0 ? ctl_request(fd, -1, request) : NULL;
 	status = print_result(result);
 	json_decref(result);
 	json_decref(request);
@@ -165,7 +213,10 @@ static int relay(const char *path)
 		if (strncmp(line, "{\"ok\":true", 10) != 0)
 			status = EXIT_HOST;
 		fputs(line, stdout);
-		fflush(stdout);
+		if (ctl_flush() < 0) {
+			status = EXIT_HOST;
+			break;
+		}
 	}
 	free(line);
 	fclose(from);
@@ -209,6 +260,7 @@ int cmd_ctl(int argc, char **argv)
 	int words = opt_parse_argv(&group, 1, argc, argv);
 	bool audit;
 
+	signal(SIGPIPE, SIG_IGN); /* who is gone is named */
 	if (words < 0)
 		return EXIT_USAGE;
 	if (o.help) {

@@ -8,8 +8,12 @@
 #include <stdint.h>
 
 int ctl_connect(const char *path); /* a descriptor; or -errno, logged */
-/* Send @request and wait. The result, a new reference; NULL, logged: refused, or nobody there any more. */
-json_t *ctl_request(int fd, const json_t *request);
+/*
+ * Send @request and wait; once @quit is readable (-1: never) no longer than a second. The result, a new
+ * reference, null when the answer has none; NULL, logged: refused, or no answer. With SIGPIPE ignored.
+ */
+json_t *ctl_request(int fd, int quit, const json_t *request);
+int ctl_flush(void); /* what stdio has still to write to standard output; 0 or -EIO, logged */
 
 struct ctl_audit {
 	uint64_t packets; /* 0: time decides */

@@ -19,6 +19,7 @@
 #include "vmm/core/loop.h"
 #include "vmm/core/tasks.h"
 #include "vmm/ctl.h"
+#include "vmm/json_file.h"
 #include "vmm/run.h"
 
 #define SECONDS_TIME    10u
@@ -36,7 +37,7 @@ struct session {
 static json_t *request(const struct session *s, const char *command)
 {
 	json_t *r = json_pack("{s:s}", "command", command);
-	json_t *result = ctl_request(s->fd, r);
+	json_t *result = ctl_request(s->fd, s->signals, r);
 
 	json_decref(r);
 	return result;
@@ -52,7 +53,6 @@ static int catch_signals(void)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGHUP);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -155,17 +155,18 @@ static int report(const struct session *s)
 		.no_trace = s->no_trace,
 	};
 	json_t *r = status_after ? audit_report(&in) : NULL;
+	int status = EXIT_HOST;
 
-	if (r && s->o->json) {
-		json_dumpf(r, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else if (r) {
+	if (r && s->o->json)
+		(void)json_print(r, stdout);
+	else if (r)
 		audit_print(r, stdout);
-	}
+	if (r && ctl_flush() == 0)
+		status = EXIT_OK;
 	json_decref(trace);
 	json_decref(status_after);
 	json_decref(r);
-	return r ? EXIT_OK : EXIT_HOST;
+	return status;
 }
 
 int ctl_audit(const char *path, const struct ctl_audit *o)

@@ -7,8 +7,9 @@
 
 int json_print(const json_t *json, FILE *out)
 {
-	return json && json_dumpf(json, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF ? 0
-	                                                                                     : -EIO;
+	const size_t flags = JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_DIGITS;
+
+	return json && json_dumpf(json, out, flags) == 0 && fputc('\n', out) != EOF ? 0 : -EIO;
 }
 
 int json_file(const json_t *json, struct outfile *f)
