@@ -48,7 +48,7 @@ static bool parse_row(char *line, struct hist_row *row)
 
 uint64_t hist_parse(const char *text, void (*fn)(void *arg, const struct hist_row *row), void *arg)
 {
-	uint64_t dropped = 0;
+	uint64_t dropped = HIST_CUT;
 	struct hist_row row;
 	char line[512], *at;
 

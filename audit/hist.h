@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define HIST_KEYS 3u
+#define HIST_CUT  UINT64_MAX /* the text ends before the last line */
 
 /* "{ pid: 12, function: [ffffffff81000000] do_it } hitcount: 3": keys in the order of the trigger. */
 struct hist_row {
@@ -19,7 +20,7 @@ struct hist_row {
 
 /*
  * Call @fn for each row of @text. Rows that are none are passed over. The number of events that found no
- * place in the histogram: 0 is a complete one.
+ * place in the histogram: 0 is a complete one. HIST_CUT: nobody knows.
  */
 uint64_t hist_parse(const char *text, void (*fn)(void *arg, const struct hist_row *row), void *arg);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +28,11 @@ static const struct trace_event {
 	const char *name, *path, *keys;
 } events[] = {
 	{"kvm_exit", "kvm/kvm_exit", "exit_reason,isa"},
-	{"kvm_userspace_exit", "kvm/kvm_userspace_exit", "reason"},
 	{"kvm_mmio", "kvm/kvm_mmio", "type,gpa"},
-	{"kvm_msr", "kvm/kvm_msr", "ecx,write"},
 	{"kvm_msi_set_irq", "kvm/kvm_msi_set_irq", "common_pid"},
 	{"kvm_set_irq", "kvm/kvm_set_irq", "gsi,level"},
 	{"workqueue_queue_work", "workqueue/workqueue_queue_work", "function.sym"},
 	{"sys_enter", "raw_syscalls/sys_enter", "common_pid,id"},
-	{"sched_wakeup", "sched/sched_wakeup", "pid"},
 };
 
 struct trace {
@@ -84,6 +82,12 @@ static int read_text(const char *dir, const char *file, char *buf, size_t size)
 
 /* ---- begin and end */
 
+/* Our own is one that somebody left: we make ours later. In a container each time PID 1 comes by. */
+static bool is_stale(pid_t pid)
+{
+	return pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH);
+}
+
 /* Instances of ours whose process is no more. */
 static void remove_stale(const char *instances)
 {
@@ -99,7 +103,7 @@ static void remove_stale(const char *instances)
 		    !num_at(e->d_name + strlen(PREFIX), 10, &pid) || pid == 0 || pid > INT_MAX)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", instances, e->d_name);
-		if (kill((pid_t)pid, 0) < 0 && errno == ESRCH && rmdir(path) < 0)
+		if (is_stale((pid_t)pid) && rmdir(path) < 0)
 			log_debug("%s: %s", path, strerror(errno));
 	}
 	closedir(d);

@@ -79,6 +79,20 @@ static void an_incomplete_histogram_says_so(unused void **state)
 	assert_int_equal(r.nr, 0);
 }
 
+/* Wherever the buffer was full: what was dropped is in the last line. */
+static void a_histogram_that_is_cut_says_so(unused void **state)
+{
+	struct rows r;
+	char cut[sizeof(text)];
+
+	for (size_t len = 0; len < sizeof(text) - sizeof("0\n"); len++) {
+		r.nr = 0;
+		memcpy(cut, text, len);
+		cut[len] = '\0';
+		assert_int_equal(hist_parse(cut, keep, &r), HIST_CUT);
+	}
+}
+
 static void what_is_no_row_is_passed_over(unused void **state)
 {
 	static const char *const junk[] = {"",
@@ -96,7 +110,7 @@ static void what_is_no_row_is_passed_over(unused void **state)
 	char longer[2000];
 
 	for (size_t i = 0; i < ARRAY_SIZE(junk); i++)
-		assert_int_equal(hist_parse(junk[i], keep, &r), 0);
+		assert_int_equal(hist_parse(junk[i], keep, &r), HIST_CUT);
 	memset(longer, '{', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	hist_parse(longer, keep, &r);
@@ -135,6 +149,24 @@ static void what_could_not_begin_leaves_nothing(unused void **state)
 	assert_int_equal(rmdir(root), 0);
 }
 
+/* As in a container, where each audit is PID 1. */
+static void an_instance_with_our_own_number_is_stale(unused void **state)
+{
+	char root[] = "/tmp/doorbell-trace-XXXXXX", instances[48], stale[96], why[128];
+	const int tid = 1;
+	struct trace *t;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(instances, sizeof(instances), "%s/instances", root);
+	snprintf(stale, sizeof(stale), "%s/instances/doorbell-%d", root, (int)getpid());
+	assert_int_equal(mkdir(instances, 0700), 0);
+	assert_int_equal(mkdir(stale, 0700), 0);
+	assert_int_equal(trace_begin(root, &tid, 1, &t, why, sizeof(why)), -ENOENT);
+	assert_non_null(strstr(why, "set_event_pid")); /* and not: it exists */
+	assert_int_equal(rmdir(instances), 0);
+	assert_int_equal(rmdir(root), 0);
+}
+
 /* An empty filter would be no filter. The files are there, so only we can refuse. */
 static void without_threads_the_host_is_not_counted_instead(unused void **state)
 {
@@ -157,9 +189,11 @@ int main(void)
 		cmocka_unit_test(rows_have_keys_in_order),
 		cmocka_unit_test(functions_are_known_by_name),
 		cmocka_unit_test(an_incomplete_histogram_says_so),
+		cmocka_unit_test(a_histogram_that_is_cut_says_so),
 		cmocka_unit_test(what_is_no_row_is_passed_over),
 		cmocka_unit_test(a_host_without_tracefs_says_where_it_looked),
 		cmocka_unit_test(what_could_not_begin_leaves_nothing),
+		cmocka_unit_test(an_instance_with_our_own_number_is_stale),
 		cmocka_unit_test(without_threads_the_host_is_not_counted_instead),
 	};
 
