@@ -187,7 +187,7 @@ esac
 all_files=$(files)
 c_files=$(grep -E '\.c$' <<<"$all_files")
 h_files=$(grep -E '\.h$' <<<"$all_files")
-product=$(grep -E '^(vmm|devices|net|boot|arch|check)/.*\.[ch]$' <<<"$all_files")
+product=$(grep -E '^(vmm|devices|net|boot|arch|audit)/.*\.[ch]$' <<<"$all_files")
 scripts=$(while IFS= read -r f; do
 	! head -n 1 "$f" | grep -qE '^#!.*\b(ba|da)?sh\b' || echo "$f"
 done <<<"$all_files")
