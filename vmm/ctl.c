@@ -151,6 +151,14 @@ json_t *ctl_request(int fd, int quit, const json_t *request)
 	return result;
 }
 
+bool ctl_is_peer(int fd, json_int_t pid)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid == pid;
+}
+
 int ctl_flush(void)
 {
 	int ret = fflush(stdout) == 0 && !ferror(stdout) ? 0 : -EIO;

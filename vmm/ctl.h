@@ -13,6 +13,8 @@ int ctl_connect(const char *path); /* a descriptor; or -errno, logged */
  * reference, null when the answer has none; NULL, logged: refused, or no answer. With SIGPIPE ignored.
  */
 json_t *ctl_request(int fd, int quit, const json_t *request);
+/* Is the process that listens there @pid, as it says itself? Else it is in another PID namespace. */
+bool ctl_is_peer(int fd, json_int_t pid);
 int ctl_flush(void); /* what stdio has still to write to standard output; 0 or -EIO, logged */
 
 struct ctl_audit {

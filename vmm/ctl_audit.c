@@ -62,6 +62,12 @@ static void begin_trace(struct session *s, const json_t *stats)
 	int tids[TASKS_MAX];
 	size_t i, nr = 0;
 
+	if (!ctl_is_peer(s->fd, json_integer_value(json_object_get(s->status_before, "pid")))) {
+		snprintf(s->no_trace, sizeof(s->no_trace),
+		         "the doorbell is in another PID namespace: its threads have other numbers "
+		         "here");
+		return;
+	}
 	json_array_foreach(json_object_get(stats, "threads"), i, t)
 	{
 		const json_int_t tid = json_integer_value(json_object_get(t, "tid"));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arch/arch.h"
 #include "boot/cmdline.h"
@@ -491,9 +492,10 @@ json_t *vm_status(struct vm *vm)
 
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		json_array_append_new(nics, nic_status(&vm->nic[i]));
-	return json_pack("{s:s, s:s, s:i, s:s, s:o}", "doorbell", DOORBELL_VERSION, "state",
-	                 vm->paused ? "paused" : "running", "cpus", (int)vm->nr_vcpus, "irqchip",
-	                 config_irqchip_name(vm->cfg->irqchip), "nics", nics);
+	return json_pack("{s:s, s:i, s:s, s:i, s:s, s:o}", "doorbell", DOORBELL_VERSION, "pid",
+	                 (int)getpid(), "state", vm->paused ? "paused" : "running", "cpus",
+	                 (int)vm->nr_vcpus, "irqchip", config_irqchip_name(vm->cfg->irqchip),
+	                 "nics", nics);
 }
 
 void vm_pause(struct vm *vm)

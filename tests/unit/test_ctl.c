@@ -68,6 +68,19 @@ static void who_wants_to_end_waits_no_longer(unused void **state)
 	close(quit);
 }
 
+static void a_peer_that_calls_itself_otherwise_is_told(unused void **state)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_true(ctl_is_peer(pair[0], getpid()));
+	assert_false(
+		ctl_is_peer(pair[0], getpid() == 1 ? 2 : 1)); /* as in a namespace of its own */
+	assert_false(ctl_is_peer(pair[0], 0));                /* or has said nothing */
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void assert_prints(json_t *value, const char *expected)
 {
 	char *text = NULL;
@@ -136,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_without_result_is_one),
 		cmocka_unit_test(who_wants_to_end_waits_no_longer),
+		cmocka_unit_test(a_peer_that_calls_itself_otherwise_is_told),
 		cmocka_unit_test(every_value_is_printed_as_it_was_written),
 		cmocka_unit_test(a_doorbell_that_ends_between_two_requests_is_named),
 	};
