@@ -280,7 +280,7 @@ static void vu_forget(struct net_backend *b)
 	struct net_vhost_user *v = vu_of(b);
 
 	vu_peer_close(&v->peer);
-	loop_timer_off(&v->retry);
+	loop_timer_rest(&v->retry);
 	loop_del(&v->listener);
 	v->peer.mem = NULL;
 	v->peer.lost = v->found = false;
@@ -320,8 +320,8 @@ static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 			s->ring[i].next_avail = UINT32_MAX;
 	}
 	if (v->silent || (v->found && v->peer.silent))
-		log_error("%s: vhost-user %s: the peer fell silent with the rings, and may still write to "
-		          "the guest's memory",
+		log_error("%s: vhost-user %s: the peer fell silent with the rings, and may still "
+		          "write to the guest's memory",
 		          v->nic, v->b.label);
 	v->silent = false;
 	for (unsigned i = 0; i < nr; i++)
@@ -394,6 +394,8 @@ static void vu_destroy(struct net_backend *b)
 	struct net_vhost_user *v = vu_of(b);
 
 	vu_forget(b);
+	vu_peer_free(&v->peer);
+	loop_timer_off(&v->retry);
 	if (v->listener.fd >= 0)
 		unlink(v->addr.sun_path);
 	fd_close(&v->listener.fd);
@@ -401,10 +403,12 @@ static void vu_destroy(struct net_backend *b)
 	free(v);
 }
 
-static struct net_vhost_user *make(const struct net_common *common, struct loop *l)
+/* NULL; or one that vu_destroy() frees, and *ret says whether it can be used. */
+static struct net_vhost_user *make(const struct net_common *common, struct loop *l, int *ret)
 {
 	struct net_vhost_user *v = calloc(1, sizeof(*v));
 
+	*ret = -ENOMEM;
 	if (!v)
 		return NULL;
 	v->nic = common->nic;
@@ -414,8 +418,9 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 	v->retry = (struct loop_timer){.fn = try_again, .arg = v};
 	v->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = v};
 	v->rings.inflight_fd = -1;
-	vu_peer_init(&v->peer);
-	v->peer.loop = l;
+	*ret = vu_peer_init(&v->peer, l);
+	if (*ret == 0)
+		*ret = loop_timer_make(l, &v->retry); /* or there may be no next peer, ever */
 	v->peer.rings = &v->rings;
 	v->peer.mtu = common->mtu;
 	v->peer.changed = peer_changed;
@@ -457,10 +462,12 @@ static int vu_create(const void *config, const struct net_common *common, struct
 		log_error("%s: vhost-user needs socket=PATH", common->nic);
 		return -EINVAL;
 	}
-	v = make(common, l);
-	if (!v) {
-		log_error("%s: vhost-user: out of memory", common->nic);
-		return -ENOMEM;
+	v = make(common, l, &ret);
+	if (ret < 0) {
+		log_error("%s: vhost-user: %s", common->nic, strerror(-ret));
+		if (v)
+			vu_destroy(&v->b);
+		return ret;
 	}
 	snprintf(v->b.label, sizeof(v->b.label), "%s", cfg->socket);
 	ret = unix_address(cfg->socket, &v->addr);

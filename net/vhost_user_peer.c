@@ -53,14 +53,12 @@ static void tell(void *arg)
 
 static void tell_later(struct vu_peer *p)
 {
-	p->tell.fn = tell;
-	p->tell.arg = p;
 	loop_timer_at(p->loop, &p->tell, loop_now_ns());
 }
 
 static void disconnect(struct vu_peer *p)
 {
-	loop_timer_off(&p->silence);
+	loop_timer_rest(&p->silence);
 	vu_chan_close(&p->main);
 	vu_chan_close(&p->back);
 	p->nr_sent = 0;
@@ -88,17 +86,10 @@ static void lose_by(struct vu_peer *p, int err, const char *why)
 	lose(p, err != -EPIPE && err != -ECONNRESET, "%s", why);
 }
 
-void vu_peer_init(struct vu_peer *p)
-{
-	*p = (struct vu_peer){.loop = NULL};
-	vu_chan_init(&p->main);
-	vu_chan_init(&p->back);
-}
-
 void vu_peer_close(struct vu_peer *p)
 {
 	disconnect(p);
-	loop_timer_off(&p->tell);
+	loop_timer_rest(&p->tell);
 }
 
 bool vu_peer_is_open(const struct vu_peer *p)
@@ -123,8 +114,6 @@ static void await_answer(struct vu_peer *p)
 	/* It may touch every page before it answers. */
 	if (p->sent[p->sent_head].request == VU_SET_MEM_TABLE)
 		patience += gmem_bytes(p->mem) / MIB(16) * 1000000000u;
-	p->silence.fn = on_silence;
-	p->silence.arg = p;
 	loop_timer_at(p->loop, &p->silence, loop_now_ns() + patience);
 }
 
@@ -288,7 +277,8 @@ void vu_peer_start(struct vu_peer *p)
 	if (speaks(p, VU_PROTOCOL_STATUS))
 		send_plain(p, VU_GET_STATUS);
 	if (!speaks(p, VU_PROTOCOL_INFLIGHT)) {
-		fd_close(&s->inflight_fd); /* notes from before that it does not keep up are wrong later */
+		/* Notes from before, which it does not keep up, would be wrong later. */
+		fd_close(&s->inflight_fd);
 		send_rings(p);
 	} else if (s->inflight_fd >= 0) {
 		send_inflight(p);
@@ -424,7 +414,7 @@ static void settled(struct vu_peer *p)
 		await_answer(p);
 		return;
 	}
-	loop_timer_off(&p->silence);
+	loop_timer_rest(&p->silence);
 	if (p->ready)
 		return;
 	p->ready = true;
@@ -482,6 +472,26 @@ static void on_back(void *arg, unused uint32_t revents)
 }
 
 /* ---- from connection to end */
+
+int vu_peer_init(struct vu_peer *p, struct loop *l)
+{
+	int ret;
+
+	*p = (struct vu_peer){.loop = l};
+	vu_chan_init(&p->main);
+	vu_chan_init(&p->back);
+	p->silence = (struct loop_timer){.fn = on_silence, .arg = p};
+	p->tell = (struct loop_timer){.fn = tell, .arg = p};
+	ret = loop_timer_make(l, &p->silence);
+	return ret < 0 ? ret : loop_timer_make(l, &p->tell);
+}
+
+void vu_peer_free(struct vu_peer *p)
+{
+	vu_peer_close(p);
+	loop_timer_off(&p->silence);
+	loop_timer_off(&p->tell);
+}
 
 void vu_peer_open(struct vu_peer *p, int fd)
 {

@@ -45,8 +45,8 @@ struct vu_rings {
 
 /* Loop thread; all but the first block private. */
 struct vu_peer {
-	/* Set before vu_peer_open(). */
 	struct loop *loop;
+	/* Set before vu_peer_open(). */
 	const struct gmem *mem;
 	struct vu_rings *rings;
 	uint64_t needs;             /* features without which it is of no use */
@@ -70,7 +70,9 @@ struct vu_peer {
 	bool config_asked, config_again;
 };
 
-void vu_peer_init(struct vu_peer *p); /* closed */
+/* Closed. Its timers are there from now on, so a loss can always be told. 0 or -errno, and vu_peer_free(). */
+int vu_peer_init(struct vu_peer *p, struct loop *l);
+void vu_peer_free(struct vu_peer *p);
 /* @fd is connected, non-blocking and owned from here on. What goes wrong is told by changed(). */
 void vu_peer_open(struct vu_peer *p, int fd);
 void vu_peer_close(struct vu_peer *p); /* no-op when closed */

@@ -232,9 +232,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(before);
 	out.back = -1;
 	vu_chan_init(&out.main);
-	vu_peer_init(&peer);
+	REQUIRE(vu_peer_init(&peer, host.loop) == 0);
 	rings = (struct vu_rings){.inflight_fd = -1};
-	peer.loop = host.loop;
 	peer.mem = &host.mem;
 	peer.rings = &rings;
 	peer.mtu = (uint16_t)take(&in, 2);
@@ -242,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	connect_again();
 	for (unsigned i = 0; in.left > 0 && i < STEPS_MAX; i++)
 		step(&in);
-	vu_peer_close(&peer);
+	vu_peer_free(&peer);
 	hang_up();
 	fd_close(&rings.inflight_fd);
 	/* Whatever was sent along was closed: the next free number is the same. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "vmm/core/compiler.h"
@@ -194,6 +195,31 @@ static void timer_that_was_switched_off_is_silent(void **state)
 	unwatch(&b);
 }
 
+static void timer_that_rests_is_silent_and_needs_no_descriptor_to_be_set(void **state)
+{
+	struct ticker k = {.loop = *state, .wanted = 1};
+	struct watched b = {.then = stop_me};
+	struct rlimit was, none;
+
+	k.t = (struct loop_timer){.fn = ticked, .arg = &k};
+	watch(&b, *state);
+	assert_int_equal(loop_timer_make(*state, &k.t), 0);
+	assert_int_equal(loop_timer_at(*state, &k.t, 1), 0);
+	loop_timer_rest(&k.t);
+	fd_event_set(b.w.fd);
+	assert_int_equal(loop_run(*state), 0);
+	assert_int_equal(k.calls, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(loop_timer_at(*state, &k.t, 1), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(loop_turn(*state, -1) >= 0);
+	assert_int_equal(k.calls, 1);
+	loop_timer_off(&k.t);
+	unwatch(&b);
+}
+
 struct caller {
 	struct loop *loop;
 	unsigned *counter; /* of the loop: no lock */
@@ -362,6 +388,7 @@ int main(void)
 		CASE(muted_watch_is_silent_when_the_other_side_hangs_up),
 		CASE(timer_fires_once_per_arming),
 		CASE(timer_that_was_switched_off_is_silent),
+		CASE(timer_that_rests_is_silent_and_needs_no_descriptor_to_be_set),
 		CASE(calls_of_many_threads_are_serialised),
 		CASE(call_from_the_loop_itself_is_plain),
 		CASE(nobody_is_left_waiting_when_the_loop_stops),

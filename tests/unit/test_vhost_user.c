@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -222,6 +223,24 @@ static void a_server_takes_the_next_peer(void **state)
 		fake_peer_connect(&peer);
 		vu_rig_until_link(&rig, true);
 	}
+	vu_rig_traffic(&rig, 50);
+}
+
+static void the_next_peer_is_found_when_descriptors_were_used_up_meanwhile(void **state)
+{
+	struct rlimit was, none;
+
+	(void)state;
+	start();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	fake_peer_die(&peer);
+	vu_rig_until_link(&rig, false);
+	vu_rig_turn(&rig, 150);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	fake_peer_listen(&peer);
+	vu_rig_until_link(&rig, true);
 	vu_rig_traffic(&rig, 50);
 }
 
@@ -705,6 +724,7 @@ int main(void)
 		CASE(memory_that_cannot_be_shared_is_refused),
 		CASE(a_peer_that_dies_takes_the_link_down_and_the_next_goes_on),
 		CASE(a_server_takes_the_next_peer),
+		CASE(the_next_peer_is_found_when_descriptors_were_used_up_meanwhile),
 		CASE(frames_are_dropped_while_nobody_is_there),
 		CASE(what_the_peer_has_begun_waits_for_the_next_one),
 		CASE(a_kick_that_died_with_its_peer_is_made_good),

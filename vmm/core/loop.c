@@ -160,31 +160,47 @@ static void timer_fired(void *arg, unused uint32_t revents)
 	t->fn(t->arg);
 }
 
+int loop_timer_make(struct loop *l, struct loop_timer *t)
+{
+	int ret;
+
+	if (t->watch.loop)
+		return 0;
+	t->watch = (struct loop_fd){.events = EPOLLIN, .fn = timer_fired, .arg = t};
+	t->watch.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (t->watch.fd < 0)
+		return -errno;
+	ret = loop_add(l, &t->watch);
+	if (ret < 0)
+		fd_close(&t->watch.fd);
+	return ret;
+}
+
 int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns)
 {
 	struct itimerspec its = {0};
-	int ret;
+	int ret = loop_timer_make(l, t);
 
+	if (ret < 0)
+		return ret;
 	if (when_ns == 0) /* to the kernel 0 means off */
 		when_ns = 1;
 	its.it_value.tv_sec = (time_t)(when_ns / 1000000000u);
 	its.it_value.tv_nsec = (long)(when_ns % 1000000000u);
-	if (!t->watch.loop) {
-		t->watch = (struct loop_fd){.events = EPOLLIN, .fn = timer_fired, .arg = t};
-		t->watch.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-		if (t->watch.fd < 0)
-			return -errno;
-		ret = loop_add(l, &t->watch);
-		if (ret < 0) {
-			fd_close(&t->watch.fd);
-			return ret;
-		}
-	}
 	count(&l->timers);
 	if (timerfd_settime(t->watch.fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
 		return -errno;
 	t->armed = true;
 	return 0;
+}
+
+void loop_timer_rest(struct loop_timer *t)
+{
+	static const struct itimerspec never;
+
+	if (t->armed) /* what epoll has reported already finds it off */
+		timerfd_settime(t->watch.fd, 0, &never, NULL);
+	t->armed = false;
 }
 
 void loop_timer_off(struct loop_timer *t)

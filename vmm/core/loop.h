@@ -55,8 +55,11 @@ void loop_del(struct loop_fd *w);
 
 /* Arm, or re-arm, for an absolute CLOCK_MONOTONIC time in ns; a time in the past fires at once. 0 or -errno. */
 int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns);
-void loop_timer_off(struct loop_timer *t); /* as loop_del(); also closes the timerfd */
-uint64_t loop_now_ns(void);                /* CLOCK_MONOTONIC; any thread */
+/* Its timerfd, ahead: from then on loop_timer_at() needs nothing that could be used up. 0 or -errno. */
+int loop_timer_make(struct loop *l, struct loop_timer *t);
+void loop_timer_rest(struct loop_timer *t); /* as loop_timer_off(), but the timerfd stays */
+void loop_timer_off(struct loop_timer *t);  /* as loop_del(); also closes the timerfd */
+uint64_t loop_now_ns(void);                 /* CLOCK_MONOTONIC; any thread */
 
 void loop_hook_add(struct loop *l, struct loop_hook *h);
 void loop_hook_del(struct loop *l, struct loop_hook *h);
