@@ -151,10 +151,14 @@ void loop_del(struct loop_fd *w)
 static void timer_fired(void *arg, unused uint32_t revents)
 {
 	struct loop_timer *t = arg;
+	uint64_t times;
 
 	count(&t->watch.loop->timers);
-	/* The count also says whether the timer was re-armed since epoll reported it. */
-	if (fd_event_take(t->watch.fd) == 0 || !t->armed)
+	/*
+	 * The count also says whether the timer was re-armed since epoll reported it. Not by fd_event_take():
+	 * timers do not know RWF_NOWAIT in Linux 6.1, and are shared with nobody.
+	 */
+	if (read(t->watch.fd, &times, sizeof(times)) != (ssize_t)sizeof(times) || !t->armed)
 		return;
 	t->armed = false;
 	t->fn(t->arg);
