@@ -37,7 +37,7 @@ wait_for() {
 	local end=$((SECONDS + $1)) what=$2
 	shift 2
 	until "$@"; do
-		[ $SECONDS -lt $end ] || fail "waited too long for $what"
+		[ $SECONDS -lt $end ] || fail "waited too long for $what$(vm_last_words)"
 		pause
 	done
 }
@@ -87,6 +87,11 @@ vm_says_or_ended() {
 vm_expect() { # TEXT [SECONDS]
 	wait_for "${2:-$boot_limit}" "'$1' on the console" vm_says_or_ended "$1"
 	vm_says "$1" || fail "the guest ended (status $(cat "$work/status")) before it said '$1'$(vm_error)"
+}
+
+vm_last_words() { # of the guest, for a reason
+	[ ! -s "$work/console" ] || vm_ended ||
+		printf "; the guest's last words: %s" "$(tr -d '\r' <"$work/console" | tail -n 1 | tail -c 120)"
 }
 
 vm_error() { # what the program has said, for a reason
