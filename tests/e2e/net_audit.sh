@@ -202,7 +202,7 @@ test_trapped_registers_cost_two_exits_for_each_interrupt() {
 	jq . "$work/trap.json"
 	exits=$(observed "$work/trap.json" 'exits to userspace')
 	interrupts=$(observed "$work/trap.json" 'interrupts taken')
-	[ "$interrupts" -gt 100 ] || fail "only $interrupts interrupts"
+	[ "$interrupts" -gt 20 ] || fail "only $interrupts interrupts"
 	[ "$exits" = $((2 * interrupts)) ] ||
 		fail "$exits exits to userspace for $interrupts interrupts"
 	[ -z "$(unexplained "$work/trap.json")" ] || fail "unexplained: $(unexplained "$work/trap.json")"

@@ -159,11 +159,11 @@ image=$top/build/lab/initramfs.cpio
 mkdir -p "${image%/*}"
 (
 	flock 9
-	nudge=${image%/*}/nudge
-	[ "$nudge" -nt "$top/tests/lab/nudge.c" ] ||
-		gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "$nudge" "$top/tests/lab/nudge.c"
+	hold=${image%/*}/hold
+	[ "$hold" -nt "$top/tests/lab/hold.c" ] ||
+		gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "$hold" "$top/tests/lab/hold.c"
 	"$top/tests/guest/pack-initramfs.sh" "$cache/x86_64/host" "$image" "$top/tests/lab/init" \
-		"$host_modules" "$top/tests/lab/dhcp=bin/dhcp" "$nudge=bin/nudge"
+		"$host_modules" "$top/tests/lab/dhcp=bin/dhcp" "$hold=bin/hold"
 ) 9>"$image.lock"
 
 tty="" saved_tty=""
