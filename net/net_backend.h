@@ -125,6 +125,16 @@ struct net_backend_stats {
 	uint64_t reconnects;        /* times a peer was there again */
 };
 
+/* Frames with numbers (net/numbered.h) that the guest has sent, as a backend found them; counters of the loop thread. */
+struct net_numbered_stats {
+	uint64_t good;       /* whole, and for the first time */
+	uint64_t lost;       /* numbers below the highest that has come which have not */
+	uint64_t duplicated; /* had come before, or are older than what is remembered */
+	uint64_t reordered;  /* came after a higher number; also good */
+	uint64_t corrupted;  /* not what was sent */
+	uint64_t others;     /* frames without a number */
+};
+
 /* Embedded as first member by each backend. */
 struct net_backend {
 	const char *kind;      /* "tap", "user" */
@@ -156,6 +166,7 @@ struct net_backend {
 	 */
 	bool (*attend)(struct net_backend *b, void (*tell)(void *arg, bool up), void *arg);
 	struct net_backend_stats stats;
+	const struct net_numbered_stats *numbered; /* NULL: it does not look for numbers */
 	/*
 	 * The backend of the next queue pair, on a loop of its own, owned by this one; NULL: the last. What
 	 * concerns the whole (ring, set_pairs, destroy) is asked of the first, on its thread; what else is

@@ -272,6 +272,7 @@ static int make_wrapper(struct net_backend *b, struct net_pcap **out, char *why,
 	p->b.interface = b->interface;
 	p->b.can = b->can;
 	p->b.stats = b->stats;
+	p->b.numbered = b->numbered;
 	p->b.frame = &pcap_ops;
 	p->b.destroy = pcap_destroy;
 	ret = dl_open(&library, &p->api, why, why_size);

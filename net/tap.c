@@ -28,15 +28,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "net/csum.h"
 #include "net/net_kinds.h"
+#include "net/net_offload.h"
 #include "net/net_port.h"
 #include "net/tap_open.h"
 #include "net/vhost_net.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/iov.h"
-#include "vmm/core/le.h"
 #include "vmm/core/log.h"
 
 /* The header of virtio before 1.0 and of a TAP nobody has told otherwise: no num_buffers. */
@@ -139,23 +138,6 @@ static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, unsigned
 	return ret;
 }
 
-/*
- * TUNSETOFFLOAD is for what comes: frames that wait in the queue were made for who had it before. To a
- * driver without GUEST_CSUM a checksum is not left (virtio 1.2, 5.1.6.4.1). A segment that it cannot
- * take stays one, and is the device's to drop.
- */
-static void complete_checksum(const struct iovec *iov, unsigned nr, size_t len)
-{
-	struct virtio_net_hdr_v1 hdr;
-
-	if (iov_read(iov, nr, 0, &hdr, sizeof(hdr)) < sizeof(hdr) ||
-	    !(hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return;
-	if (csum_complete_iov(iov, nr, len, NET_HDR_LEN + get_le16(&hdr.csum_start),
-	                      get_le16(&hdr.csum_offset)) == 0)
-		iov_zero(iov, nr, 0, NET_HDR_LEN);
-}
-
 static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_tap *t = tap_of(b);
@@ -176,8 +158,9 @@ static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned
 	/* The kernel skips num_buffers without writing it. */
 	iov_zero(iov, nr, OLD_HDR_LEN, NET_HDR_LEN - OLD_HDR_LEN);
 	ret += (ssize_t)(old ? NET_HDR_LEN - OLD_HDR_LEN : 0);
+	/* TUNSETOFFLOAD is for what comes: frames that wait in the queue were made for who had it before. */
 	if (!t->takes_partial)
-		complete_checksum(iov, nr, (size_t)ret);
+		net_offload_complete(iov, nr, (size_t)ret);
 	b->stats.recvs++;
 	b->stats.recv_bytes += (uint64_t)ret;
 	return ret;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "net/net_backend.h"
+#include "net/net_offload.h"
 #include "net/tun_info.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
@@ -22,12 +23,6 @@
 
 #define TUN_PATH "/dev/net/tun"
 
-/* UDP segmentation (Linux 6.2) is younger than the headers of some distributions. */
-#ifndef VIRTIO_NET_F_GUEST_USO4
-#define VIRTIO_NET_F_GUEST_USO4 54
-#define VIRTIO_NET_F_GUEST_USO6 55
-#define VIRTIO_NET_F_HOST_USO   56
-#endif
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40

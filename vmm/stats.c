@@ -34,6 +34,7 @@ struct counter {
 #define DEVICE(member)   COUNTER(struct virtio_net_stats, member)
 #define REGISTER(member) COUNTER(struct virtio_mmio_stats, member)
 #define BACKEND(member)  COUNTER(struct net_backend_stats, member)
+#define NUMBERED(member) COUNTER(struct net_numbered_stats, member)
 #define OUTSIDE(member)  COUNTER(struct interface_stats, member)
 #define TASK(member)     COUNTER(struct task, member)
 #define LOOP(member)                                                 \
@@ -102,6 +103,11 @@ static const struct counter backend_counters[] = {
 	BACKEND(sends),         BACKEND(send_bytes),    BACKEND(recvs),        BACKEND(recv_bytes),
 	BACKEND(syscalls_send), BACKEND(syscalls_recv), BACKEND(recv_empty),   BACKEND(send_again),
 	BACKEND(send_errors),   BACKEND(recv_dropped),  BACKEND(bytes_copied), BACKEND(reconnects),
+};
+
+static const struct counter numbered_counters[] = {
+	NUMBERED(good),      NUMBERED(lost),      NUMBERED(duplicated),
+	NUMBERED(reordered), NUMBERED(corrupted), NUMBERED(others),
 };
 
 static const struct counter interface_counters[] = {
@@ -251,6 +257,13 @@ static json_t *outside(const struct nic *n)
 	return object_of(interface_counters, ARRAY_SIZE(interface_counters), &s);
 }
 
+static json_t *numbered(const struct nic *n)
+{
+	const struct net_numbered_stats *s = n->backend->numbered;
+
+	return s ? object_of(numbered_counters, ARRAY_SIZE(numbered_counters), s) : json_null();
+}
+
 /* What a pair counts, or several of them together. */
 struct pair_counters {
 	struct base device[VIRTIO_NET_PAIRS_MAX], backend[VIRTIO_NET_PAIRS_MAX];
@@ -301,6 +314,7 @@ json_t *stats_of_nic(const struct nic *n)
 		object_of(register_counters, ARRAY_SIZE(register_counters), &n->mmio.stats));
 	json_object_set_new(o, "kernel", unseen(n));
 	json_object_set_new(o, "interface", outside(n));
+	json_object_set_new(o, "numbered", numbered(n));
 	json_object_set_new(o, "switch_pause", samples_json(n->pauses));
 	if (c.nr_device == 1)
 		return o;

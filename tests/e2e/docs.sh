@@ -28,7 +28,7 @@ trouble() { # FILE: prints what is wrong in it
 counters() {
 	local name words
 	words=$(sed 's/\\-/-/g' docs/doorbell.1 | tr -c 'a-z0-9_' '\n' | sort -u)
-	for name in $({ sed -nE 's/.*\b(VCPU|CORE|DEVICE|REGISTER|BACKEND|OUTSIDE|TASK)\(([a-z0-9_]+)\).*/\2/p' <<<"$rows"
+	for name in $({ sed -nE 's/.*\b(VCPU|CORE|DEVICE|REGISTER|BACKEND|NUMBERED|OUTSIDE|TASK)\(([a-z0-9_]+)\).*/\2/p' <<<"$rows"
 		sed -nE 's/.*\bLOOP\(([a-z0-9_]+)\).*/loop_\1/p' <<<"$rows"
 		sed -nE '/_names\[\]/,/^};/s/.*"([a-z0-9_]+)".*/\1/p' <<<"$rows"
 		grep -ohE '"[a-z0-9]+_ns"' vmm/samples.c | tr -d '"'; } | sort -u); do

@@ -248,6 +248,16 @@ t_ping_through_user_network() {
 24 replies"
 }
 
+t_ping_through_echo() {
+	run --net echo --append pingirq --stats="$tmp/stats" "$guest"
+	is_status 0 && is_out "arp reply
+24 replies" || return
+	[ "$(jq -c '.nics[0].backend | [.sends, .recvs, .recv_dropped]' "$tmp/stats")" = "[25,25,0]" ] || {
+		why="the counters are not those of 25 frames"
+		return 1
+	}
+}
+
 # DPDK serves the rings, and answers ARP and pings.
 t_ping_through_vhost_user() {
 	local pid sock=$tmp/vhost-user

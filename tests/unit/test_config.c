@@ -159,6 +159,8 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=tap,queues=9", "a number from 1 to 8"},
 		{"--net=user,queues=2", "queues=2: allowed is 1 with this kind, libslirp"},
 		{"--net=pipe,queues=8", "queues=8: allowed is 1 with this kind, a socketpair"},
+		{"--net=sink,queues=2", "queues=2: allowed is 1 with this kind, it looks for one"},
+		{"--net=null,path=pure", "unknown key 'path', there are: mac"},
 		{"--net=user,speed=9", "unknown key 'speed', there are: hostfwd"},
 		{"--net=tap,ifname", "needs a value"},
 		{"--net=user,regs=on", "page, trap"},
