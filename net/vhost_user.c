@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "net/net_kinds.h"
@@ -440,16 +439,6 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 	return v;
 }
 
-/* Nothing yet, or a socket? */
-static int look_at_path(const struct sockaddr_un *addr)
-{
-	struct stat st;
-
-	if (lstat(addr->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return S_ISSOCK(st.st_mode) || S_ISLNK(st.st_mode) ? 0 : -EEXIST;
-}
-
 static int vu_create(const void *config, const struct net_common *common, struct loop *l,
                      struct net_backend **out)
 {
@@ -472,7 +461,7 @@ static int vu_create(const void *config, const struct net_common *common, struct
 	snprintf(v->b.label, sizeof(v->b.label), "%s", cfg->socket);
 	ret = unix_address(cfg->socket, &v->addr);
 	if (ret == 0 && !cfg->server)
-		ret = look_at_path(&v->addr);
+		ret = unix_look(&v->addr);
 	else if (ret == 0)
 		ret = v->listener.fd = unix_listen(&v->addr, 1);
 	if (ret < 0) {

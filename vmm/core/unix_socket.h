@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vmm/core/unix_socket.h - stream sockets with a name in the file system */
+/* vmm/core/unix_socket.h - sockets with a name in the file system */
 #ifndef DOORBELL_UNIX_SOCKET_H
 #define DOORBELL_UNIX_SOCKET_H
 
@@ -13,8 +13,12 @@ int unix_address(const char *path, struct sockaddr_un *out);
  * listens there; -EEXIST there is something else of that name; or another -errno.
  */
 int unix_listen(const struct sockaddr_un *addr, int backlog);
+/* A datagram socket of that name, as unix_listen(). */
+int unix_bind_datagrams(const struct sockaddr_un *addr);
 /* Non-blocking. A descriptor; -ENOENT, -ECONNREFUSED nobody is there (yet); or another -errno. */
 int unix_connect(const struct sockaddr_un *addr);
+/* Is there nothing yet, or something that may be a socket? 0; -EEXIST; or another -errno. */
+int unix_look(const struct sockaddr_un *addr);
 const char *unix_reason(int err); /* of an -errno of these, for messages */
 
 #endif
