@@ -14,13 +14,11 @@
 #include <sys/socket.h>
 
 #include "net/net_kinds.h"
+#include "net/net_msg.h"
 #include "net/net_port.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
-#include "vmm/core/iov.h"
 #include "vmm/core/log.h"
-
-#define ETH_HEADER 14
 
 struct pipe_config {
 	uint64_t fd;
@@ -30,7 +28,7 @@ struct net_pipe {
 	struct net_backend b; /* first */
 	struct net_port port;
 	int fd; /* ours: a duplicate of what was handed in */
-	struct iovec iov[IOV_MAX];
+	struct net_msg msg;
 };
 
 static struct net_pipe *pipe_of(struct net_backend *b)
@@ -66,30 +64,11 @@ static bool peer_is_gone(int err)
 static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pipe *p = pipe_of(b);
-	int left = iov_cut(iov, nr, 0, NET_HDR_LEN, p->iov, IOV_MAX);
-	struct msghdr msg = {.msg_iov = p->iov};
-	ssize_t ret;
+	ssize_t ret = net_msg_send(&p->msg, b, p->fd, iov, nr);
 
-	if (left <= 0) {
-		b->stats.send_errors++;
-		return -EINVAL;
-	}
-	msg.msg_iovlen = (size_t)left;
-	b->stats.syscalls_send++;
-	ret = sendmsg(p->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (ret >= 0) {
-		b->stats.sends++;
-		b->stats.send_bytes += (uint64_t)ret + NET_HDR_LEN;
-		return ret + (ssize_t)NET_HDR_LEN;
-	}
-	if (errno == EAGAIN) {
-		b->stats.send_again++;
+	if (ret == -EAGAIN)
 		port_want_send(&p->port);
-		return -EAGAIN;
-	}
-	ret = -errno;
-	b->stats.send_errors++;
-	if (peer_is_gone(errno))
+	else if (ret < 0 && peer_is_gone(-(int)ret))
 		port_lost(&p->port, -ENODEV);
 	return ret;
 }
@@ -97,34 +76,13 @@ static ssize_t pipe_send(struct net_backend *b, const struct iovec *iov, unsigne
 static ssize_t pipe_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pipe *p = pipe_of(b);
-	int left = iov_cut(iov, nr, 0, NET_HDR_LEN, p->iov, IOV_MAX);
-	struct msghdr msg = {.msg_iov = p->iov};
-	ssize_t ret;
+	ssize_t ret = net_msg_recv(&p->msg, b, p->fd, iov, nr);
 
-	if (left <= 0)
-		return 0;
-	msg.msg_iovlen = (size_t)left;
-	b->stats.syscalls_recv++;
-	ret = recvmsg(p->fd, &msg, MSG_DONTWAIT);
-	if (ret < 0) {
-		b->stats.recv_empty++;
-		if (peer_is_gone(errno))
-			port_lost(&p->port, -ENODEV);
-		return 0;
-	}
-	if (ret == 0) { /* the end; an empty message looks the same, and is no frame */
-		b->stats.recv_empty++;
+	if (ret >= 0)
+		return ret;
+	if (peer_is_gone(-(int)ret))
 		port_lost(&p->port, -ENODEV);
-		return 0;
-	}
-	if (ret < ETH_HEADER || (msg.msg_flags & MSG_TRUNC)) {
-		b->stats.recv_dropped++;
-		return 0; /* there may be more: the descriptor stays readable */
-	}
-	iov_zero(iov, nr, 0, NET_HDR_LEN);
-	b->stats.recvs++;
-	b->stats.recv_bytes += (uint64_t)ret + NET_HDR_LEN;
-	return ret + (ssize_t)NET_HDR_LEN;
+	return 0;
 }
 
 static void pipe_destroy(struct net_backend *b)
