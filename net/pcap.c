@@ -255,6 +255,13 @@ int net_pcap_begin(struct net_backend *b)
 	return ret;
 }
 
+static bool pcap_attend(struct net_backend *b, void (*tell)(void *arg, bool up), void *arg)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	return inner->attend(inner, tell, arg);
+}
+
 /* Around @b, without a file yet. */
 static int make_wrapper(struct net_backend *b, struct net_pcap **out, char *why, size_t why_size)
 {
@@ -273,6 +280,7 @@ static int make_wrapper(struct net_backend *b, struct net_pcap **out, char *why,
 	p->b.can = b->can;
 	p->b.stats = b->stats;
 	p->b.numbered = b->numbered;
+	p->b.attend = b->attend ? pcap_attend : NULL;
 	p->b.frame = &pcap_ops;
 	p->b.destroy = pcap_destroy;
 	ret = dl_open(&library, &p->api, why, why_size);

@@ -389,7 +389,8 @@ static const char *driver_state(uint8_t status)
 
 json_t *nic_status(struct nic *n)
 {
-	struct snapshot s = {.net = n->net, .backend = n->backend, .dev = virtio_net_dev(n->net)};
+	struct snapshot s = {
+		.net = n->net, .backend = inner_backend(n), .dev = virtio_net_dev(n->net)};
 	json_t *o;
 	char offered[512], accepted[512], mac[MAC_TEXT];
 

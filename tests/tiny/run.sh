@@ -258,6 +258,33 @@ t_ping_through_echo() {
 	}
 }
 
+# The network that QEMU gives to guests of its own, behind a socket of the kind NETDEV. ping_qemu NETDEV SOCKET [OPTION...]
+ping_qemu() {
+	local pid netdev=$1 sock=$2
+	shift 2
+	command -v qemu-system-x86_64 >/dev/null || { why="no qemu-system-x86_64" && return 77; }
+	(exec qemu-system-x86_64 -machine none -nodefaults -display none -monitor none -netdev "$netdev" \
+		-netdev hubport,id=h1,hubid=0,netdev=n -netdev user,id=u -netdev hubport,id=h2,hubid=0,netdev=u \
+		>"$tmp/qemu" 2>&1 </dev/null) &
+	pid=$!
+	until [ -e "$sock" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+	run "$@" --append ping --timeout 30 "$guest"
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	is_status 0 && is_out "arp reply
+24 replies"
+}
+
+t_ping_through_a_stream_socket_of_qemu() {
+	ping_qemu "stream,id=n,server=on,addr.type=unix,addr.path=$tmp/stream" "$tmp/stream" \
+		--net "socket,path=$tmp/stream"
+}
+
+t_ping_through_a_datagram_socket_of_qemu() {
+	ping_qemu "dgram,id=n,local.type=unix,local.path=$tmp/qemu.d,remote.type=unix,remote.path=$tmp/ours.d" \
+		"$tmp/qemu.d" --net "socket,type=dgram,path=$tmp/qemu.d,local=$tmp/ours.d"
+}
+
 # DPDK serves the rings, and answers ARP and pings.
 t_ping_through_vhost_user() {
 	local pid sock=$tmp/vhost-user
