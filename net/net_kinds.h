@@ -6,6 +6,7 @@
 #include "net/net_backend.h"
 
 extern const struct net_kind net_kind_echo;       /* net/echo.c */
+extern const struct net_kind net_kind_gen;        /* net/gen.c */
 extern const struct net_kind net_kind_null;       /* net/null.c */
 extern const struct net_kind net_kind_sink;       /* net/null.c */
 extern const struct net_kind net_kind_pipe;       /* net/pipe.c */

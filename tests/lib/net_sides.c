@@ -45,7 +45,7 @@ static void new_path(char path[64])
 {
 	int fd;
 
-	strcpy(path, "/tmp/doorbell-contract-XXXXXX");
+	snprintf(path, 64, "/tmp/doorbell-contract-XXXXXX");
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	close(fd);
@@ -75,6 +75,11 @@ static int open_user(struct side *s)
 static int open_echo(struct side *s)
 {
 	return open_plain(s, "echo", "");
+}
+
+static int open_gen(struct side *s)
+{
+	return open_plain(s, "gen", "rate=20000,size=100");
 }
 
 static int open_null(struct side *s)
@@ -247,6 +252,11 @@ static bool is_echo(const uint8_t *f, size_t len, void *arg)
 	return side_is_frame(back, len, arg);
 }
 
+static bool is_numbered(const uint8_t *f, size_t len, unused void *arg)
+{
+	return len == 100 && memcmp(f, guest_mac, 6) == 0 && memcmp(f + 14, "dbnr", 4) == 0;
+}
+
 size_t side_length_of(unsigned i)
 {
 	return 60 + i * 149 % 1455;
@@ -292,6 +302,7 @@ const struct side_kind side_kinds[] = {
 	},
 	{.name = "user", .open = open_user, .provoke = ask_gateway, .is = is_answer},
 	{.name = "echo", .open = open_echo, .provoke = send_to_echo, .is = is_echo},
+	{.name = "gen", .open = open_gen, .is = is_numbered},
 	{.name = "null", .open = open_null, .silent = true},
 	{.name = "sink", .open = open_sink, .silent = true},
 	{
