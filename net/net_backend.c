@@ -6,8 +6,9 @@
 #include "net/net_kinds.h"
 
 const struct net_kind *const net_kinds[] = {
-	&net_kind_user, &net_kind_tap,  &net_kind_pipe,   &net_kind_vhost_user, &net_kind_echo,
-	&net_kind_sink, &net_kind_null, &net_kind_socket, &net_kind_gen,        NULL,
+	&net_kind_user, &net_kind_tap,  &net_kind_pipe, &net_kind_vhost_user,
+	&net_kind_echo, &net_kind_sink, &net_kind_null, &net_kind_socket,
+	&net_kind_gen,  &net_kind_pair, NULL,
 };
 
 const struct net_kind *net_kind_find(const char *name)

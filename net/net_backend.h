@@ -13,6 +13,7 @@
 struct iovec;
 struct loop;
 struct net_backend;
+struct net_pairs;
 
 #define NET_HDR_LEN 12u /* struct virtio_net_hdr_v1: what stands before every frame here */
 /*
@@ -190,6 +191,8 @@ struct net_common {
 	uint64_t deadline_ns;           /* CLOCK_MONOTONIC: wait for nobody longer; 0: no limit */
 	unsigned more_pairs;            /* besides the first; 0 when the kind has one_queue */
 	struct loop *const *more_loops; /* of these, for their backends */
+	struct net_pairs
+		*pairs; /* of this process (net/pair.h); outlives the backend; NULL: none */
 };
 
 #define NET_CONFIG_MAX 1024u /* bytes for any backend's own config struct */

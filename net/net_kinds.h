@@ -9,6 +9,7 @@ extern const struct net_kind net_kind_echo;       /* net/echo.c */
 extern const struct net_kind net_kind_gen;        /* net/gen.c */
 extern const struct net_kind net_kind_null;       /* net/null.c */
 extern const struct net_kind net_kind_sink;       /* net/null.c */
+extern const struct net_kind net_kind_pair;       /* net/pair.c */
 extern const struct net_kind net_kind_pipe;       /* net/pipe.c */
 extern const struct net_kind net_kind_socket;     /* net/socket.c */
 extern const struct net_kind net_kind_tap;        /* net/tap.c */

@@ -23,7 +23,7 @@
 #define PAGE      4096u
 #define PAGE_REGS (PAGE - VIRTIO_MMIO_CONFIG) /* where in the page the registers are */
 
-static int open_backend(struct nic *n, uint64_t deadline_ns)
+static int open_backend(struct nic *n, uint64_t deadline_ns, struct net_pairs *pairs)
 {
 	const struct nic_config *cfg = n->cfg;
 	struct net_common common = {
@@ -32,6 +32,7 @@ static int open_backend(struct nic *n, uint64_t deadline_ns)
 		.deadline_ns = deadline_ns,
 		.more_pairs = (unsigned)cfg->queues - 1,
 		.more_loops = n->more_loops,
+		.pairs = pairs,
 	};
 	int ret;
 
@@ -193,7 +194,8 @@ static int make_loops(struct nic *n)
 	return ret;
 }
 
-int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns)
+int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
+             struct net_pairs *pairs)
 {
 	int ret;
 
@@ -201,7 +203,7 @@ int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns)
 	pthread_mutex_init(&n->wire_lock, NULL);
 	ret = make_loops(n);
 	if (ret == 0)
-		ret = open_backend(n, deadline_ns);
+		ret = open_backend(n, deadline_ns, pairs);
 	if (ret < 0) {
 		nic_close(n);
 		return ret;

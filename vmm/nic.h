@@ -51,10 +51,12 @@ struct nic {
 };
 
 /*
- * Open the backend, which waits for nobody longer than @deadline_ns (CLOCK_MONOTONIC, 0: no limit). 0 or -errno after
- * one log_error(), with nothing left behind.
+ * Open the backend, which waits for nobody longer than @deadline_ns (CLOCK_MONOTONIC, 0: no limit), and finds the other
+ * end of a pair in @pairs (borrowed until nic_close(); NULL: there is none). 0 or -errno after one log_error(), with
+ * nothing left behind.
  */
-int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns);
+int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
+             struct net_pairs *pairs);
 /*
  * Make the device; nothing runs yet. @mem is borrowed until nic_destroy(), @irq is its wire for irq=ioctl.
  * 0 or -errno after one log_error(), with no device left behind.

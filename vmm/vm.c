@@ -13,6 +13,7 @@
 #include "devices/i8042.h"
 #include "devices/power.h"
 #include "devices/uart16550.h"
+#include "net/pair.h"
 #include "vmm/console.h"
 #include "vmm/core/bus.h"
 #include "vmm/core/log.h"
@@ -40,6 +41,7 @@ struct vm {
 	struct i8042 i8042;
 	struct debug_exit debug_exit;
 	struct nic nic[VM_MAX_NICS];
+	struct net_pairs pairs; /* of these that are joined */
 	struct vcpu_env env;
 	struct vcpu vcpu[VM_MAX_CPUS];
 	unsigned nr_vcpus; /* created so far */
@@ -178,7 +180,10 @@ static int add_nics(struct vm *vm)
 	/* All of what the user named first: to create one may mean to wait for its peer. */
 	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++)
 		if (!vm->nic[i].backend) /* from the first life on */
-			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->deadline_ns);
+			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->deadline_ns,
+			               &vm->pairs);
+	if (ret == 0)
+		ret = net_pairs_check(&vm->pairs);
 	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++) {
 		const struct irq_line irq = {set_irq, vm, vm->map.virtio[i].gsi};
 

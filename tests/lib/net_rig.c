@@ -165,7 +165,8 @@ int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu)
 	                            .mac = {2, 0, 0, 0, 0, 1},
 	                            .mtu = mtu,
 	                            .more_pairs = r->more_pairs,
-	                            .more_loops = r->more_loops};
+	                            .more_loops = r->more_loops,
+	                            .pairs = r->pairs};
 	alignas(16) uint8_t config[NET_CONFIG_MAX] = {0};
 	struct opt_group group = {.target = config};
 	int ret;
@@ -297,6 +298,32 @@ ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void 
 	loop_call(r->loop, do_send, &c);
 	free(copy);
 	return c.ret;
+}
+
+static void do_take(void *arg)
+{
+	struct call *c = arg;
+	struct rig *r = c->r;
+
+	r->in_call = true;
+	c->ret = r->b->frame->recv(r->b, c->iov, 1);
+	r->in_call = false;
+}
+
+size_t rig_take(struct rig *r, uint8_t *buf, size_t room)
+{
+	struct call c = {.r = r};
+	uint8_t *frame = malloc(NET_RECV_MAX);
+	size_t len;
+
+	must(frame, "out of memory");
+	c.iov[0] = (struct iovec){frame, NET_RECV_MAX};
+	loop_call(r->loop, do_take, &c);
+	len = c.ret > 0 ? (size_t)c.ret - NET_HDR_LEN : 0;
+	must(len <= room, "a larger frame than expected");
+	memcpy(buf, frame + NET_HDR_LEN, len);
+	free(frame);
+	return len;
 }
 
 static void nothing(unused void *arg)

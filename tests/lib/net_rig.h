@@ -30,6 +30,7 @@ struct rig {
 	/* Set before rig_open(), which opens them; the calls below are about the first pair. */
 	unsigned more_pairs;
 	struct loop *const *more_loops;
+	struct net_pairs *pairs;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool running;
@@ -64,6 +65,8 @@ void rig_want_recv(struct rig *r, bool on);
 int rig_set_offloads(struct rig *r, uint64_t offloads); /* what set_offloads() answered */
 /* @hdr NULL: all zero. What send() answered. */
 ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void *frame, size_t len);
+/* One recv(): its bytes without the header in @buf; 0: there was no frame. */
+size_t rig_take(struct rig *r, uint8_t *buf, size_t room);
 /* Go round: every event that was pending before this call has been handled when it returns. */
 void rig_settle(struct rig *r);
 

@@ -195,6 +195,31 @@ static int open_dgram(struct side *s)
 	return ret;
 }
 
+static int open_pair(struct side *s)
+{
+	int ret;
+
+	s->far = calloc(1, sizeof(*s->far));
+	assert_non_null(s->far);
+	rig_init(s->far);
+	s->rig.pairs = s->far->pairs = &s->pairs;
+	ret = open_plain(s, "pair", "name=x");
+	assert_int_equal(rig_open(s->far, "pair", "name=x", 0), 0);
+	assert_int_equal(rig_start(s->far, 0), 0);
+	rig_want_recv(s->far, false);
+	return ret;
+}
+
+static void send_far(struct side *s, const uint8_t *frame, size_t len)
+{
+	rig_send(s->far, NULL, frame, len);
+}
+
+static size_t take_far(struct side *s, uint8_t *buf, size_t room)
+{
+	return rig_take(s->far, buf, room);
+}
+
 static void delete_tap(struct side *s)
 {
 	/* ip link del: over netlink it would be forty lines. */
@@ -330,6 +355,15 @@ const struct side_kind side_kinds[] = {
 		.outside = recv_outside,
 		.fills = true,
 	},
+	{
+		.name = "pair",
+		.max_frame = MAX_PIPE,
+		.open = open_pair,
+		.to_guest = send_far,
+		.outside = take_far,
+		.fills = true,
+		.forgets = true,
+	},
 	{.name = NULL},
 };
 
@@ -343,6 +377,9 @@ int side_open(struct side *s, const struct side_kind *kind)
 void side_close(struct side *s)
 {
 	rig_close(&s->rig);
+	if (s->far)
+		rig_close(s->far);
+	free(s->far);
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->path[0])

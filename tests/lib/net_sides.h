@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/pair.h"
 #include "tests/lib/net_rig.h"
 
 struct side; /* both ends of one case */
@@ -24,6 +25,7 @@ struct side_kind {
 	bool (*is)(const uint8_t *f, size_t len, void *arg);
 	size_t (*outside)(struct side *s, uint8_t *buf, size_t room); /* next frame that was sent */
 	bool silent;                                                  /* no frame ever comes */
+	bool forgets;                  /* what comes while it is stopped is lost */
 	bool fills;                    /* send() answers -EAGAIN when nobody reads outside */
 	void (*leave)(struct side *s); /* the outside goes away */
 	bool needs_tap;
@@ -34,6 +36,8 @@ struct side {
 	struct rig rig;
 	int fd;                 /* the outside; -1: none */
 	char path[64], own[64]; /* files to be removed; "": none */
+	struct net_pairs pairs;
+	struct rig *far; /* the other end of a pair, whose loop does not run; or NULL */
 };
 
 #define SIDE_KINDS_MAX 16u

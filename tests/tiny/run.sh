@@ -258,6 +258,13 @@ t_ping_through_echo() {
 	}
 }
 
+t_pair_has_two_ends() {
+	run --net pair,name=x --net pair,name=x --append hello "$guest"
+	is_status 0 && is_quiet || return
+	run --net pair,name=x --append hello "$guest"
+	is_status 2 && err_has "name=x is given once" && is_out ""
+}
+
 # The network that QEMU gives to guests of its own, behind a socket of the kind NETDEV. ping_qemu NETDEV SOCKET [OPTION...]
 ping_qemu() {
 	local pid netdev=$1 sock=$2

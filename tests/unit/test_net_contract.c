@@ -239,6 +239,8 @@ static void sink_stops_the_backend_when_there_is_room(struct side *s)
 	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_send), 1);
 	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_recv), 0);
 	assert_int_equal(rig_start(&s->rig, 0), 0);
+	if (s->kind->forgets)
+		side_provoke(s, 1);
 	assert_true(side_came(s, 1));
 }
 

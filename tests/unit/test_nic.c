@@ -50,7 +50,7 @@ static void set_up(struct rig *r, bool pcap)
 	                             .regs = NIC_REGS_TRAP,
 	                             .pcap = pcap ? r->path : NULL};
 	*(struct fake_ring **)(void *)r->cfg.backend = &r->peer;
-	assert_int_equal(nic_open(&r->nic, &r->cfg, 0), 0);
+	assert_int_equal(nic_open(&r->nic, &r->cfg, 0, NULL), 0);
 	assert_int_equal(nic_create(&r->nic, &r->mem.gmem, (struct irq_line){.set = NULL}), 0);
 	assert_int_equal(nic_start(&r->nic), 0);
 }

@@ -99,7 +99,7 @@ void frame_pipe_push(struct frame_pipe *p, size_t len)
 	if (len_at(p, tail) == SKIP)
 		start += until_end(p, tail);
 	set_len(p, start, (uint32_t)len);
-	/* Release: the record before the index. Pairs with the acquire in frame_pipe_empty(). */
+	/* Release: the record before the index. Pairs with the acquires of the reader. */
 	atomic_store_explicit(&p->tail, start + record_of(len), memory_order_release);
 }
 
@@ -114,6 +114,12 @@ bool frame_pipe_empty(struct frame_pipe *p)
 	/* Pairs with the release in frame_pipe_push(). */
 	p->tail_seen = atomic_load_explicit(&p->tail, memory_order_acquire);
 	return head == p->tail_seen;
+}
+
+size_t frame_pipe_used(struct frame_pipe *p)
+{
+	p->tail_seen = atomic_load_explicit(&p->tail, memory_order_acquire);
+	return p->tail_seen - atomic_load_explicit(&p->head, memory_order_relaxed);
 }
 
 /* Of the oldest record; there is one. */

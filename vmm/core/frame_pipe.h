@@ -43,6 +43,7 @@ void frame_pipe_push(struct frame_pipe *p, size_t len);
 uint8_t *frame_pipe_front(struct frame_pipe *p, size_t *len);
 void frame_pipe_pop(struct frame_pipe *p);
 bool frame_pipe_empty(struct frame_pipe *p);     /* reader */
+size_t frame_pipe_used(struct frame_pipe *p);    /* reader; bytes that frames need at least */
 unsigned frame_pipe_clear(struct frame_pipe *p); /* reader; frames that were thrown away */
 
 #endif
