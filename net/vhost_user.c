@@ -28,6 +28,7 @@
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/le.h"
+#include "vmm/core/listener.h"
 #include "vmm/core/log.h"
 #include "vmm/core/unix_socket.h"
 
@@ -50,8 +51,7 @@ struct net_vhost_user {
 	const char *nic;      /* borrowed */
 	struct loop *loop;
 	struct sockaddr_un addr;
-	struct loop_fd
-		listener; /* server=on; owned, -1: none, and not watched while a peer is there */
+	struct listener listener; /* server=on; off while a peer is there */
 	struct loop_timer retry;
 	uint64_t retry_ns, deadline_ns;
 	struct vu_peer peer;
@@ -112,14 +112,11 @@ static void use(struct net_vhost_user *v, int fd)
 	vu_peer_open(&v->peer, fd);
 }
 
-static void on_connect(void *arg, unused uint32_t revents)
+static void on_connect(void *arg, int fd)
 {
 	struct net_vhost_user *v = arg;
-	int fd = accept4(v->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0) /* it may be gone already */
-		return;
-	loop_del(&v->listener); /* the next one waits until this one is gone */
+	listener_off(&v->listener); /* the next one waits until this one is gone */
 	use(v, fd);
 }
 
@@ -129,9 +126,8 @@ static void try_again(void *arg)
 	struct net_vhost_user *v = arg;
 	int ret;
 
-	if (v->listener.fd >= 0) {
-		if (!v->listener.loop && loop_add(v->loop, &v->listener) < 0)
-			retry_later(v);
+	if (listener_is_open(&v->listener)) {
+		listener_on(&v->listener);
 		return;
 	}
 	ret = unix_connect(&v->addr);
@@ -227,7 +223,8 @@ static int wait_for_peer(struct net_vhost_user *v, char *why, size_t why_size)
 	while (ret >= 0 && !v->peer.ready) {
 		if (!said && strcmp(v->b.peer, "waiting") == 0 && v->hopeless == 0) {
 			log_warn("%s: waiting for a vhost-user peer %s %s", v->nic,
-			         v->listener.fd >= 0 ? "to connect to" : "at", v->b.label);
+			         listener_is_open(&v->listener) ? "to connect to" : "at",
+			         v->b.label);
 			said = true;
 		}
 		if (v->peer.lost && v->peer.refused)
@@ -280,7 +277,7 @@ static void vu_forget(struct net_backend *b)
 
 	vu_peer_close(&v->peer);
 	loop_timer_rest(&v->retry);
-	loop_del(&v->listener);
+	listener_off(&v->listener);
 	v->peer.mem = NULL;
 	v->peer.lost = v->found = false;
 	v->b.peer = "waiting";
@@ -395,9 +392,7 @@ static void vu_destroy(struct net_backend *b)
 	vu_forget(b);
 	vu_peer_free(&v->peer);
 	loop_timer_off(&v->retry);
-	if (v->listener.fd >= 0)
-		unlink(v->addr.sun_path);
-	fd_close(&v->listener.fd);
+	listener_close(&v->listener);
 	fd_close(&v->rings.inflight_fd);
 	free(v);
 }
@@ -415,7 +410,7 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 	v->deadline_ns = common->deadline_ns;
 	v->retry_ns = RETRY_NS;
 	v->retry = (struct loop_timer){.fn = try_again, .arg = v};
-	v->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = v};
+	listener_init(&v->listener, l, on_connect, v);
 	v->rings.inflight_fd = -1;
 	*ret = vu_peer_init(&v->peer, l);
 	if (*ret == 0)
@@ -463,7 +458,7 @@ static int vu_create(const void *config, const struct net_common *common, struct
 	if (ret == 0 && !cfg->server)
 		ret = unix_look(&v->addr);
 	else if (ret == 0)
-		ret = v->listener.fd = unix_listen(&v->addr, 1);
+		ret = listener_open(&v->listener, &v->addr, 1);
 	if (ret < 0) {
 		log_error("%s: vhost-user: socket=%s: %s", common->nic, cfg->socket,
 		          unix_reason(ret));

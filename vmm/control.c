@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/listener.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/unix_socket.h"
@@ -30,8 +30,7 @@ struct control {
 	struct loop *loop;
 	control_fn *fn;
 	void *arg;
-	struct loop_fd listener;
-	struct sockaddr_un addr;
+	struct listener listener;
 	struct client client[CONTROL_CLIENTS_MAX];
 };
 
@@ -190,13 +189,10 @@ static void turn_away(int fd)
 	close(fd);
 }
 
-static void on_connect(void *arg, unused uint32_t revents)
+static void take_client(void *arg, int fd)
 {
 	struct control *c = arg;
-	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0) /* it may be gone already */
-		return;
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *cl = &c->client[i];
 
@@ -212,39 +208,31 @@ static void on_connect(void *arg, unused uint32_t revents)
 
 /* ---- the socket */
 
-static int listen_at(struct control *c)
-{
-	int ret = unix_listen(&c->addr, (int)CONTROL_CLIENTS_MAX);
-
-	if (ret < 0)
-		return ret;
-	c->listener.fd = ret;
-	return loop_add(c->loop, &c->listener);
-}
-
 int control_create(const char *path, struct loop *l, control_fn *fn, void *arg,
                    struct control **out)
 {
 	struct control *c = calloc(1, sizeof(*c));
+	struct sockaddr_un addr;
 	int ret;
 
 	*out = NULL;
 	if (!c)
 		return -ENOMEM;
 	*c = (struct control){.loop = l, .fn = fn, .arg = arg};
-	c->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = c};
+	listener_init(&c->listener, l, take_client, c);
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		c->client[i].c = c;
 		c->client[i].w.fd = -1;
 	}
-	ret = unix_address(path, &c->addr);
+	ret = unix_address(path, &addr);
 	if (ret == 0)
-		ret = listen_at(c);
+		ret = listener_open(&c->listener, &addr, (int)CONTROL_CLIENTS_MAX);
 	if (ret < 0) {
 		log_error("--control %s: %s", path, unix_reason(ret));
 		control_destroy(c);
 		return ret;
 	}
+	listener_on(&c->listener);
 	*out = c;
 	return 0;
 }
@@ -256,9 +244,6 @@ void control_destroy(struct control *c)
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (c->client[i].w.fd >= 0)
 			drop_client(&c->client[i]);
-	loop_del(&c->listener);
-	if (c->listener.fd >= 0)
-		unlink(c->addr.sun_path);
-	fd_close(&c->listener.fd);
+	listener_close(&c->listener);
 	free(c);
 }
