@@ -10,6 +10,7 @@
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/fd_signal.h"
 #include "vmm/core/log.h"
 
 /* The steps of a driver in their order (virtio 1.2, 3.1.1). Several may come in one write. */
@@ -129,10 +130,18 @@ void virtio_config(struct virtio_dev *d)
 	config_changed(d, live(d));
 }
 
+void virtio_signal(const struct virtio_dev *d, int fd)
+{
+	if (d->signal)
+		fd_signal_set(d->signal, fd);
+	else
+		fd_event_set(fd);
+}
+
 void virtio_kick(struct virtio_dev *d, uint32_t queue)
 {
 	if (queue < d->nr_queues)
-		fd_event_set(d->queue[queue].kick_fd);
+		virtio_signal(d, d->queue[queue].kick_fd);
 }
 
 /* ---- when it goes wrong */

@@ -13,6 +13,7 @@
 
 #include "devices/vq.h"
 
+struct fd_signal;
 struct loop;
 struct virtio_dev;
 
@@ -78,6 +79,8 @@ struct virtio_dev {
 	 * -1 when there is none.
 	 */
 	int call_fd;
+	const struct fd_signal
+		*signal;  /* how to ring queues that others share; borrowed; or NULL */
 	const char *name; /* "net0", for messages; borrowed */
 	const struct gmem *mem;
 	uint64_t offered;           /* masks, never bit numbers */
@@ -98,7 +101,7 @@ struct virtio_dev {
 };
 
 /*
- * @d's fields ops, name, mem, offered, queue, nr_queues, loop are set by the device type; opens the
+ * @d's fields ops, name, mem, offered, queue, nr_queues, loop, signal are set by the device type; opens the
  * kick eventfds, call_fd is -1. 0 or -errno. virtio_fini() stops the device and closes them.
  */
 int virtio_init(struct virtio_dev *d);
@@ -134,6 +137,8 @@ void virtio_kick(struct virtio_dev *d, uint32_t queue);
 
 /* Device to core; loop thread unless said otherwise. */
 
+/* Any thread. Ring @fd, an eventfd of a queue or the interrupt's, without waiting for whoever shares it. */
+void virtio_signal(const struct virtio_dev *d, int fd);
 /*
  * Buffers were used and the driver wants to know: isr, interrupt. Silent unless the device is live. Any
  * thread that serves queues between start() and stop().

@@ -67,7 +67,7 @@ void net_again(struct net_queue *q)
 		return;
 	q->again = true;
 	++*q->count.again;
-	fd_event_set(q->kick.fd);
+	virtio_signal(&q->n->dev, q->kick.fd);
 }
 
 void net_take_kick(struct net_queue *q)
@@ -464,6 +464,7 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 		.queue = n->vq,
 		.nr_queues = NET_PAIR_QUEUES * n->nr_pairs,
 		.loop = loop,
+		.signal = backend->signal,
 	};
 	for (unsigned i = 0; i < n->dev.nr_queues; i++)
 		n->vq[i].num_max = p->queue_size;

@@ -171,7 +171,7 @@ static int rings_start(struct virtio_net *n)
 	}
 	n->path = NET_PATH_RINGS;
 	for (unsigned i = 0; i < nr_rings(n); i++)
-		fd_event_set_shared(n->vq[i].kick_fd);
+		virtio_signal(&n->dev, n->vq[i].kick_fd);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "vmm/core/gmem.h"
 #include "vmm/core/opt.h"
 
+struct fd_signal;
 struct iovec;
 struct loop;
 struct net_backend;
@@ -156,6 +157,11 @@ struct net_backend {
 	 * stays started, and serves again by itself.
 	 */
 	bool ring_held;
+	/*
+	 * The eventfds of its rings are another process's too, as long as that likes, also after stop(): signal
+	 * them by this. NULL: nobody but we and the kernel has them.
+	 */
+	const struct fd_signal *signal;
 	/*
 	 * A peer that comes and goes at any time, started or not: what it does just now (loop thread).
 	 * NULL: none, and no attend().

@@ -27,6 +27,7 @@
 #include "net/vhost_user_peer.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/fd_signal.h"
 #include "vmm/core/le.h"
 #include "vmm/core/listener.h"
 #include "vmm/core/log.h"
@@ -56,6 +57,7 @@ struct net_vhost_user {
 	uint64_t retry_ns, deadline_ns;
 	struct vu_peer peer;
 	struct vu_rings rings;
+	struct fd_signal signal;
 	int hopeless;   /* -errno of the last attempt, when waiting does not help */
 	bool pinned;    /* what the device offers is settled */
 	bool found;     /* there is a peer, and it was told what there is to serve */
@@ -174,8 +176,8 @@ static void found(struct net_vhost_user *v)
 	vu_peer_start(&v->peer);
 	/* Kicks and interrupts may have been lost with the one before. */
 	for (unsigned i = 0; i < v->rings.nr; i++)
-		fd_event_set_shared(v->rings.ring[i].kick_fd);
-	fd_event_set_shared(v->rings.ring[0].call_fd);
+		fd_signal_set(&v->signal, v->rings.ring[i].kick_fd);
+	fd_signal_set(&v->signal, v->rings.ring[0].call_fd);
 }
 
 static void peer_changed(void *arg)
@@ -394,6 +396,7 @@ static void vu_destroy(struct net_backend *b)
 	loop_timer_off(&v->retry);
 	listener_close(&v->listener);
 	fd_close(&v->rings.inflight_fd);
+	fd_signal_close(&v->signal);
 	free(v);
 }
 
@@ -412,6 +415,11 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 	v->retry = (struct loop_timer){.fn = try_again, .arg = v};
 	listener_init(&v->listener, l, on_connect, v);
 	v->rings.inflight_fd = -1;
+	*ret = fd_signal_open(&v->signal);
+	if (*ret < 0)
+		log_warn("%s: vhost-user: no asynchronous I/O (%s): a malicious peer may be able "
+		         "to block doorbell",
+		         common->nic, strerror(-*ret));
 	*ret = vu_peer_init(&v->peer, l);
 	if (*ret == 0)
 		*ret = loop_timer_make(l, &v->retry); /* or there may be no next peer, ever */
@@ -427,6 +435,7 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 		.ring_cannot = NEVER,
 		.ring_first = true,
 		.ring_only = true,
+		.signal = &v->signal,
 		.peer = "waiting",
 		.attend = vu_attend,
 		.destroy = vu_destroy,

@@ -126,7 +126,7 @@ static void signal_irqfd(void *arg, unused unsigned gsi, bool level)
 	const struct nic *n = arg;
 
 	if (level)
-		fd_event_set(n->irq_fd);
+		virtio_signal(virtio_net_dev(n->net), n->irq_fd);
 }
 
 /* Likewise for one without: up and down before the next one. */

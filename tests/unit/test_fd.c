@@ -51,19 +51,6 @@ static void taking_a_drained_event_does_not_block_when_o_nonblock_was_taken_off(
 	assert_int_equal(fd_event_take(fd), 0);
 }
 
-static void setting_a_full_event_does_not_block_when_o_nonblock_was_taken_off(void **state)
-{
-	const int fd = *(int *)*state;
-	const uint64_t full = FULL;
-
-	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
-	make_blocking(fd);
-	fd_event_set_shared(fd);
-	assert_true(fd_event_take(fd) == FULL);
-	fd_event_set_shared(fd);
-	assert_int_equal(fd_event_take(fd), 1);
-}
-
 static void a_full_event_of_ours_is_left_as_it_is(void **state)
 {
 	const int fd = *(int *)*state;
@@ -81,7 +68,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(taking_a_drained_event_does_not_block_when_o_nonblock_was_taken_off),
-		CASE(setting_a_full_event_does_not_block_when_o_nonblock_was_taken_off),
 		CASE(a_full_event_of_ours_is_left_as_it_is),
 	};
 

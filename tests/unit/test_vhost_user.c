@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +317,43 @@ static void a_kick_that_died_with_its_peer_is_made_good(void **state)
 	vu_rig_until_link(&rig, true);
 	vu_rig_until(&rig, all_came, &rig, "the next peer was not kicked");
 	assert_true(rig.interrupts > interrupts);
+}
+
+/* As only who shares it can: to a write() it is full from now on, and waits for room. */
+static void fill(int fd)
+{
+	const uint64_t full = UINT64_MAX - 1;
+
+	fd_event_take(fd);
+	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+}
+
+static void eventfds_that_a_peer_has_filled_block_nobody(void **state)
+{
+	const struct virtio_queue *q;
+
+	(void)state;
+	peer.protocol &= ~FEATURE(VU_PROTOCOL_INFLIGHT);
+	start();
+	q = rig.n->vq;
+	alarm(RIG_PATIENCE_S); /* else it would block for ever */
+	fake_peer_die(&peer);
+	fill(q[NET_RX].kick_fd);
+	fill(q[NET_TX].kick_fd);
+	fill(rig.call.fd);
+	vu_rig_until_link(&rig, false); /* frames: our own kicks */
+	fill(q[NET_RX].kick_fd);
+	fill(q[NET_TX].kick_fd);
+	virtio_kick(rig.dev.core, NET_TX); /* as a vCPU does */
+	net_pairs_link(rig.n);
+	vu_rig_until(&rig, all_tx_is_back, NULL, "the driver does not get its frames back");
+	fill(q[NET_RX].kick_fd);
+	fill(q[NET_TX].kick_fd);
+	fake_peer_listen(&peer);
+	vu_rig_until_link(&rig, true);
+	vu_rig_traffic(&rig, 50);
+	alarm(0);
 }
 
 static void notes_of_a_peer_before_the_last_are_given_to_nobody(void **state)
@@ -728,6 +766,7 @@ int main(void)
 		CASE(frames_are_dropped_while_nobody_is_there),
 		CASE(what_the_peer_has_begun_waits_for_the_next_one),
 		CASE(a_kick_that_died_with_its_peer_is_made_good),
+		CASE(eventfds_that_a_peer_has_filled_block_nobody),
 		CASE(notes_of_a_peer_before_the_last_are_given_to_nobody),
 		CASE(a_reset_while_nobody_is_there_starts_anew),
 		CASE(a_reset_takes_the_rings_from_the_peer),

@@ -39,20 +39,6 @@ void fd_event_set(int fd)
 		errno = saved;
 }
 
-void fd_event_set_shared(int fd)
-{
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-
-	/*
-	 * A write has no RWF_NOWAIT: it blocks where the counter is full and O_NONBLOCK is off. What can be
-	 * read was set; what cannot is not full.
-	 */
-	if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLIN))
-		return;
-	if (fd_set_nonblock(fd) == 0)
-		fd_event_set(fd);
-}
-
 uint64_t fd_event_take(int fd)
 {
 	uint64_t count = 0;

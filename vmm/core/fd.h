@@ -12,13 +12,11 @@ void fd_close(int *fd);
 
 /* A non-blocking close-on-exec eventfd with count 0, or -errno. */
 int fd_eventfd(void);
-/* Add 1; cannot fail on a valid eventfd (a saturated counter is still readable). Any thread, async-signal-safe. */
-void fd_event_set(int fd);
 /*
- * As fd_event_set(), for one that another process shares, which may have filled it and taken its O_NONBLOCK
- * off; adds nothing when it is readable anyway. Any thread; not for hot paths.
+ * Add 1; cannot fail on a valid eventfd (a saturated counter is still readable). Any thread, async-signal-safe. Not
+ * for one that another process shares: fd_signal.h.
  */
-void fd_event_set_shared(int fd);
+void fd_event_set(int fd);
 /* Take the whole count; 0 when it was 0. Does not block on an eventfd, whatever its O_NONBLOCK is. */
 uint64_t fd_event_take(int fd);
 /*
