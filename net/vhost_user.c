@@ -7,12 +7,13 @@
  *	WAITING -----------> ASKING ------------------------> THERE (the link is up)
  *	   ^                   |                                |
  *	   +-------------------+--------------------------------+
- *	          lost: at once tried again, or later if we or it refused something
+ *	          lost: soon tried again, and ever later if none of them serves
  *
  * What a peer was told outlives it: the next one is told the same and goes on where the used indexes of
  * the rings stand. While none is there the device serves them, and drops, as with any link that is
  * down; but not when the peer keeps notes about what it has begun (VU_GET_INFLIGHT_FD), which only a
- * peer can read, nor when it is merely silent and may still serve: then the rings wait for the next one.
+ * peer can read, nor when it did not go but was given up, silent or breaking rules, and may still be at
+ * them: then the rings wait for the next one.
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
@@ -33,9 +34,11 @@
 #include "vmm/core/log.h"
 #include "vmm/core/unix_socket.h"
 
-/* Between two attempts; the second, doubled each time, when the reason was more than an absence. */
+/* Between two attempts: doubled by each peer that does not serve. */
 #define RETRY_NS     UINT64_C(100000000)
 #define RETRY_MAX_NS UINT64_C(6400000000)
+/* One that stayed so long has served, whatever ended it; one that went by itself, if it used a buffer. */
+#define SERVED_NS UINT64_C(1000000000)
 
 /* Frames would have to pass through us, or the peer be told later on. */
 #define NEVER                                                                  \
@@ -55,6 +58,8 @@ struct net_vhost_user {
 	struct listener listener; /* server=on; off while a peer is there */
 	struct loop_timer retry;
 	uint64_t retry_ns, deadline_ns;
+	uint64_t found_ns;  /* when the peer was found */
+	unsigned used_then; /* used_sum() when it was told of the rings */
 	struct vu_peer peer;
 	struct vu_rings rings;
 	struct fd_signal signal;
@@ -62,7 +67,7 @@ struct net_vhost_user {
 	bool pinned;    /* what the device offers is settled */
 	bool found;     /* there is a peer, and it was told what there is to serve */
 	bool was_there; /* a peer, ever */
-	bool silent;    /* who has the rings fell silent with them */
+	bool loose;     /* who was given up with the rings may still be at them */
 	bool told;      /* the link that was told */
 	char said[160]; /* the reason that was logged last, "" after success */
 	void (*tell)(void *arg, bool up);
@@ -81,17 +86,41 @@ static bool there(const struct net_vhost_user *v)
 	return v->peer.ready && v->peer.link;
 }
 
+static uint32_t used_of(const struct net_vhost_user *v, const struct net_ring *r)
+{
+	le16 idx;
+
+	return gmem_read(v->peer.mem, r->used + 2, &idx, sizeof(idx)) < 0 ? UINT32_MAX
+	                                                                  : le16_get(idx);
+}
+
 /* The rings of a peer that died go on where the driver has seen them: what it began is begun again. */
 static void resume_at_used(struct net_vhost_user *v)
 {
-	for (unsigned i = 0; i < v->rings.nr; i++) {
-		struct net_ring *r = &v->rings.ring[i];
-		le16 idx;
+	for (unsigned i = 0; i < v->rings.nr; i++)
+		v->rings.ring[i].next_avail = used_of(v, &v->rings.ring[i]);
+}
 
-		r->next_avail = UINT32_MAX;
-		if (gmem_read(v->peer.mem, r->used + 2, &idx, sizeof(idx)) == 0)
-			r->next_avail = le16_get(idx);
-	}
+/* Something that moves when any of the rings does. */
+static unsigned used_sum(const struct net_vhost_user *v)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < v->rings.nr; i++)
+		sum += used_of(v, &v->rings.ring[i]);
+	return sum;
+}
+
+static void start_peer(struct net_vhost_user *v)
+{
+	v->used_then = used_sum(v);
+	vu_peer_start(&v->peer);
+}
+
+static bool has_served(const struct net_vhost_user *v)
+{
+	return v->found && (loop_now_ns() - v->found_ns >= SERVED_NS ||
+	                    (!v->peer.refused && used_sum(v) != v->used_then));
 }
 
 static void say(struct net_vhost_user *v, const char *why)
@@ -143,13 +172,10 @@ static void try_again(void *arg)
 
 static void lost(struct net_vhost_user *v)
 {
-	if (v->found && v->rings.nr > 0 && v->peer.silent)
-		v->silent = true;
-	v->b.ring_held = v->silent || v->rings.inflight_fd >= 0;
-	if (v->peer.refused)
-		v->retry_ns = min_u64(2 * v->retry_ns, RETRY_MAX_NS);
-	else
-		v->retry_ns = RETRY_NS;
+	if (v->rings.nr > 0 && vu_peer_is_loose(&v->peer))
+		v->loose = true;
+	v->b.ring_held = v->loose || v->rings.inflight_fd >= 0;
+	v->retry_ns = has_served(v) ? RETRY_NS : min_u64(2 * v->retry_ns, RETRY_MAX_NS);
 	say(v, v->peer.why);
 	vu_peer_close(&v->peer);
 	v->peer.lost = v->found = false;
@@ -164,16 +190,17 @@ static void found(struct net_vhost_user *v)
 	v->said[0] = '\0';
 	v->b.peer = "connected";
 	v->found = true;
+	v->found_ns = loop_now_ns();
 	if (v->was_there)
 		v->b.stats.reconnects++;
 	v->was_there = true;
-	if (v->silent) /* and has perhaps gone on until now */
+	if (v->loose) /* and has perhaps gone on until now */
 		resume_at_used(v);
-	v->b.ring_held = v->silent = false;
+	v->b.ring_held = v->loose = false;
 	if (v->rings.nr == 0)
 		return;
 	/* Started, and this one was not told. */
-	vu_peer_start(&v->peer);
+	start_peer(v);
 	/* Kicks and interrupts may have been lost with the one before. */
 	for (unsigned i = 0; i < v->rings.nr; i++)
 		fd_signal_set(&v->signal, v->rings.ring[i].kick_fd);
@@ -299,7 +326,7 @@ static int vu_start(struct net_backend *b, uint64_t accepted, unused uint64_t of
 	v->rings.nr = nr;
 	v->rings.accepted = accepted;
 	if (v->found) /* otherwise the next one is told when it is */
-		vu_peer_start(&v->peer);
+		start_peer(v);
 	return 0;
 }
 
@@ -317,11 +344,11 @@ static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 		for (unsigned i = 0; i < nr && s->inflight_fd >= 0; i++)
 			s->ring[i].next_avail = UINT32_MAX;
 	}
-	if (v->silent || (v->found && v->peer.silent))
-		log_error("%s: vhost-user %s: the peer fell silent with the rings, and may still "
+	if (v->loose || vu_peer_is_loose(&v->peer))
+		log_error("%s: vhost-user %s: the peer was given up with the rings, and may still "
 		          "write to the guest's memory",
 		          v->nic, v->b.label);
-	v->silent = false;
+	v->loose = false;
 	for (unsigned i = 0; i < nr; i++)
 		ring[i].next_avail = s->ring[i].next_avail;
 	s->nr = 0;

@@ -103,7 +103,6 @@ static void on_silence(void *arg)
 {
 	struct vu_peer *p = arg;
 
-	p->silent = !p->lost;
 	lose(p, true, "it does not answer %s", vu_name(p->sent[p->sent_head].request));
 }
 
@@ -219,6 +218,7 @@ static void send_rings(struct vu_peer *p)
 {
 	const struct vu_rings *s = p->rings;
 
+	p->serving = true;
 	for (unsigned i = 0; i < s->nr; i++) {
 		const struct net_ring *r = &s->ring[i];
 
@@ -498,7 +498,7 @@ void vu_peer_open(struct vu_peer *p, int fd)
 	int ret;
 
 	p->features = p->protocol = 0;
-	p->lost = p->refused = p->silent = p->ready = false;
+	p->lost = p->refused = p->serving = p->ready = false;
 	p->link = true;
 	p->config_asked = p->config_again = false;
 	p->sent_head = p->nr_sent = 0;
@@ -547,5 +547,12 @@ bool vu_peer_stop(struct vu_peer *p)
 		send_ring(p, VU_GET_VRING_BASE, i, 0);
 	wait_for_answers(p, end);
 	send_status(p, 0);
+	if (!p->lost)
+		p->serving = false;
 	return !p->lost;
+}
+
+bool vu_peer_is_loose(const struct vu_peer *p)
+{
+	return p->lost && p->refused && p->serving;
 }

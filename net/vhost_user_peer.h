@@ -59,8 +59,8 @@ struct vu_peer {
 	bool ready;
 	bool link;     /* what its config space says; true when that says nothing */
 	bool lost;     /* and closed; why is known */
-	bool refused;  /* by us, or it refuses something: there is little hope that this changes */
-	bool silent;   /* nor has it gone: who knows what it still does */
+	bool refused;  /* it did not go: we gave it up, for what it said or did not say */
+	bool serving;  /* it was told of the rings, and has not let go of them */
 	char why[160]; /* "it has closed the connection" */
 
 	struct vu_chan main, back;
@@ -85,5 +85,10 @@ void vu_peer_start(struct vu_peer *p);
  * none: then it is closed.
  */
 bool vu_peer_stop(struct vu_peer *p);
+/*
+ * Lost with the rings, and not because it went: it has the guest's memory, does not do as it is told, and may go on
+ * writing to both. That its socket is closed on our side obliges only those who keep rules.
+ */
+bool vu_peer_is_loose(const struct vu_peer *p);
 
 #endif
