@@ -183,7 +183,7 @@ struct net_backend {
 	/*
 	 * Frames go to the first @nr pairs only; what waits for the others is dropped. No pair is started, on
 	 * either table. 1 at first; may be asked for the number that it has. 0; -errno, and it is asked for the
-	 * old number again. NULL: there is one.
+	 * old number again. NULL: nothing to do, there is one, or all frames come by the rings.
 	 */
 	int (*set_pairs)(struct net_backend *b, unsigned nr);
 	void (*destroy)(struct net_backend *b); /* frees b; implies stop */

@@ -20,8 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/net_kinds.h"
@@ -41,9 +39,10 @@
 #define SERVED_NS UINT64_C(1000000000)
 
 /* Frames would have to pass through us, or the peer be told later on. */
-#define NEVER                                                                  \
-	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) | \
-	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+#define NEVER                                                                          \
+	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) |         \
+	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | \
+	 FEATURE(VIRTIO_NET_F_RSS))
 
 struct vhost_user_config {
 	const char *socket;
@@ -63,13 +62,14 @@ struct net_vhost_user {
 	struct vu_peer peer;
 	struct vu_rings rings;
 	struct fd_signal signal;
-	int hopeless;   /* -errno of the last attempt, when waiting does not help */
-	bool pinned;    /* what the device offers is settled */
-	bool found;     /* there is a peer, and it was told what there is to serve */
-	bool was_there; /* a peer, ever */
-	bool loose;     /* who was given up with the rings may still be at them */
-	bool told;      /* the link that was told */
-	char said[160]; /* the reason that was logged last, "" after success */
+	struct net_backend *more; /* of the other pairs, an array; owned; NULL: one pair */
+	int hopeless;             /* -errno of the last attempt, when waiting does not help */
+	bool pinned;              /* what the device offers is settled */
+	bool found;               /* there is a peer, and it was told what there is to serve */
+	bool was_there;           /* a peer, ever */
+	bool loose;               /* who was given up with the rings may still be at them */
+	bool told;                /* the link that was told */
+	char said[160];           /* the reason that was logged last, "" after success */
 	void (*tell)(void *arg, bool up);
 	void *tell_arg;
 };
@@ -424,7 +424,29 @@ static void vu_destroy(struct net_backend *b)
 	listener_close(&v->listener);
 	fd_close(&v->rings.inflight_fd);
 	fd_signal_close(&v->signal);
+	free(v->more);
 	free(v);
+}
+
+/* The pairs behind the first, for the device's sake: all of them are served by the peer, or by nobody. 0 or -errno. */
+static int add_pairs(struct net_vhost_user *v, unsigned nr)
+{
+	if (nr == 0)
+		return 0;
+	if (nr >= VU_PAIRS_MAX)
+		return -EINVAL;
+	v->more = calloc(nr, sizeof(*v->more));
+	if (!v->more)
+		return -ENOMEM;
+	for (unsigned i = 0; i < nr; i++) {
+		v->more[i] = (struct net_backend){.kind = v->b.kind, .frame = &frame_ops};
+		v->more[i].next = i + 1 < nr ? &v->more[i + 1] : NULL;
+	}
+	v->b.next = v->more;
+	v->b.can |= FEATURE(VIRTIO_NET_F_MQ);
+	v->peer.pairs = 1 + nr;
+	v->peer.needs = FEATURE(VIRTIO_NET_F_MQ); /* until the driver says what it needs */
+	return 0;
 }
 
 /* NULL; or one that vu_destroy() frees, and *ret says whether it can be used. */
@@ -456,7 +478,7 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 	v->peer.arg = v;
 	v->b = (struct net_backend){
 		.kind = "vhost-user",
-		.can = vu_peer_features(),
+		.can = vu_peer_features() & ~FEATURE(VIRTIO_NET_F_MQ),
 		.frame = &frame_ops,
 		.ring = &ring_ops,
 		.ring_cannot = NEVER,
@@ -467,6 +489,8 @@ static struct net_vhost_user *make(const struct net_common *common, struct loop 
 		.attend = vu_attend,
 		.destroy = vu_destroy,
 	};
+	if (*ret == 0)
+		*ret = add_pairs(v, common->more_pairs);
 	return v;
 }
 
@@ -525,7 +549,6 @@ const struct net_kind net_kind_vhost_user = {
 	.help = "another process serves the rings, over a unix socket",
 	.keys = vhost_user_keys,
 	.config_size = sizeof(struct vhost_user_config),
-	.one_queue = "its peer is asked to serve one pair",
 	.shares_memory = true,
 	.create = vu_create,
 };

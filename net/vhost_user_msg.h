@@ -28,6 +28,7 @@ enum vu_request {
 	VU_SET_VRING_CALL = 13,
 	VU_GET_PROTOCOL_FEATURES = 15,
 	VU_SET_PROTOCOL_FEATURES = 16,
+	VU_GET_QUEUE_NUM = 17,
 	VU_SET_VRING_ENABLE = 18,
 	VU_NET_SET_MTU = 20,
 	VU_SET_BACKEND_REQ_FD = 21,
@@ -45,6 +46,7 @@ enum vu_back_request {
 
 /* Bit numbers. */
 #define VU_F_PROTOCOL_FEATURES 30 /* among the virtio features: the next ones exist */
+#define VU_PROTOCOL_MQ         0
 #define VU_PROTOCOL_REPLY_ACK  3
 #define VU_PROTOCOL_NET_MTU    4
 #define VU_PROTOCOL_BACKEND    5

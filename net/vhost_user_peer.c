@@ -22,9 +22,9 @@
 #define CONFIG_BYTES 12u
 _Static_assert(CONFIG_BYTES >= offsetof(struct virtio_net_config, mtu) + 2, "status and mtu");
 
-#define WANTED_PROTOCOL                                                  \
-	(FEATURE(VU_PROTOCOL_REPLY_ACK) | FEATURE(VU_PROTOCOL_NET_MTU) | \
-	 FEATURE(VU_PROTOCOL_BACKEND) | FEATURE(VU_PROTOCOL_CONFIG) |    \
+#define WANTED_PROTOCOL                                                                            \
+	(FEATURE(VU_PROTOCOL_MQ) | FEATURE(VU_PROTOCOL_REPLY_ACK) | FEATURE(VU_PROTOCOL_NET_MTU) | \
+	 FEATURE(VU_PROTOCOL_BACKEND) | FEATURE(VU_PROTOCOL_CONFIG) |                              \
 	 FEATURE(VU_PROTOCOL_INFLIGHT) | FEATURE(VU_PROTOCOL_STATUS))
 
 uint64_t vu_peer_features(void)
@@ -33,7 +33,7 @@ uint64_t vu_peer_features(void)
 	                          F(GUEST_ECN) | F(GUEST_UFO) | F(HOST_TSO4) | F(HOST_TSO6) |
 	                          F(HOST_ECN) | F(HOST_UFO);
 
-	return offloads | F(MRG_RXBUF) | FEATURE(VIRTIO_F_VERSION_1) |
+	return offloads | F(MRG_RXBUF) | F(MQ) | FEATURE(VIRTIO_F_VERSION_1) |
 	       FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX);
 }
 
@@ -218,6 +218,8 @@ static void send_rings(struct vu_peer *p)
 {
 	const struct vu_rings *s = p->rings;
 
+	const bool enables = p->features & FEATURE(VU_F_PROTOCOL_FEATURES);
+
 	p->serving = true;
 	for (unsigned i = 0; i < s->nr; i++) {
 		const struct net_ring *r = &s->ring[i];
@@ -228,9 +230,10 @@ static void send_rings(struct vu_peer *p)
 		send_ring_fd(p, VU_SET_VRING_CALL, i, r->call_fd);
 		send_ring_fd(p, VU_SET_VRING_KICK, i, r->kick_fd);
 	}
-	/* Without protocol features a ring begins with its kick. */
-	for (unsigned i = 0; i < s->nr && (p->features & FEATURE(VU_F_PROTOCOL_FEATURES)); i++)
-		send_ring(p, VU_SET_VRING_ENABLE, i, 1);
+	/* Without protocol features a ring begins with its kick. Those of pairs not in use any more are stopped. */
+	for (unsigned i = 0; enables && (i < s->nr || i < p->nr_told); i++)
+		send_ring(p, VU_SET_VRING_ENABLE, i, i < s->nr);
+	p->nr_told = s->nr > p->nr_told ? s->nr : p->nr_told;
 	send_status(p, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
 	                       VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
 }
@@ -299,6 +302,12 @@ static void send_memory(struct vu_peer *p)
 	send_msg(p, &m, NULL);
 }
 
+static void serves_too_few(struct vu_peer *p, uint64_t pairs)
+{
+	lose(p, true, "it serves %llu queue pairs, %u are asked for", (unsigned long long)pairs,
+	     p->pairs);
+}
+
 static void took_features(struct vu_peer *p, uint64_t features)
 {
 	const uint64_t lacks = (p->needs | FEATURE(VIRTIO_F_VERSION_1)) & ~features;
@@ -309,6 +318,8 @@ static void took_features(struct vu_peer *p, uint64_t features)
 		     (unsigned long long)lacks);
 	else if (features & FEATURE(VU_F_PROTOCOL_FEATURES))
 		send_plain(p, VU_GET_PROTOCOL_FEATURES);
+	else if (p->pairs > 1)
+		serves_too_few(p, 1);
 	else
 		send_memory(p);
 }
@@ -341,7 +352,15 @@ static void open_back(struct vu_peer *p)
 static void took_protocol(struct vu_peer *p, uint64_t protocol)
 {
 	p->protocol = protocol & WANTED_PROTOCOL;
+	if (p->pairs == 1) {
+		p->protocol &= ~FEATURE(VU_PROTOCOL_MQ);
+	} else if (!speaks(p, VU_PROTOCOL_MQ)) {
+		serves_too_few(p, 1);
+		return;
+	}
 	send_number(p, VU_SET_PROTOCOL_FEATURES, p->protocol);
+	if (speaks(p, VU_PROTOCOL_MQ))
+		send_plain(p, VU_GET_QUEUE_NUM);
 	if (speaks(p, VU_PROTOCOL_BACKEND))
 		open_back(p);
 	if (speaks(p, VU_PROTOCOL_NET_MTU) && p->mtu)
@@ -387,6 +406,10 @@ static void took_answer(struct vu_peer *p, const struct vu_sent *to)
 		break;
 	case VU_GET_PROTOCOL_FEATURES:
 		took_protocol(p, m->p.number);
+		break;
+	case VU_GET_QUEUE_NUM: /* for a NIC it counts pairs, as QEMU and DPDK understand it */
+		if (m->p.number < p->pairs)
+			serves_too_few(p, m->p.number);
 		break;
 	case VU_GET_CONFIG:
 		took_config(p, &m->p.config);
@@ -477,7 +500,7 @@ int vu_peer_init(struct vu_peer *p, struct loop *l)
 {
 	int ret;
 
-	*p = (struct vu_peer){.loop = l};
+	*p = (struct vu_peer){.loop = l, .pairs = 1};
 	vu_chan_init(&p->main);
 	vu_chan_init(&p->back);
 	p->silence = (struct loop_timer){.fn = on_silence, .arg = p};
@@ -501,7 +524,7 @@ void vu_peer_open(struct vu_peer *p, int fd)
 	p->lost = p->refused = p->serving = p->ready = false;
 	p->link = true;
 	p->config_asked = p->config_again = false;
-	p->sent_head = p->nr_sent = 0;
+	p->sent_head = p->nr_sent = p->nr_told = 0;
 	ret = vu_chan_open(&p->main, p->loop, fd, on_main, p);
 	if (ret < 0) {
 		lose(p, false, "%s", strerror(-ret));

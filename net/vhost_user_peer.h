@@ -20,8 +20,8 @@
 #include "net/net_backend.h"
 #include "net/vhost_user_chan.h"
 
-/* Two for each queue pair. */
-#define VU_RINGS_MAX 2u
+#define VU_PAIRS_MAX 8u
+#define VU_RINGS_MAX (2 * VU_PAIRS_MAX)
 
 /* For an answer; and for the last ones, for which a CPU of the guest may be waiting. */
 #define VU_PATIENCE_NS UINT64_C(3000000000)
@@ -50,6 +50,7 @@ struct vu_peer {
 	const struct gmem *mem;
 	struct vu_rings *rings;
 	uint64_t needs;             /* features without which it is of no use */
+	unsigned pairs;             /* that it has to be able to serve; 1 at first */
 	uint16_t mtu;               /* 0: not told */
 	void (*changed)(void *arg); /* ready, link or lost is not what it was */
 	void *arg;
@@ -63,6 +64,7 @@ struct vu_peer {
 	bool serving;  /* it was told of the rings, and has not let go of them */
 	char why[160]; /* "it has closed the connection" */
 
+	unsigned nr_told; /* rings that it was ever told to serve */
 	struct vu_chan main, back;
 	struct vu_sent sent[VU_SENT_MAX]; /* ring buffer: [sent_head, sent_head + nr_sent) */
 	unsigned sent_head, nr_sent;

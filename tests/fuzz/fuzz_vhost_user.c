@@ -155,14 +155,14 @@ static void start_rings(struct input *in)
 {
 	if (!peer.ready || rings.nr > 0)
 		return;
-	for (unsigned i = 0; i < VU_RINGS_MAX; i++)
+	for (unsigned i = 0; i < 2 * peer.pairs; i++)
 		rings.ring[i] = (struct net_ring){.num = RING,
 		                                  .desc = DESC,
 		                                  .avail = AVAIL,
 		                                  .used = USED,
 		                                  .kick_fd = host.eventfd,
 		                                  .call_fd = host.eventfd};
-	rings.nr = VU_RINGS_MAX;
+	rings.nr = 2 * peer.pairs;
 	rings.accepted = take(in, 8);
 	vu_peer_start(&peer);
 }
@@ -237,6 +237,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peer.mem = &host.mem;
 	peer.rings = &rings;
 	peer.mtu = (uint16_t)take(&in, 2);
+	/* Several pairs belong to numbers that are no MTU. */
+	peer.pairs = peer.mtu >= 0xff00 ? 1 + peer.mtu % VU_PAIRS_MAX : 1;
 	peer.changed = changed;
 	connect_again();
 	for (unsigned i = 0; in.left > 0 && i < STEPS_MAX; i++)

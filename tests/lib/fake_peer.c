@@ -30,49 +30,57 @@ static void must(bool ok, const char *what)
 
 /* ---- rings */
 
-/* One frame from tx to rx. False: there is none, or no room for it. */
-static bool send_back(struct fake_peer *p)
+/* One frame from tx to rx of the pair whose first ring is @rx. False: there is none, or no room for it. */
+static bool send_back(struct fake_peer *p, struct peer_ring *rx)
 {
+	struct peer_ring *tx = rx + TX;
 	struct iovec out[64], in[64];
-	struct vq_chain tx = {.iov = out, .room = ARRAY_SIZE(out)};
-	struct vq_chain rx = {.iov = in, .room = ARRAY_SIZE(in)};
+	struct vq_chain from = {.iov = out, .room = ARRAY_SIZE(out)};
+	struct vq_chain to = {.iov = in, .room = ARRAY_SIZE(in)};
 	uint8_t frame[4096];
 	size_t len;
 
-	if (vq_pop(&p->ring[TX].vq, &tx) != 1)
+	if (vq_pop(&tx->vq, &from) != 1)
 		return false;
-	if (vq_pop(&p->ring[RX].vq, &rx) != 1) {
-		vq_unpop(&p->ring[TX].vq, 1);
+	if (vq_pop(&rx->vq, &to) != 1) {
+		vq_unpop(&tx->vq, 1);
 		return false;
 	}
-	len = iov_read(tx.iov, tx.nr_out, 0, frame, sizeof(frame));
-	must(len <= rx.in_len, "a frame does not fit");
+	len = iov_read(from.iov, from.nr_out, 0, frame, sizeof(frame));
+	must(len <= to.in_len, "a frame does not fit");
 	memset(frame, 0, 12); /* the header */
 	frame[10] = 1;        /* num_buffers */
-	must(iov_write(rx.iov + rx.nr_out, rx.nr_in, 0, frame, len) == len, "iov_write");
-	vq_push(&p->ring[TX].vq, tx.head, 0);
-	vq_push(&p->ring[RX].vq, rx.head, (uint32_t)len);
+	must(iov_write(to.iov + to.nr_out, to.nr_in, 0, frame, len) == len, "iov_write");
+	vq_push(&tx->vq, from.head, 0);
+	vq_push(&rx->vq, to.head, (uint32_t)len);
 	p->frames++;
 	return true;
 }
 
-static void serve(struct fake_peer *p)
+static void serve_pair(struct fake_peer *p, struct peer_ring *rx)
 {
-	bool tx, rx;
+	struct peer_ring *tx = rx + TX;
+	bool more;
 
-	if (p->idle || !p->ring[RX].enabled || !p->ring[TX].enabled)
+	if (p->idle || !rx->enabled || !tx->enabled)
 		return;
 	do {
-		while (send_back(p))
+		while (send_back(p, rx))
 			;
-		for (unsigned i = 0; i < FAKE_PEER_RINGS; i++) {
-			vq_publish(&p->ring[i].vq);
-			if (vq_want_interrupt(&p->ring[i].vq))
-				fd_event_set(p->ring[i].call_fd);
+		for (struct peer_ring *r = rx; r <= tx; r++) {
+			vq_publish(&r->vq);
+			if (vq_want_interrupt(&r->vq))
+				fd_event_set(r->call_fd);
 		}
-		tx = vq_kicks_on(&p->ring[TX].vq);
-		rx = vq_kicks_on(&p->ring[RX].vq);
-	} while (tx && rx && send_back(p));
+		more = vq_kicks_on(&tx->vq);
+		more &= vq_kicks_on(&rx->vq);
+	} while (more && send_back(p, rx));
+}
+
+static void serve(struct fake_peer *p)
+{
+	for (unsigned i = 0; i < FAKE_PEER_RINGS; i += 2)
+		serve_pair(p, &p->ring[i + RX]);
 }
 
 static void on_kick(void *arg, unused uint32_t revents)
@@ -267,6 +275,9 @@ static void take_question(struct fake_peer *p, const struct vu_msg *m)
 	case VU_GET_PROTOCOL_FEATURES:
 		a.p.number = p->protocol;
 		break;
+	case VU_GET_QUEUE_NUM:
+		a.p.number = p->pairs;
+		break;
 	case VU_GET_STATUS:
 		a.p.number = p->status;
 		break;
@@ -311,7 +322,11 @@ static void take_ring_message(struct fake_peer *p, struct vu_msg *m)
 			start_ring(p, r);
 		break;
 	default: /* VU_SET_VRING_ENABLE */
-		start_ring(p, r);
+		r->was_enabled = m->p.ring.num;
+		if (m->p.ring.num)
+			start_ring(p, r);
+		else
+			must(!vq_running(&r->vq), "a ring that was not stopped is switched off");
 		break;
 	}
 }
@@ -427,6 +442,7 @@ void fake_peer_create(struct fake_peer *p, const char *path)
 	p->features = ~UINT64_C(0) & ~FEATURE(34); /* packed rings */
 	p->protocol = ~UINT64_C(0);
 	p->config[6] = 1; /* the link is up */
+	p->pairs = FAKE_PEER_RINGS / 2;
 	p->back_fd = p->inflight_fd = p->listener.fd = -1;
 	vu_chan_init(&p->main);
 	for (unsigned i = 0; i < FAKE_PEER_RINGS; i++)

@@ -14,7 +14,7 @@
 #include "net/vhost_user_chan.h"
 #include "vmm/core/unix_socket.h"
 
-#define FAKE_PEER_RINGS    2u
+#define FAKE_PEER_RINGS    6u
 #define FAKE_PEER_REQUESTS 64u
 
 enum peer_fault {
@@ -42,11 +42,13 @@ struct peer_ring {
 	struct loop_fd kick; /* owned fd */
 	int call_fd;
 	bool enabled;
+	unsigned was_enabled; /* by the last SET_VRING_ENABLE */
 };
 
 struct fake_peer {
 	/* What it offers. */
 	uint64_t features, protocol;
+	uint64_t pairs; /* of queues */
 	uint8_t config[VU_CONFIG_MAX];
 	uint32_t faulty;       /* request to which it gives a wrong answer ... */
 	enum peer_fault fault; /* ... of this kind */

@@ -27,14 +27,17 @@
 static struct vu_rig rig;
 static char dir[32], path[64];
 static pid_t peer = -1;
+static unsigned pairs;
 
 /* @how: ",client=1" or nothing. */
 static void start_peer(const char *how)
 {
-	char vdev[128], prefix[48];
+	char vdev[128], prefix[48], rxq[16], txq[16];
 
 	unlink(path); /* DPDK does not replace it */
-	snprintf(vdev, sizeof(vdev), "net_vhost0,iface=%s%s", path, how);
+	snprintf(vdev, sizeof(vdev), "net_vhost0,iface=%s,queues=%u%s", path, pairs, how);
+	snprintf(rxq, sizeof(rxq), "--rxq=%u", pairs);
+	snprintf(txq, sizeof(txq), "--txq=%u", pairs);
 	snprintf(prefix, sizeof(prefix), "unit%d", (int)getpid());
 	peer = fork();
 	assert_true(peer >= 0);
@@ -48,7 +51,7 @@ static void start_peer(const char *how)
 	      "--no-telemetry", "--no-shconf", "--file-prefix", prefix, "--vdev", vdev, "--",
 	      "--forward-mode=io", "--auto-start", "--no-lsc-interrupt", "--port-topology=loop",
 	      "--total-num-mbufs=4096", "--no-flush-rx", "--disable-link-check",
-	      "--stats-period=1000", (char *)NULL);
+	      "--stats-period=1000", rxq, txq, (char *)NULL);
 	_exit(127);
 }
 
@@ -64,6 +67,7 @@ static void kill_peer(void)
 static int setup(void **state)
 {
 	*state = &rig;
+	pairs = 1;
 	strcpy(dir, "/tmp/doorbell-pmd-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
@@ -82,7 +86,8 @@ static int teardown(void **state)
 
 static void create(const char *more)
 {
-	const struct net_common common = {.nic = "net0", .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+	const struct net_common common = {
+		.nic = "net0", .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .more_pairs = pairs - 1};
 	char keys[128];
 
 	snprintf(keys, sizeof(keys), "socket=%s%s", path, more);
@@ -138,6 +143,27 @@ static void dpdk_may_connect_to_us(void **state)
 	vu_rig_until_link(&rig, false);
 }
 
+static void dpdk_serves_two_pairs(void **state)
+{
+	static const unsigned steps[] = {2, 1, 2};
+
+	(void)state;
+	pairs = 2;
+	come_up("", "");
+	for (unsigned i = 0; i < 3; i++) {
+		vu_rig_use_pairs(&rig, steps[i]);
+		vu_rig_traffic(&rig, 1000);
+	}
+	vu_rig_send(&rig, 32);
+	kill_peer();
+	vu_rig_until_link(&rig, false);
+	start_peer("");
+	vu_rig_until_link(&rig, true);
+	vu_rig_traffic(&rig, 1000);
+	vu_rig_up(&rig, FEATURE(VIRTIO_NET_F_MQ));
+	vu_rig_traffic(&rig, 1000);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -146,6 +172,7 @@ int main(void)
 		CASE(dpdk_serves_the_rings),
 		CASE(traffic_goes_on_after_each_death_of_dpdk),
 		CASE(dpdk_may_connect_to_us),
+		CASE(dpdk_serves_two_pairs),
 	};
 
 	log_set_level(LOG_ERROR);
