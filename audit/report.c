@@ -2,6 +2,7 @@
 #include "audit/report.h"
 
 #include <ctype.h>
+#include <linux/virtio_mmio.h>
 #include <string.h>
 
 #include "arch/arch.h"
@@ -147,6 +148,12 @@ static bool at_address(const void *base, const json_t *row)
 	return cell(row, 0) != 0 && gpa >= at && gpa - at < 0x200;
 }
 
+static bool is_notify(const void *base, const json_t *row)
+{
+	return cell(row, 0) == 2 &&
+	       cell(row, 1) == *(const uint64_t *)base + VIRTIO_MMIO_QUEUE_NOTIFY;
+}
+
 static bool raises_gsi(const void *gsi, const json_t *row)
 {
 	return cell(row, 0) == *(const uint64_t *)gsi && cell(row, 1) == 1;
@@ -170,6 +177,7 @@ static struct audit_how how_of(const json_t *status, const json_t *nic)
 {
 	return (struct audit_how){
 		.vhost = is(nic, "path", "vhost"),
+		.peer = is(nic, "path", "vhost-user"),
 		.sockets = is(nic, "kind", "user"),
 		.kick_exit = is(nic, "kick", "exit"),
 		.regs_trap = is(nic, "regs", "trap"),
@@ -232,9 +240,12 @@ static void read_trace(struct audit_nic *n, const json_t *trace, const json_t *n
 	const uint64_t base = number(nic, NULL, "address"), gsi = number(nic, NULL, "gsi");
 
 	n->seen_accesses = hits(trace, "kvm_mmio", at_address, &base);
+	n->seen_kicks = hits(trace, "kvm_mmio", is_notify, &base);
 	n->seen_syscalls = hits(trace, "sys_enter", by_thread, self);
 	n->seen_work = hits(trace, "workqueue_queue_work", injects, NULL);
-	if (n->how.split)
+	if (n->how.peer) /* it raises them */
+		n->seen_interrupts = AUDIT_UNKNOWN;
+	else if (n->how.split)
 		n->seen_interrupts =
 			hits(trace, "kvm_msi_set_irq", by_thread, n->how.vhost ? workers : self);
 	else if (n->how.irqfd)
@@ -280,6 +291,8 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		n->seen_interrupts = AUDIT_UNKNOWN;
 	for (unsigned i = 0; i < 2 && n->how.vhost; i++)
 		n->flow[i].frames = n->flow[i].outside;
+	for (unsigned i = 0; i < 2 && n->how.peer; i++)
+		n->flow[i].frames = AUDIT_UNKNOWN;
 }
 
 /* ---- rows as JSON */
@@ -333,7 +346,7 @@ static json_t *rows_json(const struct audit_rows *rows, const struct share *s)
 static json_t *flow_json(const struct audit_nic *n, enum audit_dir d)
 {
 	const struct audit_flow *f = &n->flow[d];
-	const bool pure = !n->how.vhost;
+	const bool pure = !n->how.vhost && !n->how.peer;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s}", "frames", counted(f->frames), "per_kick",
 	                 per(f->frames, f->kicks), "per_interrupt",
@@ -349,7 +362,7 @@ static struct share share_of(const struct audit_nic *n)
 	for (unsigned d = AUDIT_TX; d <= AUDIT_RX; d++) {
 		const struct audit_flow *f = &n->flow[d];
 
-		s.frames[d] = f->frames;
+		s.frames[d] = n->how.peer ? 0 : f->frames;
 		s.batches[d] = f->interrupts + f->suppressed;
 		s.frames[AUDIT_BOTH] += s.frames[d];
 		s.batches[AUDIT_BOTH] += s.batches[d];
@@ -382,8 +395,10 @@ static const char *no_audit(const struct audit_input *in, const json_t *nic, str
 		return "it has no counters";
 	if ((was && !is(was, "path", text_of(nic, "path"))) || added(p, "device", "switches"))
 		return "its path changed meanwhile";
-	if (!is(nic, "path", "pure") && !is(nic, "path", "vhost"))
+	if (!is(nic, "path", "pure") && !is(nic, "path", "vhost") && !is(nic, "path", "vhost-user"))
 		return "the rules for this path are not known";
+	if (added(p, "backend", "reconnects"))
+		return "its peer changed meanwhile";
 	if (is(nic, "path", "vhost") && !json_is_object(json_object_get(p.b, "interface")))
 		return "nobody counts its frames: no such interface in this network namespace";
 	return NULL;
@@ -483,7 +498,8 @@ static json_t *nics_json(const struct audit_input *in, struct audit_vm *v)
 			                      json_pack("{s:s, s:s}", "name", name, "error", why));
 			continue;
 		}
-		v->frames += n.flow[AUDIT_TX].frames + n.flow[AUDIT_RX].frames;
+		if (!n.how.peer)
+			v->frames += n.flow[AUDIT_TX].frames + n.flow[AUDIT_RX].frames;
 		json_array_append_new(all, nic_json(in, nic, &n));
 	}
 	return all;

@@ -13,10 +13,24 @@
 
 /* ---- one frame on its own */
 
-/* System calls for one interrupt: KVM_IRQ_LINE up and down; or KVM_SIGNAL_MSI, or a write(). */
+/* Does doorbell move the frames? */
+static bool ours(const struct audit_how *h)
+{
+	return !h->vhost && !h->peer;
+}
+
+/* System calls to signal an eventfd: a write(); or, when a peer shares it, io_submit() and io_getevents(). */
+static unsigned event_calls(const struct audit_how *h)
+{
+	return h->peer ? 2 : 1;
+}
+
+/* System calls for one interrupt: KVM_IRQ_LINE up and down; or KVM_SIGNAL_MSI, or by an eventfd. */
 static unsigned signal_calls(const struct audit_how *h)
 {
-	return h->irqfd || h->split ? 1 : 2;
+	if (h->irqfd)
+		return event_calls(h);
+	return h->split ? 1 : 2;
 }
 
 /* Exits for one interrupt: InterruptACK, and InterruptStatus when it traps. */
@@ -34,18 +48,19 @@ double audit_alone(const struct audit_how *h, enum audit_dir dir, enum audit_eve
 		return tx;
 	case AUDIT_INTERRUPTS:
 	case AUDIT_TAKEN:
-	case AUDIT_COPIES:
 		return 1;
+	case AUDIT_COPIES:
+		return h->peer ? -1 : 1;
 	case AUDIT_EXITS:
 		return tx + interrupt_exits(h);
 	case AUDIT_USER_EXITS:
 		return (tx && h->kick_exit) + (h->regs_trap ? 2 : 0);
 	case AUDIT_WAKEUPS:
-		return !h->vhost;
+		return ours(h);
 	case AUDIT_WORKER_WAKEUPS:
 		return h->vhost;
 	case AUDIT_SYSCALLS: /* tx: epoll_wait, read, writev; rx: epoll_wait, readv, readv */
-		return h->vhost ? 0 : 3 + signal_calls(h);
+		return ours(h) ? 3 + signal_calls(h) : 0;
 	case AUDIT_KERNEL_WORK:
 		return h->irqfd && !h->split;
 	}
@@ -54,6 +69,8 @@ double audit_alone(const struct audit_how *h, enum audit_dir dir, enum audit_eve
 
 double audit_article(const struct audit_how *h, enum audit_dir dir, enum audit_event e)
 {
+	if (h->peer)
+		return -1;
 	switch (e) {
 	case AUDIT_EXITS:
 	case AUDIT_COPIES:
@@ -72,6 +89,8 @@ double audit_article(const struct audit_how *h, enum audit_dir dir, enum audit_e
 
 const char *audit_article_text(const struct audit_how *h, enum audit_dir dir)
 {
+	if (h->peer)
+		return "(it has no other process)";
 	if (dir == AUDIT_TX)
 		return h->vhost ? "exit + copy + host stack + entry"
 		                : "exit + context switch + VMM work + copy + host stack + entry";
@@ -81,14 +100,16 @@ const char *audit_article_text(const struct audit_how *h, enum audit_dir dir)
 
 const char *audit_rule_text(const struct audit_how *h, enum audit_dir dir)
 {
-	static const char *const text[2][2] = {
+	static const char *const text[3][2] = {
 		{"exits 1/K + E/J, wake-ups <= 1/B, system calls 1 + 2/B + S/J, copies 1",
 	         "exits E/J, wake-ups <= 1/B, system calls 1 + 2/B + S/J, copies 1"},
 		{"exits 1/K + E/J, wake-ups of the vhost worker <= 1/B, system calls 0, copies 1",
 	         "exits E/J, wake-ups of the vhost worker <= 1/B, system calls 0, copies 1"},
+		{"exits 1/K + E/J, system calls 0; wake-ups and copies are the peer's",
+	         "exits E/J, system calls 0; wake-ups and copies are the peer's"},
 	};
 
-	return text[h->vhost][dir != AUDIT_TX];
+	return text[h->peer ? 2 : h->vhost][dir != AUDIT_TX];
 }
 
 /* ---- rows */
@@ -159,13 +180,13 @@ static void judge(struct audit_row *r)
 	}
 }
 
-/* Per frame of both directions, as many as there were of each. */
+/* Per frame of both directions, as many as there were of each; as many of either, when nobody counts. */
 static double mixed(const struct audit_nic *n, enum audit_event e,
                     double (*of)(const struct audit_how *h, enum audit_dir d, enum audit_event e))
 {
 	const double tx = of(&n->how, AUDIT_TX, e), rx = of(&n->how, AUDIT_RX, e);
-	const double nr_tx = (double)n->flow[AUDIT_TX].frames;
-	const double nr_rx = (double)n->flow[AUDIT_RX].frames;
+	const double nr_tx = n->how.peer ? 1 : (double)n->flow[AUDIT_TX].frames;
+	const double nr_rx = n->how.peer ? 1 : (double)n->flow[AUDIT_RX].frames;
 
 	if (tx < 0 || rx < 0 || nr_tx + nr_rx < 1)
 		return -1;
@@ -282,8 +303,11 @@ static void outside(struct audit_rows *out, const struct audit_nic *n, enum audi
 
 /* ---- the NIC */
 
+/* With a peer, that takes them from the eventfds: when they are exits to us, or tracefs is there. Or unknown. */
 static uint64_t all_kicks(const struct audit_nic *n)
 {
+	if (n->how.peer)
+		return n->how.kick_exit ? n->notifies : n->seen_kicks;
 	return n->flow[AUDIT_TX].kicks + n->flow[AUDIT_RX].kicks + n->ctrl_kicks;
 }
 
@@ -300,7 +324,7 @@ static uint64_t taken(const struct audit_nic *n)
 /* As well as it is known. */
 static uint64_t raised(const struct audit_nic *n)
 {
-	if (!n->how.vhost)
+	if (ours(&n->how))
 		return n->interrupts;
 	return n->seen_interrupts != AUDIT_UNKNOWN ? n->seen_interrupts : taken(n);
 }
@@ -312,7 +336,31 @@ uint64_t audit_nic_user_exits(const struct audit_nic *n)
 
 uint64_t audit_nic_exits(const struct audit_nic *n)
 {
-	return all_kicks(n) + taken(n) + n->isr_reads + n->config + n->others;
+	const uint64_t kicks = all_kicks(n);
+
+	return (kicks == AUDIT_UNKNOWN ? 0 : kicks) + taken(n) + n->isr_reads + n->config +
+	       n->others;
+}
+
+/* What can be said of the eventfds that a peer shares. */
+static void shared_events(struct audit_rows *out, const struct audit_nic *n)
+{
+	struct audit_row *r = nic_row(out, n, AUDIT_BOTH, AUDIT_KICKS, "kicks");
+
+	r->expected = AUDIT_UNKNOWN;
+	r->observed = all_kicks(n);
+	say(r, r->observed == AUDIT_UNKNOWN ? "the peer takes them, and only tracefs tells"
+	                                    : "for how many frames only the peer knows");
+	judge(r);
+	r = nic_row(out, n, AUDIT_BOTH, AUDIT_INTERRUPTS, "interrupts raised");
+	r->expected = AUDIT_UNKNOWN;
+	say(r, "by the peer, in a thread of its own");
+	judge(r);
+	r = nic_row(out, n, AUDIT_BOTH, AUDIT_TAKEN, "interrupts taken");
+	r->expected = AUDIT_UNKNOWN;
+	r->observed = taken(n);
+	say(r, "of how many only the peer knows");
+	judge(r);
 }
 
 static void interrupts(struct audit_rows *out, const struct audit_nic *n)
@@ -349,7 +397,9 @@ static void exits(struct audit_rows *out, const struct audit_nic *n)
 {
 	struct audit_row *r = nic_row(out, n, AUDIT_BOTH, AUDIT_EXITS, "exits (kick, registers)");
 
-	r->expected = all_kicks(n) + raised(n) * interrupt_exits(&n->how);
+	r->expected = AUDIT_UNKNOWN;
+	if (all_kicks(n) != AUDIT_UNKNOWN)
+		r->expected = all_kicks(n) + raised(n) * interrupt_exits(&n->how);
 	r->observed = n->seen_accesses;
 	if (r->observed == AUDIT_UNKNOWN) {
 		say(r, "only tracefs tells whose an exit was");
@@ -419,7 +469,7 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 		r->observed = r->expected + n->self_kicks + n->changes + n->timers + n->calls;
 		say(r, "as doorbell says, without tracefs");
 	}
-	explain(r, (int64_t)n->self_kicks, "work left for the next turn");
+	explain(r, (int64_t)(n->self_kicks * event_calls(&n->how)), "work left for the next turn");
 	explain(r, (int64_t)n->changes, "changes of what it waits for");
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
@@ -430,8 +480,11 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 
 	r = nic_row(out, n, AUDIT_BOTH, AUDIT_KERNEL_WORK, "kernel-worker runs");
 	r->expected = n->how.irqfd && !n->how.split ? raised(n) : 0;
-	r->observed = n->seen_work;
-	if (r->observed == AUDIT_UNKNOWN)
+	if (n->how.peer && r->expected > 0)
+		say(r, "ordered by the peer's threads");
+	else
+		r->observed = n->seen_work;
+	if (n->seen_work == AUDIT_UNKNOWN && !r->why[0])
 		say(r, "only tracefs tells");
 	judge(r);
 }
@@ -439,14 +492,17 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 void audit_nic_rows(const struct audit_nic *n, struct audit_rows *out)
 {
 	out->nr = 0;
-	for (enum audit_dir d = AUDIT_TX; d <= AUDIT_RX; d++) {
+	for (enum audit_dir d = AUDIT_TX; d <= AUDIT_RX && !n->how.peer; d++) {
 		kicks(out, n, d);
 		if (!n->how.vhost)
 			turns(out, n, d);
 		copies(out, n, d);
 		outside(out, n, d);
 	}
-	interrupts(out, n);
+	if (n->how.peer)
+		shared_events(out, n);
+	else
+		interrupts(out, n);
 	exits(out, n);
 	wakeups(out, n);
 	thread_calls(out, n);

@@ -28,7 +28,8 @@ enum audit_event {
 
 /* The mechanisms that serve a NIC. */
 struct audit_how {
-	bool vhost; /* else pure */
+	bool vhost; /* the kernel serves the rings ... */
+	bool peer;  /* ... or a process over vhost-user; else pure */
 	bool sockets; /* behind it are sockets of a library: its system calls and copies are its own */
 	bool kick_exit; /* else ioeventfd */
 	bool regs_trap; /* else the register page */
@@ -41,7 +42,7 @@ struct audit_how {
 
 /* Everything below is what was added between two moments. */
 struct audit_flow {
-	uint64_t frames, kicks;
+	uint64_t frames, kicks; /* frames: unknown when a peer moves them */
 	/* Of the device, hence 0 when vhost serves: */
 	uint64_t kick_reads, turns, interrupts, suppressed, stalls;
 	uint64_t syscalls, again, bytes, bytes_copied;
@@ -59,7 +60,7 @@ struct audit_nic {
 	uint64_t sleeps, worker_sleeps; /* voluntary switches, or unknown */
 	bool copied_once;               /* vhost: it copies each frame, and only once */
 	/* By tracefs, or unknown: */
-	uint64_t seen_accesses, seen_interrupts, seen_work, seen_syscalls;
+	uint64_t seen_accesses, seen_kicks, seen_interrupts, seen_work, seen_syscalls;
 };
 
 #define AUDIT_REASONS 32u

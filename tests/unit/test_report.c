@@ -193,14 +193,48 @@ static void vhost_is_seen_from_outside(unused void **state)
 	json_decref(r);
 }
 
+/* A peer moves the frames: how many nobody knows here, and what they cost doorbell is nothing. */
+static void a_peer_is_seen_by_what_the_guest_does(unused void **state)
+{
+	static const char user[] =
+		"{'irqchip':'split','nics':[{'name':'net0','kind':'vhost-user','path':'vhost-user',"
+		"'irq':'irqfd','regs':'page','kick':'ioeventfd','address':4096,'gsi':5}]}";
+	static const char after[] =
+		"{'vcpus':[],'nics':[{'name':'net0','interrupts':7,'kernel':{'acks':403,'tx_kicks':"
+		"3},"
+		"'loop_wakeups':50}],'threads':[{'name':'net0','tid':70,'voluntary_switches':45}]}";
+	static const char trace[] = "{'kvm_mmio':[[2,4176,200],[2,4196,400]],'sys_enter':[],"
+				    "'workqueue_queue_work':[]}";
+	const struct texts traced = {user, user, before_text, after, trace};
+	const struct texts untraced = {user, user, before_text, after, NULL};
+	json_t *r = report_of(&traced);
+
+	assert_row(rows_of(r), "both", "kicks", 0, 200, "not visible");
+	assert_row(rows_of(r), "both", "interrupts raised", 0, 0, "not visible");
+	assert_row(rows_of(r), "both", "interrupts taken", 0, 400, "not visible");
+	assert_row(rows_of(r), "both", "exits (kick, registers)", 600, 600, "expected");
+	assert_row(rows_of(r), "both", "exits to userspace", 0, 0, "expected");
+	assert_row(rows_of(r), "both", "system calls of the I/O thread", 0, 0, "expected");
+	assert_row(rows_of(r), "both", "kernel-worker runs", 0, 0, "expected");
+	json_decref(r);
+	r = report_of(&untraced);
+	assert_row(rows_of(r), "both", "kicks", 0, 0, "not visible");
+	assert_row(rows_of(r), "both", "exits (kick, registers)", 0, 0, "not visible");
+	assert_row(rows_of(r), "both", "exits to userspace", 0, 0, "expected");
+	json_decref(r);
+}
+
 static void what_cannot_be_audited_says_why(unused void **state)
 {
-	static const char other[] = "{'nics':[{'name':'net0','path':'vhost-user'}]}";
+	static const char other[] = "{'nics':[{'name':'net0','path':'magic'}]}";
+	static const char user[] = "{'nics':[{'name':'net0','path':'vhost-user'}]}";
+	static const char next_peer[] = "{'nics':[{'name':'net0','backend':{'reconnects':1}}]}";
 	static const char changed[] = "{'nics':[{'name':'net0','path':'vhost'}]}";
 	static const char no_interface[] = "{'nics':[{'name':'net0','interface':null}]}";
 	const struct texts cases[] = {
 		{other, other, before_text, after_text, NULL},
 		{status_text, changed, before_text, after_text, NULL},
+		{user, user, before_text, next_peer, NULL},
 		{changed, changed, no_interface, no_interface, NULL},
 		{status_text, status_text, before_text, "{}", NULL},
 	};
@@ -288,6 +322,7 @@ int main(void)
 		cmocka_unit_test(what_tracefs_would_tell_is_not_visible_without),
 		cmocka_unit_test(a_whole_run_begins_with_nothing),
 		cmocka_unit_test(vhost_is_seen_from_outside),
+		cmocka_unit_test(a_peer_is_seen_by_what_the_guest_does),
 		cmocka_unit_test(what_cannot_be_audited_says_why),
 		cmocka_unit_test(nonsense_is_survived),
 		cmocka_unit_test(the_text_has_a_line_for_each_row),

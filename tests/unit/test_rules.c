@@ -37,6 +37,16 @@ static const struct expectation table[] = {
          1,
          0,
          0},
+	{"vhost-user", {SPLIT, .peer = true, .irqfd = true}, {2, 1}, {0, 0}, 0, 0, 0, 0},
+	{"vhost-user, kick=exit, regs=trap",
+         {SPLIT, .peer = true, .irqfd = true, .kick_exit = true, .regs_trap = true},
+         {3, 2},
+         {3, 2},
+         0,
+         0,
+         0,
+         0},
+	{"vhost-user on a wire", {.peer = true, .irqfd = true}, {2, 1}, {0, 0}, 0, 0, 0, 1},
 	{"vhost on a wire", {.vhost = true, .irqfd = true}, {2, 1}, {0, 0}, 0, 1, 0, 1},
 };
 
@@ -51,7 +61,7 @@ static void check_direction(const struct expectation *x, enum audit_dir d)
 	assert_true(audit_alone(&x->how, d, AUDIT_WORKER_WAKEUPS) == x->worker_wakeups);
 	assert_true(audit_alone(&x->how, d, AUDIT_SYSCALLS) == x->syscalls);
 	assert_true(audit_alone(&x->how, d, AUDIT_KERNEL_WORK) == x->kernel_work);
-	assert_true(audit_alone(&x->how, d, AUDIT_COPIES) == 1);
+	assert_true(audit_alone(&x->how, d, AUDIT_COPIES) == (x->how.peer ? -1 : 1));
 }
 
 static void each_set_of_mechanisms_has_its_cost(unused void **state)
@@ -145,6 +155,54 @@ static void assert_no_row_is_unexplained(const struct audit_rows *rows)
 		print_message("%s: %s\n", rows->row[i].event, rows->row[i].why);
 		assert_int_not_equal(rows->row[i].verdict, AUDIT_UNEXPLAINED);
 	}
+}
+
+/* Each kick an exit to us, each status read and ACK too: nothing of it needs tracefs. */
+static void the_guests_share_of_a_peers_work_is_judged(unused void **state)
+{
+	struct audit_nic n = {
+		.how = {SPLIT, .peer = true, .irqfd = true, .kick_exit = true, .regs_trap = true},
+		.flow = {{.frames = AUDIT_UNKNOWN}, {.frames = AUDIT_UNKNOWN}},
+		.notifies = 500,
+		.acks = 300,
+		.isr_reads = 300,
+		.seen_accesses = 1100,
+		.seen_kicks = 500,
+		.seen_interrupts = AUDIT_UNKNOWN,
+		.worker_sleeps = AUDIT_UNKNOWN,
+	};
+	struct audit_rows rows;
+
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	assert_int_equal(audit_nic_exits(&n), 1100);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "kicks")->observed, 500);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "exits (kick")->expected, 1100);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "exits to userspace")->expected, 1100);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "exits to userspace")->verdict, AUDIT_EXPECTED);
+	/* A kick that came back from nowhere is found. */
+	n.seen_accesses = 1400;
+	audit_nic_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "exits (kick")->verdict, AUDIT_UNEXPLAINED);
+}
+
+static void a_wire_that_a_peer_pulls_takes_its_own_workers(unused void **state)
+{
+	const struct audit_nic n = {
+		.how = {.peer = true, .irqfd = true},
+		.acks_swallowed = 300,
+		.seen_accesses = AUDIT_UNKNOWN,
+		.seen_kicks = AUDIT_UNKNOWN,
+		.seen_interrupts = AUDIT_UNKNOWN,
+		.seen_syscalls = AUDIT_UNKNOWN,
+	};
+	struct audit_rows rows;
+
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "kernel-worker runs")->verdict, AUDIT_NOT_VISIBLE);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "exits (kick")->verdict, AUDIT_NOT_VISIBLE);
+	assert_int_equal(audit_nic_exits(&n), 300);
 }
 
 static void pure_that_follows_the_rules_is_as_expected(unused void **state)
@@ -346,6 +404,8 @@ int main(void)
 		cmocka_unit_test(the_article_sees_no_wakeup_under_vhost),
 		cmocka_unit_test(pure_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(vhost_that_follows_the_rules_is_as_expected),
+		cmocka_unit_test(the_guests_share_of_a_peers_work_is_judged),
+		cmocka_unit_test(a_wire_that_a_peer_pulls_takes_its_own_workers),
 		cmocka_unit_test(trapped_registers_cost_two_exits_for_each_interrupt),
 		cmocka_unit_test(an_exit_more_for_each_frame_is_unexplained),
 		cmocka_unit_test(more_than_a_bound_is_unexplained_and_less_is_not),
