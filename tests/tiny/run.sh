@@ -292,21 +292,41 @@ t_ping_through_a_datagram_socket_of_qemu() {
 		"$tmp/qemu.d" --net "socket,type=dgram,path=$tmp/qemu.d,local=$tmp/ours.d"
 }
 
-# DPDK serves the rings, and answers ARP and pings.
-t_ping_through_vhost_user() {
-	local pid sock=$tmp/vhost-user
+# DPDK serves the rings of one guest after the other, and answers ARP and pings: each way to registers, kicks and
+# interrupts, and a peer for more pairs than the guest uses.
+t_ping_through_vhost_user_by_each_mechanism() {
+	local pid sock=$tmp/vhost-user rc
 	command -v dpdk-testpmd >/dev/null || { why="no dpdk-testpmd" && return 77; }
 	# In a subshell, so that nobody says that it was killed.
 	(exec dpdk-testpmd --lcores 0@0,1@0 --no-huge -m 64 --no-pci --no-telemetry --no-shconf \
-		--file-prefix="tiny$$" --vdev "net_vhost0,iface=$sock,client=1" -- --forward-mode=icmpecho --auto-start \
-		--no-lsc-interrupt --total-num-mbufs=4096 --port-topology=loop --no-flush-rx --disable-link-check \
+		--file-prefix="tiny$$" --vdev "net_vhost0,iface=$sock,client=1,queues=2" -- --forward-mode=icmpecho --auto-start \
+		--rxq=2 --txq=2 --no-lsc-interrupt --total-num-mbufs=4096 --port-topology=loop --no-flush-rx --disable-link-check \
 		--stats-period 1000 >"$tmp/pmd" 2>&1 </dev/null) &
 	pid=$!
-	run --net "vhost-user,socket=$sock,server=on" --mem 64M --append pingirq --timeout 50 "$guest"
+	ping_peer_by_each
+	rc=$?
 	kill -KILL "$pid"
 	wait "$pid" 2>/dev/null
-	is_status 0 && is_out "arp reply
-24 replies"
+	return "$rc"
+}
+
+ping_peer_by_each() {
+	local regs kick chip
+	for regs in page trap; do
+		for kick in ioeventfd exit; do
+			for chip in split kernel; do
+				ping_peer "regs=$regs,kick=$kick" "$chip" || return
+			done
+		done
+	done
+}
+
+ping_peer() { # KEYS IRQCHIP
+	run --net "vhost-user,socket=$sock,server=on,queues=2,$1" --irqchip "$2" --mem 64M --audit="$tmp/audit" \
+		--append pingirq --timeout 50 "$guest"
+	with "$1, --irqchip $2" is_status 0 && with "$1, --irqchip $2" is_out "arp reply
+24 replies" || return
+	! grep -q '"verdict": "unexplained"' "$tmp/audit" || { why="$1, --irqchip $2: the audit: $(cat "$tmp/audit")" && return 1; }
 }
 
 # Says of a check that failed what the case had used. with WORDS CHECK...
