@@ -22,7 +22,7 @@
 #include "vmm/core/log.h"
 
 #define PROGRAM "/usr/bin/dpdk-testpmd"
-#define DEATHS  5u
+#define DEATHS  20u
 
 static struct vu_rig rig;
 static char dir[32], path[64];
@@ -49,9 +49,9 @@ static void start_peer(const char *how)
 	dup2(STDIN_FILENO, STDERR_FILENO);
 	execl(PROGRAM, PROGRAM, "--lcores", "0@0,1@0", "--no-huge", "-m", "64", "--no-pci",
 	      "--no-telemetry", "--no-shconf", "--file-prefix", prefix, "--vdev", vdev, "--",
-	      "--forward-mode=io", "--auto-start", "--no-lsc-interrupt", "--port-topology=loop",
-	      "--total-num-mbufs=4096", "--no-flush-rx", "--disable-link-check",
-	      "--stats-period=1000", rxq, txq, (char *)NULL);
+	      "--no-mlockall", "--forward-mode=io", "--auto-start", "--no-lsc-interrupt",
+	      "--port-topology=loop", "--total-num-mbufs=4096", "--no-flush-rx",
+	      "--disable-link-check", "--stats-period=1000", rxq, txq, (char *)NULL);
 	_exit(127);
 }
 
