@@ -44,6 +44,8 @@ const struct net_feature net_features[] = {
 	{"guest_uso4",          VIRTIO_NET_F_GUEST_USO4,          F(GUEST_CSUM), 0, 0},
 	{"guest_uso6",          VIRTIO_NET_F_GUEST_USO6,          F(GUEST_CSUM), 0, 0},
 	{"host_uso",            VIRTIO_NET_F_HOST_USO,            F(CSUM), 0, 0},
+	/* It is told by that queue what to hash; virtio 1.3 has it as a recommendation. */
+	{"hash_report",         VIRTIO_NET_F_HASH_REPORT,         0, 0, F(CTRL_VQ)},
 	{"rss",                 VIRTIO_NET_F_RSS,                 F(CTRL_VQ), 0, 0},
 	{"speed_duplex",        VIRTIO_NET_F_SPEED_DUPLEX,        0, 0, 0},
 	{NULL, 0, 0, 0, 0},

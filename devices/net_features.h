@@ -34,8 +34,11 @@
 	 FEATURE(VIRTIO_NET_F_HOST_TSO6) | FEATURE(VIRTIO_NET_F_HOST_ECN) | \
 	 FEATURE(VIRTIO_NET_F_HOST_UFO) | FEATURE(VIRTIO_NET_F_HOST_USO))
 
-/* Not in the default set: RSS costs two copies per frame; without it a flow comes on the pair that it is sent on, for nothing. */
-#define NET_ONLY_BY_NAME FEATURE(VIRTIO_NET_F_RSS)
+/*
+ * Not in the default set: RSS costs two copies per frame, and without it a flow comes on the pair that it is sent on,
+ * for nothing; HASH_REPORT costs a longer header and a hash. No peer on the rings can be told of either.
+ */
+#define NET_ONLY_BY_NAME (FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT))
 
 struct net_feature {
 	const char *name; /* "host_tso4", as in features= */

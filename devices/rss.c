@@ -33,6 +33,27 @@ static const uint8_t *take(struct input *in, size_t len)
 	return p;
 }
 
+static bool take_types(struct input *in, struct rss_hash *h)
+{
+	const uint8_t *p = take(in, sizeof(h->types));
+
+	if (!p || (get_le32(p) & ~RSS_HASH_TYPES))
+		return false;
+	h->types = get_le32(p);
+	return true;
+}
+
+/* All that is left: a length and so many bytes. */
+static bool take_key(struct input *in, struct rss_hash *h)
+{
+	const uint8_t *p = take(in, 1);
+
+	if (!p || *p > RSS_KEY_MAX || in->left != *p)
+		return false;
+	memcpy(h->key, in->at, in->left);
+	return true;
+}
+
 /* A reference to a receive queue: the number of its pair, and a reserved bit. */
 static bool take_pair(struct input *in, uint16_t *pair, unsigned nr_pairs)
 {
@@ -67,23 +88,32 @@ bool rss_parse(struct rss *r, const uint8_t *data, size_t len, unsigned nr_pairs
 {
 	struct input in = {data, len};
 	struct rss want = {0};
-	const uint8_t *p = take(&in, sizeof(want.hash_types));
+	const uint8_t *p;
 
-	if (!p || (get_le32(p) & ~RSS_HASH_TYPES))
-		return false;
-	want.hash_types = get_le32(p);
-	if (!take_table(&in, &want, nr_pairs))
+	if (!take_types(&in, &want.hash) || !take_table(&in, &want, nr_pairs))
 		return false;
 	p = take(&in, 2); /* transmit queues, as a number of them */
 	if (!p || get_le16(p) < 1 || get_le16(p) > nr_pairs)
 		return false;
 	if (want.pairs < get_le16(p))
 		want.pairs = get_le16(p);
-	p = take(&in, 1);
-	if (!p || *p > RSS_KEY_MAX || in.left != *p)
+	if (!take_key(&in, &want.hash))
 		return false;
-	memcpy(want.key, in.at, in.left);
 	*r = want;
+	return true;
+}
+
+bool rss_parse_hash(struct rss_hash *h, const uint8_t *data, size_t len)
+{
+	struct input in = {data, len};
+	struct rss_hash want = {0};
+
+	if (!take_types(&in, &want))
+		return false;
+	/* Reserved, where the table is in the other command: Linux 6.1 leaves a number of queues there. */
+	if (!take(&in, 8) || !take_key(&in, &want))
+		return false;
+	*h = want;
 	return true;
 }
 
@@ -178,35 +208,62 @@ static bool flow_of(struct flow *f, const uint8_t *head, size_t len)
 	return type == ETH_P_IPV6 && flow_of_ip6(f, &in);
 }
 
-/* The hash type for which the ports of @f count, and the one for its addresses alone. */
-static uint32_t type_with_ports(const struct flow *f)
+/* What a hash is over, if the driver wants that: with the ports, or the addresses alone. */
+struct kind {
+	uint32_t type;
+	uint16_t report;
+};
+
+#define KIND(name)                                                             \
+	{                                                                      \
+		VIRTIO_NET_RSS_HASH_TYPE_##name, VIRTIO_NET_HASH_REPORT_##name \
+	}
+
+static struct kind kind_with_ports(const struct flow *f)
 {
+	static const struct kind tcp[] = {KIND(TCPv4), KIND(TCPv6)};
+	static const struct kind udp[] = {KIND(UDPv4), KIND(UDPv6)};
+
 	if (f->proto == IPPROTO_TCP)
-		return f->v6 ? VIRTIO_NET_RSS_HASH_TYPE_TCPv6 : VIRTIO_NET_RSS_HASH_TYPE_TCPv4;
+		return tcp[f->v6];
 	if (f->proto == IPPROTO_UDP)
-		return f->v6 ? VIRTIO_NET_RSS_HASH_TYPE_UDPv6 : VIRTIO_NET_RSS_HASH_TYPE_UDPv4;
-	return 0;
+		return udp[f->v6];
+	return (struct kind){0};
 }
 
-bool rss_hash(const struct rss *r, const uint8_t *head, size_t len, uint32_t *hash)
+static struct kind kind_of_addresses(const struct flow *f)
+{
+	static const struct kind ip[] = {KIND(IPv4), KIND(IPv6)};
+
+	return ip[f->v6];
+}
+
+uint16_t rss_hash(const struct rss_hash *h, const uint8_t *head, size_t len, uint32_t *value)
 {
 	struct flow f = {0};
+	struct kind kind;
+	size_t bytes;
 
-	if (!flow_of(&f, head, len))
-		return false;
-	if (r->hash_types & type_with_ports(&f))
-		*hash = rss_toeplitz(r->key, f.bytes, f.address_bytes + 4);
-	else if (r->hash_types &
-	         (f.v6 ? VIRTIO_NET_RSS_HASH_TYPE_IPv6 : VIRTIO_NET_RSS_HASH_TYPE_IPv4))
-		*hash = rss_toeplitz(r->key, f.bytes, f.address_bytes);
-	else
-		return false;
-	return true;
+	*value = 0;
+	if (!h->types || !flow_of(&f, head, len))
+		return VIRTIO_NET_HASH_REPORT_NONE;
+	kind = kind_with_ports(&f);
+	bytes = f.address_bytes + 4;
+	if (!(h->types & kind.type)) {
+		kind = kind_of_addresses(&f);
+		bytes = f.address_bytes;
+	}
+	if (!(h->types & kind.type))
+		return VIRTIO_NET_HASH_REPORT_NONE;
+	*value = rss_toeplitz(h->key, f.bytes, bytes);
+	return kind.report;
 }
 
 unsigned rss_pair(const struct rss *r, const uint8_t *head, size_t len)
 {
 	uint32_t hash;
 
-	return rss_hash(r, head, len, &hash) ? r->table[hash & r->table_mask] : r->unclassified;
+	if (rss_hash(&r->hash, head, len, &hash) == VIRTIO_NET_HASH_REPORT_NONE)
+		return r->unclassified;
+	return r->table[hash & r->table_mask];
 }

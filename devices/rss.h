@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices/rss.h - receive side scaling: which queue a frame is for (virtio 1.2, 5.1.6.4.3 and 5.1.6.5.7)
+/* devices/rss.h - the hash of a frame, and receive side scaling: which queue it is for (virtio 1.2, 5.1.6.4.3,
+ * 5.1.6.5.6.4 and 5.1.6.5.7)
  *
  * The hash is Toeplitz's, over addresses and perhaps ports in the order in which they stand in the
  * packet. What the standard leaves open is decided so:
@@ -24,10 +25,15 @@
 /* VIRTIO_NET_RSS_HASH_TYPE_*; not those of the home address and the routing header. */
 #define RSS_HASH_TYPES 0x3fu
 
+/* How to hash. Zeroed: no frame has a hash. */
+struct rss_hash {
+	uint32_t types; /* subset of RSS_HASH_TYPES */
+	uint8_t key[RSS_KEY_MAX];
+};
+
 /* What the driver wants, judged: rss_parse(). */
 struct rss {
-	uint32_t hash_types; /* subset of RSS_HASH_TYPES */
-	uint8_t key[RSS_KEY_MAX];
+	struct rss_hash hash;
 	uint16_t unclassified; /* pair for frames without a hash */
 	uint16_t table_mask;   /* entries - 1 */
 	uint16_t table[RSS_TABLE_MAX];
@@ -44,11 +50,17 @@ struct rss {
  */
 bool rss_parse(struct rss *r, const uint8_t *data, size_t len, unsigned nr_pairs);
 
+/* Likewise of VIRTIO_NET_CTRL_MQ_HASH_CONFIG. False: unknown hash types, a key that is too long, another length. */
+bool rss_parse_hash(struct rss_hash *h, const uint8_t *data, size_t len);
+
 /* @len + 4 <= RSS_KEY_MAX. */
 uint32_t rss_toeplitz(const uint8_t key[RSS_KEY_MAX], const uint8_t *data, size_t len);
 
-/* Of a frame of which @head has the first @len bytes, RSS_LOOK or all. False: none of the hash types fits. */
-bool rss_hash(const struct rss *r, const uint8_t *head, size_t len, uint32_t *hash);
+/*
+ * Of a frame of which @head has the first @len bytes, RSS_LOOK or all. VIRTIO_NET_HASH_REPORT_*: what it is over;
+ * _NONE, and *value is 0: no enabled type fits.
+ */
+uint16_t rss_hash(const struct rss_hash *h, const uint8_t *head, size_t len, uint32_t *value);
 /* The pair that this frame is for; below r->pairs. */
 unsigned rss_pair(const struct rss *r, const uint8_t *head, size_t len);
 

@@ -77,10 +77,10 @@ int rx_window_fill(struct rx_window *w, struct vq *q, uint64_t bytes, unsigned p
 	return 0;
 }
 
-bool rx_window_open(struct rx_window *w, uint32_t min)
+bool rx_window_open(struct rx_window *w, uint32_t hdr_len, uint32_t min)
 {
 	struct rx_chain *c = record(w, 0);
-	uint32_t left = RX_HDR_LEN;
+	uint32_t left = hdr_len;
 	unsigned used;
 
 	if (c->len < min)
@@ -95,7 +95,7 @@ bool rx_window_open(struct rx_window *w, uint32_t min)
 			part->iov_len = left;
 		left -= (uint32_t)part->iov_len;
 	}
-	used = iov_skip(&w->iov[w->head], c->nr, RX_HDR_LEN);
+	used = iov_skip(&w->iov[w->head], c->nr, hdr_len);
 	w->head += used;
 	c->nr = u16_of(c->nr - used);
 	w->open = true;

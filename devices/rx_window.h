@@ -3,12 +3,12 @@
  *
  * The driver's chains are parsed once, when they are needed for the first time, and their pieces
  * stand in one array in ring order: that array is what readv() gets, so a frame lands in guest memory
- * in one system call however many chains it fills. The 12 bytes of the header are the exception:
+ * in one system call however many chains it fills. The bytes of the header are the exception:
  * they are cut off the front chain (rx_window_open()), because the header has to be judged before
  * the driver sees it.
  *
  *	iov[0]   free           <- head - 1: for the caller's own header
- *	         front chain    <- head, first 12 bytes cut off
+ *	         front chain    <- head, its header cut off
  *	         second chain
  *	         ...
  *	         free           <- tail
@@ -24,7 +24,7 @@
 
 #include "devices/vq.h"
 
-#define RX_HDR_LEN 12u /* struct virtio_net_hdr_v1 */
+#define RX_HDR_MAX 20u /* bytes of the longest header: that with a hash */
 
 /*
  * Room for the longest chain that vq_pop() takes behind a window that fills what readv() takes, plus
@@ -47,7 +47,7 @@ struct rx_window {
 	uint64_t bytes;               /* of all chains */
 	unsigned entries;             /* likewise */
 	bool open;                    /* the front chain's header is cut off ... */
-	struct iovec hdr[RX_HDR_LEN]; /* ... and lies here */
+	struct iovec hdr[RX_HDR_MAX]; /* ... and lies here */
 	unsigned nr_hdr;
 	unsigned head, tail; /* pieces in use: iov[head .. tail) */
 	struct iovec iov[RX_WINDOW_IOV];
@@ -64,10 +64,10 @@ void rx_window_give_back(struct rx_window *w, struct vq *q);
 int rx_window_fill(struct rx_window *w, struct vq *q, uint64_t bytes, unsigned pieces);
 
 /*
- * Make the front chain ready for a frame. False when it has less than @min (>= RX_HDR_LEN) bytes:
- * no frame can begin there. The window must not be empty.
+ * Make the front chain ready for a frame behind a header of @hdr_len (<= RX_HDR_MAX) bytes. False when it has
+ * less than @min (>= hdr_len) bytes: no frame can begin there. The window must not be empty.
  */
-bool rx_window_open(struct rx_window *w, uint32_t min);
+bool rx_window_open(struct rx_window *w, uint32_t hdr_len, uint32_t min);
 
 /* The front chain: its used length is known when it is taken off. The window must not be empty. */
 const struct rx_chain *rx_window_front(const struct rx_window *w);

@@ -41,6 +41,11 @@ bool net_has(const struct virtio_net *n, unsigned feature_bit)
 	return n->dev.accepted & FEATURE(feature_bit);
 }
 
+uint32_t net_hdr_len(const struct virtio_net *n)
+{
+	return net_has(n, VIRTIO_NET_F_HASH_REPORT) ? sizeof(struct net_ring_hdr) : NET_HDR_LEN;
+}
+
 void net_push(struct net_queue *q, uint16_t head, uint32_t written)
 {
 	vq_push(q->vq, head, written);
@@ -113,6 +118,8 @@ static unsigned tx_gather(struct net_pair *p, struct iovec *iov, unsigned nr)
  */
 static int tx_send(struct net_pair *p, struct vq_chain *c)
 {
+	/* What is behind these bytes in a longer header says nothing in this direction. */
+	const uint32_t hdr_len = net_hdr_len(p->n);
 	struct virtio_net_hdr_v1 hdr;
 	const char *why = "shorter than its header";
 	struct iovec *iov;
@@ -120,8 +127,9 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 	ssize_t sent;
 
 	/* Our copy is what is judged and what is sent, wherever the driver placed it or changes it. */
-	if (iov_read(c->iov, c->nr_out, 0, &hdr, sizeof(hdr)) < sizeof(hdr) ||
-	    vnet_hdr_check_tx(&hdr, c->out_len - NET_HDR_LEN, p->n->dev.accepted, &why)) {
+	iov_read(c->iov, c->nr_out, 0, &hdr, sizeof(hdr));
+	if (c->out_len < hdr_len ||
+	    vnet_hdr_check_tx(&hdr, c->out_len - hdr_len, p->n->dev.accepted, &why)) {
 		log_guest("%s: a frame is not sent: %s", p->n->dev.name, why);
 		p->stats.tx_dropped++;
 		return 0;
@@ -130,7 +138,7 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 		p->stats.tx_dropped++;
 		return 0;
 	}
-	used = iov_skip(c->iov, c->nr_out, NET_HDR_LEN);
+	used = iov_skip(c->iov, c->nr_out, hdr_len);
 	iov = c->iov + used - 1;
 	nr = c->nr_out - used + 1;
 	iov[0] = (struct iovec){&hdr, sizeof(hdr)};
@@ -322,9 +330,10 @@ static void config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t 
 	}
 	if (d->offered & NET_SEVERAL_PAIRS)
 		put_le16(&c.max_virtqueue_pairs, u16_of(n->nr_pairs));
-	if (d->offered & FEATURE(VIRTIO_NET_F_RSS)) {
-		c.rss_max_key_size = RSS_KEY_MAX;
+	if (d->offered & FEATURE(VIRTIO_NET_F_RSS))
 		put_le16(&c.rss_max_indirection_table_length, RSS_TABLE_MAX);
+	if (d->offered & (FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT))) {
+		c.rss_max_key_size = RSS_KEY_MAX;
 		put_le32(&c.supported_hash_types, RSS_HASH_TYPES);
 	}
 	memcpy(buf, (const uint8_t *)&c + off, len);
@@ -360,6 +369,7 @@ static void net_stop(struct virtio_dev *d)
 	net_path_stop(n);
 	net_pairs_forget(n);
 	n->announce = false;
+	n->report = (struct rss_hash){0};
 	if (memcmp(n->filter.mac, n->params.mac, sizeof(n->params.mac)) != 0)
 		atomic_fetch_add(&d->config_generation, 1);
 	rx_filter_init(&n->filter, n->params.mac, false, false);

@@ -171,7 +171,7 @@ static bool ctrl_offloads(struct virtio_net *n, uint8_t cmd, struct ctrl_data *d
 	return set_offloads(n, want) == 0;
 }
 
-/* ---- pairs (virtio 1.2, 5.1.6.5.5 and 5.1.6.5.7) */
+/* ---- pairs and hashes (virtio 1.2, 5.1.6.5.6 and 5.1.6.5.7) */
 
 static bool ctrl_vq_pairs(struct virtio_net *n, struct ctrl_data *data)
 {
@@ -184,6 +184,17 @@ static bool ctrl_vq_pairs(struct virtio_net *n, struct ctrl_data *data)
 	return want.pairs >= 1 && want.pairs <= n->nr_pairs && net_path_steer(n, &want) == 0;
 }
 
+static bool ctrl_hash(struct virtio_net *n, struct ctrl_data *data)
+{
+	uint8_t config[RSS_CONFIG_MAX];
+	uint64_t len = data->len - data->off;
+
+	/* While a table is in force it is the table's command that says what is hashed (5.1.6.4.3). */
+	return net_has(n, VIRTIO_NET_F_HASH_REPORT) && !n->steering.by_rss &&
+	       len <= sizeof(config) && data_take_all(data, config, len) &&
+	       rss_parse_hash(&n->report, config, len);
+}
+
 static bool ctrl_rss(struct virtio_net *n, struct ctrl_data *data)
 {
 	struct net_steering want = {.by_rss = true};
@@ -194,7 +205,11 @@ static bool ctrl_rss(struct virtio_net *n, struct ctrl_data *data)
 	    !data_take_all(data, config, len) || !rss_parse(&want.rss, config, len, n->nr_pairs))
 		return false;
 	want.pairs = want.rss.pairs;
-	return net_path_steer(n, &want) == 0;
+	if (net_path_steer(n, &want) < 0)
+		return false;
+	if (net_has(n, VIRTIO_NET_F_HASH_REPORT))
+		n->report = want.rss.hash;
+	return true;
 }
 
 static bool ctrl_mq(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
@@ -204,6 +219,8 @@ static bool ctrl_mq(struct virtio_net *n, uint8_t cmd, struct ctrl_data *data)
 		return ctrl_vq_pairs(n, data);
 	case VIRTIO_NET_CTRL_MQ_RSS_CONFIG:
 		return ctrl_rss(n, data);
+	case VIRTIO_NET_CTRL_MQ_HASH_CONFIG:
+		return ctrl_hash(n, data);
 	default:
 		return false;
 	}

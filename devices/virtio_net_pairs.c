@@ -60,7 +60,7 @@ int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair 
 static int look(struct net_pair *p)
 {
 	const struct virtio_net *n = p->n;
-	const uint32_t hdr_and_link = NET_HDR_LEN + 18;
+	const uint32_t hdr_len = net_hdr_len(n);
 	uint32_t mtu = n->params.mtu ? n->params.mtu : 1500;
 	const bool was = p->view.link;
 
@@ -69,8 +69,10 @@ static int look(struct net_pair *p)
 	p->view.by_rss = net_steered(&n->steering);
 	p->view.offloads = n->offloads;
 	p->view.filter = n->filter;
+	p->view.report = n->report;
 	/* More than this may come, and goes through the spill buffer then. */
-	p->rx.reach = (n->offloads & NET_GUEST_GSO) ? NET_RECV_MAX : hdr_and_link + mtu;
+	p->rx.reach =
+		hdr_len + ((n->offloads & NET_GUEST_GSO) ? NET_RECV_MAX - NET_HDR_LEN : 18 + mtu);
 	if (p->running && was && !p->view.link)
 		net_rx_link_down(p);
 	return 0;

@@ -28,6 +28,16 @@ enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
 
 #define NET_CTRL_QUEUE_SIZE 64u
 
+/*
+ * What stands before a frame in the rings: with HASH_REPORT more than what backends have, NET_HDR_LEN of it.
+ * virtio 1.2, 5.1.6; the hash as bytes, since the kernel's headers have changed their mind about its fields.
+ */
+struct net_ring_hdr {
+	struct virtio_net_hdr_v1 v1;
+	uint8_t hash_value[4], hash_report[2], padding[2]; /* little endian */
+};
+_Static_assert(sizeof(struct net_ring_hdr) == RX_HDR_MAX, "struct virtio_net_hdr_v1_hash");
+
 /* Pieces of one chain: as many buffers as vq_pop() takes, each across two memory regions. */
 #define NET_CHAIN_ROOM (2 * VQ_NUM_MAX)
 
@@ -72,13 +82,14 @@ struct net_rx {
 	bool stalled;     /* waiting for the driver to post buffers; kicks are on, want_recv off */
 	bool spread;      /* MRG_RXBUF: a frame may use several chains */
 	uint64_t reach;   /* with spread: bytes of buffers to have ready for the next frame */
+	uint32_t hdr_len; /* net_hdr_len() */
 	uint32_t min_len; /* bytes of a chain in which a frame can begin */
 	/*
-	 * The frame in hand: @waiting bytes with header, the last @spilled of them in the spill buffer,
+	 * The frame in hand: @waiting bytes with the driver's header, the last @spilled of them in the spill buffer,
 	 * the rest in the window. 0 = none; between two turns only a frame that needs more buffers.
 	 */
 	uint32_t waiting, spilled;
-	struct virtio_net_hdr_v1 hdr; /* of the frame in hand */
+	struct net_ring_hdr hdr; /* of the frame in hand */
 	struct rx_window window;
 	uint8_t spill
 		[NET_RECV_MAX]; /* behind the window in every recv(); pages touched when needed */
@@ -100,6 +111,7 @@ struct net_view {
 	bool by_rss;       /* among several pairs: frames are received by way of the inbox */
 	uint64_t offloads; /* guest offloads switched on */
 	struct rx_filter filter;
+	struct rss_hash report; /* struct virtio_net */
 };
 
 /* What a pair's thread has to tell the device's, which looks when its eventfd is set. */
@@ -172,6 +184,8 @@ struct virtio_net {
 	bool announce;                /* VIRTIO_NET_S_ANNOUNCE */
 	uint64_t offloads;            /* guest offloads switched on; subset of what was accepted */
 	struct rx_filter filter;
+	/* HASH_REPORT: what the driver last said by either command; no types until it does. */
+	struct rss_hash report;
 	struct loop_fd news; /* an eventfd, owned: some pair has some; fd -1 with one pair */
 	struct iovec ctrl_iov[NET_CHAIN_ROOM];
 };
@@ -184,7 +198,8 @@ void net_bad_ring(struct virtio_net *n, unsigned ring);
 
 /* virtio_net.c; the thread that the queue or the pair belongs to: */
 
-bool net_has(const struct virtio_net *n, unsigned feature_bit);      /* accepted */
+bool net_has(const struct virtio_net *n, unsigned feature_bit); /* accepted */
+uint32_t net_hdr_len(const struct virtio_net *n); /* bytes before a frame in the rings */
 void net_push(struct net_queue *q, uint16_t head, uint32_t written); /* to the batch */
 void net_publish(struct net_queue *q); /* ends the batch: one index write, one interrupt at most */
 void net_again(struct net_queue *q);   /* come back in the next turn of the loop */

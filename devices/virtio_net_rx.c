@@ -3,7 +3,8 @@
  * A frame into the guest: net_rx_can_recv() -> net_rx_turn() -> rx_one() -> rx_judge() -> rx_deliver().
  *
  * Each recv() gets our own 12 bytes for the header, then the buffers that the driver posted, then
- * the spill buffer, so that there always is room for the largest frame. What has to be thrown away
+ * the spill buffer, so that there always is room for the largest frame. With HASH_REPORT the driver's header
+ * is longer: what a recv() got counts for so much more from there on (rx_recv()). What has to be thrown away
  * consumed nothing: the next frame is received over it.
  */
 #include <errno.h>
@@ -19,8 +20,6 @@
 
 /* Of the pieces that readv() takes, the header and the spill buffer are ours. */
 #define RX_PIECES (IOV_MAX - 2u)
-
-_Static_assert(RX_HDR_LEN == NET_HDR_LEN, "the window cuts off the header that backends deliver");
 
 static struct vq *rx_vq(struct net_pair *p)
 {
@@ -96,11 +95,11 @@ static bool rx_recv(struct net_pair *p)
 	struct net_rx *rx = &p->rx;
 	struct iovec *iov, behind;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
-	size_t room = NET_HDR_LEN;
+	size_t room = rx->hdr_len;
 	ssize_t got;
 
 	nr = min_u32(nr, RX_PIECES);
-	iov[-1] = (struct iovec){&rx->hdr, sizeof(rx->hdr)};
+	iov[-1] = (struct iovec){&rx->hdr.v1, sizeof(rx->hdr.v1)};
 	behind = iov[nr]; /* perhaps a piece that readv() has no place for */
 	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
 	got = source_recv(p, iov - 1, nr + 2);
@@ -108,7 +107,7 @@ static bool rx_recv(struct net_pair *p)
 	if (got <= 0)
 		return false;
 
-	rx->waiting = u32_of((uint64_t)got);
+	rx->waiting = u32_of((uint64_t)got) + rx->hdr_len - NET_HDR_LEN;
 	rx->spilled = 0;
 	if (rx->waiting <= rx_window_front(&rx->window)->len && nr < RX_PIECES)
 		return true;
@@ -119,18 +118,30 @@ static bool rx_recv(struct net_pair *p)
 	return true;
 }
 
-/* Copy out the start of the frame in hand, as much as the filter looks at. Bytes. */
-static uint32_t rx_head(struct net_pair *p, uint8_t head[RX_FILTER_LOOK])
+/* Copy out the start of the frame in hand, @max bytes or all. Bytes. */
+static uint32_t rx_head(struct net_pair *p, uint8_t *head, uint32_t max)
 {
 	struct net_rx *rx = &p->rx;
-	uint32_t len = min_u32(rx->waiting - NET_HDR_LEN, RX_FILTER_LOOK);
-	uint32_t direct = min_u32(rx->waiting - NET_HDR_LEN - rx->spilled, len);
+	uint32_t len = min_u32(rx->waiting - rx->hdr_len, max);
+	uint32_t direct = min_u32(rx->waiting - rx->hdr_len - rx->spilled, len);
 	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
 	iov_read(iov, nr, 0, head, direct);
 	memcpy(head + direct, rx->spill, len - direct);
 	return len;
+}
+
+_Static_assert(RSS_LOOK >= RX_FILTER_LOOK, "who hashes sees what the filter looks at");
+
+/* The hash behind the header of the frame in hand, of which @head has the first @len bytes. */
+static void rx_report(struct net_pair *p, const uint8_t *head, uint32_t len)
+{
+	struct net_ring_hdr *h = &p->rx.hdr;
+	uint32_t value;
+
+	put_le16(h->hash_report, rss_hash(&p->view.report, head, len, &value));
+	put_le32(h->hash_value, value);
 }
 
 /*
@@ -140,31 +151,34 @@ static uint32_t rx_head(struct net_pair *p, uint8_t head[RX_FILTER_LOOK])
 static bool rx_judge(struct net_pair *p)
 {
 	struct net_rx *rx = &p->rx;
-	uint8_t head[RX_FILTER_LOOK];
+	const bool report = rx->hdr_len > NET_HDR_LEN;
+	uint8_t head[RSS_LOOK];
 	uint32_t frame_len, len, max;
 
-	if (rx->waiting < NET_HDR_LEN + VNET_FRAME_MIN) {
+	if (rx->waiting < rx->hdr_len + VNET_FRAME_MIN) {
 		rx_drop(p);
 		return false;
 	}
-	frame_len = rx->waiting - NET_HDR_LEN;
-	len = rx_head(p, head);
+	frame_len = rx->waiting - rx->hdr_len;
+	len = rx_head(p, head, report ? RSS_LOOK : RX_FILTER_LOOK);
 	if (!rx_filter_wants(&p->view.filter, head, len)) {
 		rx->waiting = 0;
 		p->stats.rx_filtered++;
 		return false;
 	}
-	if (vnet_hdr_check_rx(&rx->hdr, frame_len, p->view.offloads)) {
+	if (vnet_hdr_check_rx(&rx->hdr.v1, frame_len, p->view.offloads)) {
 		rx_drop(p);
 		return false;
 	}
 	/* virtio 1.2, 5.1.4.1: no larger frame than mtu and link header, unless it is to be cut up. */
 	max = p->n->params.mtu + (rx_filter_tagged(head, len) ? 18u : 14u);
-	if (net_has(p->n, VIRTIO_NET_F_MTU) && rx->hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
+	if (net_has(p->n, VIRTIO_NET_F_MTU) && rx->hdr.v1.gso_type == VIRTIO_NET_HDR_GSO_NONE &&
 	    frame_len > max) {
 		rx_drop(p);
 		return false;
 	}
+	if (report)
+		rx_report(p, head, len);
 	return true;
 }
 
@@ -176,9 +190,9 @@ static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
-	iov_write(iov, nr, rx->waiting - NET_HDR_LEN - rx->spilled, rx->spill, rx->spilled);
-	put_le16(&rx->hdr.num_buffers, u16_of(chains));
-	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, sizeof(rx->hdr));
+	iov_write(iov, nr, rx->waiting - rx->hdr_len - rx->spilled, rx->spill, rx->spilled);
+	put_le16(&rx->hdr.v1.num_buffers, u16_of(chains));
+	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
 
 	p->stats.rx_bytes_copied += rx->spilled;
 	p->stats.rx_bytes += rx->waiting;
@@ -240,7 +254,7 @@ static int rx_one(struct net_pair *p, struct net_turn *t)
 		return r;
 	if (!w->nr)
 		return rx_await_kick(p);
-	if (!rx_window_open(w, p->rx.min_len)) {
+	if (!rx_window_open(w, p->rx.hdr_len, p->rx.min_len)) {
 		/* No frame will ever fit, but its owner wants it back: virtio 1.2, 5.1.6.3.1. */
 		net_push(&p->queue[NET_RX], rx_window_front(w)->head, 0);
 		t->pieces += rx_window_front(w)->pieces;
@@ -258,7 +272,7 @@ static int rx_one(struct net_pair *p, struct net_turn *t)
 static int rx_discard(struct net_pair *p, struct net_turn *t)
 {
 	struct iovec iov[2] = {
-		{&p->rx.hdr, sizeof(p->rx.hdr)},
+		{&p->rx.hdr.v1, sizeof(p->rx.hdr.v1)},
 		{p->rx.spill, sizeof(p->rx.spill)},
 	};
 
@@ -332,7 +346,8 @@ void net_rx_start(struct net_pair *p)
 	struct net_rx *rx = &p->rx;
 
 	rx->spread = net_has(p->n, VIRTIO_NET_F_MRG_RXBUF);
-	rx->min_len = NET_HDR_LEN + (rx->spread ? 0 : VNET_FRAME_MIN);
+	rx->hdr_len = net_hdr_len(p->n);
+	rx->min_len = rx->hdr_len + (rx->spread ? 0 : VNET_FRAME_MIN);
 	rx->waiting = 0;
 	rx->stalled = false;
 	rx_window_clear(&rx->window);

@@ -46,7 +46,8 @@
 /* What frames would have to pass through us for. */
 #define VHOST_NEVER                                                            \
 	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) | \
-	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_RSS))
+	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_HASH_REPORT) | \
+	 FEATURE(VIRTIO_NET_F_RSS))
 /* What of the rings vhost may have or not, depending on the kernel. */
 #define VHOST_MAYBE                                                      \
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \

@@ -42,7 +42,7 @@
 #define NEVER                                                                          \
 	(FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) |         \
 	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | \
-	 FEATURE(VIRTIO_NET_F_RSS))
+	 FEATURE(VIRTIO_NET_F_HASH_REPORT) | FEATURE(VIRTIO_NET_F_RSS))
 
 struct vhost_user_config {
 	const char *socket;

@@ -46,6 +46,8 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 	p.more_pairs = r->pairs - 1;
 	p.more_loops = r->more_loops;
 	p.features = virtio_net_can(r->net->backend.can, o.mtu != 0) & ~o.without;
+	if (!o.hash_report)
+		p.features &= ~VRIG_F(HASH_REPORT);
 	must(virtio_net_create(&p, &r->net->backend, &r->m.gmem, r->loop, &r->n) == 0, "no device");
 	r->dev.core = virtio_net_dev(r->n);
 	if (o.peer)

@@ -5,13 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "devices/rss.h"
+#include "tests/lib/toeplitz.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
@@ -22,56 +23,19 @@
 #define TCP6 ((uint32_t)VIRTIO_NET_RSS_HASH_TYPE_TCPv6)
 #define UDP6 ((uint32_t)VIRTIO_NET_RSS_HASH_TYPE_UDPv6)
 
-/* "Verifying the RSS Hash Calculation": the key, and below the packets. */
-static const uint8_t key[RSS_KEY_MAX] = {
-	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
-};
+/* A frame with the addresses and ports of a vector. */
+static uint8_t frame[TOEPLITZ_FRAME];
 
-static const struct vector {
-	const char *dst, *src;
-	uint16_t dport, sport;
-	uint32_t addresses, with_ports;
-} vectors4[] =
-	{
-		{"161.142.100.80", "66.9.149.187", 1766, 2794, 0x323e8fc2, 0x51ccc178},
-		{"65.69.140.83", "199.92.111.2", 4739, 14230, 0xd718262a, 0xc626b0ea},
-		{"12.22.207.184", "24.19.198.95", 38024, 12898, 0xd2d0a5de, 0x5c2b394a},
-		{"209.142.163.6", "38.27.205.30", 2217, 48228, 0x82989176, 0xafc7327f},
-		{"202.188.127.2", "153.39.163.191", 1303, 44251, 0x5d1809c5, 0x10e828a2},
-},
-  vectors6[] = {
-	  {"3ffe:2501:200:3::1", "3ffe:2501:200:1fff::7", 1766, 2794, 0x2cc18cd5, 0x40207d3d},
-	  {"ff02::1", "3ffe:501:8::260:97ff:fe40:efab", 4739, 14230, 0x0f0c461c, 0xdde51bbf},
-	  {"fe80::200:f8ff:fe21:67cf", "3ffe:1900:4545:3:200:f8ff:fe21:67cf", 38024, 44251,
-           0x4b61e985, 0x02d1feef},
-};
-
-/* A frame with these addresses and ports; its length. Ports are where @at says, 0: behind the IP header. */
-static uint8_t frame[RSS_LOOK + 64];
-
-static size_t make(int family, const struct vector *v, uint8_t proto)
+static size_t make(int family, const struct toeplitz_vector *v, uint8_t proto)
 {
-	const bool v6 = family == AF_INET6;
-	uint8_t *ip = frame + 14, *l4 = ip + (v6 ? 40 : 20);
-	const uint16_t ports[2] = {htons(v->sport), htons(v->dport)};
-
-	memset(frame, 0, sizeof(frame));
-	memcpy(frame + 12, v6 ? "\x86\xdd" : "\x08\x00", 2);
-	ip[0] = v6 ? 0x60 : 0x45;
-	ip[v6 ? 6 : 9] = proto;
-	assert_int_equal(inet_pton(family, v->src, ip + (v6 ? 8 : 12)), 1);
-	assert_int_equal(inet_pton(family, v->dst, ip + (v6 ? 24 : 16)), 1);
-	memcpy(l4, ports, sizeof(ports));
-	return (size_t)(l4 - frame) + 20;
+	return toeplitz_frame(frame, family, v, proto);
 }
 
 static struct rss with(uint32_t types)
 {
-	struct rss r = {.hash_types = types, .pairs = 1};
+	struct rss r = {.hash.types = types, .pairs = 1};
 
-	memcpy(r.key, key, sizeof(key));
+	memcpy(r.hash.key, toeplitz_key, sizeof(toeplitz_key));
 	return r;
 }
 
@@ -80,22 +44,31 @@ static void expect(uint32_t types, size_t len, uint32_t want)
 	struct rss r = with(types);
 	uint32_t got = ~want;
 
-	assert_true(rss_hash(&r, frame, len, &got));
+	assert_int_not_equal(rss_hash(&r.hash, frame, len, &got), VIRTIO_NET_HASH_REPORT_NONE);
 	assert_int_equal(got, want);
 }
 
 static void expect_none(uint32_t types, size_t len)
 {
 	struct rss r = with(types);
-	uint32_t got;
+	uint32_t got = 1;
 
-	assert_false(rss_hash(&r, frame, len, &got));
+	assert_int_equal(rss_hash(&r.hash, frame, len, &got), VIRTIO_NET_HASH_REPORT_NONE);
+	assert_int_equal(got, 0);
+}
+
+static void expect_report(uint32_t types, size_t len, uint16_t want)
+{
+	struct rss r = with(types);
+	uint32_t value;
+
+	assert_int_equal(rss_hash(&r.hash, frame, len, &value), want);
 }
 
 static void the_published_values_come_out_for_ipv4(unused void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(vectors4); i++) {
-		const struct vector *v = &vectors4[i];
+	for (size_t i = 0; i < ARRAY_SIZE(toeplitz_ip4); i++) {
+		const struct toeplitz_vector *v = &toeplitz_ip4[i];
 		size_t len = make(AF_INET, v, IPPROTO_TCP);
 
 		expect(IP4 | TCP4, len, v->with_ports);
@@ -107,8 +80,8 @@ static void the_published_values_come_out_for_ipv4(unused void **state)
 
 static void the_published_values_come_out_for_ipv6(unused void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(vectors6); i++) {
-		const struct vector *v = &vectors6[i];
+	for (size_t i = 0; i < ARRAY_SIZE(toeplitz_ip6); i++) {
+		const struct toeplitz_vector *v = &toeplitz_ip6[i];
 		size_t len = make(AF_INET6, v, IPPROTO_TCP);
 
 		expect(IP6 | TCP6, len, v->with_ports);
@@ -120,19 +93,21 @@ static void the_published_values_come_out_for_ipv6(unused void **state)
 
 static void udp_is_the_same_computation(unused void **state)
 {
-	size_t len = make(AF_INET, &vectors4[0], IPPROTO_UDP);
+	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_UDP);
 
-	expect(RSS_HASH_TYPES, len, vectors4[0].with_ports);
-	expect(RSS_HASH_TYPES & ~UDP4, len, vectors4[0].addresses);
-	len = make(AF_INET6, &vectors6[0], IPPROTO_UDP);
-	expect(RSS_HASH_TYPES, len, vectors6[0].with_ports);
-	expect(RSS_HASH_TYPES & ~UDP6, len, vectors6[0].addresses);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip4[0].with_ports);
+	expect(RSS_HASH_TYPES & ~UDP4, len, toeplitz_ip4[0].addresses);
+	len = make(AF_INET6, &toeplitz_ip6[0], IPPROTO_UDP);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip6[0].with_ports);
+	expect(RSS_HASH_TYPES & ~UDP6, len, toeplitz_ip6[0].addresses);
 }
 
 static void other_protocols_have_addresses_only(unused void **state)
 {
-	expect(RSS_HASH_TYPES, make(AF_INET, &vectors4[0], IPPROTO_ICMP), vectors4[0].addresses);
-	expect(RSS_HASH_TYPES, make(AF_INET6, &vectors6[0], IPPROTO_ICMPV6), vectors6[0].addresses);
+	expect(RSS_HASH_TYPES, make(AF_INET, &toeplitz_ip4[0], IPPROTO_ICMP),
+	       toeplitz_ip4[0].addresses);
+	expect(RSS_HASH_TYPES, make(AF_INET6, &toeplitz_ip6[0], IPPROTO_ICMPV6),
+	       toeplitz_ip6[0].addresses);
 	frame[12] = 0x08; /* ARP */
 	frame[13] = 0x06;
 	expect_none(RSS_HASH_TYPES, 60);
@@ -140,77 +115,96 @@ static void other_protocols_have_addresses_only(unused void **state)
 
 static void all_fragments_of_a_datagram_have_one_hash(unused void **state)
 {
-	size_t len = make(AF_INET, &vectors4[0], IPPROTO_UDP);
+	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_UDP);
 
 	frame[14 + 6] = 0x20; /* the first */
-	expect(RSS_HASH_TYPES, len, vectors4[0].addresses);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip4[0].addresses);
 	frame[14 + 6] = 0x00; /* the last */
 	frame[14 + 7] = 0x10;
-	expect(RSS_HASH_TYPES, len, vectors4[0].addresses);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip4[0].addresses);
 	frame[14 + 6] = 0x40; /* not to be fragmented */
 	frame[14 + 7] = 0x00;
-	expect(RSS_HASH_TYPES, len, vectors4[0].with_ports);
-	len = make(AF_INET6, &vectors6[0], IPPROTO_FRAGMENT);
-	expect(RSS_HASH_TYPES, len, vectors6[0].addresses);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip4[0].with_ports);
+	len = make(AF_INET6, &toeplitz_ip6[0], IPPROTO_FRAGMENT);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip6[0].addresses);
 }
 
 static void options_and_extension_headers_are_stepped_over(unused void **state)
 {
 	uint8_t ports[4];
 
-	make(AF_INET, &vectors4[0], IPPROTO_TCP);
+	make(AF_INET, &toeplitz_ip4[0], IPPROTO_TCP);
 	memcpy(ports, frame + 34, 4);
 	memset(frame + 34, 1, 40);
 	memcpy(frame + 74, ports, 4);
 	frame[14] = 0x4f;
-	expect(RSS_HASH_TYPES, 94, vectors4[0].with_ports);
-	make(AF_INET6, &vectors6[0], IPPROTO_HOPOPTS);
+	expect(RSS_HASH_TYPES, 94, toeplitz_ip4[0].with_ports);
+	make(AF_INET6, &toeplitz_ip6[0], IPPROTO_HOPOPTS);
 	memcpy(ports, frame + 54, 4);
 	memset(frame + 54, 0, 24);
 	frame[54] = IPPROTO_DSTOPTS;
 	frame[62] = IPPROTO_TCP;
 	frame[63] = 1;
 	memcpy(frame + 78, ports, 4);
-	expect(RSS_HASH_TYPES, 98, vectors6[0].with_ports);
+	expect(RSS_HASH_TYPES, 98, toeplitz_ip6[0].with_ports);
 }
 
 static void one_vlan_tag_is_looked_past(unused void **state)
 {
-	size_t len = make(AF_INET, &vectors4[0], IPPROTO_TCP);
+	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_TCP);
 
 	memmove(frame + 16, frame + 12, len - 12);
 	memcpy(frame + 12, "\x81\x00\x00\x07", 4);
-	expect(RSS_HASH_TYPES, len + 4, vectors4[0].with_ports);
+	expect(RSS_HASH_TYPES, len + 4, toeplitz_ip4[0].with_ports);
 	memmove(frame + 16, frame + 12, len - 8);
 	expect_none(RSS_HASH_TYPES, len + 8);
 }
 
 static void a_frame_that_ends_early_is_read_no_further(unused void **state)
 {
-	size_t len = make(AF_INET, &vectors4[0], IPPROTO_TCP);
+	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_TCP);
 	uint32_t hash;
 
 	for (size_t n = 0; n <= len; n++) {
 		struct rss r = with(RSS_HASH_TYPES);
 
-		assert_int_equal(rss_hash(&r, frame, n, &hash), n >= 34);
-		assert_true(n < 34 ||
-		            hash == (n < 38 ? vectors4[0].addresses : vectors4[0].with_ports));
+		assert_int_equal(rss_hash(&r.hash, frame, n, &hash),
+		                 n < 34   ? VIRTIO_NET_HASH_REPORT_NONE
+		                 : n < 38 ? VIRTIO_NET_HASH_REPORT_IPv4
+		                          : VIRTIO_NET_HASH_REPORT_TCPv4);
+		assert_true(n < 34 || hash == (n < 38 ? toeplitz_ip4[0].addresses
+		                                      : toeplitz_ip4[0].with_ports));
 	}
 	frame[14] = 0x44; /* a header that is too short for itself */
 	expect_none(RSS_HASH_TYPES, len);
-	len = make(AF_INET6, &vectors6[0], IPPROTO_HOPOPTS);
+	len = make(AF_INET6, &toeplitz_ip6[0], IPPROTO_HOPOPTS);
 	frame[54] = IPPROTO_HOPOPTS;
 	frame[55] = 255;
-	expect(RSS_HASH_TYPES, len, vectors6[0].addresses);
+	expect(RSS_HASH_TYPES, len, toeplitz_ip6[0].addresses);
 	frame[14] = 0x40;
 	expect_none(RSS_HASH_TYPES, len);
+}
+
+static void the_report_names_what_was_hashed(unused void **state)
+{
+	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_TCP);
+
+	expect_report(RSS_HASH_TYPES, len, VIRTIO_NET_HASH_REPORT_TCPv4);
+	expect_report(RSS_HASH_TYPES & ~TCP4, len, VIRTIO_NET_HASH_REPORT_IPv4);
+	len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_UDP);
+	expect_report(RSS_HASH_TYPES, len, VIRTIO_NET_HASH_REPORT_UDPv4);
+	len = make(AF_INET6, &toeplitz_ip6[0], IPPROTO_TCP);
+	expect_report(RSS_HASH_TYPES, len, VIRTIO_NET_HASH_REPORT_TCPv6);
+	len = make(AF_INET6, &toeplitz_ip6[0], IPPROTO_UDP);
+	expect_report(RSS_HASH_TYPES, len, VIRTIO_NET_HASH_REPORT_UDPv6);
+	expect_report(IP6, len, VIRTIO_NET_HASH_REPORT_IPv6);
+	expect_report(0, len, VIRTIO_NET_HASH_REPORT_NONE);
 }
 
 static void the_table_names_the_pair(unused void **state)
 {
 	struct rss r = with(RSS_HASH_TYPES);
-	size_t len = make(AF_INET, &vectors4[0], IPPROTO_TCP);
+	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_TCP);
 
 	r.table_mask = 127;
 	r.table[0x51ccc178 & 127] = 3;
@@ -236,7 +230,7 @@ static size_t config_of(uint32_t types, unsigned entries, uint16_t tx, uint8_t k
 		put_le16(p, i & 1);
 	put_le16(p, tx);
 	p[2] = key_len;
-	memcpy(p + 3, key, min_size(key_len, sizeof(key)));
+	memcpy(p + 3, toeplitz_key, min_size(key_len, sizeof(toeplitz_key)));
 	return (size_t)(p - config) + 3 + key_len;
 }
 
@@ -247,12 +241,12 @@ static void what_linux_sends_is_taken(unused void **state)
 
 	assert_int_equal(len, RSS_CONFIG_MAX);
 	assert_true(rss_parse(&r, config, len, 4));
-	assert_int_equal(r.hash_types, RSS_HASH_TYPES);
+	assert_int_equal(r.hash.types, RSS_HASH_TYPES);
 	assert_int_equal(r.table_mask, 127);
 	assert_int_equal(r.unclassified, 1);
 	assert_int_equal(r.table[127], 1);
 	assert_int_equal(r.pairs, 2);
-	assert_memory_equal(r.key, key, sizeof(key));
+	assert_memory_equal(r.hash.key, toeplitz_key, sizeof(toeplitz_key));
 }
 
 static void all_pairs_that_are_named_are_in_use(unused void **state)
@@ -272,7 +266,7 @@ static void all_pairs_that_are_named_are_in_use(unused void **state)
 
 static void what_cannot_be_is_refused(unused void **state)
 {
-	struct rss r = {.hash_types = 77};
+	struct rss r = {.hash.types = 77};
 	size_t len;
 
 	for (uint32_t bit = 64; bit; bit <<= 1)
@@ -282,7 +276,7 @@ static void what_cannot_be_is_refused(unused void **state)
 
 		assert_int_equal(rss_parse(&r, config, config_of(0, entries, 1, 40), 2), good);
 	}
-	r.hash_types = 77;
+	r.hash.types = 77;
 	len = config_of(0, 128, 1, 40);
 	put_le16(config + 4, 255); /* longer than the table may be */
 	assert_false(rss_parse(&r, config, len, 2));
@@ -295,7 +289,7 @@ static void what_cannot_be_is_refused(unused void **state)
 	assert_false(rss_parse(&r, config, len, 2));
 	put_le16(config + 6, 0x8000); /* the reserved bit */
 	assert_false(rss_parse(&r, config, len, 2));
-	assert_int_equal(r.hash_types, 77); /* and nothing is changed */
+	assert_int_equal(r.hash.types, 77); /* and nothing is changed */
 }
 
 static void any_other_length_is_refused(unused void **state)
@@ -305,6 +299,45 @@ static void any_other_length_is_refused(unused void **state)
 
 	for (size_t n = 0; n < len + 8; n++)
 		assert_int_equal(rss_parse(&r, config, n, 2), n == len);
+}
+
+static size_t hash_config_of(uint32_t types, uint8_t key_len)
+{
+	memset(config, 0xee, sizeof(config)); /* the reserved bytes among them */
+	put_le32(config, types);
+	config[12] = key_len;
+	memcpy(config + 13, toeplitz_key, min_size(key_len, sizeof(toeplitz_key)));
+	return 13u + key_len;
+}
+
+static void how_to_hash_is_taken_without_a_table(unused void **state)
+{
+	struct rss_hash h = {0};
+	size_t len = hash_config_of(TCP4 | IP6, 40);
+
+	assert_true(rss_parse_hash(&h, config, len));
+	assert_int_equal(h.types, TCP4 | IP6);
+	assert_memory_equal(h.key, toeplitz_key, sizeof(toeplitz_key));
+	len = hash_config_of(RSS_HASH_TYPES, 4); /* zeros behind a short key */
+	assert_true(rss_parse_hash(&h, config, len));
+	assert_memory_equal(h.key, toeplitz_key, 4);
+	for (size_t i = 4; i < RSS_KEY_MAX; i++)
+		assert_int_equal(h.key[i], 0);
+}
+
+static void how_not_to_hash_is_refused(unused void **state)
+{
+	struct rss_hash h = {.types = 77};
+	size_t len;
+
+	for (uint32_t bit = 64; bit; bit <<= 1)
+		assert_false(rss_parse_hash(&h, config, hash_config_of(bit, 40)));
+	assert_false(rss_parse_hash(&h, config, hash_config_of(IP4, 41)));
+	len = hash_config_of(IP4, 40);
+	for (size_t n = 0; n < len; n++)
+		assert_false(rss_parse_hash(&h, config, n));
+	assert_false(rss_parse_hash(&h, config, len + 1));
+	assert_int_equal(h.types, 77);
 }
 
 int main(void)
@@ -318,11 +351,14 @@ int main(void)
 		cmocka_unit_test(options_and_extension_headers_are_stepped_over),
 		cmocka_unit_test(one_vlan_tag_is_looked_past),
 		cmocka_unit_test(a_frame_that_ends_early_is_read_no_further),
+		cmocka_unit_test(the_report_names_what_was_hashed),
 		cmocka_unit_test(the_table_names_the_pair),
 		cmocka_unit_test(what_linux_sends_is_taken),
 		cmocka_unit_test(all_pairs_that_are_named_are_in_use),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(any_other_length_is_refused),
+		cmocka_unit_test(how_to_hash_is_taken_without_a_table),
+		cmocka_unit_test(how_not_to_hash_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,14 @@ static void frames_go_through_the_peer_and_back(void **state)
 	assert_true(vu.rig.interrupts > 0);
 }
 
+static void what_the_peer_cannot_be_told_of_is_not_offered(void **state)
+{
+	(void)state;
+	start();
+	assert_false(rig.dev.core->offered & FEATURE(VIRTIO_NET_F_HASH_REPORT));
+	assert_false(rig.dev.core->offered & FEATURE(VIRTIO_NET_F_CTRL_VLAN));
+}
+
 static void a_peer_may_come_after_us(void **state)
 {
 	(void)state;
@@ -503,6 +511,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(frames_go_through_the_peer_and_back),
+		CASE(what_the_peer_cannot_be_told_of_is_not_offered),
 		CASE(a_peer_may_come_after_us),
 		CASE(the_oldest_protocol_is_enough),
 		CASE(what_the_peer_lacks_is_not_offered),

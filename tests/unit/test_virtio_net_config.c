@@ -21,7 +21,7 @@ static struct vrig rig;
 static int setup(void **state)
 {
 	*state = &rig;
-	vrig_create(&rig, (struct vrig_options){.mtu = 1500});
+	vrig_create(&rig, (struct vrig_options){.mtu = 1500, .hash_report = true});
 	return 0;
 }
 
@@ -49,7 +49,9 @@ static void config_shows_mac_status_mtu_speed_and_duplex_before_negotiation(unus
 	assert_int_equal(get_le16(&c.max_virtqueue_pairs), 0);
 	assert_true(get_le32(&c.speed) <= 0x7fffffff || get_le32(&c.speed) == UINT32_MAX);
 	assert_int_equal(c.duplex, 1);
-	assert_int_equal(c.rss_max_key_size | get_le32(&c.supported_hash_types), 0);
+	assert_int_equal(c.rss_max_key_size, RSS_KEY_MAX);
+	assert_int_equal(get_le32(&c.supported_hash_types), RSS_HASH_TYPES);
+	assert_int_equal(get_le16(&c.rss_max_indirection_table_length), 0);
 }
 
 static void config_can_be_read_in_any_pieces(unused void **state)
