@@ -110,7 +110,7 @@ bool rss_parse_hash(struct rss_hash *h, const uint8_t *data, size_t len)
 
 	if (!take_types(&in, &want))
 		return false;
-	/* Reserved, where the table is in the other command: Linux 6.1 leaves a number of queues there. */
+	/* Reserved, where the other command has the table: Linux before 6.5 leaves a number of queues there. */
 	if (!take(&in, 8) || !take_key(&in, &want))
 		return false;
 	*h = want;

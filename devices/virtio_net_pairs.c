@@ -8,8 +8,8 @@
  *
  * What a pair works with belongs to its thread alone, and so nothing on the way of a frame is locked, but for
  * the inboxes of RSS. The device's thread changes it by calls, one pair after the other. A pair never waits for the
- * device's thread, and for another pair only while that one copies a frame into or out of an inbox
- * (virtio_net_steer.c). Pair 0 is on the device's thread: there all of this is a plain call.
+ * device's thread, and for another pair only while that one moves an index of an inbox (virtio_net_steer.c).
+ * Pair 0 is on the device's thread: there all of this is a plain call.
  */
 #include <errno.h>
 #include <stdatomic.h>

@@ -7,8 +7,9 @@
  * backend, and an inbox keeps their order. What finds no room there is dropped, as by any network card whose
  * driver is too slow: a queue without buffers must not hold up the others.
  *
- * The inbox is the one thing that two threads share: whoever touches the ring has the lock, and nobody
- * does anything else while he has it.
+ * The inbox is the one thing that two threads share. Its lock is held for the few instructions that move an index;
+ * frames are copied in and out without it (frame_ring.h). So a thread that loses its CPU while it copies holds up
+ * its own frame and those behind it in that inbox, and no other thread.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -27,7 +28,7 @@
 
 struct net_inbox {
 	pthread_mutex_t lock;
-	struct frame_ring ring;      /* under lock; header and frame */
+	struct frame_ring ring;      /* header and frame; under lock what frame_ring.h says */
 	struct loop_fd wake;         /* an eventfd, owned: the ring is not empty any more */
 	uint8_t frame[NET_RECV_MAX]; /* of its own pair's thread: the one that is being looked at */
 };
@@ -95,33 +96,44 @@ void net_inbox_clear(struct net_pair *p)
 ssize_t net_inbox_recv(struct net_pair *p, const struct iovec *iov, unsigned nr)
 {
 	struct net_inbox *x = p->inbox;
-	ssize_t len;
+	size_t at, len;
+	ssize_t ret;
 
 	pthread_mutex_lock(&x->lock);
-	len = frame_ring_pop(&x->ring, iov, nr, 0);
+	len = frame_ring_peek(&x->ring, &at);
 	pthread_mutex_unlock(&x->lock);
-	p->stats.rx_bytes_copied += len > 0 ? (uint64_t)len : 0;
-	return len;
+	if (!len)
+		return 0;
+	ret = frame_ring_read(&x->ring, at, len, iov, nr, 0);
+	pthread_mutex_lock(&x->lock);
+	frame_ring_drop(&x->ring);
+	pthread_mutex_unlock(&x->lock);
+	p->stats.rx_bytes_copied += len;
+	return ret;
 }
 
 static void put(struct net_pair *from, struct net_pair *to, size_t len)
 {
 	struct net_inbox *x = to->inbox;
-	bool was_empty;
+	bool first;
+	size_t at;
 	int r;
 
 	pthread_mutex_lock(&x->lock);
-	was_empty = frame_ring_empty(&x->ring);
-	r = frame_ring_push(&x->ring, from->inbox->frame, len);
+	r = frame_ring_reserve(&x->ring, len, &at);
 	pthread_mutex_unlock(&x->lock);
 	if (r < 0) {
 		from->stats.rx_dropped++;
 		return;
 	}
+	frame_ring_fill(&x->ring, at, from->inbox->frame, len);
+	pthread_mutex_lock(&x->lock);
+	first = frame_ring_commit(&x->ring, at);
+	pthread_mutex_unlock(&x->lock);
 	from->stats.rx_steered++;
 	from->stats.rx_bytes_copied += len;
 	/* Otherwise it has been told, and looks until there is nothing, or until its driver kicks. */
-	if (was_empty)
+	if (first)
 		fd_event_set(x->wake.fd);
 }
 

@@ -10,6 +10,7 @@
 
 /* A record is its length, then that many bytes; either may go round the end of the block. */
 typedef uint32_t rec_len;
+#define REC_OPEN 0x80000000u /* of the length: the bytes are not there yet */
 
 int frame_ring_init(struct frame_ring *r, size_t size)
 {
@@ -26,7 +27,7 @@ void frame_ring_free(struct frame_ring *r)
 
 bool frame_ring_empty(const struct frame_ring *r)
 {
-	return r->head == r->tail;
+	return r->head == r->done;
 }
 
 static size_t until_end(const struct frame_ring *r, size_t at, size_t len)
@@ -54,43 +55,88 @@ static rec_len len_at(const struct frame_ring *r, size_t at)
 	return len;
 }
 
-int frame_ring_push(struct frame_ring *r, const void *frame, size_t len)
+int frame_ring_reserve(struct frame_ring *r, size_t len, size_t *at)
 {
-	const rec_len rec = (rec_len)len;
+	const rec_len rec = (rec_len)len | REC_OPEN;
 	size_t room;
 
 	/* Start anew where the block begins: a guest that keeps up touches a few pages only. */
 	if (r->head == r->tail)
-		r->head = r->tail = 0;
+		r->head = r->done = r->tail = 0;
 	room = r->size - (r->tail - r->head);
-	if (len == 0 || room < sizeof(rec) || len > room - sizeof(rec))
+	if (len == 0 || len >= REC_OPEN || room < sizeof(rec) || len > room - sizeof(rec))
 		return -ENOBUFS;
+	*at = r->tail;
 	write_at(r, r->tail, &rec, sizeof(rec));
-	write_at(r, r->tail + sizeof(rec), frame, len);
 	r->tail += sizeof(rec) + len;
 	return 0;
 }
 
+void frame_ring_fill(struct frame_ring *r, size_t at, const void *frame, size_t len)
+{
+	write_at(r, at + sizeof(rec_len), frame, len);
+}
+
+bool frame_ring_commit(struct frame_ring *r, size_t at)
+{
+	const rec_len rec = len_at(r, at) & ~REC_OPEN;
+	const bool was_empty = r->head == r->done;
+
+	write_at(r, at, &rec, sizeof(rec));
+	while (r->done != r->tail && !(len_at(r, r->done) & REC_OPEN))
+		r->done += sizeof(rec) + len_at(r, r->done);
+	return was_empty && r->head != r->done;
+}
+
+int frame_ring_push(struct frame_ring *r, const void *frame, size_t len)
+{
+	size_t at;
+
+	if (frame_ring_reserve(r, len, &at) < 0)
+		return -ENOBUFS;
+	frame_ring_fill(r, at, frame, len);
+	frame_ring_commit(r, at);
+	return 0;
+}
+
+size_t frame_ring_peek(const struct frame_ring *r, size_t *at)
+{
+	*at = r->head;
+	return r->head == r->done ? 0 : len_at(r, r->head);
+}
+
+ssize_t frame_ring_read(const struct frame_ring *r, size_t at, size_t len, const struct iovec *iov,
+                        unsigned nr, size_t off)
+{
+	const size_t from = at + sizeof(rec_len), first = until_end(r, from, len);
+	size_t done = iov_write(iov, nr, off, r->data + (from & (r->size - 1)), first);
+
+	done += iov_write(iov, nr, off + first, r->data, len - first);
+	return done == len ? (ssize_t)len : -EMSGSIZE;
+}
+
+void frame_ring_drop(struct frame_ring *r)
+{
+	r->head += sizeof(rec_len) + len_at(r, r->head);
+}
+
 ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, unsigned nr, size_t off)
 {
-	size_t len, at, first, done;
+	size_t at, len = frame_ring_peek(r, &at);
+	ssize_t ret;
 
-	if (r->head == r->tail)
+	if (len == 0)
 		return 0;
-	len = len_at(r, r->head);
-	at = r->head + sizeof(rec_len);
-	first = until_end(r, at, len);
-	done = iov_write(iov, nr, off, r->data + (at & (r->size - 1)), first);
-	done += iov_write(iov, nr, off + first, r->data, len - first);
-	r->head = at + len;
-	return done == len ? (ssize_t)len : -EMSGSIZE;
+	ret = frame_ring_read(r, at, len, iov, nr, off);
+	frame_ring_drop(r);
+	return ret;
 }
 
 unsigned frame_ring_clear(struct frame_ring *r)
 {
 	unsigned nr = 0;
 
-	for (; r->head != r->tail; nr++)
-		r->head += sizeof(rec_len) + len_at(r, r->head);
+	for (; r->head != r->done; nr++)
+		frame_ring_drop(r);
 	return nr;
 }
