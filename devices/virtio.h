@@ -19,9 +19,9 @@ struct virtio_dev;
 
 /*
  * What a device type supplies; const, one per type. All calls are made on the loop thread, so
- * devices need no locks. A device may serve queues on other threads, from its start() to its stop(). Config accesses are clipped to config_len before the call. Between two
- * calls the driver may take a queue back, which stops its vq: a device that keeps chains from one
- * callback to the next asks vq_running() before it touches their buffers again.
+ * devices need no locks. A device may serve queues on other threads, from its start() to its stop(). Config
+ * accesses are clipped to config_len before the call. Between two calls the driver may take a queue back, which stops
+ * its vq after release(): its buffers are not to be touched any more.
  */
 struct virtio_dev_ops {
 	uint32_t id;         /* virtio device number: 1 = net */

@@ -228,6 +228,12 @@ void net_tx_can_send(void *arg)
 /* @was: net_link() before the change. */
 static void link_changed(struct virtio_net *n, bool was)
 {
+	/*
+	 * Before the pairs hear of a link that is up: a frame that one of them took at once, and had no buffers for,
+	 * would keep the rings from their peer.
+	 */
+	if (!was && net_link(n))
+		net_path_review(n);
 	net_pairs_update(n); /* from here on nothing that was before is delivered */
 	if (net_link(n) == was)
 		return;
@@ -236,7 +242,8 @@ static void link_changed(struct virtio_net *n, bool was)
 		virtio_config(&n->dev);
 	if (!n->dev.started)
 		return;
-	net_path_review(n);
+	if (was)
+		net_path_review(n);
 	net_pairs_link(n);
 }
 
@@ -410,18 +417,17 @@ static int net_start(struct virtio_dev *d)
 	return r;
 }
 
-/* A peer must not touch the queue any more, so all of them are ours; nor must another thread. */
+/* A peer must not touch the queue any more, so all of them are ours; nor must the pair's thread. */
 static void net_release(struct virtio_dev *d, unsigned i)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
 
 	if (i >= NET_PAIR_QUEUES * n->steering.pairs)
 		return;
-	n->releasing = true;
+	n->releasing = &n->pair[i / NET_PAIR_QUEUES].queue[i % NET_PAIR_QUEUES];
 	net_path_review(n);
-	n->releasing = false;
-	if (i >= NET_PAIR_QUEUES)
-		net_pairs_drop(n, i / NET_PAIR_QUEUES);
+	net_pairs_release(n);
+	n->releasing = NULL;
 }
 
 static const struct virtio_dev_ops net_ops = {

@@ -91,7 +91,7 @@ static int look_again(struct net_pair *p)
 	if (!p->running)
 		return 0;
 	for (unsigned i = NET_RX; i <= NET_TX; i++)
-		if (vq_running(p->queue[i].vq))
+		if (p->queue[i].live)
 			net_again(&p->queue[i]);
 	p->tx.blocked = false;
 	return 0;
@@ -102,9 +102,25 @@ void net_pairs_link(struct virtio_net *n)
 	net_pairs_call(n, n->steering.pairs, look_again);
 }
 
-void net_pairs_drop(struct virtio_net *n, unsigned i)
+/* The other queue of the pair goes on. */
+static int release(struct net_pair *p)
 {
-	call_pair(&n->pair[i], net_pair_stop);
+	struct net_queue *q = p->n->releasing;
+
+	if (!q->live)
+		return 0;
+	loop_del(&q->kick);
+	q->live = false;
+	if (q == &p->queue[NET_RX])
+		net_rx_release(p);
+	else
+		p->tx.blocked = false;
+	return 0;
+}
+
+void net_pairs_release(struct virtio_net *n)
+{
+	call_pair(n->releasing->pair, release);
 }
 
 /* ---- on the pair's thread */
@@ -114,8 +130,10 @@ int net_pair_stop(struct net_pair *p)
 	if (!p->running)
 		return 0;
 	p->running = false;
-	for (unsigned i = NET_RX; i <= NET_TX; i++)
+	for (unsigned i = NET_RX; i <= NET_TX; i++) {
 		loop_del(&p->queue[i].kick);
+		p->queue[i].live = false;
+	}
 	if (p->inbox)
 		net_inbox_stop(p);
 	if (p->backend_started)
@@ -155,7 +173,8 @@ int net_pair_start(struct net_pair *p)
 
 		q->pushed = 0;
 		q->again = false;
-		if (!vq_running(q->vq))
+		q->live = vq_running(q->vq);
+		if (!q->live)
 			continue;
 		/* What was posted before is looked at now; a kick for it is none for us. */
 		fd_event_take(q->kick.fd);

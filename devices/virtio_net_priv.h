@@ -73,8 +73,9 @@ struct net_queue {
 	struct net_pair *pair; /* NULL: the control queue */
 	struct vq *vq;         /* of the core; not running while the driver has not set it up */
 	struct loop_fd kick;   /* the queue's eventfd */
-	bool again;            /* we rang the kick ourselves */
-	unsigned pushed;       /* chains in the batch that is not published yet */
+	bool live; /* of a pair: it runs, and the driver has set this queue up and not taken it back */
+	bool again;      /* we rang the kick ourselves */
+	unsigned pushed; /* chains in the batch that is not published yet */
 	struct net_counters count;
 };
 
@@ -178,11 +179,12 @@ struct virtio_net {
 	struct net_steering steering; /* changes only while no pair runs: pairs read it */
 	enum net_path path;           /* in force */
 	bool rings_wanted;            /* virtio_net_set_path() */
-	bool releasing;               /* the driver is taking a queue back just now */
-	bool link_wanted;             /* virtio_net_set_link() */
-	bool gone;                    /* the backend has no peer (any more) */
-	bool announce;                /* VIRTIO_NET_S_ANNOUNCE */
-	uint64_t offloads;            /* guest offloads switched on; subset of what was accepted */
+	/* Of a pair, which the driver is taking back just now; or NULL. */
+	struct net_queue *releasing;
+	bool link_wanted;  /* virtio_net_set_link() */
+	bool gone;         /* the backend has no peer (any more) */
+	bool announce;     /* VIRTIO_NET_S_ANNOUNCE */
+	uint64_t offloads; /* guest offloads switched on; subset of what was accepted */
 	struct rx_filter filter;
 	/* HASH_REPORT: what the driver last said by either command; no types until it does. */
 	struct rss_hash report;
@@ -225,7 +227,7 @@ void net_pairs_link(struct virtio_net *n);
 void net_pairs_forget(struct virtio_net *n);
 /* Run fn(pair) on the thread of each of the first @nr pairs, one after the other. The first error, or 0. */
 int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair *p));
-void net_pairs_drop(struct virtio_net *n, unsigned i); /* pair @i stops */
+void net_pairs_release(struct virtio_net *n); /* n->releasing is not touched any more */
 
 /* virtio_net_pairs.c; pair thread. For net_pairs_call(): */
 
@@ -272,7 +274,8 @@ int net_path_steer(struct virtio_net *n, const struct net_steering *want);
 /* virtio_net_rx.c: */
 
 void net_rx_start(struct net_pair *p);
-void net_rx_stop(struct net_pair *p); /* window given back, half-received frame dropped */
+void net_rx_stop(struct net_pair *p);    /* window given back, half-received frame dropped */
+void net_rx_release(struct net_pair *p); /* likewise, but its driver has all buffers already */
 void net_rx_link_down(struct net_pair *p);
 void net_rx_can_recv(void *pair);     /* sink call */
 void net_rx_turn(struct net_pair *p); /* something to receive may be there */

@@ -285,24 +285,14 @@ static int rx_discard(struct net_pair *p, struct net_turn *t)
 
 /* ---- turns */
 
-/* The driver took the queue back while the device is live: its buffers are not ours any more. */
-static void rx_forget(struct net_pair *p)
-{
-	rx_window_clear(&p->rx.window);
-	p->rx.waiting = 0;
-	rx_stall(p);
-}
-
 void net_rx_turn(struct net_pair *p)
 {
 	struct net_queue *q = &p->queue[NET_RX];
 	struct net_turn t = {0};
 	int r = 1;
 
-	if (!vq_running(q->vq)) {
-		rx_forget(p);
+	if (!q->live)
 		return;
-	}
 	p->stats.rx_turns++;
 	while (r == 1 && !net_turn_over(&t))
 		r = p->view.link ? rx_one(p, &t) : rx_discard(p, &t);
@@ -351,7 +341,7 @@ void net_rx_start(struct net_pair *p)
 	rx->waiting = 0;
 	rx->stalled = false;
 	rx_window_clear(&rx->window);
-	if (vq_running(rx_vq(p)))
+	if (p->queue[NET_RX].live)
 		vq_kicks_off(rx_vq(p));
 	else
 		rx_stall(p); /* a driver that only sends */
@@ -364,10 +354,18 @@ void net_rx_stop(struct net_pair *p)
 		rx_drop(p);
 }
 
+void net_rx_release(struct net_pair *p)
+{
+	rx_window_clear(&p->rx.window);
+	if (p->rx.waiting)
+		rx_drop(p);
+	rx_stall(p);
+}
+
 void net_rx_link_down(struct net_pair *p)
 {
 	if (p->rx.waiting)
 		rx_drop(p);
-	if (vq_running(rx_vq(p)))
+	if (p->queue[NET_RX].live)
 		rx_unstall(p); /* so that nothing old is delivered when the link is back */
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -450,14 +451,46 @@ static void a_queue_that_is_taken_back_is_not_touched_any_more(unused void **sta
 	up(VRIG_ALL);
 	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
 	traffic(3);
+	lane_post_rx(&lane[2], 10);
+	vrig_pump(&rig);
 	virtio_queue_ready(rig.dev.core, 4, false); /* rx of pair 2 */
-	assert_false(rig.nets[2]->started);
+	lane_arrive(&lane[2], 3);
+	assert_false(fake_net_can_recv(rig.nets[2]));
+	fake_kick(&rig.dev, 4);
+	vrig_pump(&rig);
+	assert_int_equal(fake_net_queued(rig.nets[2]), 3);
+	traffic(2);
+	lane_send(&lane[2], 3); /* its other queue goes on */
+	vrig_pump(&rig);
+	lane_check_out(&lane[2]);
+	assert_int_equal(lane[2].seen, lane[2].sent);
+	virtio_queue_ready(rig.dev.core, 5, false);
 	lane_send(&lane[2], 3);
+	fake_kick(&rig.dev, 5);
 	vrig_pump(&rig);
 	assert_int_equal(rig.nets[2]->nr_sent, 0);
 	traffic(2);
 	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
 	traffic(2);
+}
+
+static void a_pair_receives_on_when_its_queue_to_send_is_taken_back(unused void **state)
+{
+	up(VRIG_ALL);
+	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
+	fake_net_fail_send(rig.nets[1], 0, -EAGAIN, UINT_MAX);
+	lane_send(&lane[1], 3); /* which has to wait */
+	vrig_pump(&rig);
+	virtio_queue_ready(rig.dev.core, 3, false); /* tx of pair 1 */
+	fake_net_can_send(rig.nets[1]);
+	vrig_pump(&rig);
+	assert_int_equal(rig.nets[1]->nr_sent, 0);
+	lane_post_rx(&lane[1], 20);
+	lane_arrive(&lane[1], 10);
+	run(64);
+	lane_reap(&lane[1]);
+	assert_int_equal(lane[1].received, 10);
+	traffic(1);
 }
 
 /* ---- paths */
@@ -587,6 +620,35 @@ static void the_peer_may_find_any_ring_broken(unused void **state)
 	assert_false(rig.peer.started);
 }
 
+/* Between the link that is up and whatever the device does about it, a frame comes for a pair with one small buffer. */
+static void frame_at_the_interrupt(unused void *transport)
+{
+	fake_net_can_recv(rig.nets[2]);
+}
+
+static void
+a_frame_that_comes_with_the_link_does_not_keep_the_rings_from_the_peer(unused void **state)
+{
+	static const struct virtio_transport_ops tops = {.interrupt = frame_at_the_interrupt};
+	uint8_t big[2000];
+
+	use_switchable();
+	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
+	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
+	virtio_net_set_link(rig.n, false);
+	vrig_pump(&rig);
+	assert_false(rig.peer.started);
+	lane_post_rx(&lane[2], 1);
+	vrig_pump(&rig);
+	vrig_frame(big, sizeof(big), vrig_mac, 1);
+	fake_net_queue(rig.nets[2], NULL, big, sizeof(big));
+	rig.dev.core->tops = &tops;
+	virtio_net_set_link(rig.n, true);
+	rig.dev.core->tops = NULL;
+	assert_true(rig.peer.started);
+	assert_true(virtio_net_rings(rig.n));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -613,10 +675,12 @@ int main(void)
 		CASE(all_pairs_take_offloads_before_a_backend_gives_them),
 		CASE(offloads_that_one_backend_refuses_are_as_before),
 		CASE(a_queue_that_is_taken_back_is_not_touched_any_more),
+		CASE(a_pair_receives_on_when_its_queue_to_send_is_taken_back),
 		CASE(all_pairs_change_the_path_and_nothing_is_lost),
 		CASE(other_pairs_on_the_ring_path_lose_nothing),
 		CASE(a_peer_that_does_not_start_leaves_all_pairs_with_us),
 		CASE(a_frame_in_the_hands_of_one_pair_keeps_all_of_them),
+		CASE(a_frame_that_comes_with_the_link_does_not_keep_the_rings_from_the_peer),
 		CASE(the_peer_may_find_any_ring_broken),
 	};
 

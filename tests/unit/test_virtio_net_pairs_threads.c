@@ -391,6 +391,42 @@ static void frames_cross_threads_while_the_table_changes(unused void **state)
 	}
 }
 
+/* ---- queues that are taken back */
+
+static void any_outside(void *arg)
+{
+	fake_net_forget_sent(arg);
+	rss_feed(arg);
+}
+
+static void any_traffic(void)
+{
+	take_all();
+	for (unsigned i = 0; i < PAIRS; i++) {
+		lane_send(&lane[i], 20);
+		loop_call(rig.n->pair[i].loop, any_outside, rig.nets[i]);
+	}
+}
+
+static void take_back(void *queue)
+{
+	virtio_queue_ready(rig.dev.core, *(unsigned *)queue, false);
+}
+
+static void a_queue_is_taken_back_under_traffic(unused void **state)
+{
+	start_threads();
+	for (unsigned life = 0; life < 100; life++) {
+		unsigned queue = life % (2 * PAIRS);
+
+		set_pairs(PAIRS);
+		any_traffic();
+		loop_call(rig.loop, take_back, &queue);
+		any_traffic();
+		begin();
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -398,6 +434,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(the_driver_changes_pairs_under_traffic),
 		CASE(pairs_and_path_change_under_traffic),
+		CASE(a_queue_is_taken_back_under_traffic),
 		CASE(the_link_changes_under_traffic),
 		CASE(a_broken_rule_reaches_the_device),
 		cmocka_unit_test_setup_teardown(frames_cross_threads_while_the_table_changes,
