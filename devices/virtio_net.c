@@ -289,11 +289,10 @@ static void peer_changed(void *arg, bool up)
 
 int virtio_net_use(struct virtio_net *n, struct net_backend *b)
 {
-	if (n->rings_wanted || n->nr_pairs > 1)
+	if (n->rings_wanted)
 		return -EBUSY;
 	n->backend = b;
-	n->pair[0].backend = b; /* its loop is the device's */
-	return 0;
+	return net_pairs_call(n, n->nr_pairs, net_pair_use);
 }
 
 void net_bad_ring(struct virtio_net *n, unsigned ring)

@@ -83,9 +83,9 @@ struct virtio_net_switch {
  */
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s);
 /*
- * Loop thread. Have frames go through @b from now on, which passes them to the backend in use, or is the one that
- * the backend in use passes them to: neither is started or stopped. 0; -EBUSY while the ring path is
- * wanted, and of a device with several pairs.
+ * Loop thread. Have frames go through @b from now on, with one behind it for each pair, which passes them to the
+ * backend in use, or is the one that the backend in use passes them to: neither is started or stopped. 0; -EBUSY
+ * while the ring path is wanted.
  */
 int virtio_net_use(struct virtio_net *n, struct net_backend *b);
 /* Loop thread. The path in force; while the link is down or no driver is there, the one to come. */

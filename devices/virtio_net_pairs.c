@@ -193,6 +193,16 @@ int net_pair_resume(struct net_pair *p)
 	return p->running ? 0 : net_pair_start(p);
 }
 
+int net_pair_use(struct net_pair *p)
+{
+	struct net_backend *b = p->n->backend;
+
+	for (unsigned i = 0; i < p->index; i++)
+		b = b->next;
+	p->backend = b;
+	return 0;
+}
+
 /* ---- from a pair to the device */
 
 void net_pair_tell(struct net_pair *p, enum net_news news)

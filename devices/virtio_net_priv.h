@@ -236,6 +236,7 @@ int net_pair_stop(struct net_pair *p);     /* nothing of it runs any more; no-op
 int net_pair_pause(struct net_pair *p);    /* unless a frame is in its hands: -EAGAIN, it goes on */
 int net_pair_offloads(struct net_pair *p); /* tells its backend. 0 or -errno */
 int net_pair_resume(struct net_pair *p);   /* net_pair_start() unless it runs */
+int net_pair_use(struct net_pair *p);      /* its own of n->backend and those behind it. 0 */
 /* Of a pair other than the first: the device's thread comes and looks. */
 void net_pair_tell(struct net_pair *p, enum net_news news);
 

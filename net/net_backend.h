@@ -230,8 +230,8 @@ const struct net_kind *net_kind_find(const char *name); /* exact; NULL */
 void net_destroy(struct net_backend *b); /* NULL is fine */
 
 /*
- * Wrap @b so that every frame in both directions goes to the pcap file @path (net/pcap.c). @b is
- * owned by the wrapper from then on, also on failure. What is in the file stays until net_pcap_begin().
+ * Wrap @b, and the backends of its other pairs, so that every frame in both directions goes to the one pcap file
+ * @path (net/pcap.c). @b is owned by the wrapper from then on, also on failure. What is in the file stays until net_pcap_begin().
  * @path is borrowed. 0; or -errno after one log_error(), with @b destroyed and *out NULL.
  */
 int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out);
@@ -243,12 +243,12 @@ int net_pcap_begin(struct net_backend *b);
 
 /*
  * net_pcap_create() around a backend that may be running: @b stays the caller's until 0 is returned, and whoever
- * uses it goes on with *out, on @b's thread, from one operation to the next. Waits for nobody: @path is no FIFO, no
+ * uses it goes on with *out, each pair on its thread, from one operation to the next. Waits for nobody: @path is no FIFO, no
  * pipe and no socket. -errno with the reason in @why.
  */
 int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
                   size_t why_size);
-struct net_backend *net_pcap_inner(struct net_backend *wrapper); /* what it is around */
+struct net_backend *net_pcap_inner(struct net_backend *wrapper); /* what it is around, and counts */
 /* The other way, once nobody uses @wrapper any more: its capture ends. What it was around, as it is. */
 struct net_backend *net_pcap_unwrap(struct net_backend *wrapper);
 

@@ -4,10 +4,16 @@
  * for tcpdump and Wireshark: Ethernet, nanoseconds, without the virtio header. A frame that a
  * segmentation offload left whole is written whole, up to 64 KiB, and its checksum is what the guest
  * left for others to complete: what crossed the virtqueue, not what a wire would carry.
+ *
+ * One file for all queue pairs of a NIC. Each pair's wrapper is its own thread's, like the backend inside; the file
+ * is shared, and a lock held for the time and the write of one record: records are whole, and in the order of their
+ * times. So whoever does not read a FIFO holds up all pairs.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,15 +57,24 @@ static const struct dl_library library = {
 	.functions = functions,
 };
 
+struct pcap_file;
+
 struct net_pcap {
 	struct net_backend b; /* first */
 	struct net_backend *inner;
-	struct pcap_api api;
-	pcap_t *pcap;        /* what the file's header says */
-	struct outfile file; /* until it is the dumper's */
-	/* NULL before the capture begins, and once the file could not be written */
-	pcap_dumper_t *dumper;
+	struct pcap_file *file; /* in which it is */
 	uint8_t frame[FRAME_MAX];
+};
+
+struct pcap_file {
+	struct pcap_api api;
+	pcap_t *pcap;         /* what the file's header says */
+	struct outfile file;  /* until it is the dumper's */
+	pthread_mutex_t lock; /* of dumper, while pairs run */
+	pcap_dumper_t *
+		dumper; /* NULL before the capture begins, and once the file could not be written */
+	_Atomic bool recording; /* there is one; a hint that spares the copy */
+	struct net_pcap pair[];
 };
 
 static struct net_pcap *pcap_of(struct net_backend *b)
@@ -67,34 +82,46 @@ static struct net_pcap *pcap_of(struct net_backend *b)
 	return container_of(b, struct net_pcap, b);
 }
 
-/* @bytes are those of header and frame. */
-static void record(struct net_pcap *p, const struct iovec *iov, unsigned nr, ssize_t bytes)
+static void end_dump(struct pcap_file *f)
+{
+	atomic_store_explicit(&f->recording, false, memory_order_relaxed);
+	if (f->dumper)
+		f->api.dump_close(f->dumper);
+	f->dumper = NULL;
+}
+
+static void write_record(struct pcap_file *f, const uint8_t *frame, size_t len)
 {
 	struct pcap_pkthdr h;
 	struct timespec now;
-	size_t len;
 
-	if (!p->dumper || bytes <= (ssize_t)NET_HDR_LEN)
-		return;
-	len = min_u32((uint32_t)bytes - NET_HDR_LEN, sizeof(p->frame));
-	len = iov_read(iov, nr, NET_HDR_LEN, p->frame, len);
 	clock_gettime(CLOCK_REALTIME, &now);
 	h.ts.tv_sec = now.tv_sec;
 	h.ts.tv_usec = now.tv_nsec; /* nanoseconds, as the file was opened */
 	h.caplen = h.len = (bpf_u_int32)len;
-	p->api.dump((u_char *)p->dumper, &h, p->frame);
+	f->api.dump((u_char *)f->dumper, &h, frame);
 	/* At once: whatever ends this process, the file can be read up to here. */
-	if (p->api.dump_flush(p->dumper) < 0) {
+	if (f->api.dump_flush(f->dumper) < 0) {
 		log_warn("pcap: %s: the capture ends here", strerror(errno));
-		p->api.dump_close(p->dumper);
-		p->dumper = NULL;
+		end_dump(f);
 	}
 }
 
-/* Readers of the counters know only the outer backend. */
-static void show_stats(struct net_pcap *p)
+/* @bytes are those of header and frame. */
+static void record(struct net_pcap *p, const struct iovec *iov, unsigned nr, ssize_t bytes)
 {
-	p->b.stats = p->inner->stats;
+	struct pcap_file *f = p->file;
+	size_t len;
+
+	if (!atomic_load_explicit(&f->recording, memory_order_relaxed) ||
+	    bytes <= (ssize_t)NET_HDR_LEN)
+		return;
+	len = min_u32((uint32_t)bytes - NET_HDR_LEN, sizeof(p->frame));
+	len = iov_read(iov, nr, NET_HDR_LEN, p->frame, len);
+	pthread_mutex_lock(&f->lock);
+	if (f->dumper)
+		write_record(f, p->frame, len);
+	pthread_mutex_unlock(&f->lock);
 }
 
 static ssize_t pcap_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
@@ -103,7 +130,6 @@ static ssize_t pcap_send(struct net_backend *b, const struct iovec *iov, unsigne
 	ssize_t ret = p->inner->frame->send(p->inner, iov, nr);
 
 	record(p, iov, nr, ret);
-	show_stats(p);
 	return ret;
 }
 
@@ -113,7 +139,6 @@ static ssize_t pcap_recv(struct net_backend *b, const struct iovec *iov, unsigne
 	ssize_t ret = p->inner->frame->recv(p->inner, iov, nr);
 
 	record(p, iov, nr, ret);
-	show_stats(p);
 	return ret;
 }
 
@@ -129,7 +154,6 @@ static void pcap_stop(struct net_backend *b)
 	struct net_backend *inner = pcap_of(b)->inner;
 
 	inner->frame->stop(inner);
-	show_stats(pcap_of(b));
 }
 
 static int pcap_set_offloads(struct net_backend *b, uint64_t offloads)
@@ -146,14 +170,22 @@ static void pcap_want_recv(struct net_backend *b, bool on)
 	inner->frame->want_recv(inner, on);
 }
 
-static void free_pcap(struct net_pcap *p)
+/* Likewise of the first one: for all pairs. */
+static int pcap_set_pairs(struct net_backend *b, unsigned nr)
 {
-	if (p->dumper)
-		p->api.dump_close(p->dumper);
-	outfile_close(&p->file);
-	if (p->pcap)
-		p->api.close(p->pcap);
-	free(p);
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	return inner->set_pairs(inner, nr);
+}
+
+static void free_file(struct pcap_file *f)
+{
+	end_dump(f);
+	outfile_close(&f->file);
+	if (f->pcap)
+		f->api.close(f->pcap);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
 }
 
 struct net_backend *net_pcap_inner(struct net_backend *wrapper)
@@ -163,10 +195,9 @@ struct net_backend *net_pcap_inner(struct net_backend *wrapper)
 
 struct net_backend *net_pcap_unwrap(struct net_backend *wrapper)
 {
-	struct net_pcap *p = pcap_of(wrapper);
-	struct net_backend *inner = p->inner;
+	struct net_backend *inner = pcap_of(wrapper)->inner;
 
-	free_pcap(p);
+	free_file(pcap_of(wrapper)->file);
 	return inner;
 }
 
@@ -189,15 +220,15 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-static int open_file(struct net_pcap *p, const char *path, int flags)
+static int open_file(struct pcap_file *f, const char *path, int flags)
 {
 	int ret = 0;
 
 	if (!is_stdout(path))
-		ret = outfile_open(&p->file, path, flags);
-	else if ((p->file.fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)) < 0)
+		ret = outfile_open(&f->file, path, flags);
+	else if ((f->file.fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)) < 0)
 		ret = -errno;
-	p->file.path = path;
+	f->file.path = path;
 	return ret;
 }
 
@@ -213,44 +244,47 @@ static bool has_reader(int fd)
  * While guests run: neither the opening nor a write may wait for somebody. A FIFO that nobody reads
  * is ENXIO without waiting, one that is read could stop being read.
  */
-static int open_file_running(struct net_pcap *p, const char *path)
+static int open_file_running(struct pcap_file *f, const char *path)
 {
-	int ret = open_file(p, path, O_NONBLOCK);
+	int ret = open_file(f, path, O_NONBLOCK);
 
-	return ret == 0 && has_reader(p->file.fd) ? -ENXIO : ret;
+	return ret == 0 && has_reader(f->file.fd) ? -ENXIO : ret;
 }
 
-static int begin(struct net_pcap *p)
+static int begin(struct pcap_file *f)
 {
 	/* What is in the standard output already is not ours. */
-	int ret = is_stdout(p->file.path) ? 0 : outfile_begin(&p->file);
+	int ret = is_stdout(f->file.path) ? 0 : outfile_begin(&f->file);
 	FILE *out;
 
 	if (ret < 0)
 		return ret;
-	p->pcap = p->api.open_dead(DLT_EN10MB, FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
-	if (!p->pcap)
+	f->pcap = f->api.open_dead(DLT_EN10MB, FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
+	if (!f->pcap)
 		return -ENOMEM;
-	out = fdopen(p->file.fd, "w");
+	out = fdopen(f->file.fd, "w");
 	if (!out)
 		return -errno;
-	outfile_take(&p->file);
-	p->dumper = p->api.dump_fopen(p->pcap, out); /* closes it when it fails */
-	if (!p->dumper)
+	outfile_take(&f->file);
+	f->dumper = f->api.dump_fopen(f->pcap, out); /* closes it when it fails */
+	if (!f->dumper)
 		return -EIO;
-	return p->api.dump_flush(p->dumper) < 0 ? -errno : 0;
+	if (f->api.dump_flush(f->dumper) < 0)
+		return -errno;
+	atomic_store_explicit(&f->recording, true, memory_order_relaxed);
+	return 0;
 }
 
 int net_pcap_begin(struct net_backend *b)
 {
-	struct net_pcap *p = pcap_of(b);
+	struct pcap_file *f = pcap_of(b)->file;
 	int ret;
 
-	if (p->pcap)
+	if (f->pcap)
 		return 0;
-	ret = begin(p);
+	ret = begin(f);
 	if (ret < 0)
-		log_error("pcap=%s: the capture cannot be written: %s", p->file.path,
+		log_error("pcap=%s: the capture cannot be written: %s", f->file.path,
 		          strerror(-ret));
 	return ret;
 }
@@ -262,60 +296,73 @@ static bool pcap_attend(struct net_backend *b, void (*tell)(void *arg, bool up),
 	return inner->attend(inner, tell, arg);
 }
 
-/* Around @b, without a file yet. */
-static int make_wrapper(struct net_backend *b, struct net_pcap **out, char *why, size_t why_size)
+static void init_wrapper(struct net_pcap *p, struct net_backend *b, struct pcap_file *f)
 {
-	struct net_pcap *p = calloc(1, sizeof(*p));
-	int ret;
-
-	if (!p) {
-		snprintf(why, why_size, "out of memory");
-		return -ENOMEM;
-	}
 	p->inner = b;
-	p->file = OUTFILE_NONE;
+	p->file = f;
 	p->b.kind = b->kind;
 	memcpy(p->b.label, b->label, sizeof(p->b.label));
 	p->b.interface = b->interface;
 	p->b.can = b->can;
-	p->b.stats = b->stats;
 	p->b.numbered = b->numbered;
 	p->b.attend = b->attend ? pcap_attend : NULL;
 	p->b.frame = &pcap_ops;
+	p->b.set_pairs = b->set_pairs ? pcap_set_pairs : NULL;
 	p->b.destroy = pcap_destroy;
-	ret = dl_open(&library, &p->api, why, why_size);
-	if (ret < 0) {
-		free_pcap(p);
-		return ret;
+}
+
+/* Around @b and those of the other pairs, without a file yet. 0; or -errno with the reason in @why. */
+static int make_wrappers(struct net_backend *b, struct pcap_file **out, char *why, size_t why_size)
+{
+	struct pcap_file *f;
+	unsigned nr = 0;
+	int ret;
+
+	for (const struct net_backend *each = b; each; each = each->next)
+		nr++;
+	f = calloc(1, sizeof(*f) + nr * sizeof(f->pair[0]));
+	if (!f) {
+		snprintf(why, why_size, "out of memory");
+		return -ENOMEM;
 	}
-	*out = p;
-	return 0;
+	f->file = OUTFILE_NONE;
+	pthread_mutex_init(&f->lock, NULL);
+	for (unsigned i = 0; i < nr; i++, b = b->next) {
+		init_wrapper(&f->pair[i], b, f);
+		f->pair[i].b.next = i + 1 < nr ? &f->pair[i + 1].b : NULL;
+	}
+	ret = dl_open(&library, &f->api, why, why_size);
+	if (ret < 0)
+		free_file(f);
+	else
+		*out = f;
+	return ret;
 }
 
 int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
                   size_t why_size)
 {
-	struct net_pcap *p;
-	int ret = make_wrapper(b, &p, why, why_size);
+	struct pcap_file *f;
+	int ret = make_wrappers(b, &f, why, why_size);
 
 	if (ret < 0)
 		return ret;
-	ret = open_file_running(p, path);
+	ret = open_file_running(f, path);
 	if (ret < 0) {
 		snprintf(why, why_size, "the capture cannot be written: %s",
 		         ret == -ENXIO ? "a FIFO, which could hold up the guest, is possible only "
 		                         "with pcap= of --net"
 		                       : strerror(-ret));
-		free_pcap(p);
+		free_file(f);
 		return ret;
 	}
-	*out = &p->b;
+	*out = &f->pair[0].b;
 	return 0;
 }
 
 int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out)
 {
-	struct net_pcap *p = NULL;
+	struct pcap_file *f;
 	char why[256];
 	int ret;
 
@@ -327,25 +374,18 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
 		net_destroy(b);
 		return -EINVAL;
 	}
-	if (b->next) {
-		log_error(
-			"pcap=%s and queues= above 1 exclude each other: one file, several threads",
-			path);
-		net_destroy(b);
-		return -EINVAL;
-	}
-	ret = make_wrapper(b, &p, why, sizeof(why));
-	if (ret == 0) {
-		ret = open_file(p, path, 0);
-		snprintf(why, sizeof(why), "the capture cannot be written: %s", strerror(-ret));
-	}
+	ret = make_wrappers(b, &f, why, sizeof(why));
 	if (ret < 0) {
 		log_error("pcap=%s: %s", path, why);
-		if (p)
-			free_pcap(p);
 		net_destroy(b);
 		return ret;
 	}
-	*out = &p->b;
+	ret = open_file(f, path, 0);
+	if (ret < 0) {
+		log_error("pcap=%s: the capture cannot be written: %s", path, strerror(-ret));
+		net_destroy(&f->pair[0].b);
+		return ret;
+	}
+	*out = &f->pair[0].b;
 	return 0;
 }

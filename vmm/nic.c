@@ -141,8 +141,7 @@ static void pulse_wire(void *arg, unused unsigned gsi, bool level)
 	pthread_mutex_unlock(&n->wire_lock);
 }
 
-/* Who has the ring table, whether its frames are captured or not. NULL before there is one. */
-static struct net_backend *inner_backend(const struct nic *n)
+struct net_backend *nic_backend(const struct nic *n)
 {
 	return n->pcap ? net_pcap_inner(n->backend) : n->backend;
 }
@@ -164,7 +163,7 @@ static int make_irqfd(struct nic *n, struct irq_line *irq)
 /* Interrupts that somebody else can raise too, if there is one who could serve these rings. */
 static int share_interrupt(struct nic *n, struct irq_line *irq)
 {
-	const struct net_backend *b = inner_backend(n);
+	const struct net_backend *b = nic_backend(n);
 	struct virtio_dev *d = virtio_net_dev(n->net);
 	int ret = 0;
 
@@ -216,7 +215,7 @@ static void remember_counters(struct nic *n)
 {
 	unsigned i = 0;
 
-	for (const struct net_backend *b = n->backend; b; b = b->next, i++) {
+	for (const struct net_backend *b = nic_backend(n); b; b = b->next, i++) {
 		n->stats_before[i] = b->stats;
 		loop_stats(nic_loop(n, i), &n->loop_before[i]);
 	}
@@ -392,7 +391,7 @@ static const char *driver_state(uint8_t status)
 json_t *nic_status(struct nic *n)
 {
 	struct snapshot s = {
-		.net = n->net, .backend = inner_backend(n), .dev = virtio_net_dev(n->net)};
+		.net = n->net, .backend = nic_backend(n), .dev = virtio_net_dev(n->net)};
 	json_t *o;
 	char offered[512], accepted[512], mac[MAC_TEXT];
 
@@ -579,11 +578,6 @@ int nic_set_pcap(struct nic *n, const char *path, char *why, size_t why_size)
 		         n->cfg->name, n->pcap);
 		return -EBUSY;
 	}
-	if (n->backend->next) {
-		snprintf(why, why_size, "%s: one file, several threads: not with queues= above 1",
-		         n->cfg->name);
-		return -ENOTSUP;
-	}
 	/* Before a file is made: nothing changes here, if it is possible. */
 	if (use(n, n->backend) < 0) {
 		snprintf(why, why_size,
@@ -605,7 +599,7 @@ void nic_destroy(struct nic *n)
 		return;
 	virtio_net_destroy(n->net);
 	n->net = NULL;
-	b = inner_backend(n);
+	b = nic_backend(n);
 	if (b && b->ring)
 		b->ring->forget(b);
 	fd_close(&n->irq_fd);

@@ -72,6 +72,8 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 int nic_start(struct nic *n); /* the capture and the I/O threads; 0 or -errno, logged */
 /* When vCPUs are stopped. No callback runs any more; no-op when not started. */
 void nic_stop(struct nic *n);
+/* Who counts and may have a ring table: n->backend, or what its capture is around. NULL before there is one. */
+struct net_backend *nic_backend(const struct nic *n);
 struct loop *nic_loop(const struct nic *n, unsigned pair); /* that of queue pair @pair */
 /* Any thread but the NIC's own: */
 json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */

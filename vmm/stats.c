@@ -232,17 +232,25 @@ json_t *stats_of_vcpu(const struct vcpu *v)
 	return o;
 }
 
-/* What the driver does and the kernel takes: only the eventfds know. */
-static json_t *unseen(const struct nic *n)
+/* What the driver of @nr pairs from @first on does and the kernel takes: only the eventfds know. */
+static json_t *unseen_kicks(const struct nic *n, unsigned first, unsigned nr)
 {
 	const struct virtio_dev *d = virtio_net_dev(n->net);
 	uint64_t kicks[2] = {0};
 	json_t *o = json_object();
 
-	for (unsigned i = 0; i < 2 * virtio_net_nr_pairs(n->net); i++)
+	for (unsigned i = 2 * first; i < 2 * (first + nr); i++)
 		kicks[i % 2] += fd_event_peek(d->queue[i].kick_fd);
 	add(o, "rx_kicks", kicks[0]);
 	add(o, "tx_kicks", kicks[1]);
+	return o;
+}
+
+/* Likewise of all, and of the registers that they share. */
+static json_t *unseen(const struct nic *n)
+{
+	json_t *o = unseen_kicks(n, 0, virtio_net_nr_pairs(n->net));
+
 	add(o, "acks", n->page ? fd_event_peek(n->ack_fd) : 0);
 	return o;
 }
@@ -277,7 +285,7 @@ static void read_pairs(const struct nic *n, struct pair_counters *c)
 	*c = (struct pair_counters){.nr_device = virtio_net_nr_pairs(n->net)};
 	for (unsigned i = 0; i < c->nr_device; i++)
 		c->device[i].now = virtio_net_pair_stats(n->net, i);
-	for (const struct net_backend *b = n->backend; b; b = b->next, c->nr++) {
+	for (const struct net_backend *b = nic_backend(n); b; b = b->next, c->nr++) {
 		loop_stats(nic_loop(n, c->nr), &c->loop_now[c->nr]);
 		c->loop[c->nr] = (struct base){&c->loop_now[c->nr], &n->loop_before[c->nr]};
 		c->backend[c->nr] = (struct base){&b->stats, &n->stats_before[c->nr]};
@@ -323,6 +331,7 @@ json_t *stats_of_nic(const struct nic *n)
 		json_t *pair = json_object();
 
 		add_pairs(pair, &c, i, 1);
+		json_object_set_new(pair, "kernel", unseen_kicks(n, i, 1));
 		json_array_append_new(pairs, pair);
 	}
 	json_object_set_new(o, "pairs", pairs);

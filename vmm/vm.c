@@ -453,7 +453,7 @@ int vm_run(struct vm *vm, struct vm_end *end)
 bool vm_has_rings(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
-		if (vm->nic[i].backend->ring)
+		if (nic_backend(&vm->nic[i])->ring)
 			return true;
 	return false;
 }

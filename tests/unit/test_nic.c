@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "tests/lib/fake_ring.h"
 #include "vmm/core/compiler.h"
 #include "vmm/nic.h"
+#include "vmm/stats.h"
 
 struct rig {
 	char dir[40], path[64];
@@ -24,11 +26,13 @@ struct rig {
 	struct nic nic;
 };
 
-static int create_fake(const void *config, unused const struct net_common *common,
-                       unused struct loop *l, struct net_backend **out)
+static int create_fake(const void *config, const struct net_common *common, unused struct loop *l,
+                       struct net_backend **out)
 {
 	struct fake_net *f = fake_net_create(0);
 
+	for (unsigned i = 0; i < common->more_pairs; i++)
+		fake_net_add_pair(f);
 	fake_ring_add(*(struct fake_ring *const *)config, f);
 	*out = &f->backend;
 	return 0;
@@ -36,7 +40,7 @@ static int create_fake(const void *config, unused const struct net_common *commo
 
 static const struct net_kind fake_kind = {.name = "fake", .create = create_fake};
 
-static void set_up(struct rig *r, bool pcap)
+static void set_up_pairs(struct rig *r, unsigned pairs, bool pcap)
 {
 	*r = (struct rig){.dir = "/tmp/doorbell-nic-XXXXXX"};
 	assert_non_null(mkdtemp(r->dir));
@@ -45,7 +49,7 @@ static void set_up(struct rig *r, bool pcap)
 	r->cfg = (struct nic_config){.name = "net0",
 	                             .kind = &fake_kind,
 	                             .queue_size = 256,
-	                             .queues = 1,
+	                             .queues = pairs,
 	                             .irq = NIC_IRQ_IRQFD,
 	                             .regs = NIC_REGS_TRAP,
 	                             .pcap = pcap ? r->path : NULL};
@@ -53,6 +57,11 @@ static void set_up(struct rig *r, bool pcap)
 	assert_int_equal(nic_open(&r->nic, &r->cfg, 0, NULL), 0);
 	assert_int_equal(nic_create(&r->nic, &r->mem.gmem, (struct irq_line){.set = NULL}), 0);
 	assert_int_equal(nic_start(&r->nic), 0);
+}
+
+static void set_up(struct rig *r, bool pcap)
+{
+	set_up_pairs(r, 1, pcap);
 }
 
 static void tear_down(struct rig *r)
@@ -103,11 +112,77 @@ static void a_reboot_during_a_capture_takes_the_memory_from_the_peer(unused void
 	tear_down(&r);
 }
 
+static void a_nic_with_several_pairs_can_be_captured(unused void **state)
+{
+	struct rig r;
+	char why[256];
+
+	for (unsigned from_the_start = 0; from_the_start < 2; from_the_start++) {
+		set_up_pairs(&r, 3, from_the_start);
+		for (unsigned i = 0; i < 3; i++) {
+			if (!r.nic.pcap)
+				assert_int_equal(nic_set_pcap(&r.nic, r.path, why, sizeof(why)), 0);
+			assert_ptr_not_equal(r.nic.backend, nic_backend(&r.nic));
+			assert_non_null(nic_backend(&r.nic)->ring);
+			assert_int_equal(nic_set_pcap(&r.nic, NULL, why, sizeof(why)), 0);
+			assert_ptr_equal(r.nic.backend, nic_backend(&r.nic));
+		}
+		set_path(&r, "fakering");
+		assert_int_equal(nic_set_pcap(&r.nic, r.path, why, sizeof(why)), -ENOTSUP);
+		nic_stop(&r.nic);
+		tear_down(&r);
+	}
+}
+
+static json_int_t number(const json_t *o, const char *name)
+{
+	const json_t *v = json_object_get(o, name);
+
+	assert_true(json_is_integer(v));
+	return json_integer_value(v);
+}
+
+/* What the manual promises. */
+static void status_and_stats_are_there_for_each_pair(unused void **state)
+{
+	static const char *const groups[] = {"device", "backend", "kernel"};
+	static const char *const loop[] = {"loop_wakeups", "loop_changes", "loop_calls",
+	                                   "loop_timers"};
+	json_t *status, *stats, *pairs;
+	struct rig r;
+
+	set_up_pairs(&r, 8, false);
+	status = nic_status(&r.nic);
+	assert_int_equal(number(status, "queues"), 8);
+	assert_int_equal(number(status, "pairs_in_use"), 1);
+	assert_string_equal(json_string_value(json_object_get(status, "steering")), "automatic");
+	stats = stats_of_nic(&r.nic);
+	pairs = json_object_get(stats, "pairs");
+	assert_int_equal(json_array_size(pairs), 8);
+	for (size_t k = 0; k < ARRAY_SIZE(loop); k++) {
+		json_int_t sum = 0;
+
+		for (size_t i = 0; i < 8; i++)
+			sum += number(json_array_get(pairs, i), loop[k]);
+		assert_int_equal(number(stats, loop[k]), sum);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(groups); k++)
+		for (size_t i = 0; i < 8; i++)
+			number(json_object_get(json_array_get(pairs, i), groups[k]),
+			       k == 1 ? "syscalls_recv" : "rx_kicks");
+	json_decref(stats);
+	json_decref(status);
+	nic_stop(&r.nic);
+	tear_down(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_the_capture_that_it_began_with_a_peer_can_serve),
 		cmocka_unit_test(a_reboot_during_a_capture_takes_the_memory_from_the_peer),
+		cmocka_unit_test(a_nic_with_several_pairs_can_be_captured),
+		cmocka_unit_test(status_and_stats_are_there_for_each_pair),
 	};
 
 	return cmocka_run_group_tests_name("nic", tests, NULL, NULL);

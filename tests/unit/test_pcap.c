@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,8 +167,8 @@ static void both_directions_are_recorded_in_order(unused void **state)
 		expect_frame(&r, 100 + i, i + 1);
 	}
 	expect_end(&r);
-	assert_int_equal(f.b->stats.sends, 50);
-	assert_int_equal(f.b->stats.recvs, 50);
+	assert_int_equal(f.fake->backend.stats.sends, 50);
+	assert_int_equal(f.fake->backend.stats.recvs, 50);
 	tear_down(&f);
 }
 
@@ -200,11 +201,11 @@ static void frame_that_was_not_taken_is_not_recorded(unused void **state)
 	fake_net_fail_send(f.fake, 1, -EAGAIN, 1);
 	assert_true(send_frame(&f, 60, 1) > 0);
 	assert_int_equal(send_frame(&f, 60, 2), -EAGAIN);
-	assert_int_equal(f.b->stats.send_again, 1);
+	assert_int_equal(f.fake->backend.stats.send_again, 1);
 	assert_true(send_frame(&f, 60, 2) > 0);
 	fake_net_fail_send(f.fake, 0, -EIO, 1);
 	assert_int_equal(send_frame(&f, 60, 3), -EIO);
-	assert_int_equal(f.b->stats.send_errors, 1);
+	assert_int_equal(f.fake->backend.stats.send_errors, 1);
 	read_begin(&r, f.path);
 	expect_frame(&r, 60, 1);
 	expect_frame(&r, 60, 2);
@@ -373,6 +374,142 @@ static void everything_else_is_handed_through(unused void **state)
 	assert_true(destroyed);
 }
 
+/* ---- several queue pairs, each on a thread of its own */
+
+#define PAIRS 4u
+#define EACH  4000u
+
+struct pair {
+	struct fake_net *fake;
+	struct net_backend *b;
+	pthread_t thread;
+	unsigned nr, passed; /* of this pair; frames that its backend took or gave */
+};
+
+/* Number @i of pair @nr: its length, and all of its bytes. */
+static size_t make_numbered(uint8_t *f, unsigned nr, unsigned i)
+{
+	const size_t len = 60 + (i * 37 + nr) % 1400;
+
+	f[0] = (uint8_t)nr;
+	memcpy(f + 1, &i, sizeof(i));
+	for (size_t k = 5; k < len; k++)
+		f[k] = (uint8_t)(nr + i + k);
+	return len;
+}
+
+static void *pass_frames(void *arg)
+{
+	struct pair *p = arg;
+	uint8_t *buf = calloc(1, NET_RECV_MAX);
+
+	for (unsigned i = 0; buf && i < EACH; i++) {
+		size_t len = make_numbered(buf + NET_HDR_LEN, p->nr, i);
+		struct iovec iov = {buf, NET_HDR_LEN + len};
+
+		if (i % 2) {
+			fake_net_queue(p->fake, NULL, buf + NET_HDR_LEN, len);
+			iov.iov_len = NET_RECV_MAX;
+			p->passed += p->b->frame->recv(p->b, &iov, 1) > 0;
+		} else {
+			p->passed += p->b->frame->send(p->b, &iov, 1) > 0;
+			fake_net_forget_sent(p->fake);
+		}
+	}
+	free(buf);
+	return NULL;
+}
+
+static void open_pairs(struct fixture *f, struct pair pair[PAIRS])
+{
+	struct net_backend *b;
+
+	f->fake = fake_net_create(0);
+	pair[0].fake = f->fake;
+	for (unsigned i = 1; i < PAIRS; i++)
+		pair[i].fake = fake_net_add_pair(f->fake);
+	assert_int_equal(net_pcap_create(f->path, &f->fake->backend, &f->b), 0);
+	assert_int_equal(net_pcap_begin(f->b), 0);
+	assert_int_equal(f->b->set_pairs(f->b, PAIRS), 0);
+	assert_int_equal(f->fake->pairs, PAIRS);
+	b = f->b;
+	for (unsigned i = 0; i < PAIRS; i++, b = b->next) {
+		pair[i].nr = i;
+		pair[i].b = b;
+		assert_int_equal(b->frame->start(b, 0, &sink), 0);
+	}
+	assert_null(b);
+}
+
+static void read_pairs(const char *path)
+{
+	unsigned next[PAIRS] = {0};
+	int64_t last = 0;
+	uint8_t want[2000];
+	struct pcap_pkthdr *h;
+	struct reader r;
+	const u_char *data;
+
+	read_begin(&r, path);
+	for (unsigned i = 0; i < PAIRS * EACH; i++) {
+		int64_t ns;
+
+		assert_int_equal(r.next(r.p, &h, &data), 1);
+		assert_true(data[0] < PAIRS);
+		assert_int_equal(h->len, make_numbered(want, data[0], next[data[0]]++));
+		assert_memory_equal(data, want, h->len);
+		ns = (int64_t)h->ts.tv_sec * 1000000000 + h->ts.tv_usec;
+		assert_true(ns >= last);
+		last = ns;
+	}
+	expect_end(&r);
+}
+
+static void frames_of_all_pairs_are_in_one_file_whole(unused void **state)
+{
+	struct pair pair[PAIRS] = {0};
+	struct fixture f;
+
+	set_up(&f);
+	open_pairs(&f, pair);
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_int_equal(pthread_create(&pair[i].thread, NULL, pass_frames, &pair[i]), 0);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		pthread_join(pair[i].thread, NULL);
+		assert_int_equal(pair[i].passed, EACH);
+	}
+	read_pairs(f.path);
+	tear_down(&f);
+}
+
+/* All see it, one says it. */
+static void a_full_disk_ends_the_capture_of_all_pairs(unused void **state)
+{
+	struct pair pair[PAIRS] = {0};
+	struct capture c;
+	struct fixture f;
+	int pipe_fd[2];
+
+	set_up(&f);
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(pipe_fd), 0);
+	snprintf(f.path, sizeof(f.path), "/proc/self/fd/%d", pipe_fd[1]);
+	open_pairs(&f, pair);
+	close(pipe_fd[0]);
+	capture_begin(&c);
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_int_equal(pthread_create(&pair[i].thread, NULL, pass_frames, &pair[i]), 0);
+	for (unsigned i = 0; i < PAIRS; i++)
+		pthread_join(pair[i].thread, NULL);
+	capture_end(&c);
+	for (unsigned i = 0; i < PAIRS; i++)
+		assert_int_equal(pair[i].passed, EACH);
+	assert_one_line(&c, "Broken pipe");
+	close(pipe_fd[1]);
+	net_destroy(f.b);
+	rmdir(f.dir);
+}
+
 /* ---- around a backend that runs */
 
 static void a_capture_can_begin_and_end_between_two_frames(unused void **state)
@@ -460,6 +597,8 @@ int main(void)
 		cmocka_unit_test(capture_that_does_not_begin_leaves_the_file_alone),
 		cmocka_unit_test(full_disk_ends_the_capture_and_not_the_network),
 		cmocka_unit_test(everything_else_is_handed_through),
+		cmocka_unit_test(frames_of_all_pairs_are_in_one_file_whole),
+		cmocka_unit_test(a_full_disk_ends_the_capture_of_all_pairs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/virtio.h"
 #include "tests/lib/vnet_lanes.h"
@@ -240,6 +241,49 @@ static void pairs_and_path_change_under_traffic(unused void **state)
 	drain();
 }
 
+static struct net_backend *wrapper; /* a capture; NULL: none */
+static int used_ret;
+
+static void toggle_capture(void *to)
+{
+	struct net_backend *inner = &rig.net->backend;
+	char why[128];
+
+	if (wrapper) {
+		used_ret = virtio_net_use(rig.n, inner);
+		net_pcap_unwrap(wrapper);
+		wrapper = NULL;
+		return;
+	}
+	if (net_pcap_wrap(to, inner, &wrapper, why, sizeof(why)) < 0 || net_pcap_begin(wrapper) < 0)
+		abort();
+	used_ret = virtio_net_use(rig.n, wrapper);
+}
+
+static void captures_begin_and_end_under_traffic(unused void **state)
+{
+	char file[] = "/tmp/doorbell-pairs-XXXXXX";
+	int fd = mkstemp(file);
+
+	assert_true(fd >= 0);
+	close(fd);
+	start_threads();
+	for (unsigned i = 0; i < 1000; i++) {
+		drive();
+		loop_call(rig.loop, outside, NULL);
+		if (i % 7 == 0)
+			set_pairs(1 + i % PAIRS);
+		if (i % 3 == 0) {
+			loop_call(rig.loop, toggle_capture, file);
+			assert_int_equal(used_ret, 0);
+		}
+	}
+	drain();
+	if (wrapper)
+		loop_call(rig.loop, toggle_capture, file);
+	assert_int_equal(unlink(file), 0);
+}
+
 static void link_toggle(unused void *arg)
 {
 	virtio_net_set_link(rig.n, !virtio_net_link(rig.n));
@@ -434,6 +478,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(the_driver_changes_pairs_under_traffic),
 		CASE(pairs_and_path_change_under_traffic),
+		CASE(captures_begin_and_end_under_traffic),
 		CASE(a_queue_is_taken_back_under_traffic),
 		CASE(the_link_changes_under_traffic),
 		CASE(a_broken_rule_reaches_the_device),
