@@ -3,8 +3,9 @@
 # Builds the tiny guests into DIRECTORY (build/tiny). Does nothing for what is up to date.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")"
-out=$(realpath -m "${1:-../../build/tiny}")
+here=$(dirname "${BASH_SOURCE[0]}")
+out=$(realpath -m "${1:-$here/../../build/tiny}") # of where we were called
+cd "$here"
 cc=${CC:-gcc}
 mkdir -p "$out"
 
