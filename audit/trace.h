@@ -8,6 +8,7 @@
 #define DOORBELL_TRACE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TRACE_ROOT "/sys/kernel/tracing"
@@ -20,6 +21,20 @@ struct trace; /* opaque */
  */
 int trace_begin(const char *root, const int *tids, size_t nr, struct trace **out, char *why,
                 size_t why_size);
+
+#define TRACE_PID_NS "/proc/self/ns/pid"
+
+/*
+ * The kernel's tracing knows threads by their numbers in the initial PID namespace. Is @ns, the file of a process in
+ * /proc, that namespace?
+ */
+bool trace_knows_pids(const char *ns);
+
+/*
+ * trace_begin() on this host's tracefs, with the numbers that threads have for us. -EXDEV: in a namespace where these
+ * say nothing; nothing is touched.
+ */
+int trace_begin_host(const int *tids, size_t nr, struct trace **out, char *why, size_t why_size);
 
 void trace_restart(struct trace *t); /* count from 0 again */
 

@@ -30,7 +30,7 @@ struct audit_run *audit_run_begin(struct vm *vm)
 	if (!a)
 		return NULL;
 	/* The threads that are still to come are made by these. */
-	trace_begin(TRACE_ROOT, tids, nr, &a->trace, a->no_trace, sizeof(a->no_trace));
+	trace_begin_host(tids, nr, &a->trace, a->no_trace, sizeof(a->no_trace));
 	a->status = vm_status(vm);
 	a->stats = vm_stats(vm);
 	return a;

@@ -75,7 +75,7 @@ static void begin_trace(struct session *s, const json_t *stats)
 		if (tid > 0 && tid <= INT32_MAX && nr < TASKS_MAX)
 			tids[nr++] = (int)tid;
 	}
-	trace_begin(TRACE_ROOT, tids, nr, &s->trace, s->no_trace, sizeof(s->no_trace));
+	trace_begin_host(tids, nr, &s->trace, s->no_trace, sizeof(s->no_trace));
 }
 
 /* Numbers of two lives have nothing to do with each other. */

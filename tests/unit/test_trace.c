@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Histograms as the kernel prints them; and tracefs where there is none. With one: tests/e2e/audit.sh. */
+/* Histograms as the kernel prints them; and tracefs where there is none. With one: tests/e2e/net_audit.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,10 +7,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "audit/hist.h"
@@ -183,6 +186,35 @@ static void without_threads_the_host_is_not_counted_instead(unused void **state)
 	assert_int_equal(rmdir(root), 0);
 }
 
+/* In a PID namespace of its own; what /proc says of it there is seen from here. */
+static int in_namespace(unused void *arg)
+{
+	struct trace *t;
+	char why[128];
+
+	if (trace_knows_pids(TRACE_PID_NS))
+		return 1;
+	if (trace_begin_host(&(int){1}, 1, &t, why, sizeof(why)) != -EXDEV || t)
+		return 2;
+	return strstr(why, "PID namespace") ? 0 : 3;
+}
+
+static void numbers_of_another_pid_namespace_are_not_used(unused void **state)
+{
+	static char stack[65536];
+	int status, pid;
+
+	assert_false(trace_knows_pids("/dev/null"));
+	assert_false(trace_knows_pids("/nowhere"));
+	pid = clone(in_namespace, stack + sizeof(stack), CLONE_NEWPID | SIGCHLD, NULL);
+	if (pid < 0 && (errno == EPERM || errno == EINVAL))
+		skip();
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +227,7 @@ int main(void)
 		cmocka_unit_test(what_could_not_begin_leaves_nothing),
 		cmocka_unit_test(an_instance_with_our_own_number_is_stale),
 		cmocka_unit_test(without_threads_the_host_is_not_counted_instead),
+		cmocka_unit_test(numbers_of_another_pid_namespace_are_not_used),
 	};
 
 	return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
