@@ -63,6 +63,9 @@ static void print_flow(const json_t *nic, const char *dir, FILE *out)
 
 static void print_nic(const json_t *nic, FILE *out)
 {
+	const json_t *pair;
+	size_t i;
+
 	fprintf(out, "\n%s", text_of(nic, "name"));
 	if (json_object_get(nic, "error")) {
 		fprintf(out, ": no audit: %s\n", text_of(nic, "error"));
@@ -75,6 +78,13 @@ static void print_nic(const json_t *nic, FILE *out)
 	print_flow(nic, "tx", out);
 	print_flow(nic, "rx", out);
 	print_rows(json_object_get(nic, "rows"), out);
+	json_array_foreach(json_object_get(nic, "pairs"), i, pair)
+	{
+		fprintf(out, "\n%s, one of its queue pairs\n", text_of(pair, "thread"));
+		print_flow(pair, "tx", out);
+		print_flow(pair, "rx", out);
+		print_rows(json_object_get(pair, "rows"), out);
+	}
 }
 
 void audit_print(const json_t *report, FILE *out)

@@ -71,15 +71,18 @@ static bool is_of(const char *thread, const char *name)
 
 struct thread_set {
 	struct pair stats;
-	const char *name; /* what their names begin with */
-	bool exactly;     /* is_of(), else as a prefix */
+	const char *name;
+	enum { SET_PREFIX, SET_NIC, SET_ONE } kind; /* their names begin with it; is_of(); are it */
 };
 
 static bool in_set(const struct thread_set *s, const json_t *thread)
 {
 	const char *name = text_of(thread, "name");
 
-	return s->exactly ? is_of(name, s->name) : strncmp(name, s->name, strlen(s->name)) == 0;
+	if (s->kind == SET_ONE)
+		return strcmp(name, s->name) == 0;
+	return s->kind == SET_NIC ? is_of(name, s->name)
+	                          : strncmp(name, s->name, strlen(s->name)) == 0;
 }
 
 /* How often they waited; unknown when there is none. */
@@ -214,6 +217,11 @@ static void read_rx(struct audit_flow *f, struct pair p)
 		.interrupts = added(p, "device", "rx_interrupts"),
 		.suppressed = added(p, "device", "rx_interrupts_suppressed"),
 		.stalls = added(p, "device", "rx_stalls"),
+		.drained = added(p, "device", "rx_drained"),
+		.steered = added(p, "device", "rx_steered"),
+		.taken = added(p, "device", "rx_taken"),
+		.wakes = added(p, "device", "rx_wakes"),
+		.wake_reads = added(p, "device", "rx_wake_reads"),
 		.syscalls = added(p, "backend", "syscalls_recv"),
 		.lost = added(p, "device", "rx_filtered") + added(p, "device", "rx_dropped"),
 		.bytes = added(p, "device", "rx_bytes"),
@@ -259,7 +267,7 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
                      const json_t *nic, bool alone)
 {
 	const struct thread_set self = {
-		.stats = {in->before, in->after}, .name = text_of(nic, "name"), .exactly = true};
+		.stats = {in->before, in->after}, .name = text_of(nic, "name"), .kind = SET_NIC};
 	const struct thread_set workers = {.stats = {in->before, in->after}, .name = "vhost-"};
 
 	*n = (struct audit_nic){
@@ -293,6 +301,30 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		n->flow[i].frames = n->flow[i].outside;
 	for (unsigned i = 0; i < 2 && n->how.peer; i++)
 		n->flow[i].frames = AUDIT_UNKNOWN;
+}
+
+/* One of the pairs: what is counted on its thread, @name. All interrupts are raised for a batch of some queue. */
+static void read_pair(struct audit_nic *n, const struct audit_input *in, struct pair p,
+                      const json_t *nic, const char *name)
+{
+	const struct thread_set self = {
+		.stats = {in->before, in->after}, .name = name, .kind = SET_ONE};
+
+	*n = (struct audit_nic){
+		.how = how_of(in->status_after, nic),
+		.ctrl_reads = added(p, "device", "ctrl_kick_reads"),
+		.self_kicks = added(p, "device", "self_kicks"),
+		.wakeups = added(p, NULL, "loop_wakeups"),
+		.changes = added(p, NULL, "loop_changes"),
+		.calls = added(p, NULL, "loop_calls"),
+		.timers = added(p, NULL, "loop_timers"),
+		.sleeps = sleeps(&self),
+		.seen_syscalls = hits(in->trace, "sys_enter", by_thread, &self),
+	};
+	read_tx(&n->flow[AUDIT_TX], p);
+	read_rx(&n->flow[AUDIT_RX], p);
+	n->interrupts = n->flow[AUDIT_TX].interrupts + n->flow[AUDIT_RX].interrupts +
+	                added(p, "device", "ctrl_interrupts");
 }
 
 /* ---- rows as JSON */
@@ -370,19 +402,52 @@ static struct share share_of(const struct audit_nic *n)
 	return s;
 }
 
-static json_t *nic_json(const struct audit_input *in, const json_t *nic, const struct audit_nic *n)
+static json_t *pair_json(const struct audit_nic *n, const char *thread)
+{
+	const struct share s = share_of(n);
+	struct audit_rows rows;
+
+	audit_pair_rows(n, &rows);
+	return json_pack("{s:s, s:o, s:o, s:o}", "thread", thread, "tx", flow_json(n, AUDIT_TX),
+	                 "rx", flow_json(n, AUDIT_RX), "rows", rows_json(&rows, &s));
+}
+
+/* Those on which something happened. None of one pair; nor under vhost, where nobody counts a pair's frames. */
+static json_t *pairs_json(const struct audit_input *in, struct pair p, const json_t *nic)
+{
+	const json_t *pairs = json_object_get(p.b, "pairs"), *o;
+	json_t *all = json_array();
+	struct audit_nic n;
+	size_t i;
+
+	json_array_foreach(pairs, i, o)
+	{
+		const struct pair its = {json_array_get(json_object_get(p.a, "pairs"), i), o};
+		char thread[64];
+
+		snprintf(thread, sizeof(thread), i ? "%s-%zu" : "%s", text_of(nic, "name"), i);
+		read_pair(&n, in, its, nic, thread);
+		if (!n.how.vhost && !n.how.peer && n.wakeups)
+			json_array_append_new(all, pair_json(&n, thread));
+	}
+	return all;
+}
+
+static json_t *nic_json(const struct audit_input *in, struct pair p, const json_t *nic,
+                        const struct audit_nic *n)
 {
 	const struct share s = share_of(n);
 	struct audit_rows rows;
 
 	audit_nic_rows(n, &rows);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "name",
-	                 text_of(nic, "name"), "kind", text_of(nic, "kind"), "label",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+	                 "name", text_of(nic, "name"), "kind", text_of(nic, "kind"), "label",
 	                 text_of(nic, "label"), "path", text_of(nic, "path"), "kick",
 	                 text_of(nic, "kick"), "regs", text_of(nic, "regs"), "irq",
 	                 text_of(nic, "irq"), "irqchip", text_of(in->status_after, "irqchip"),
 	                 "accepted", text_of(nic, "accepted"), "tx", flow_json(n, AUDIT_TX), "rx",
-	                 flow_json(n, AUDIT_RX), "rows", rows_json(&rows, &s));
+	                 flow_json(n, AUDIT_RX), "rows", rows_json(&rows, &s), "pairs",
+	                 pairs_json(in, p, nic));
 }
 
 /* Why nothing can be said of it, or NULL. */
@@ -500,7 +565,7 @@ static json_t *nics_json(const struct audit_input *in, struct audit_vm *v)
 		}
 		if (!n.how.peer)
 			v->frames += n.flow[AUDIT_TX].frames + n.flow[AUDIT_RX].frames;
-		json_array_append_new(all, nic_json(in, nic, &n));
+		json_array_append_new(all, nic_json(in, p, nic, &n));
 	}
 	return all;
 }

@@ -231,18 +231,27 @@ static void kicks(struct audit_rows *out, const struct audit_nic *n, enum audit_
 	judge(r);
 }
 
+/* Of these frames, those that went between us and the host: with RSS another pair may have read them, or get them. */
+static uint64_t host_frames(const struct audit_flow *f)
+{
+	return f->frames - f->taken + f->steered;
+}
+
 static void copies(struct audit_rows *out, const struct audit_nic *n, enum audit_dir d)
 {
 	const struct audit_flow *f = &n->flow[d];
 	struct audit_row *r = nic_row(out, n, d, AUDIT_COPIES, "payload copies");
 
-	r->expected = f->frames;
+	/* With RSS: into an inbox, and out of one. */
+	r->expected = host_frames(f) + f->steered + f->taken;
 	if (n->how.vhost && !n->copied_once)
 		say(r, "vhost-net counts none, and may be told not to copy");
 	else if (n->how.sockets)
 		say(r, "libslirp makes them");
 	else
-		r->observed = f->frames;
+		r->observed = r->expected;
+	if (f->steered || f->taken)
+		say(r, "%" PRIu64 " of them from pair to pair", f->steered + f->taken);
 	if (n->how.vhost && n->copied_once)
 		say(r, "by vhost-net, experimental_zcopytx is 0");
 	if (!n->how.vhost && !n->how.sockets && f->bytes_copied && f->bytes) {
@@ -271,18 +280,31 @@ static void turns(struct audit_rows *out, const struct audit_nic *n, enum audit_
 	r = nic_row(out, n, d, AUDIT_SYSCALLS, "system calls");
 	r->alone -= 1; /* epoll_wait() serves both directions */
 	r->article = -1;
-	r->expected = f->frames + (d == AUDIT_TX ? f->kick_reads : f->turns) +
-	              f->interrupts * signal_calls(&n->how);
+	r->expected = host_frames(f) + (d == AUDIT_TX ? f->kick_reads : f->drained) + f->wakes +
+	              f->wake_reads + f->interrupts * signal_calls(&n->how);
 	if (n->how.sockets) {
 		say(r, "libslirp's are not counted");
 	} else {
-		r->observed = f->syscalls + f->kick_reads + f->interrupts * signal_calls(&n->how);
+		r->observed = f->syscalls + f->kick_reads + f->wakes + f->wake_reads +
+		              f->interrupts * signal_calls(&n->how);
 		explain(r, d == AUDIT_RX ? (int64_t)f->kick_reads : 0, "reads of a kick");
 		explain(r, (int64_t)f->again, "writes that found the host full");
 		explain(r, d == AUDIT_RX ? (int64_t)f->lost : 0, "frames not for the driver");
-		explain(r, d == AUDIT_RX ? -(int64_t)f->stalls : 0,
-		        "turns that ended for want of buffers");
 	}
+	judge(r);
+}
+
+/* A frame that is handed over wakes a thread that had nothing; those that follow find it awake. */
+static void handing_over(struct audit_rows *out, const struct audit_flow *f)
+{
+	struct audit_row *r;
+
+	if (!f->steered)
+		return;
+	r = add_row(out, AUDIT_RX, "wake-ups by handing over");
+	r->at_most = true;
+	r->expected = f->steered;
+	r->observed = f->wakes;
 	judge(r);
 }
 
@@ -297,6 +319,7 @@ static void outside(struct audit_rows *out, const struct audit_nic *n, enum audi
 	r = add_row(out, d, "frames of the interface");
 	r->expected = f->frames;
 	r->observed = f->outside;
+	explain(r, (int64_t)(f->steered - f->taken), "on their way from pair to pair");
 	explain(r, d == AUDIT_RX ? (int64_t)f->lost : 0, "not for the driver");
 	judge(r);
 }
@@ -457,11 +480,11 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	const struct audit_flow *tx = &n->flow[AUDIT_TX], *rx = &n->flow[AUDIT_RX];
 	struct audit_row *r =
 		nic_row(out, n, AUDIT_BOTH, AUDIT_SYSCALLS, "system calls of the I/O thread");
-	const uint64_t reads = tx->kick_reads + rx->kick_reads + n->ctrl_reads;
+	const uint64_t reads = tx->kick_reads + rx->kick_reads + n->ctrl_reads + rx->wake_reads;
 	const uint64_t frames = tx->syscalls + rx->syscalls;
 	const uint64_t signals = n->interrupts * signal_calls(&n->how);
 
-	r->expected = n->wakeups + frames + reads + signals;
+	r->expected = n->wakeups + frames + reads + signals + rx->wakes;
 	r->observed = n->seen_syscalls;
 	if (r->observed == AUDIT_UNKNOWN && n->how.sockets) {
 		say(r, "libslirp's are not counted");
@@ -477,8 +500,12 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)n->timers, "looks at the interface, once a second");
 	judge(r);
+}
 
-	r = nic_row(out, n, AUDIT_BOTH, AUDIT_KERNEL_WORK, "kernel-worker runs");
+static void kernel_work(struct audit_rows *out, const struct audit_nic *n)
+{
+	struct audit_row *r = nic_row(out, n, AUDIT_BOTH, AUDIT_KERNEL_WORK, "kernel-worker runs");
+
 	r->expected = n->how.irqfd && !n->how.split ? raised(n) : 0;
 	if (n->how.peer && r->expected > 0)
 		say(r, "ordered by the peer's threads");
@@ -499,11 +526,26 @@ void audit_nic_rows(const struct audit_nic *n, struct audit_rows *out)
 		copies(out, n, d);
 		outside(out, n, d);
 	}
+	handing_over(out, &n->flow[AUDIT_RX]);
 	if (n->how.peer)
 		shared_events(out, n);
 	else
 		interrupts(out, n);
 	exits(out, n);
+	wakeups(out, n);
+	thread_calls(out, n);
+	kernel_work(out, n);
+}
+
+void audit_pair_rows(const struct audit_nic *n, struct audit_rows *out)
+{
+	out->nr = 0;
+	for (enum audit_dir d = AUDIT_TX; d <= AUDIT_RX; d++) {
+		kicks(out, n, d);
+		turns(out, n, d);
+		copies(out, n, d);
+	}
+	handing_over(out, &n->flow[AUDIT_RX]);
 	wakeups(out, n);
 	thread_calls(out, n);
 }

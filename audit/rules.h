@@ -45,7 +45,10 @@ struct audit_flow {
 	uint64_t frames, kicks; /* frames: unknown when a peer moves them */
 	/* Of the device, hence 0 when vhost serves: */
 	uint64_t kick_reads, turns, interrupts, suppressed, stalls;
+	uint64_t drained; /* rx: reads of the host that found nothing */
 	uint64_t syscalls, again, bytes, bytes_copied;
+	/* rx, RSS: frames handed to a pair and taken by one, writes and reads of an eventfd for them. */
+	uint64_t steered, taken, wakes, wake_reads;
 	uint64_t lost;    /* taken from the host and not given to the driver */
 	uint64_t outside; /* frames by the counters of the host's interface, or unknown */
 };
@@ -116,6 +119,8 @@ const char *audit_article_text(const struct audit_how *h, enum audit_dir dir);
 const char *audit_rule_text(const struct audit_how *h, enum audit_dir dir);
 
 void audit_nic_rows(const struct audit_nic *n, struct audit_rows *out);
+/* The same for one of several queue pairs that doorbell serves: what happens on its thread. */
+void audit_pair_rows(const struct audit_nic *n, struct audit_rows *out);
 void audit_vm_rows(const struct audit_vm *v, struct audit_rows *out);
 
 /* Exits of one NIC as they were counted: all, and those to userspace. */

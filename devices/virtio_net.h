@@ -109,8 +109,12 @@ struct virtio_net_stats {
 	uint64_t rx_filtered; /* frames for somebody else: rx mode, MAC and VLAN filter */
 	uint64_t
 		rx_dropped; /* no buffer would ever fit, offload not enabled, over MTU, link down, RSS too fast */
-	uint64_t rx_bytes_copied; /* went through our spill buffer, or from pair to pair */
-	uint64_t rx_steered;      /* frames read and handed to the pair that RSS names */
+	uint64_t rx_bytes_copied;  /* went through our spill buffer */
+	uint64_t rx_steered;       /* frames read and handed to the pair that RSS names */
+	uint64_t rx_taken;         /* frames taken that some pair had read and handed over */
+	uint64_t rx_steered_bytes; /* copied for either, bytes with header */
+	/* Threads woken for what they were handed, and woken by it: each a write(), a read(). */
+	uint64_t rx_wakes, rx_wake_reads;
 	uint64_t tx_dropped;      /* bad header, runt, refused by the host, link down */
 	uint64_t tx_bytes_copied; /* of frames in more pieces than one writev() takes */
 	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* by the driver; one wake-up may take several */
@@ -118,6 +122,7 @@ struct virtio_net_stats {
 		ctrl_kick_reads;               /* wake-ups by a kick, each a read() */
 	uint64_t self_kicks;                   /* work left for the next turn; each is a write() */
 	uint64_t rx_turns, tx_turns;           /* times frames were moved, or looked for */
+	uint64_t rx_drained;                   /* times the backend was read until it had none */
 	uint64_t rx_interrupts, tx_interrupts; /* wanted by the driver and raised */
 	uint64_t rx_interrupts_suppressed, tx_interrupts_suppressed; /* batches published without */
 	uint64_t rx_stalls; /* turns that ended because the guest had posted no buffer */

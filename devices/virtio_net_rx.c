@@ -298,6 +298,8 @@ void net_rx_turn(struct net_pair *p)
 		r = p->view.link ? rx_one(p, &t) : rx_discard(p, &t);
 	if (r == 1) {
 		net_again(q);
+	} else if (r == 0) {
+		p->stats.rx_drained += !p->view.by_rss;
 	} else if (r == -EAGAIN) {
 		p->stats.rx_stalls++;
 		rx_stall(p);

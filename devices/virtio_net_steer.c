@@ -38,6 +38,7 @@ static void on_wake(void *arg, unused uint32_t revents)
 	struct net_pair *p = arg;
 
 	fd_event_take(p->inbox->wake.fd);
+	p->stats.rx_wake_reads++;
 	net_rx_turn(p);
 }
 
@@ -108,7 +109,8 @@ ssize_t net_inbox_recv(struct net_pair *p, const struct iovec *iov, unsigned nr)
 	pthread_mutex_lock(&x->lock);
 	frame_ring_drop(&x->ring);
 	pthread_mutex_unlock(&x->lock);
-	p->stats.rx_bytes_copied += len;
+	p->stats.rx_taken++;
+	p->stats.rx_steered_bytes += len;
 	return ret;
 }
 
@@ -131,10 +133,12 @@ static void put(struct net_pair *from, struct net_pair *to, size_t len)
 	first = frame_ring_commit(&x->ring, at);
 	pthread_mutex_unlock(&x->lock);
 	from->stats.rx_steered++;
-	from->stats.rx_bytes_copied += len;
+	from->stats.rx_steered_bytes += len;
 	/* Otherwise it has been told, and looks until there is nothing, or until its driver kicks. */
-	if (first)
-		fd_event_set(x->wake.fd);
+	if (!first)
+		return;
+	from->stats.rx_wakes++;
+	fd_event_set(x->wake.fd);
 }
 
 /* To the pair that the table names. @len: of header and frame, as read. */
@@ -160,8 +164,10 @@ void net_steer(struct net_pair *p)
 	while (t.frames < NET_TURN_FRAMES && t.bytes < STEER_BYTES) {
 		ssize_t len = p->backend->frame->recv(p->backend, &iov, 1);
 
-		if (len <= 0)
+		if (len <= 0) {
+			p->stats.rx_drained++;
 			return;
+		}
 		steer(p, (size_t)len);
 		t.frames++;
 		t.bytes += (uint64_t)len;

@@ -29,10 +29,8 @@ path() { # pure|vhost
 
 # A counter of each pair of a card, in one line: of_pairs NIC NAME
 of_pairs() {
-	ctl stats | awk -v nic="\"$1\"" -v key="\"$2\":" '
-		/"name":/ { its = index($0, nic); pairs = 0 }
-		/"pairs":/ { pairs = 1 }
-		its && pairs && $1 == key { printf "%d ", $2 }'
+	ctl stats | jq -j --arg nic "$1" --arg key "$2" \
+		'.nics[] | select(.name == $nic) | .pairs[].device[$key] | "\(.) "'
 }
 
 # Both have grown by more than $4 since of_pairs said $3.

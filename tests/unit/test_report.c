@@ -32,7 +32,7 @@ static const char after_text[] =
 	"'irq_injections':405}}],"
 	"'nics':[{'name':'net0','interrupts':407,'loop_wakeups':500,"
 	"'device':{'tx_frames':1005,'rx_frames':2006,'tx_kicks':200,'tx_kick_reads':100,"
-	"'tx_turns':100,'tx_interrupts':100,'rx_turns':400,'rx_interrupts':300,"
+	"'tx_turns':100,'tx_interrupts':100,'rx_turns':400,'rx_drained':400,'rx_interrupts':300,"
 	"'rx_interrupts_suppressed':100},"
 	"'backend':{'syscalls_send':1000,'syscalls_recv':2400},"
 	"'registers':{'others':40},'kernel':{'acks':403},"
@@ -291,6 +291,71 @@ static void the_text_has_a_line_for_each_row(unused void **state)
 	json_decref(r);
 }
 
+/* ---- queue pairs */
+
+/* Three pairs: the second reads 500 frames for the first, and the third does nothing. */
+static const char pairs_text[] =
+	"{'seconds':1,'nics':[{'name':'net0','interrupts':80,'loop_wakeups':180,"
+	"'kernel':{'acks':80},'backend':{'syscalls_recv':560},"
+	"'device':{'rx_frames':500,'rx_taken':500,'rx_steered':500,'rx_turns':90,'rx_drained':60,"
+	"'rx_wakes':90,'rx_wake_reads':90,'rx_interrupts':80},'pairs':["
+	"{'loop_wakeups':120,'device':{'rx_frames':500,'rx_taken':500,'rx_turns':90,"
+	"'rx_wake_reads':90,'rx_interrupts':80}},"
+	"{'loop_wakeups':60,'device':{'rx_steered':500,'rx_wakes':90,'rx_drained':60},"
+	"'backend':{'syscalls_recv':560}},"
+	"{'loop_wakeups':0,'device':{'rx_frames':0}}]}],"
+	"'threads':[{'name':'net0','tid':70,'voluntary_switches':110},"
+	"{'name':'net0-1','tid':71,'voluntary_switches':55},"
+	"{'name':'net0-2','tid':72,'voluntary_switches':0}]}";
+
+static const char pairs_trace_text[] = "{'sys_enter':[[70,0,290],[71,1,710]]}";
+
+static void each_pair_has_rows_of_its_own(unused void **state)
+{
+	const struct texts t = {status_text, status_text, NULL, pairs_text, pairs_trace_text};
+	json_t *r = report_of(&t);
+	const json_t *nic = json_array_get(json_object_get(r, "nics"), 0);
+	const json_t *pairs = json_object_get(nic, "pairs"), *rows;
+
+	assert_int_equal(json_array_size(pairs), 2); /* nothing happened on the third */
+	rows = json_object_get(json_array_get(pairs, 0), "rows");
+	assert_row(rows, "both", "wake-ups", 120, 110, "expected");
+	assert_row(rows, "both", "system calls", 120 + 90 + 80, 290, "expected");
+	assert_row(rows, "rx", "system calls", 90 + 80, 90 + 80, "expected");
+	assert_row(rows, "rx", "payload copies", 500, 500, "expected");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(pairs, 1), "thread")),
+	                    "net0-1");
+	rows = json_object_get(json_array_get(pairs, 1), "rows");
+	assert_row(rows, "both", "wake-ups", 60, 55, "expected");
+	assert_row(rows, "both", "system calls", 60 + 560 + 90, 710, "expected");
+	assert_row(rows, "rx", "system calls", 500 + 60 + 90, 560 + 90, "expected");
+	assert_row(rows, "rx", "payload copies", 1000, 1000, "expected");
+	assert_row(rows, "rx", "wake-ups by handing", 500, 90, "expected");
+	rows = json_object_get(nic, "rows");
+	assert_row(rows, "both", "wake-ups", 180, 165, "expected");
+	assert_row(rows, "both", "system calls", 180 + 560 + 90 + 90 + 80, 1000, "expected");
+	assert_row(rows, "rx", "system calls", 500 + 60 + 90 + 90 + 80, 560 + 180 + 80, "expected");
+	assert_row(rows, "rx", "payload copies", 1500, 1500, "expected");
+	json_decref(r);
+}
+
+static void the_text_shows_each_pair(unused void **state)
+{
+	const struct texts t = {status_text, status_text, NULL, pairs_text, pairs_trace_text};
+	json_t *r = report_of(&t);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	audit_print(r, out);
+	fclose(out);
+	assert_non_null(strstr(text, "\nnet0, one of its queue pairs\n"));
+	assert_non_null(strstr(text, "\nnet0-1, one of its queue pairs\n"));
+	assert_null(strstr(text, "net0-2"));
+	free(text);
+	json_decref(r);
+}
+
 static void frames_are_those_of_all_nics(unused void **state)
 {
 	json_t *stats = load("{'nics':[{'device':{'tx_frames':1,'rx_frames':2},'interface':null},"
@@ -326,6 +391,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_audited_says_why),
 		cmocka_unit_test(nonsense_is_survived),
 		cmocka_unit_test(the_text_has_a_line_for_each_row),
+		cmocka_unit_test(each_pair_has_rows_of_its_own),
+		cmocka_unit_test(the_text_shows_each_pair),
 		cmocka_unit_test(frames_are_those_of_all_nics),
 		cmocka_unit_test(a_reboot_is_another_life),
 	};

@@ -108,6 +108,7 @@ static struct audit_nic busy(struct audit_how how)
 	                  .outside = 1000},
 	                 {.frames = 2000,
 	                  .turns = 400,
+	                  .drained = 400,
 	                  .interrupts = 300,
 	                  .suppressed = 100,
 	                  .syscalls = 2400,
@@ -265,6 +266,62 @@ static void trapped_registers_cost_two_exits_for_each_interrupt(unused void **st
 	assert_int_equal(r->verdict, AUDIT_EXPLAINED);
 }
 
+/* A pair's thread reads 3000 frames, hands 2500 over and is handed 1500: 2000 are for its driver. */
+static struct audit_nic steered(void)
+{
+	struct audit_nic n = busy((struct audit_how){.vhost = false});
+	struct audit_flow *rx = &n.flow[AUDIT_RX];
+
+	rx->steered = 2500;
+	rx->taken = 1500;
+	rx->wakes = 700;
+	rx->wake_reads = 300;
+	rx->syscalls = 3000 + rx->drained;
+	rx->outside = 3000;
+	n.seen_syscalls += 1000 + rx->wakes + rx->wake_reads;
+	return n;
+}
+
+static void frames_that_are_handed_over_are_expected_to_cost_what_they_do(unused void **state)
+{
+	const struct audit_nic n = steered();
+	struct audit_rows rows;
+	const struct audit_row *r;
+
+	audit_pair_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	r = row(&rows, AUDIT_RX, "system calls");
+	assert_int_equal(r->expected, 3000 + 400 + 700 + 300 + 300);
+	assert_int_equal(r->observed, r->expected);
+	r = row(&rows, AUDIT_RX, "payload copies");
+	assert_int_equal(r->observed, 3000 + 2500 + 1500);
+	assert_int_equal(r->verdict, AUDIT_EXPECTED);
+	assert_non_null(strstr(r->why, "4000 of them from pair to pair"));
+	r = row(&rows, AUDIT_RX, "wake-ups by handing over");
+	assert_int_equal(r->expected, 2500);
+	assert_int_equal(r->observed, 700);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls")->verdict, AUDIT_EXPECTED);
+	audit_nic_rows(&n, &rows);
+	r = row(&rows, AUDIT_RX, "frames of the interface");
+	assert_int_equal(r->verdict, AUDIT_EXPLAINED);
+	assert_non_null(strstr(r->why, "+1000 on their way from pair to pair"));
+}
+
+static void
+a_system_call_more_for_each_frame_that_is_handed_over_is_unexplained(unused void **state)
+{
+	struct audit_nic n = steered();
+	struct audit_rows rows;
+
+	n.flow[AUDIT_RX].syscalls += 2500;
+	audit_pair_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_RX, "system calls")->verdict, AUDIT_UNEXPLAINED);
+	n = steered();
+	n.flow[AUDIT_RX].wakes = 3000; /* more than were handed over */
+	audit_pair_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_RX, "wake-ups by handing")->verdict, AUDIT_UNEXPLAINED);
+}
+
 static void an_exit_more_for_each_frame_is_unexplained(unused void **state)
 {
 	struct audit_nic n = busy((struct audit_how){.vhost = false});
@@ -407,6 +464,9 @@ int main(void)
 		cmocka_unit_test(the_guests_share_of_a_peers_work_is_judged),
 		cmocka_unit_test(a_wire_that_a_peer_pulls_takes_its_own_workers),
 		cmocka_unit_test(trapped_registers_cost_two_exits_for_each_interrupt),
+		cmocka_unit_test(frames_that_are_handed_over_are_expected_to_cost_what_they_do),
+		cmocka_unit_test(
+			a_system_call_more_for_each_frame_that_is_handed_over_is_unexplained),
 		cmocka_unit_test(an_exit_more_for_each_frame_is_unexplained),
 		cmocka_unit_test(more_than_a_bound_is_unexplained_and_less_is_not),
 		cmocka_unit_test(work_items_are_unexpected_on_messages_and_expected_on_wires),
