@@ -157,7 +157,8 @@ static void take_memory(struct fake_peer *p, const struct vu_msg *m)
 
 		must(at != MAP_FAILED, "guest memory cannot be mapped");
 		p->user[i] = r->user;
-		p->mem.region[i] = (struct gmem_region){r->guest, r->size, at, -1};
+		p->mem.region[i] = (struct gmem_region){
+			.base = r->guest, .size = r->size, .host = at, .fd = -1};
 	}
 	p->mem.nr = m->nr_fds;
 }

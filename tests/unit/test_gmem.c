@@ -154,6 +154,49 @@ static void big_memory_is_aligned_for_huge_pages(unused void **state)
 	gmem_destroy(&m); /* an empty one is fine */
 }
 
+static void pieces_of_a_file_are_sorted_and_each_is_where_it_is(unused void **state)
+{
+	const int fd = memfd_create("pieces", MFD_CLOEXEC);
+	struct gmem_file file[] = {{{MIB(2), PAGE}, fd, 3 * PAGE}, {{MIB(1), 2 * PAGE}, fd, PAGE}};
+	struct gmem m;
+	char why[160], text[5];
+
+	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
+	assert_int_equal(pwrite(fd, "high", 5, 3 * PAGE), 5);
+	assert_int_equal(pwrite(fd, "low.", 5, PAGE), 5);
+	assert_int_equal(gmem_import(&m, file, 2, why, sizeof(why)), 0);
+	assert_int_equal(gmem_read(&m, MIB(1), text, 5), 0);
+	assert_string_equal(text, "low.");
+	assert_int_equal(gmem_read(&m, MIB(2), text, 5), 0);
+	assert_string_equal(text, "high");
+	assert_null(gmem_ptr(&m, MIB(2), PAGE + 1));
+	gmem_destroy(&m);
+	close(fd);
+}
+
+static void files_that_are_not_what_is_said_of_them_are_refused(unused void **state)
+{
+	const int fd = memfd_create("short", MFD_CLOEXEC);
+	const struct gmem_file good = {{MIB(1), 2 * PAGE}, fd, PAGE};
+	struct gmem_file bad[5] = {good, good, good, good, good};
+	struct gmem m;
+	char why[160];
+
+	assert_int_equal(ftruncate(fd, 3 * PAGE), 0);
+	bad[0].range.size = 3 * PAGE;
+	bad[1].offset = 2 * PAGE;
+	bad[2].offset = 1;
+	bad[3].offset = UINT64_MAX - PAGE + 1;
+	bad[4].fd = STDIN_FILENO;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		why[0] = '\0';
+		assert_int_equal(gmem_import(&m, &bad[i], 1, why, sizeof(why)), -EINVAL);
+		assert_int_equal(m.nr, 0);
+		assert_true(why[0] != '\0');
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +212,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_is_given_shared_memory_cannot_cut_it,
 	                                        setup_shared, teardown),
 		cmocka_unit_test(big_memory_is_aligned_for_huge_pages),
+		cmocka_unit_test(pieces_of_a_file_are_sorted_and_each_is_where_it_is),
+		cmocka_unit_test(files_that_are_not_what_is_said_of_them_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("gmem", tests, NULL, NULL);

@@ -3,9 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "vmm/core/fd.h"
@@ -107,13 +113,118 @@ int gmem_create(struct gmem *m, const struct gmem_range *want, unsigned nr, bool
 	return 0;
 }
 
+/* ---- memory of somebody else */
+
+/* Pages that @fd can be mapped in; 0 and the reason, when it cannot or is too short for @end bytes. */
+static uint64_t page_of_file(int fd, uint64_t end, char *why, size_t why_size)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0) {
+		snprintf(why, why_size, "%s", strerror(errno));
+		return 0;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(why, why_size, "its descriptor is no file of memory");
+		return 0;
+	}
+	if (end > (uint64_t)st.st_size) {
+		snprintf(why, why_size, "it ends at %" PRIu64 " of a file of %" PRIu64 " bytes",
+		         end, (uint64_t)st.st_size);
+		return 0;
+	}
+	return fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : GMEM_PAGE;
+}
+
+static int map_file(struct gmem_region *r, const struct gmem_file *f, char *why, size_t why_size)
+{
+	const uint64_t end = f->offset + r->size;
+	uint64_t page, from;
+	uint8_t *p;
+
+	if (f->offset % GMEM_PAGE != 0 || end < r->size || end > INT64_MAX) {
+		snprintf(why, why_size, "0x%" PRIx64 " is no offset in a file", f->offset);
+		return -EINVAL;
+	}
+	page = page_of_file(f->fd, end, why, why_size);
+	if (page == 0)
+		return -EINVAL;
+	from = f->offset & ~(page - 1);
+	r->lead = f->offset - from;
+	r->tail = align_up(end, page) - end;
+	p = mmap(NULL, end + r->tail - from, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+	         f->fd, (off_t)from);
+	if (p == MAP_FAILED) {
+		snprintf(why, why_size, "%s", strerror(errno));
+		return -errno;
+	}
+	r->host = p + r->lead;
+	return 0;
+}
+
+static int by_base(const void *a, const void *b)
+{
+	const struct gmem_file *x = a, *y = b;
+
+	return x->range.base < y->range.base ? -1 : x->range.base > y->range.base;
+}
+
+static int import(struct gmem *m, const struct gmem_file *want, unsigned nr, char *why,
+                  size_t why_size)
+{
+	struct gmem_range range[GMEM_MAX_REGIONS];
+	char reason[100];
+	int ret;
+
+	for (unsigned i = 0; i < nr; i++)
+		range[i] = want[i].range;
+	ret = check_ranges(range, nr);
+	if (ret < 0) {
+		snprintf(why, why_size,
+		         "regions of memory that overlap, wrap, or are not in whole pages");
+		return ret;
+	}
+	for (unsigned i = 0; i < nr && ret == 0; i++) {
+		struct gmem_region *r = &m->region[i];
+
+		*r = (struct gmem_region){.base = range[i].base, .size = range[i].size, .fd = -1};
+		m->nr = i + 1;
+		ret = map_file(r, &want[i], reason, sizeof(reason));
+		if (ret < 0)
+			snprintf(why, why_size, "memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes: %s",
+			         r->base, r->size, reason);
+		else
+			(void)madvise(r->host - r->lead, r->lead + r->size + r->tail,
+			              MADV_DONTDUMP);
+	}
+	return ret;
+}
+
+int gmem_import(struct gmem *m, struct gmem_file *want, unsigned nr, char *why, size_t why_size)
+{
+	int ret;
+
+	memset(m, 0, sizeof(*m));
+	if (nr == 0 || nr > GMEM_MAX_REGIONS) {
+		snprintf(why, why_size, "%u regions of memory, possible are 1 to %u", nr,
+		         GMEM_MAX_REGIONS);
+		return nr ? -E2BIG : -EINVAL;
+	}
+	qsort(want, nr, sizeof(*want), by_base);
+	ret = import(m, want, nr, why, why_size);
+	if (ret < 0)
+		gmem_destroy(m);
+	return ret;
+}
+
 void gmem_destroy(struct gmem *m)
 {
 	for (unsigned i = 0; i < m->nr; i++) {
 		struct gmem_region *r = &m->region[i];
 
 		if (r->host)
-			munmap(r->host, r->size);
+			munmap(r->host - r->lead, r->lead + r->size + r->tail);
 		fd_close(&r->fd);
 	}
 	memset(m, 0, sizeof(*m));

@@ -17,13 +17,15 @@ struct iovec;
  */
 typedef uint64_t gpa_t;
 
-#define GMEM_MAX_REGIONS 4u
+#define GMEM_MAX_REGIONS 8u /* what a vhost-user message has room for */
 
 struct gmem_region {
 	gpa_t base;    /* first byte; page aligned */
 	uint64_t size; /* bytes; page multiple, never 0 */
 	uint8_t *host; /* our mapping; owned by struct gmem */
 	int fd;        /* memfd behind it when shared, else -1; owned by struct gmem */
+	/* Bytes that are mapped before host and behind host + size: files map in pages of their own. */
+	uint64_t lead, tail;
 };
 
 /*
@@ -48,6 +50,21 @@ struct gmem_range {
  */
 WARN_UNUSED int gmem_create(struct gmem *m, const struct gmem_range *want, unsigned nr,
                             bool shared);
+
+/* A piece of a file that somebody else says is guest memory. */
+struct gmem_file {
+	struct gmem_range range;
+	int fd;          /* borrowed until gmem_import() returns */
+	uint64_t offset; /* of the first byte in the file; page aligned */
+};
+
+/*
+ * Map @nr of them, in any order; they are sorted. All of it is hostile: what overlaps, wraps, is not in whole pages,
+ * is no regular file or reaches beyond the end of one is refused. A file that can be cut later still can be:
+ * touching what is gone raises SIGBUS, see vmm/sigbus.h. As gmem_create(), with the reason in @why.
+ */
+WARN_UNUSED int gmem_import(struct gmem *m, struct gmem_file *want, unsigned nr, char *why,
+                            size_t why_size);
 void gmem_destroy(struct gmem *m); /* accepts an empty or zeroed @m */
 
 uint64_t gmem_bytes(const struct gmem *m); /* sum of all regions */
