@@ -45,8 +45,8 @@ int virtio_init(struct virtio_dev *d)
 /* Nothing of the device runs and no queue is served after this. */
 static void halt(struct virtio_dev *d)
 {
-	if (d->started) {
-		d->started = false;
+	if (d->started || d->paused) {
+		d->started = d->paused = false;
 		d->ops->stop(d);
 	}
 	for (unsigned i = 0; i < d->nr_queues; i++)
@@ -69,11 +69,16 @@ static bool live(const struct virtio_dev *d)
 	       VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
-static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
+static void raise_isr(struct virtio_dev *d, uint32_t bit)
 {
 	/* Release: what the interrupt is about comes before its bit. Partner: virtio_isr(). */
 	atomic_fetch_or_explicit(d->isr, bit, memory_order_release);
 	atomic_fetch_add_explicit(&d->interrupts, 1, memory_order_relaxed);
+}
+
+static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
+{
+	raise_isr(d, bit);
 	if (d->tops)
 		d->tops->interrupt(d->transport);
 }
@@ -118,6 +123,16 @@ void virtio_used(struct virtio_dev *d)
 {
 	if (live(d))
 		raise_interrupt(d, VIRTIO_ISR_USED);
+}
+
+void virtio_used_in(struct virtio_dev *d, unsigned queue)
+{
+	if (!d->tops || !d->tops->used) {
+		virtio_used(d);
+	} else if (live(d)) {
+		raise_isr(d, VIRTIO_ISR_USED);
+		d->tops->used(d->transport, queue);
+	}
 }
 
 void virtio_config(struct virtio_dev *d)
@@ -219,7 +234,7 @@ struct virtio_queue *virtio_queue_at(struct virtio_dev *d, uint32_t sel, bool to
 
 	if (sel >= d->nr_queues)
 		return NULL;
-	if (to_change && (state != VIRTIO_CONFIG_S_DRIVER || d->queue[sel].ready))
+	if (to_change && !d->paused && (state != VIRTIO_CONFIG_S_DRIVER || d->queue[sel].ready))
 		return NULL;
 	return &d->queue[sel];
 }
@@ -250,6 +265,12 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 
 	if (q->addr.num <= q->num_max)
 		rc = vq_start(&q->vq, d->mem, &q->addr, f);
+	if (rc == 0 && q->goes_on && vq_resume(&q->vq, q->next_avail) < 0) {
+		snprintf(why, sizeof(why), "queue %u begins at %" PRIu32 ": %s", i, q->next_avail,
+		         q->vq.why);
+		virtio_broken(d, why);
+		return false;
+	}
 	if (rc == 0)
 		return true;
 	snprintf(why, sizeof(why),
@@ -263,14 +284,19 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 
 /* ---- status */
 
-static void start(struct virtio_dev *d)
+static bool start_queues(struct virtio_dev *d)
 {
-	int rc;
-
 	for (unsigned i = 0; i < d->nr_queues; i++)
 		if (d->queue[i].ready && !start_queue(d, i))
-			return;
-	rc = d->ops->start(d);
+			return false;
+	return true;
+}
+
+/* @begin: start() or resume() of the device. */
+static void start(struct virtio_dev *d, int (*begin)(struct virtio_dev *d))
+{
+	int rc = begin(d);
+
 	if (rc < 0) {
 		log_error("%s: cannot start: %s", d->name, strerror(-rc));
 		needs_reset(d);
@@ -281,6 +307,32 @@ static void start(struct virtio_dev *d)
 		halt(d);
 }
 
+void virtio_pause(struct virtio_dev *d)
+{
+	if (!d->started)
+		return;
+	d->started = false;
+	d->paused = true;
+	d->ops->pause(d);
+	for (unsigned i = 0; i < d->nr_queues; i++) {
+		struct virtio_queue *q = &d->queue[i];
+
+		if (!vq_running(&q->vq))
+			continue;
+		q->next_avail = vq_position(&q->vq);
+		q->goes_on = true;
+		vq_stop(&q->vq);
+	}
+}
+
+void virtio_resume(struct virtio_dev *d)
+{
+	if (!d->paused || !start_queues(d))
+		return;
+	d->paused = false;
+	start(d, d->ops->resume);
+}
+
 static void reset(struct virtio_dev *d)
 {
 	halt(d);
@@ -289,6 +341,7 @@ static void reset(struct virtio_dev *d)
 
 		q->addr = (struct vq_addr){0};
 		q->ready = false;
+		q->goes_on = false;
 		fd_event_take(q->kick_fd);
 	}
 	d->asked = 0;
@@ -321,8 +374,8 @@ void virtio_set_status(struct virtio_dev *d, uint32_t status)
 		if (s->bit == VIRTIO_CONFIG_S_FEATURES_OK && !features_fit(d))
 			return;
 		d->status |= s->bit;
-		if (s->bit == VIRTIO_CONFIG_S_DRIVER_OK)
-			start(d);
+		if (s->bit == VIRTIO_CONFIG_S_DRIVER_OK && start_queues(d))
+			start(d, d->ops->start);
 	}
 }
 

@@ -50,11 +50,21 @@ struct virtio_dev_ops {
 	 * NULL: nobody but us ever does.
 	 */
 	void (*release)(struct virtio_dev *d, unsigned i);
+	/*
+	 * virtio_pause(): between start() and stop(), what stop() says is true when it returns, but all that
+	 * the driver has set by other means than its queues stays. Then resume() or stop(). resume():
+	 * as start(), also when it fails; queues may have come, gone and moved. NULL: not for transports
+	 * that pause.
+	 */
+	void (*pause)(struct virtio_dev *d);
+	int (*resume)(struct virtio_dev *d);
 };
 
 /* What a transport supplies; const, one per transport. */
 struct virtio_transport_ops {
 	void (*interrupt)(void *transport); /* any thread; must not block */
+	/* Likewise, about buffers of this queue alone. NULL: interrupt() does as well. */
+	void (*used)(void *transport, unsigned queue);
 	/*
 	 * Status or ConfigGeneration are new; with @tell, VIRTIO_ISR_CONFIG goes up and an interrupt
 	 * follows as soon as this returns. Loop thread; may block. NULL: not asked.
@@ -66,6 +76,9 @@ struct virtio_queue {
 	uint32_t num_max;    /* entries offered; power of two */
 	struct vq_addr addr; /* driver's wish; transport writes it, start judges it */
 	bool ready;
+	/* Where to begin; the used index stands in the ring. False: a new ring, at 0. */
+	bool goes_on;
+	uint32_t next_avail; /* what the other side says: to be judged */
 	struct vq vq;
 	int kick_fd; /* eventfd that the driver's notify rings; owned by the core, open all life long */
 };
@@ -83,11 +96,12 @@ struct virtio_dev {
 		*signal;  /* how to ring queues that others share; borrowed; or NULL */
 	const char *name; /* "net0", for messages; borrowed */
 	const struct gmem *mem;
-	uint64_t offered;           /* masks, never bit numbers */
-	uint64_t asked;             /* what the driver wrote, unchecked; for virtio.c only */
-	uint64_t accepted;          /* 0 before FEATURES_OK, then a subset of offered */
-	_Atomic uint8_t status;     /* the loop thread writes it */
-	bool started;               /* between ops->start() == 0 and ops->stop() */
+	uint64_t offered;       /* masks, never bit numbers */
+	uint64_t asked;         /* what the driver wrote, unchecked; for virtio.c only */
+	uint64_t accepted;      /* 0 before FEATURES_OK, then a subset of offered */
+	_Atomic uint8_t status; /* the loop thread writes it */
+	bool started;           /* between ops->start() == 0 and ops->stop(); not while paused */
+	bool paused;            /* virtio_pause() */
 	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */
 	unsigned nr_queues;
 	struct loop *loop;                  /* the one thread that may touch all of this ... */
@@ -126,6 +140,15 @@ struct virtio_queue *virtio_queue_at(struct virtio_dev *d, uint32_t sel, bool to
  */
 void virtio_queue_ready(struct virtio_dev *d, uint32_t sel, bool ready);
 
+/*
+ * For a transport whose driver gives, moves and takes queues while the device is live. After virtio_pause()
+ * no queue is served, each that was has its next_avail, and virtio_queue_at() lets all of them be changed, ready too;
+ * no-op unless it is started. virtio_resume() begins anew with those that are ready: the rule may turn out to be broken
+ * that they follow. Both only with the ops for it.
+ */
+void virtio_pause(struct virtio_dev *d);
+void virtio_resume(struct virtio_dev *d);
+
 #define VIRTIO_ISR_USED   1u /* a device has used buffers */
 #define VIRTIO_ISR_CONFIG 2u /* its config space or its status has changed */
 
@@ -144,6 +167,7 @@ void virtio_signal(const struct virtio_dev *d, int fd);
  * thread that serves queues between start() and stop().
  */
 void virtio_used(struct virtio_dev *d);
+void virtio_used_in(struct virtio_dev *d, unsigned queue); /* in this queue alone */
 /*
  * While a peer serves queues its interrupts bypass us, so VIRTIO_ISR_USED always reads 1: "maybe" is the
  * only true answer. Off, after the peer has stopped: the bit is up once more and the driver interrupted,

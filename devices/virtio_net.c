@@ -52,6 +52,11 @@ void net_push(struct net_queue *q, uint16_t head, uint32_t written)
 	q->pushed++;
 }
 
+static unsigned queue_number(const struct net_queue *q)
+{
+	return (unsigned)(container_of(q->vq, struct virtio_queue, vq) - q->n->vq);
+}
+
 void net_publish(struct net_queue *q)
 {
 	if (!q->pushed)
@@ -63,7 +68,7 @@ void net_publish(struct net_queue *q)
 		return;
 	}
 	++*q->count.interrupts;
-	virtio_used(&q->n->dev);
+	virtio_used_in(&q->n->dev, queue_number(q));
 }
 
 void net_again(struct net_queue *q)
@@ -367,14 +372,22 @@ uint64_t virtio_net_can(uint64_t backend_can, bool has_mtu)
 
 /* ---- life */
 
-static void net_stop(struct virtio_dev *d)
+static void net_pause(struct virtio_dev *d)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
 
 	loop_del(&n->ctrl.kick);
-	net_path_stop(n);
+	net_path_pause(n);
 	net_pairs_forget(n);
-	n->announce = false;
+}
+
+static void net_stop(struct virtio_dev *d)
+{
+	struct virtio_net *n = container_of(d, struct virtio_net, dev);
+
+	net_pause(d);
+	net_path_stop(n);
+	n->announce = n->pairs_by_queues = false;
 	n->report = (struct rss_hash){0};
 	if (memcmp(n->filter.mac, n->params.mac, sizeof(n->params.mac)) != 0)
 		atomic_fetch_add(&d->config_generation, 1);
@@ -416,6 +429,35 @@ static int net_start(struct virtio_dev *d)
 	return r;
 }
 
+static int net_resume(struct virtio_dev *d)
+{
+	struct virtio_net *n = container_of(d, struct virtio_net, dev);
+	int r = net_path_resume(n);
+
+	if (r == 0)
+		r = start_ctrl(n);
+	/* A driver that has this queue uses one pair until it says more. */
+	if (r == 0 && n->ctrl.kick.loop && n->pairs_by_queues) {
+		n->pairs_by_queues = false;
+		r = net_path_steer(n, &(struct net_steering){.pairs = 1});
+	}
+	if (r < 0)
+		net_stop(d);
+	return r;
+}
+
+int virtio_net_use_pairs(struct virtio_net *n, unsigned nr)
+{
+	const struct net_steering want = {.pairs = nr};
+
+	if (!n->dev.started || nr < 1 || nr > n->nr_pairs)
+		return -EINVAL;
+	if (n->ctrl.kick.loop)
+		return 0;
+	n->pairs_by_queues = true;
+	return net_path_steer(n, &want);
+}
+
 /* A peer must not touch the queue any more, so all of them are ours; nor must the pair's thread. */
 static void net_release(struct virtio_dev *d, unsigned i)
 {
@@ -437,6 +479,8 @@ static const struct virtio_dev_ops net_ops = {
 	.start = net_start,
 	.stop = net_stop,
 	.release = net_release,
+	.pause = net_pause,
+	.resume = net_resume,
 };
 
 static bool params_ok(const struct virtio_net_params *p, uint64_t can)

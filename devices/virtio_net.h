@@ -91,6 +91,12 @@ int virtio_net_use(struct virtio_net *n, struct net_backend *b);
 /* Loop thread. The path in force; while the link is down or no driver is there, the one to come. */
 bool virtio_net_rings(const struct virtio_net *n);
 
+/*
+ * Loop thread. Use the first @nr pairs, whose queues run: for a driver that says so by other means than the control
+ * queue; no-op while there is that queue. 0; or -errno, and what was in use is, or (-EPROTO) the device needs a reset.
+ */
+int virtio_net_use_pairs(struct virtio_net *n, unsigned nr);
+
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */
 void virtio_net_announce(struct virtio_net *n);
 

@@ -300,10 +300,21 @@ int net_path_steer(struct virtio_net *n, const struct net_steering *want)
 int net_path_start(struct virtio_net *n)
 {
 	one_pair(n); /* it is, unless the backend failed at the stop before */
+	return net_path_resume(n);
+}
+
+int net_path_resume(struct virtio_net *n)
+{
 	return start_one(n, wanted(n));
 }
 
 void net_path_stop(struct virtio_net *n)
+{
+	net_path_pause(n);
+	one_pair(n);
+}
+
+void net_path_pause(struct virtio_net *n)
 {
 	struct net_ring ring[NET_RINGS] = {0};
 
@@ -316,7 +327,6 @@ void net_path_stop(struct virtio_net *n)
 	} else if (n->path == NET_PATH_FRAMES) {
 		frames_stop(n);
 	}
-	one_pair(n);
 }
 
 static int offered_too_much(const struct virtio_net *n, char *why, size_t size)

@@ -178,6 +178,7 @@ struct virtio_net {
 	unsigned nr_pairs;            /* offered */
 	struct net_steering steering; /* changes only while no pair runs: pairs read it */
 	enum net_path path;           /* in force */
+	bool pairs_by_queues;         /* virtio_net_use_pairs() */
 	bool rings_wanted;            /* virtio_net_set_path() */
 	/* Of a pair, which the driver is taking back just now; or NULL. */
 	struct net_queue *releasing;
@@ -261,6 +262,9 @@ void net_steer(struct net_pair *p); /* its backend may have frames */
 /* Device thread. The device starts: serve the pairs in use by the wanted path. 0 or -errno, then nothing runs. */
 int net_path_start(struct virtio_net *n);
 void net_path_stop(struct virtio_net *n); /* the device stops; the rings are not looked at again */
+/* Likewise, but the pairs in use stay what they are; then resume(), as start(), or stop(). */
+void net_path_pause(struct virtio_net *n);
+int net_path_resume(struct virtio_net *n);
 /*
  * Something changed that the choice of the path depends on. On return the wanted path serves; or, after
  * a log_error(), the other one; or the device is stopped and needs a reset. No-op when stopped.
