@@ -2,13 +2,9 @@
 #include "vmm/config.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "arch/arch.h"
-#include "devices/virtio_net.h"
-#include "devices/vq.h"
-#include "net/mac.h"
 #include "vmm/core/log.h"
 
 #define IRQCHIP_NOT_GIVEN UINT32_MAX
@@ -28,187 +24,23 @@ static const char *const announce_names[] = {
 static const char *const irqchip_names[] = {
 	[IRQCHIP_KERNEL] = "kernel", [IRQCHIP_SPLIT] = "split", NULL};
 
-static const char *const nic_irq_names[] = {
-	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", [NIC_IRQ_NOT_GIVEN] = NULL};
-
 static const char *const on_reboot_names[] = {
 	[ON_REBOOT_EXIT] = "exit", [ON_REBOOT_RESTART] = "restart", NULL};
-
-static const char *const regs_names[] = {[NIC_REGS_PAGE] = "page", [NIC_REGS_TRAP] = "trap", NULL};
-static const char *const kick_names[] = {
-	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", NULL};
 
 const char *config_irqchip_name(unsigned irqchip)
 {
 	return irqchip_names[irqchip];
 }
 
-const char *config_regs_name(unsigned regs)
-{
-	return regs_names[regs];
-}
-
-const char *config_kick_name(unsigned kick)
-{
-	return kick_names[kick];
-}
-
-/* ---- --net KIND[,KEY=VALUE...] */
-
-static int parse_mac(void *target, const char *value, char *why, size_t size)
-{
-	struct nic_config *nic = target;
-	int ret = mac_parse(value, nic->mac);
-
-	if (ret == -EADDRNOTAVAIL)
-		snprintf(why, size,
-		         "a NIC's address is not all zero and has no multicast bit (the "
-		         "lowest bit of the first byte is 0)");
-	else if (ret < 0)
-		snprintf(why, size, "not an Ethernet address like 52:54:00:12:34:56");
-	nic->has_mac = ret == 0;
-	return ret;
-}
-
-/*
- * The driver of Linux does not send while fewer than 19 entries are free, so on a ring of 16 it stops
- * for good after the first frame, with indirect tables too. A driver that wants a shorter ring may
- * choose one: this is the most that it is offered.
- */
-#define QUEUE_SIZE_MIN 32u
-
-static int parse_queue_size(void *target, const char *value, char *why, size_t size)
-{
-	struct nic_config *nic = target;
-	uint64_t n;
-
-	if (opt_parse_uint(value, &n) < 0 || n < QUEUE_SIZE_MIN || n > VQ_NUM_MAX ||
-	    (n & (n - 1)) != 0) {
-		snprintf(why, size, "not a power of two from %u to %u", QUEUE_SIZE_MIN, VQ_NUM_MAX);
-		return -EINVAL;
-	}
-	nic->queue_size = n;
-	return 0;
-}
-
-#define NIC(member) offsetof(struct nic_config, member)
-
-static const struct opt_def nic_keys[] = {
-	{.name = "mac",
-         .type = OPT_CALL,
-         .parse = parse_mac,
-         .arg = "MAC",
-         .help = "the guest's address (default: 02:64:62:00:00:INDEX)"},
-	{.name = "mtu",
-         .type = OPT_UINT,
-         .offset = NIC(mtu),
-         .min = 68,
-         .max = 65535,
-         .arg = "BYTES",
-         .help = "tell the driver this MTU (68 to 65535; default: not told)"},
-	{.name = "queue-size",
-         .type = OPT_CALL,
-         .parse = parse_queue_size,
-         .arg = "ENTRIES",
-         .help = "of the rx and tx rings, a power of two from 32 to 1024 (default: 256)"},
-	{.name = "queues",
-         .type = OPT_UINT,
-         .offset = NIC(queues),
-         .min = 1,
-         .max = VIRTIO_NET_PAIRS_MAX,
-         .arg = "N",
-         .help = "pairs of rx and tx queues, each with an I/O thread (1 to 8; default: 1)"},
-	{.name = "irq",
-         .type = OPT_CHOICE,
-         .offset = NIC(irq),
-         .choices = nic_irq_names,
-         .arg = "irqfd|ioctl",
-         .help = "how its interrupt reaches KVM (default: ioctl, irqfd where vhost can serve)"},
-	{.name = "pcap",
-         .type = OPT_STRING,
-         .offset = NIC(pcap),
-         .exclusive = 1,
-         .arg = "FILE",
-         .help = "capture every frame, both ways"},
-	{.name = "features",
-         .type = OPT_STRING,
-         .offset = NIC(features),
-         .arg = "SET",
-         .help = "default, minimal or none, then +NAME and -NAME; refused when it cannot be kept"},
-	{.name = "regs",
-         .type = OPT_CHOICE,
-         .offset = NIC(regs),
-         .choices = regs_names,
-         .arg = "page|trap",
-         .help = "registers can be read in memory, or by exits (default: page on x86_64)"},
-	{.name = "kick",
-         .type = OPT_CHOICE,
-         .offset = NIC(kick),
-         .choices = kick_names,
-         .arg = "ioeventfd|exit",
-         .help = "kicks end in the kernel, or exit to doorbell (default: ioeventfd)"},
-	OPT_END,
-};
-
-static int parse_nic(struct nic_config *nic, const char *keys)
-{
-	const struct opt_group groups[] = {
-		{.defs = nic->kind->keys, .target = nic->backend},
-		{.defs = nic_keys, .target = nic},
-	};
-	char what[64];
-	int ret;
-
-	snprintf(what, sizeof(what), "--net %s", nic->kind->name);
-	ret = opt_parse_keys(groups, ARRAY_SIZE(groups), what, keys);
-	if (ret == 0 && nic->queues > 1 && nic->kind->one_queue) {
-		log_error("%s: queues=%u: allowed is 1 with this kind, %s", what,
-		          (unsigned)nic->queues, nic->kind->one_queue);
-		ret = -EINVAL;
-	}
-	return ret;
-}
-
-static void kind_names(char *buf, size_t size)
-{
-	size_t len = 0;
-
-	buf[0] = '\0';
-	for (const struct net_kind *const *k = net_kinds; *k && len < size; k++)
-		len += (size_t)snprintf(buf + len, size - len, "%s, ", (*k)->name);
-	if (len < size)
-		snprintf(buf + len, size - len, "none");
-}
-
 static int add_nic(struct vm_config *cfg, const char *text)
 {
-	struct nic_config *nic = &cfg->nic[cfg->nr_nics];
-	size_t len = strcspn(text, ",");
-	char kind[32], names[128];
-
 	if (cfg->nr_nics == VM_MAX_NICS) {
 		log_error("--net %s: there are %u NICs already, and no more are possible", text,
 		          VM_MAX_NICS);
 		return -EINVAL;
 	}
-	snprintf(kind, sizeof(kind), "%.*s", (int)len, text);
-	*nic = (struct nic_config){.kind = net_kind_find(kind),
-	                           .irq = NIC_IRQ_NOT_GIVEN,
-	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
-	                           .queues = 1,
-	                           .regs = arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP};
-	if (len >= sizeof(kind) || !nic->kind) {
-		kind_names(names, sizeof(names));
-		log_error("--net %s: unknown kind '%.*s', there are: %s", text, (int)len, text,
-		          names);
-		return -EINVAL;
-	}
-	snprintf(nic->name, sizeof(nic->name), "net%u", cfg->nr_nics);
-	if (nic->kind->config_init)
-		nic->kind->config_init(nic->backend);
-	mac_pick(cfg->nr_nics, nic->mac);
 	cfg->nr_nics++; /* from here on config_free() sees it */
-	return parse_nic(nic, text[len] ? text + len + 1 : NULL);
+	return nic_config_parse(&cfg->nic[cfg->nr_nics - 1], cfg->nr_nics - 1, text, true);
 }
 
 /* These say their errors themselves: @why stays empty. */
@@ -378,35 +210,6 @@ static const struct opt_def run_options[] = {
 	OPT_END,
 };
 
-/* What only one of them can have: both would work, and each would take the other's frames. */
-static int check_pair(const struct nic_config *a, const struct nic_config *b)
-{
-	char value[256];
-	const struct opt_def *d = opt_clash(nic_keys, a, b, value, sizeof(value));
-
-	if (!d && a->kind == b->kind)
-		d = opt_clash(a->kind->keys, a->backend, b->backend, value, sizeof(value));
-	if (!d && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0) {
-		mac_print(a->mac, value);
-		log_error("--net: %s and %s have the same mac=%s", a->name, b->name, value);
-		return -EINVAL;
-	}
-	if (!d)
-		return 0;
-	log_error("--net: %s and %s have the same %s=%s, which only one can use", a->name, b->name,
-	          d->name, value);
-	return -EINVAL;
-}
-
-static int check_nics(const struct vm_config *cfg)
-{
-	for (unsigned i = 1; i < cfg->nr_nics; i++)
-		for (unsigned k = 0; k < i; k++)
-			if (check_pair(&cfg->nic[k], &cfg->nic[i]) < 0)
-				return -EINVAL;
-	return 0;
-}
-
 static int check(struct vm_config *cfg)
 {
 	if (cfg->no_nic && cfg->nr_nics > 0) {
@@ -430,7 +233,7 @@ static int check(struct vm_config *cfg)
 	}
 	if (cfg->nr_nics == 0 && !cfg->no_nic)
 		return add_nic(cfg, "user");
-	return check_nics(cfg);
+	return nic_config_check(cfg->nic, cfg->nr_nics);
 }
 
 int config_parse(struct vm_config *cfg, int argc, char **argv)
@@ -463,11 +266,8 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 
 void config_free(struct vm_config *cfg)
 {
-	for (unsigned i = 0; i < cfg->nr_nics; i++) {
-		if (cfg->nic[i].kind)
-			opt_keys_free(cfg->nic[i].kind->keys, cfg->nic[i].backend);
-		opt_keys_free(nic_keys, &cfg->nic[i]);
-	}
+	for (unsigned i = 0; i < cfg->nr_nics; i++)
+		nic_config_free(&cfg->nic[i]);
 	cfg->nr_nics = 0;
 }
 
@@ -478,12 +278,7 @@ void config_help(FILE *out)
 	      "with a network that needs no privilege.\n\nOptions:\n",
 	      out);
 	opt_help(out, run_options, 2, 0);
-	for (const struct net_kind *const *k = net_kinds; *k; k++) {
-		fprintf(out, "\n--net %s: %s\n", (*k)->name, (*k)->help);
-		opt_help(out, (*k)->keys, 4, 1);
-	}
-	fputs("\nkeys of every --net kind:\n", out);
-	opt_help(out, nic_keys, 4, 1);
+	nic_config_help(out, true);
 	fputs("\nExit status: 0 powered off or rebooted; the guest's own byte when it writes one "
 	      "to the\n"
 	      "debug-exit port; 1 the host failed; 2 usage or bad input; 3 the guest died; 124 "

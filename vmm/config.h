@@ -3,42 +3,18 @@
 #ifndef DOORBELL_CONFIG_H
 #define DOORBELL_CONFIG_H
 
-#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "boot/machine_map.h"
-#include "net/net_backend.h"
+#include "vmm/nic_config.h"
 
 #define VM_MAX_NICS MACHINE_MAX_VIRTIO
 #define VM_MAX_CPUS 64u
 
 enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
-/* How its interrupt reaches KVM; not given: by ioctl, or by irqfd where vhost-net may serve the rings. */
-enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD, NIC_IRQ_NOT_GIVEN };
-
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
-
-/* Who answers reads of a NIC's registers, and who takes its kicks: each can be chosen, to see what it is worth. */
-enum nic_regs { NIC_REGS_PAGE, NIC_REGS_TRAP };
-enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT };
-
-struct nic_config {
-	char name[8]; /* "net0", by position */
-	const struct net_kind *kind;
-	alignas(16) uint8_t backend[NET_CONFIG_MAX]; /* kind's own config struct */
-	uint8_t mac[6];
-	bool has_mac;
-	uint64_t mtu; /* 0: not told to the guest */
-	uint64_t queue_size;
-	uint64_t queues;      /* pairs of them, 1 .. VIRTIO_NET_PAIRS_MAX */
-	unsigned irq;         /* enum nic_irq */
-	unsigned regs;        /* enum nic_regs */
-	unsigned kick;        /* enum nic_kick */
-	const char *pcap;     /* path or NULL; owned: config_free() */
-	const char *features; /* text or NULL; owned: config_free() */
-};
 
 struct vm_config {
 	const char *kernel, *initrd,
@@ -73,10 +49,7 @@ struct vm_config {
 int config_parse(struct vm_config *cfg, int argc, char **argv);
 void config_free(struct vm_config *cfg);
 
-/* The words for enum irqchip, nic_regs and nic_kick. */
-const char *config_irqchip_name(unsigned irqchip);
-const char *config_regs_name(unsigned regs);
-const char *config_kick_name(unsigned kick);
+const char *config_irqchip_name(unsigned irqchip); /* the word for enum irqchip */
 
 /* doorbell run --help, from the tables that config_parse() uses. */
 void config_help(FILE *out);

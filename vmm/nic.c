@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vmm/nic.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_mmio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "devices/net_features.h"
@@ -16,12 +13,10 @@
 #include "devices/virtio_net.h"
 #include "net/mac.h"
 #include "vmm/core/compiler.h"
-#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
-
-#define PAGE      4096u
-#define PAGE_REGS (PAGE - VIRTIO_MMIO_CONFIG) /* where in the page the registers are */
+#include "vmm/core/tasks.h"
+#include "vmm/stats.h"
 
 static int open_backend(struct nic *n, uint64_t deadline_ns, struct net_pairs *pairs)
 {
@@ -89,7 +84,17 @@ static int choose_features(struct nic *n, uint64_t can)
 	return ret;
 }
 
-static int make_device(struct nic *n, const struct gmem *mem)
+static void remember_counters(struct nic *n)
+{
+	unsigned i = 0;
+
+	for (const struct net_backend *b = nic_backend(n); b; b = b->next, i++) {
+		n->stats_before[i] = b->stats;
+		loop_stats(nic_loop(n, i), &n->loop_before[i]);
+	}
+}
+
+int nic_make_device(struct nic *n, const struct gmem *mem)
 {
 	const struct nic_config *cfg = n->cfg;
 	uint64_t can = virtio_net_can(n->backend->can, cfg->mtu != 0);
@@ -103,8 +108,10 @@ static int make_device(struct nic *n, const struct gmem *mem)
 		.more_loops = n->more_loops,
 	};
 	char names[512];
-	int ret = prepare_rings(n, mem, &can);
+	int ret;
 
+	remember_counters(n);
+	ret = prepare_rings(n, mem, &can);
 	if (ret < 0)
 		return ret;
 	memcpy(dev.mac, cfg->mac, sizeof(dev.mac));
@@ -120,66 +127,9 @@ static int make_device(struct nic *n, const struct gmem *mem)
 	return ret;
 }
 
-/* For a line whose other end is an irqfd: one write per edge, and the wire is down again by itself. */
-static void signal_irqfd(void *arg, unused unsigned gsi, bool level)
-{
-	const struct nic *n = arg;
-
-	if (level)
-		virtio_signal(virtio_net_dev(n->net), n->irq_fd);
-}
-
-/* Likewise for one without: up and down before the next one. */
-static void pulse_wire(void *arg, unused unsigned gsi, bool level)
-{
-	struct nic *n = arg;
-
-	if (!level)
-		return;
-	pthread_mutex_lock(&n->wire_lock);
-	irq_pulse(&n->wire);
-	pthread_mutex_unlock(&n->wire_lock);
-}
-
 struct net_backend *nic_backend(const struct nic *n)
 {
 	return n->pcap ? net_pcap_inner(n->backend) : n->backend;
-}
-
-static int make_irqfd(struct nic *n, struct irq_line *irq)
-{
-	int fd = fd_eventfd();
-
-	if (fd < 0) {
-		log_error("%s: no eventfd: %s", n->cfg->name, strerror(-fd));
-		return fd;
-	}
-	n->irq_fd = fd;
-	irq->set = signal_irqfd;
-	irq->arg = n;
-	return 0;
-}
-
-/* Interrupts that somebody else can raise too, if there is one who could serve these rings. */
-static int share_interrupt(struct nic *n, struct irq_line *irq)
-{
-	const struct net_backend *b = nic_backend(n);
-	struct virtio_dev *d = virtio_net_dev(n->net);
-	int ret = 0;
-
-	if (!b->ring || (d->offered & b->ring_cannot))
-		return 0;
-	if (n->cfg->irq == NIC_IRQ_IOCTL && n->rings) {
-		log_error("%s: irq=ioctl and path=%s exclude each other: it interrupts by an irqfd",
-		          n->cfg->name, b->ring->name);
-		return -EINVAL;
-	}
-	if (n->cfg->irq == NIC_IRQ_IOCTL) /* then it stays with us */
-		return 0;
-	if (n->irq_fd < 0)
-		ret = make_irqfd(n, irq);
-	d->call_fd = n->irq_fd;
-	return ret;
 }
 
 static int make_loops(struct nic *n)
@@ -209,116 +159,6 @@ int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
 	}
 	n->rings = n->backend->ring_first;
 	return 0;
-}
-
-static void remember_counters(struct nic *n)
-{
-	unsigned i = 0;
-
-	for (const struct net_backend *b = nic_backend(n); b; b = b->next, i++) {
-		n->stats_before[i] = b->stats;
-		loop_stats(nic_loop(n, i), &n->loop_before[i]);
-	}
-}
-
-int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq)
-{
-	int ret;
-
-	n->wire = irq;
-	remember_counters(n);
-	ret = make_device(n, mem);
-	if (ret < 0)
-		goto fail;
-	if (n->cfg->irq == NIC_IRQ_IRQFD) {
-		ret = make_irqfd(n, &irq);
-		if (ret < 0)
-			goto fail;
-	}
-	ret = share_interrupt(n, &irq);
-	if (ret < 0)
-		goto fail;
-	if (n->cfg->queues > 1 && n->irq_fd < 0)
-		irq = (struct irq_line){.set = pulse_wire, .arg = n, .gsi = irq.gsi};
-	virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
-	return 0;
-fail:
-	nic_destroy(n);
-	return ret;
-}
-
-/* Around the registers: what an empty bus gives. */
-static int make_page(struct nic *n)
-{
-	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return -errno;
-	n->page = memset(p, 0xff, PAGE);
-	n->ack_fd = fd_eventfd();
-	return n->ack_fd < 0 ? n->ack_fd : 0;
-}
-
-int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k)
-{
-	int ret;
-
-	if (n->cfg->regs != NIC_REGS_PAGE)
-		return 0;
-	assert(where->base % PAGE == PAGE_REGS);
-	ret = make_page(n);
-	if (ret < 0) {
-		log_error("%s: no page for its registers: %s", n->cfg->name, strerror(-ret));
-		return ret;
-	}
-	n->kvm = k;
-	n->base = where->base;
-	return kvm_add_readonly(k, where->base - PAGE_REGS, n->page, PAGE);
-}
-
-static int swallow_acks(void *arg, bool on)
-{
-	const struct nic *n = arg;
-
-	return kvm_ioeventfd_any(n->kvm, n->base + VIRTIO_MMIO_INTERRUPT_ACK, n->ack_fd, on);
-}
-
-static int add_doorbells(const struct nic *n, gpa_t base, struct kvm *k)
-{
-	const struct virtio_dev *d = virtio_net_dev(n->net);
-	int ret = 0;
-
-	if (n->cfg->kick == NIC_KICK_EXIT) /* virtio_kick() */
-		return 0;
-	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
-		ret = kvm_ioeventfd(k, base + VIRTIO_MMIO_QUEUE_NOTIFY, i, d->queue[i].kick_fd);
-	return ret;
-}
-
-int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k)
-{
-	const struct bus_region region = {
-		.name = n->cfg->name,
-		.base = where->base,
-		.size = where->size,
-		.ops = &virtio_mmio_bus_ops,
-		.dev = &n->mmio,
-	};
-	const struct virtio_mmio_page page = {
-		.reg = n->page ? (void *)(n->page + PAGE_REGS) : NULL,
-		.swallow_acks = swallow_acks,
-		.arg = n,
-	};
-	int ret = bus_add(mmio, &region);
-
-	n->base = where->base;
-	if (ret == 0)
-		ret = add_doorbells(n, where->base, k);
-	if (ret == 0 && n->irq_fd >= 0)
-		ret = kvm_irqfd(k, where->gsi, n->irq_fd);
-	if (ret == 0 && n->page)
-		ret = virtio_mmio_use_page(&n->mmio, &page);
-	return ret;
 }
 
 struct loop *nic_loop(const struct nic *n, unsigned pair)
@@ -352,6 +192,15 @@ void nic_stop(struct nic *n)
 	for (unsigned i = 0; i < ARRAY_SIZE(n->more_loops); i++)
 		if (n->more_loops[i])
 			loop_thread_stop(n->more_loops[i]);
+}
+
+void nic_add_ended_tasks(const struct nic *n, json_t *all)
+{
+	struct task t;
+
+	for (unsigned i = 0; i < n->cfg->queues; i++)
+		if (loop_thread_ended(nic_loop(n, i), &t))
+			json_array_append_new(all, stats_of_task(&t));
 }
 
 struct snapshot {
@@ -399,17 +248,14 @@ json_t *nic_status(struct nic *n)
 	net_features_print(s.dev->offered, offered, sizeof(offered));
 	net_features_print(s.accepted, accepted, sizeof(accepted));
 	mac_print(n->cfg->mac, mac);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:s, s:s, s:s, "
-	              "s:s, s:s, s:s, "
-	              "s:s?}",
-	              "name", n->cfg->name, "kind", n->backend->kind, "label", n->backend->label,
-	              "path", path_name(n, s.rings), "irq", n->irq_fd >= 0 ? "irqfd" : "ioctl",
-	              "regs", config_regs_name(n->cfg->regs), "kick",
-	              config_kick_name(n->cfg->kick), "address", (json_int_t)n->base, "gsi",
-	              (int)n->mmio.irq.gsi, "queues", (json_int_t)n->cfg->queues, "pairs_in_use",
+	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s?}", "name",
+	              n->cfg->name, "kind", n->backend->kind, "label", n->backend->label, "path",
+	              path_name(n, s.rings), "queues", (json_int_t)n->cfg->queues, "pairs_in_use",
 	              (json_int_t)s.pairs, "steering", s.by_rss ? "rss" : "automatic", "mac", mac,
 	              "link", s.link ? "up" : "down", "driver", driver_state(s.status), "offered",
 	              offered, "accepted", accepted, "pcap", n->pcap);
+	if (o && n->mmio.dev)
+		nic_describe_registers(n, o);
 	if (o && s.peer)
 		json_object_set_new(o, "peer", json_string(s.peer));
 	return o;
@@ -602,12 +448,7 @@ void nic_destroy(struct nic *n)
 	b = nic_backend(n);
 	if (b && b->ring)
 		b->ring->forget(b);
-	fd_close(&n->irq_fd);
-	fd_close(&n->ack_fd);
-	if (n->page)
-		munmap(n->page, PAGE);
-	n->page = NULL;
-	n->kvm = NULL;
+	nic_detach(n);
 }
 
 void nic_close(struct nic *n)

@@ -58,17 +58,10 @@ struct nic {
 int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
              struct net_pairs *pairs);
 /*
- * Make the device; nothing runs yet. @mem is borrowed until nic_destroy(), @irq is its wire for irq=ioctl.
- * 0 or -errno after one log_error(), with no device left behind.
+ * Make the device; nothing runs yet. @mem is borrowed until nic_destroy(). 0 or -errno after one log_error(); with no
+ * device left behind, but nic_destroy() is fine.
  */
-int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq);
-/*
- * With regs=page: the page of its registers. Before KVM gets its interrupt controller, as all memory. @k is
- * borrowed until nic_destroy(). 0 or -errno, logged.
- */
-int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k);
-/* Put its registers at @where, its doorbells and, with irq=irqfd, its interrupt into the kernel. 0 or -errno, logged. */
-int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
+int nic_make_device(struct nic *n, const struct gmem *mem);
 int nic_start(struct nic *n); /* the capture and the I/O threads; 0 or -errno, logged */
 /* When vCPUs are stopped. No callback runs any more; no-op when not started. */
 void nic_stop(struct nic *n);
@@ -76,6 +69,8 @@ void nic_stop(struct nic *n);
 struct net_backend *nic_backend(const struct nic *n);
 struct loop *nic_loop(const struct nic *n, unsigned pair); /* that of queue pair @pair */
 /* Any thread but the NIC's own: */
+/* To @all: what its threads did that have ended by nic_stop(). */
+void nic_add_ended_tasks(const struct nic *n, json_t *all);
 json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */
 void nic_set_link(struct nic *n, bool up);
 /*
@@ -91,5 +86,22 @@ int nic_set_pcap(struct nic *n, const char *path, char *why, size_t why_size);
 /* After nic_stop(); a zeroed one is fine. The device goes, nic_create() may follow: */
 void nic_destroy(struct nic *n);
 void nic_close(struct nic *n); /* and so does the backend */
+
+/* ---- vmm/nic_mmio.c: of a guest of ours */
+
+/*
+ * nic_make_device() with registers. @mem is borrowed until nic_destroy(), @irq is its wire for irq=ioctl.
+ * 0 or -errno after one log_error(), with no device left behind.
+ */
+int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq);
+/*
+ * With regs=page: the page of its registers. Before KVM gets its interrupt controller, as all memory. @k is
+ * borrowed until nic_destroy(). 0 or -errno, logged.
+ */
+int nic_map(struct nic *n, const struct machine_virtio *where, struct kvm *k);
+/* Put its registers at @where, its doorbells and, with irq=irqfd, its interrupt into the kernel. 0 or -errno, logged. */
+int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mmio, struct kvm *k);
+void nic_detach(struct nic *n);                              /* part of nic_destroy() */
+void nic_describe_registers(const struct nic *n, json_t *o); /* part of nic_status() */
 
 #endif

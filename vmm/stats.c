@@ -322,10 +322,12 @@ json_t *stats_of_nic(const struct nic *n)
 	read_pairs(n, &c);
 	add_sums(o, core_counters, ARRAY_SIZE(core_counters), &core, 1);
 	add_pairs(o, &c, 0, c.nr);
-	json_object_set_new(
-		o, "registers",
-		object_of(register_counters, ARRAY_SIZE(register_counters), &n->mmio.stats));
-	json_object_set_new(o, "kernel", unseen(n));
+	if (n->mmio.dev) {
+		json_object_set_new(o, "registers",
+		                    object_of(register_counters, ARRAY_SIZE(register_counters),
+		                              &n->mmio.stats));
+		json_object_set_new(o, "kernel", unseen(n));
+	}
 	json_object_set_new(o, "interface", outside(n));
 	json_object_set_new(o, "numbered", numbered(n));
 	json_object_set_new(o, "switch_pause", samples_json(n->pauses));

@@ -462,15 +462,12 @@ bool vm_has_rings(const struct vm *vm)
 static json_t *tasks_of(const struct vm *vm)
 {
 	json_t *all = stats_of_tasks(vm_has_rings(vm));
-	struct task t;
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		if (vm->ended_ns && vm->vcpu[i].task.tid)
 			json_array_append_new(all, stats_of_task(&vm->vcpu[i].task));
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
-		for (unsigned k = 0; k < vm->nic[i].cfg->queues; k++)
-			if (loop_thread_ended(nic_loop(&vm->nic[i], k), &t))
-				json_array_append_new(all, stats_of_task(&t));
+		nic_add_ended_tasks(&vm->nic[i], all);
 	return all;
 }
 
@@ -517,41 +514,10 @@ void vm_resume(struct vm *vm)
 	vm->paused = false;
 }
 
-static struct nic *nic_of(struct vm *vm, const char *name)
+struct nic *vm_nic(struct vm *vm, const char *name)
 {
 	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
 		if (strcmp(vm->nic[i].cfg->name, name) == 0)
 			return &vm->nic[i];
 	return NULL;
-}
-
-int vm_set_link(struct vm *vm, const char *nic, bool up)
-{
-	struct nic *n = nic_of(vm, nic);
-
-	if (!n)
-		return -ENODEV;
-	nic_set_link(n, up);
-	return 0;
-}
-
-static int no_nic(const char *nic, char *why, size_t why_size)
-{
-	snprintf(why, why_size, "there is no NIC '%.40s'", nic);
-	return -ENODEV;
-}
-
-int vm_set_pcap(struct vm *vm, const char *nic, const char *path, char *why, size_t why_size)
-{
-	struct nic *n = nic_of(vm, nic);
-
-	return n ? nic_set_pcap(n, path, why, why_size) : no_nic(nic, why, why_size);
-}
-
-int vm_set_path(struct vm *vm, const char *nic, const char *path, json_t **result, char *why,
-                size_t why_size)
-{
-	struct nic *n = nic_of(vm, nic);
-
-	return n ? nic_set_path(n, path, result, why, why_size) : no_nic(nic, why, why_size);
 }

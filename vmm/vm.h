@@ -12,6 +12,7 @@
 
 struct console;
 struct loop;
+struct nic;
 struct vm; /* opaque; owns memory, buses, devices, backends, vCPU and I/O threads */
 
 enum vm_end_kind {                  /* why vm_run() came back */
@@ -73,10 +74,6 @@ json_t *vm_stats(const struct vm *vm);
 json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL: no memory */
 void vm_pause(struct vm *vm);     /* no vCPU executes anything until vm_resume() */
 void vm_resume(struct vm *vm);
-int vm_set_link(struct vm *vm, const char *nic, bool up); /* 0; -ENODEV: no such NIC */
-/* nic_set_pcap(), nic_set_path(); also -ENODEV. */
-int vm_set_pcap(struct vm *vm, const char *nic, const char *path, char *why, size_t why_size);
-int vm_set_path(struct vm *vm, const char *nic, const char *path, json_t **result, char *why,
-                size_t why_size);
+struct nic *vm_nic(struct vm *vm, const char *name); /* NULL: there is none of that name */
 
 #endif

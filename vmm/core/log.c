@@ -20,6 +20,14 @@ void log_set_level(enum log_level level)
 	atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
 }
 
+void log_set_verbosity(unsigned verbose, bool quiet)
+{
+	log_set_level(quiet          ? LOG_ERROR
+	              : verbose == 0 ? LOG_WARN
+	              : verbose == 1 ? LOG_INFO
+	                             : LOG_DEBUG);
+}
+
 void log_set_raw(bool raw)
 {
 	atomic_store_explicit(&log_raw, raw, memory_order_relaxed);

@@ -12,6 +12,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* What is printed: LOG_WARN unless told; -q is LOG_ERROR, -v LOG_INFO, -vv LOG_DEBUG. Before threads start. */
 void log_set_level(enum log_level level);
+void log_set_verbosity(unsigned verbose, bool quiet); /* how often -v was given; and -q */
 
 /*
  * While @raw the terminal needs "\r\n": set by the console when it switches the terminal.

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/nic_config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "devices/virtio_net.h"
+#include "devices/vq.h"
+#include "net/mac.h"
+#include "vmm/core/log.h"
+
+static const char *const nic_irq_names[] = {
+	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", [NIC_IRQ_NOT_GIVEN] = NULL};
+
+static const char *const regs_names[] = {[NIC_REGS_PAGE] = "page", [NIC_REGS_TRAP] = "trap", NULL};
+static const char *const kick_names[] = {
+	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", NULL};
+
+const char *config_regs_name(unsigned regs)
+{
+	return regs_names[regs];
+}
+
+const char *config_kick_name(unsigned kick)
+{
+	return kick_names[kick];
+}
+
+static int parse_mac(void *target, const char *value, char *why, size_t size)
+{
+	struct nic_config *nic = target;
+	int ret = mac_parse(value, nic->mac);
+
+	if (ret == -EADDRNOTAVAIL)
+		snprintf(why, size,
+		         "a NIC's address is not all zero and has no multicast bit (the "
+		         "lowest bit of the first byte is 0)");
+	else if (ret < 0)
+		snprintf(why, size, "not an Ethernet address like 52:54:00:12:34:56");
+	nic->has_mac = ret == 0;
+	return ret;
+}
+
+/*
+ * The driver of Linux does not send while fewer than 19 entries are free, so on a ring of 16 it stops
+ * for good after the first frame, with indirect tables too. A driver that wants a shorter ring may
+ * choose one: this is the most that it is offered.
+ */
+#define QUEUE_SIZE_MIN 32u
+
+static int parse_queue_size(void *target, const char *value, char *why, size_t size)
+{
+	struct nic_config *nic = target;
+	uint64_t n;
+
+	if (opt_parse_uint(value, &n) < 0 || n < QUEUE_SIZE_MIN || n > VQ_NUM_MAX ||
+	    (n & (n - 1)) != 0) {
+		snprintf(why, size, "not a power of two from %u to %u", QUEUE_SIZE_MIN, VQ_NUM_MAX);
+		return -EINVAL;
+	}
+	nic->queue_size = n;
+	return 0;
+}
+
+#define NIC(member) offsetof(struct nic_config, member)
+
+static const struct opt_def nic_keys[] = {
+	{.name = "mac",
+         .type = OPT_CALL,
+         .parse = parse_mac,
+         .arg = "MAC",
+         .help = "the guest's address (default: 02:64:62:00:00:INDEX)"},
+	{.name = "mtu",
+         .type = OPT_UINT,
+         .offset = NIC(mtu),
+         .min = 68,
+         .max = 65535,
+         .arg = "BYTES",
+         .help = "tell the driver this MTU (68 to 65535; default: not told)"},
+	{.name = "queues",
+         .type = OPT_UINT,
+         .offset = NIC(queues),
+         .min = 1,
+         .max = VIRTIO_NET_PAIRS_MAX,
+         .arg = "N",
+         .help = "pairs of rx and tx queues, each with an I/O thread (1 to 8; default: 1)"},
+	{.name = "pcap",
+         .type = OPT_STRING,
+         .offset = NIC(pcap),
+         .exclusive = 1,
+         .arg = "FILE",
+         .help = "capture every frame, both ways"},
+	{.name = "features",
+         .type = OPT_STRING,
+         .offset = NIC(features),
+         .arg = "SET",
+         .help = "default, minimal or none, then +NAME and -NAME; refused when it cannot be kept"},
+	OPT_END,
+};
+
+/* Of a NIC that our own guest finds by its registers. */
+static const struct opt_def register_keys[] = {
+	{.name = "queue-size",
+         .type = OPT_CALL,
+         .parse = parse_queue_size,
+         .arg = "ENTRIES",
+         .help = "of the rx and tx rings, a power of two from 32 to 1024 (default: 256)"},
+	{.name = "irq",
+         .type = OPT_CHOICE,
+         .offset = NIC(irq),
+         .choices = nic_irq_names,
+         .arg = "irqfd|ioctl",
+         .help = "how its interrupt reaches KVM (default: ioctl, irqfd where vhost can serve)"},
+	{.name = "regs",
+         .type = OPT_CHOICE,
+         .offset = NIC(regs),
+         .choices = regs_names,
+         .arg = "page|trap",
+         .help = "registers can be read in memory, or by exits (default: page on x86_64)"},
+	{.name = "kick",
+         .type = OPT_CHOICE,
+         .offset = NIC(kick),
+         .choices = kick_names,
+         .arg = "ioeventfd|exit",
+         .help = "kicks end in the kernel, or exit to doorbell (default: ioeventfd)"},
+	OPT_END,
+};
+
+static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
+{
+	const struct opt_group groups[] = {
+		{.defs = nic->kind->keys, .target = nic->backend},
+		{.defs = nic_keys, .target = nic},
+		{.defs = register_keys, .target = nic},
+	};
+	const unsigned nr = own_guest ? ARRAY_SIZE(groups) : ARRAY_SIZE(groups) - 1;
+	char what[64];
+	int ret;
+
+	snprintf(what, sizeof(what), "--net %s", nic->kind->name);
+	ret = opt_parse_keys(groups, nr, what, keys);
+	if (ret == 0 && nic->queues > 1 && nic->kind->one_queue) {
+		log_error("%s: queues=%u: allowed is 1 with this kind, %s", what,
+		          (unsigned)nic->queues, nic->kind->one_queue);
+		ret = -EINVAL;
+	}
+	return ret;
+}
+
+/* Somebody else's rings cannot be handed on: who serves them has to map their memory. */
+static bool possible(const struct net_kind *k, bool own_guest)
+{
+	return k && (own_guest || !k->shares_memory);
+}
+
+static void kind_names(char *buf, size_t size, bool own_guest)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (const struct net_kind *const *k = net_kinds; *k && len < size; k++)
+		if (possible(*k, own_guest))
+			len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? ", " : "",
+			                        (*k)->name);
+	if (own_guest && len < size)
+		snprintf(buf + len, size - len, ", none");
+}
+
+int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, bool own_guest)
+{
+	size_t len = strcspn(text, ",");
+	char kind[32], names[128];
+
+	snprintf(kind, sizeof(kind), "%.*s", (int)len, text);
+	*nic = (struct nic_config){.kind = net_kind_find(kind),
+	                           .irq = NIC_IRQ_NOT_GIVEN,
+	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
+	                           .queues = 1,
+	                           .regs = arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP};
+	if (len >= sizeof(kind) || !possible(nic->kind, own_guest)) {
+		nic->kind = NULL;
+		kind_names(names, sizeof(names), own_guest);
+		log_error("--net %s: unknown kind '%.*s', there are: %s", text, (int)len, text,
+		          names);
+		return -EINVAL;
+	}
+	snprintf(nic->name, sizeof(nic->name), "net%u", index);
+	if (nic->kind->config_init)
+		nic->kind->config_init(nic->backend);
+	mac_pick(index, nic->mac);
+	return parse_keys(nic, text[len] ? text + len + 1 : NULL, own_guest);
+}
+
+/* What only one of them can have: both would work, and each would take the other's frames. */
+static int check_pair(const struct nic_config *a, const struct nic_config *b)
+{
+	char value[256];
+	const struct opt_def *d = opt_clash(nic_keys, a, b, value, sizeof(value));
+
+	if (!d && a->kind == b->kind)
+		d = opt_clash(a->kind->keys, a->backend, b->backend, value, sizeof(value));
+	if (!d && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0) {
+		mac_print(a->mac, value);
+		log_error("--net: %s and %s have the same mac=%s", a->name, b->name, value);
+		return -EINVAL;
+	}
+	if (!d)
+		return 0;
+	log_error("--net: %s and %s have the same %s=%s, which only one can use", a->name, b->name,
+	          d->name, value);
+	return -EINVAL;
+}
+
+int nic_config_check(const struct nic_config *nic, unsigned nr)
+{
+	for (unsigned i = 1; i < nr; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (check_pair(&nic[k], &nic[i]) < 0)
+				return -EINVAL;
+	return 0;
+}
+
+void nic_config_free(struct nic_config *nic)
+{
+	if (nic->kind)
+		opt_keys_free(nic->kind->keys, nic->backend);
+	opt_keys_free(nic_keys, nic);
+}
+
+void nic_config_help(FILE *out, bool own_guest)
+{
+	for (const struct net_kind *const *k = net_kinds; *k; k++) {
+		if (!possible(*k, own_guest))
+			continue;
+		fprintf(out, "\n--net %s: %s\n", (*k)->name, (*k)->help);
+		opt_help(out, (*k)->keys, 4, 1);
+	}
+	fputs("\nkeys of every --net kind:\n", out);
+	opt_help(out, nic_keys, 4, 1);
+	if (own_guest)
+		opt_help(out, register_keys, 4, 1);
+}
