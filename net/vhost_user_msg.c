@@ -10,33 +10,46 @@
 /* Sent by peers without the padding at its end, too. */
 #define INFLIGHT_SIZE (offsetof(struct vu_inflight, ring_size) + sizeof(uint16_t))
 
-/* A question has an answer of its own, of answer_size bytes at least. */
+#define U64   sizeof(uint64_t)
+#define RING  sizeof(struct vhost_vring_state)
+#define TABLE offsetof(struct vu_memory, region)
+#define SOME  (-1)
+
+/*
+ * A request has as many bytes as size, or more where that is said; a question has an answer of its own, of answer
+ * bytes at least. SOME descriptors: as the payload says.
+ */
 static const struct rule {
 	const char *name;
 	uint32_t request;
-	uint32_t answer_size;
+	uint32_t size, answer;
+	bool more;
+	int fds;
 } rules[] = {
-	{"GET_FEATURES", VU_GET_FEATURES, sizeof(uint64_t)},
-	{"SET_FEATURES", VU_SET_FEATURES, 0},
-	{"SET_OWNER", VU_SET_OWNER, 0},
-	{"SET_MEM_TABLE", VU_SET_MEM_TABLE, 0},
-	{"SET_VRING_NUM", VU_SET_VRING_NUM, 0},
-	{"SET_VRING_ADDR", VU_SET_VRING_ADDR, 0},
-	{"SET_VRING_BASE", VU_SET_VRING_BASE, 0},
-	{"GET_VRING_BASE", VU_GET_VRING_BASE, sizeof(struct vhost_vring_state)},
-	{"SET_VRING_KICK", VU_SET_VRING_KICK, 0},
-	{"SET_VRING_CALL", VU_SET_VRING_CALL, 0},
-	{"GET_PROTOCOL_FEATURES", VU_GET_PROTOCOL_FEATURES, sizeof(uint64_t)},
-	{"SET_PROTOCOL_FEATURES", VU_SET_PROTOCOL_FEATURES, 0},
-	{"GET_QUEUE_NUM", VU_GET_QUEUE_NUM, sizeof(uint64_t)},
-	{"SET_VRING_ENABLE", VU_SET_VRING_ENABLE, 0},
-	{"NET_SET_MTU", VU_NET_SET_MTU, 0},
-	{"SET_BACKEND_REQ_FD", VU_SET_BACKEND_REQ_FD, 0},
-	{"GET_CONFIG", VU_GET_CONFIG, VU_CONFIG_HEADER},
-	{"GET_INFLIGHT_FD", VU_GET_INFLIGHT_FD, INFLIGHT_SIZE},
-	{"SET_INFLIGHT_FD", VU_SET_INFLIGHT_FD, 0},
-	{"SET_STATUS", VU_SET_STATUS, 0},
-	{"GET_STATUS", VU_GET_STATUS, sizeof(uint64_t)},
+	{"GET_FEATURES", VU_GET_FEATURES, 0, U64, false, 0},
+	{"SET_FEATURES", VU_SET_FEATURES, U64, 0, false, 0},
+	{"SET_OWNER", VU_SET_OWNER, 0, 0, false, 0},
+	{"RESET_OWNER", VU_RESET_OWNER, 0, 0, false, 0},
+	{"SET_MEM_TABLE", VU_SET_MEM_TABLE, TABLE, 0, true, SOME},
+	{"SET_VRING_NUM", VU_SET_VRING_NUM, RING, 0, false, 0},
+	{"SET_VRING_ADDR", VU_SET_VRING_ADDR, sizeof(struct vhost_vring_addr), 0, false, 0},
+	{"SET_VRING_BASE", VU_SET_VRING_BASE, RING, 0, false, 0},
+	{"GET_VRING_BASE", VU_GET_VRING_BASE, RING, RING, false, 0},
+	{"SET_VRING_KICK", VU_SET_VRING_KICK, U64, 0, false, SOME},
+	{"SET_VRING_CALL", VU_SET_VRING_CALL, U64, 0, false, SOME},
+	{"SET_VRING_ERR", VU_SET_VRING_ERR, U64, 0, false, SOME},
+	{"GET_PROTOCOL_FEATURES", VU_GET_PROTOCOL_FEATURES, 0, U64, false, 0},
+	{"SET_PROTOCOL_FEATURES", VU_SET_PROTOCOL_FEATURES, U64, 0, false, 0},
+	{"GET_QUEUE_NUM", VU_GET_QUEUE_NUM, 0, U64, false, 0},
+	{"SET_VRING_ENABLE", VU_SET_VRING_ENABLE, RING, 0, false, 0},
+	{"NET_SET_MTU", VU_NET_SET_MTU, U64, 0, false, 0},
+	{"SET_BACKEND_REQ_FD", VU_SET_BACKEND_REQ_FD, 0, 0, false, 1},
+	{"GET_CONFIG", VU_GET_CONFIG, VU_CONFIG_HEADER, VU_CONFIG_HEADER, true, 0},
+	{"SET_CONFIG", VU_SET_CONFIG, VU_CONFIG_HEADER, 0, true, 0},
+	{"GET_INFLIGHT_FD", VU_GET_INFLIGHT_FD, INFLIGHT_SIZE, INFLIGHT_SIZE, true, 0},
+	{"SET_INFLIGHT_FD", VU_SET_INFLIGHT_FD, INFLIGHT_SIZE, 0, true, 1},
+	{"SET_STATUS", VU_SET_STATUS, U64, 0, false, 0},
+	{"GET_STATUS", VU_GET_STATUS, 0, U64, false, 0},
 };
 
 static const struct rule *rule_of(uint32_t request)
@@ -58,7 +71,7 @@ bool vu_is_question(uint32_t request)
 {
 	const struct rule *r = rule_of(request);
 
-	return r && r->answer_size > 0;
+	return r && r->answer > 0;
 }
 
 static int PRINTF_LIKE(3, 4) bad(char *why, size_t size, const char *fmt, ...)
@@ -81,13 +94,58 @@ int vu_check_header(const struct vu_header *h, char *why, size_t why_size)
 	return 0;
 }
 
+/* Descriptors that the payload of @m, whose size is right, speaks of. */
+static unsigned fds_of(const struct vu_msg *m)
+{
+	if (m->h.request == VU_SET_MEM_TABLE)
+		return m->p.memory.nr;
+	return m->p.number & VU_NO_FD ? 0 : 1;
+}
+
+static int check_size(const struct vu_msg *m, const struct rule *r)
+{
+	if (m->h.size < r->size || (m->h.size > r->size && !r->more))
+		return -EPROTO;
+	/* User Mode Linux always sends room for two regions. */
+	if (m->h.request == VU_SET_MEM_TABLE &&
+	    m->p.memory.nr > (m->h.size - TABLE) / sizeof(struct vu_region))
+		return -EPROTO;
+	if ((m->h.request == VU_GET_CONFIG || m->h.request == VU_SET_CONFIG) &&
+	    m->p.config.size > m->h.size - VU_CONFIG_HEADER)
+		return -EPROTO;
+	return 0;
+}
+
+int vu_check_request(const struct vu_msg *m, char *why, size_t why_size)
+{
+	const struct rule *r = rule_of(m->h.request);
+	unsigned fds;
+
+	if (m->h.flags & VU_REPLY)
+		return bad(why, why_size, "an answer (%u) where nothing was asked", m->h.request);
+	if (!r)
+		return 0;
+	if (check_size(m, r) < 0)
+		return bad(why, why_size, "%s of %u bytes", r->name, m->h.size);
+	fds = r->fds == SOME ? fds_of(m) : (unsigned)r->fds;
+	if (m->nr_fds != fds)
+		return bad(why, why_size, "%u descriptors with %s, which has %u", m->nr_fds,
+		           r->name, fds);
+	return 0;
+}
+
+void vu_answer(const struct vu_msg *to, struct vu_msg *answer)
+{
+	*answer = (struct vu_msg){.h = {.request = to->h.request, .flags = VU_REPLY}};
+}
+
 static uint32_t size_of_answer(const struct vu_sent *to)
 {
 	const struct rule *r = rule_of(to->request);
 
 	if (to->request == VU_GET_CONFIG)
 		return VU_CONFIG_HEADER + to->size;
-	return r && r->answer_size ? r->answer_size : (uint32_t)sizeof(uint64_t);
+	return r && r->answer ? r->answer : (uint32_t)sizeof(uint64_t);
 }
 
 static int check_values(const struct vu_msg *m, const struct vu_sent *to, char *why, size_t size)

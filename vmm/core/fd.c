@@ -71,6 +71,17 @@ uint64_t fd_event_peek(int fd)
 	return at && num_at(at + strlen(key), 16, &count) ? count : 0;
 }
 
+bool fd_is_eventfd(int fd)
+{
+	static const char want[] = "anon_inode:[eventfd]";
+	char path[48], link[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, link, sizeof(link));
+	return n < 0 || ((size_t)n == strlen(want) && memcmp(link, want, (size_t)n) == 0);
+}
+
 int fd_set_nonblock(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

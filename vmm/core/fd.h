@@ -25,6 +25,9 @@ uint64_t fd_event_take(int fd);
  */
 uint64_t fd_event_peek(int fd);
 
+/* Is it one? Of what a peer has sent; true also without /proc. Not for hot paths. */
+bool fd_is_eventfd(int fd);
+
 int fd_set_nonblock(int fd); /* 0 or -errno */
 
 /*
