@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/vhost_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/virtio.h"
+#include "devices/virtio_vhost_user.h"
+#include "net/vhost_user_chan.h"
+#include "net/vhost_user_msg.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/log.h"
+#include "vmm/core/unix_socket.h"
+#include "vmm/nic.h"
+
+#define BACKLOG 16
+
+#define PROTOCOL                                                                                   \
+	(FEATURE(VU_PROTOCOL_MQ) | FEATURE(VU_PROTOCOL_REPLY_ACK) | FEATURE(VU_PROTOCOL_BACKEND) | \
+	 FEATURE(VU_PROTOCOL_CONFIG) | FEATURE(VU_PROTOCOL_INFLIGHT) |                             \
+	 FEATURE(VU_PROTOCOL_STATUS))
+
+struct vhost_server {
+	struct nic *nic;
+	const char *path;
+	struct sockaddr_un addr;
+	struct loop_fd listener; /* muted while there is a front end */
+	struct vu_chan chan;     /* to it; closed: there is none */
+	struct vu_chan back;     /* requests of ours */
+	uint64_t protocol;       /* accepted */
+	struct virtio_vhost_user t;
+	uint64_t front_ends, refused; /* so far */
+};
+
+static int PRINTF_LIKE(2, 3) bad(struct vhost_server *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(s->t.why, sizeof(s->t.why), fmt, ap);
+	va_end(ap);
+	return -EPROTO;
+}
+
+/* ---- questions */
+
+static int get_features(struct vhost_server *s, unused struct vu_msg *m, struct vu_msg *answer)
+{
+	answer->p.number = s->t.dev->offered | FEATURE(VU_F_PROTOCOL_FEATURES);
+	answer->h.size = sizeof(answer->p.number);
+	return 0;
+}
+
+static int get_protocol(unused struct vhost_server *s, unused struct vu_msg *m,
+                        struct vu_msg *answer)
+{
+	answer->p.number = PROTOCOL;
+	answer->h.size = sizeof(answer->p.number);
+	return 0;
+}
+
+/* Of a network device: pairs of them. */
+static int get_queue_num(struct vhost_server *s, unused struct vu_msg *m, struct vu_msg *answer)
+{
+	answer->p.number = virtio_net_nr_pairs(s->nic->net);
+	answer->h.size = sizeof(answer->p.number);
+	return 0;
+}
+
+static int get_status(struct vhost_server *s, unused struct vu_msg *m, struct vu_msg *answer)
+{
+	answer->p.number = vvu_status(&s->t);
+	answer->h.size = sizeof(answer->p.number);
+	return 0;
+}
+
+static int get_ring_base(struct vhost_server *s, struct vu_msg *m, struct vu_msg *answer)
+{
+	answer->p.ring.index = m->p.ring.index;
+	answer->h.size = sizeof(answer->p.ring);
+	return vvu_ring_stop(&s->t, m->p.ring.index, &answer->p.ring.num);
+}
+
+/* As many bytes as were asked for, or User Mode Linux does not take them; zeros where there are none. */
+static int get_config(struct vhost_server *s, struct vu_msg *m, struct vu_msg *answer)
+{
+	const struct vu_config *c = &m->p.config;
+
+	if (c->size > VU_CONFIG_MAX)
+		return bad(s, "GET_CONFIG of %u bytes, at most %u are possible", c->size,
+		           VU_CONFIG_MAX);
+	answer->p.config.offset = c->offset;
+	answer->p.config.size = c->size;
+	answer->h.size = VU_CONFIG_HEADER + c->size;
+	virtio_config_read(s->t.dev, c->offset, answer->p.config.bytes, c->size);
+	return 0;
+}
+
+/*
+ * What a back-end has begun and not ended, for the one that follows it. Ours ends requests in the order in which it
+ * takes them, so the used index says it all (vvu_recover()), and no entry of this is ever set: to another back-end
+ * it says the same. The layout is QueueRegionSplit of the specification.
+ */
+struct inflight_ring {
+	uint64_t features;
+	uint16_t version, nr, last_batch_head, used_idx;
+};
+struct inflight_entry {
+	uint8_t inflight, padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+_Static_assert(sizeof(struct inflight_ring) == 16 && sizeof(struct inflight_entry) == 16,
+               "vhost-user: inflight I/O tracking");
+
+static int check_inflight(struct vhost_server *s, const struct vu_inflight *f)
+{
+	if (f->nr_rings == 0 || f->nr_rings > s->t.dev->nr_queues || f->ring_size == 0 ||
+	    f->ring_size > VQ_NUM_MAX)
+		return bad(s, "an inflight region for %u rings of %u entries", f->nr_rings,
+		           f->ring_size);
+	return 0;
+}
+
+/* A file that nobody can cut. Descriptor or -errno. */
+static int make_inflight(const struct vu_inflight *f, uint64_t stride)
+{
+	const struct inflight_ring ring = {.version = 1, .nr = f->ring_size};
+	int fd = memfd_create("doorbell-inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int ret = fd < 0 ? -errno : 0;
+
+	if (ret == 0 && ftruncate(fd, (off_t)(stride * f->nr_rings)) < 0)
+		ret = -errno;
+	for (unsigned i = 0; i < f->nr_rings && ret == 0; i++)
+		if (pwrite(fd, &ring, sizeof(ring), (off_t)(i * stride)) < 0)
+			ret = -errno;
+	if (ret == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		ret = -errno;
+	if (ret < 0)
+		fd_close(&fd);
+	return ret < 0 ? ret : fd;
+}
+
+static int get_inflight(struct vhost_server *s, struct vu_msg *m, struct vu_msg *answer)
+{
+	struct vu_inflight *f = &answer->p.inflight;
+	uint64_t stride;
+	int fd;
+
+	*f = (struct vu_inflight){.nr_rings = m->p.inflight.nr_rings,
+	                          .ring_size = m->p.inflight.ring_size};
+	if (check_inflight(s, f) < 0)
+		return -EPROTO;
+	stride = align_up(
+		sizeof(struct inflight_ring) + f->ring_size * sizeof(struct inflight_entry), 64);
+	fd = make_inflight(f, stride);
+	if (fd < 0)
+		return bad(s, "no inflight region: %s", strerror(-fd));
+	f->size = stride * f->nr_rings;
+	answer->h.size = sizeof(*f);
+	answer->fd[0] = fd;
+	answer->nr_fds = 1;
+	return 0;
+}
+
+/* ---- the rest */
+
+static int nothing(unused struct vhost_server *s, unused struct vu_msg *m,
+                   unused struct vu_msg *answer)
+{
+	return 0;
+}
+
+static int set_features(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	const uint64_t bit = FEATURE(VU_F_PROTOCOL_FEATURES);
+
+	return vvu_set_features(&s->t, m->p.number & ~bit, m->p.number & bit);
+}
+
+static int set_protocol(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	if (m->p.number & ~PROTOCOL)
+		return bad(s, "protocol features 0x%" PRIx64 " were not offered",
+		           m->p.number & ~PROTOCOL);
+	s->protocol = m->p.number;
+	return 0;
+}
+
+static int set_memory(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	struct gmem_file file[GMEM_MAX_REGIONS];
+	struct vvu_memory where = {.nr = m->p.memory.nr};
+	struct gmem mem;
+
+	for (unsigned i = 0; i < where.nr; i++) {
+		const struct vu_region *r = &m->p.memory.region[i];
+
+		if (r->user + r->size < r->user)
+			return bad(s,
+			           "memory at 0x%" PRIx64 " of the front end, 0x%" PRIx64
+			           " bytes, wraps",
+			           r->user, r->size);
+		where.region[i] = (struct vvu_region){r->user, r->size, r->guest};
+		file[i] = (struct gmem_file){{r->guest, r->size}, m->fd[i], r->offset};
+	}
+	if (gmem_import(&mem, file, where.nr, s->t.why, sizeof(s->t.why)) < 0)
+		return -EPROTO;
+	return vvu_set_memory(&s->t, &mem, &where);
+}
+
+static int set_ring_num(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	return vvu_ring_num(&s->t, m->p.ring.index, m->p.ring.num);
+}
+
+static int set_ring_base(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	return vvu_ring_base(&s->t, m->p.ring.index, m->p.ring.num);
+}
+
+static int set_ring_addr(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	const struct vhost_vring_addr *a = &m->p.addr;
+
+	return vvu_ring_addr(&s->t, a->index, a->desc_user_addr, a->avail_user_addr,
+	                     a->used_user_addr);
+}
+
+static int set_ring_enable(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	if (m->p.ring.num > 1)
+		return bad(s, "SET_VRING_ENABLE %u", m->p.ring.num);
+	return vvu_ring_enable(&s->t, m->p.ring.index, m->p.ring.num);
+}
+
+static uint32_t ring_of(const struct vu_msg *m)
+{
+	return u32_of(m->p.number & VU_RING_MASK);
+}
+
+static int set_ring_kick(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	if (m->nr_fds == 0)
+		return bad(s, "ring %u without a kick descriptor: it would have to be polled",
+		           ring_of(m));
+	return vvu_ring_kick(&s->t, ring_of(m), m->fd[0]);
+}
+
+static int set_ring_call(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	return vvu_ring_call(&s->t, ring_of(m), m->nr_fds ? m->fd[0] : -1);
+}
+
+static int set_ring_err(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	return vvu_ring_err(&s->t, ring_of(m), m->nr_fds ? m->fd[0] : -1);
+}
+
+static int set_status(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	if (m->p.number > UINT8_MAX)
+		return bad(s, "SET_STATUS 0x%" PRIx64, m->p.number);
+	return vvu_set_status(&s->t, u8_of(m->p.number));
+}
+
+static int set_inflight(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	if (check_inflight(s, &m->p.inflight) < 0)
+		return -EPROTO;
+	vvu_recover(&s->t);
+	return 0;
+}
+
+/* Nobody has a reason to write there: it is for answers to what we do not ask. */
+static void on_back(void *arg, unused uint32_t revents)
+{
+	struct vhost_server *s = arg;
+
+	vu_chan_close(&s->back);
+}
+
+static int set_back_channel(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
+{
+	int ret;
+
+	vu_chan_close(&s->back);
+	ret = vu_chan_open(&s->back, s->nic->loop, m->fd[0], on_back, s);
+	m->fd[0] = -1;
+	return ret < 0 ? bad(s, "SET_BACKEND_REQ_FD: %s", strerror(-ret)) : 0;
+}
+
+static void tell_config(void *arg)
+{
+	struct vhost_server *s = arg;
+	const struct vu_msg m = {.h.request = VU_BACK_CONFIG_CHANGED};
+
+	/* Full: there are some on their way that it has not read. */
+	if (s->back.watch.fd >= 0)
+		(void)vu_chan_send(&s->back, &m);
+}
+
+static const struct handler {
+	uint32_t request;
+	int (*fn)(struct vhost_server *s, struct vu_msg *m, struct vu_msg *answer);
+} handlers[] = {
+	{VU_GET_FEATURES, get_features},
+	{VU_SET_FEATURES, set_features},
+	{VU_SET_OWNER, nothing},
+	{VU_RESET_OWNER, nothing},
+	{VU_SET_MEM_TABLE, set_memory},
+	{VU_SET_VRING_NUM, set_ring_num},
+	{VU_SET_VRING_ADDR, set_ring_addr},
+	{VU_SET_VRING_BASE, set_ring_base},
+	{VU_GET_VRING_BASE, get_ring_base},
+	{VU_SET_VRING_KICK, set_ring_kick},
+	{VU_SET_VRING_CALL, set_ring_call},
+	{VU_SET_VRING_ERR, set_ring_err},
+	{VU_GET_PROTOCOL_FEATURES, get_protocol},
+	{VU_SET_PROTOCOL_FEATURES, set_protocol},
+	{VU_GET_QUEUE_NUM, get_queue_num},
+	{VU_SET_VRING_ENABLE, set_ring_enable},
+	{VU_SET_BACKEND_REQ_FD, set_back_channel},
+	{VU_GET_CONFIG, get_config},
+	{VU_SET_CONFIG, nothing}, /* there is nothing that could be written */
+	{VU_GET_INFLIGHT_FD, get_inflight},
+	{VU_SET_INFLIGHT_FD, set_inflight},
+	{VU_SET_STATUS, set_status},
+	{VU_GET_STATUS, get_status},
+};
+
+/* ---- one message after the other */
+
+static const struct handler *handler_of(uint32_t request)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++)
+		if (handlers[i].request == request)
+			return &handlers[i];
+	return NULL;
+}
+
+/* Front ends that keep the control queue to themselves say by their rings how many pairs are in use. */
+static void use_pairs(struct vhost_server *s)
+{
+	const unsigned nr = vvu_pairs(&s->t);
+	bool by_rss;
+
+	if (nr > 0 && nr != virtio_net_pairs(s->nic->net, &by_rss) && !by_rss)
+		(void)virtio_net_use_pairs(s->nic->net, nr); /* as many as it was, if not */
+}
+
+static int handle(struct vhost_server *s, struct vu_msg *m)
+{
+	const struct handler *h = handler_of(m->h.request);
+	const bool ack = (m->h.flags & VU_NEED_REPLY) && !vu_is_question(m->h.request);
+	struct vu_msg answer;
+	int ret;
+
+	if (vu_check_request(m, s->t.why, sizeof(s->t.why)) < 0)
+		return -EPROTO;
+	log_debug("%s: %s (%u), %u bytes, %u descriptors: 0x%" PRIx64, s->nic->cfg->name,
+	          vu_name(m->h.request), m->h.request, m->h.size, m->nr_fds,
+	          m->h.size >= sizeof(m->p.number) ? m->p.number : 0);
+	vu_answer(m, &answer);
+	ret = h ? h->fn(s, m, &answer) : 0;
+	if (ret < 0)
+		return ret;
+	use_pairs(s);
+	if (ack && (s->protocol & FEATURE(VU_PROTOCOL_REPLY_ACK))) {
+		answer.p.number = h ? 0 : 1;
+		answer.h.size = sizeof(answer.p.number);
+	}
+	if (answer.h.size > 0)
+		ret = vu_chan_send(&s->chan, &answer);
+	if (ret < 0)
+		bad(s, "it does not take an answer: %s", strerror(-ret));
+	for (unsigned i = 0; i < answer.nr_fds; i++)
+		fd_close(&answer.fd[i]);
+	return ret;
+}
+
+static void let_go(struct vhost_server *s)
+{
+	vu_chan_close(&s->back);
+	vu_chan_close(&s->chan);
+	vvu_reset(&s->t);
+	s->protocol = 0;
+	loop_set(&s->listener, EPOLLIN);
+}
+
+static void on_message(void *arg, unused uint32_t revents)
+{
+	struct vhost_server *s = arg;
+	int ret = vu_chan_read(&s->chan, s->t.why, sizeof(s->t.why));
+
+	if (ret == 1)
+		ret = handle(s, &s->chan.in);
+	if (ret >= 0)
+		return;
+	if (ret == -EPIPE || ret == -ECONNRESET) {
+		log_info("%s: the front end at %s has gone", s->nic->cfg->name, s->path);
+	} else {
+		s->refused++;
+		log_guest("%s: connection at %s closed: %s", s->nic->cfg->name, s->path, s->t.why);
+	}
+	let_go(s);
+}
+
+static void on_connect(void *arg, unused uint32_t revents)
+{
+	struct vhost_server *s = arg;
+	int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int ret;
+
+	if (fd < 0) /* it may be gone already */
+		return;
+	ret = vu_chan_open(&s->chan, s->nic->loop, fd, on_message, s);
+	if (ret < 0) {
+		log_guest("%s: connection at %s closed: %s", s->nic->cfg->name, s->path,
+		          strerror(-ret));
+		return;
+	}
+	s->front_ends++;
+	loop_set(&s->listener, 0);
+	log_info("%s: a front end at %s", s->nic->cfg->name, s->path);
+}
+
+/* ---- life */
+
+static int listen_at(struct vhost_server *s)
+{
+	int ret = unix_address(s->path, &s->addr);
+
+	if (ret == 0)
+		ret = s->listener.fd = unix_listen(&s->addr, BACKLOG);
+	if (ret >= 0)
+		ret = loop_add(s->nic->loop, &s->listener);
+	if (ret < 0)
+		log_error("--socket %s: %s", s->path, unix_reason(ret));
+	return ret;
+}
+
+int vhost_server_create(const char *path, struct nic *n, struct vhost_server **out)
+{
+	struct vhost_server *s = calloc(1, sizeof(*s));
+	int ret;
+
+	*out = NULL;
+	if (!s) {
+		log_error("--socket %s: out of memory", path);
+		return -ENOMEM;
+	}
+	s->nic = n;
+	s->path = path;
+	s->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = s};
+	vu_chan_init(&s->chan);
+	vu_chan_init(&s->back);
+	ret = nic_make_device(n, &s->t.mem);
+	if (ret == 0) {
+		s->t.tell_config = tell_config;
+		s->t.arg = s;
+		ret = vvu_init(&s->t, virtio_net_dev(n->net));
+		if (ret < 0)
+			log_error("--socket %s: %s", path, strerror(-ret));
+	}
+	if (ret == 0)
+		ret = listen_at(s);
+	if (ret < 0) {
+		vhost_server_destroy(s);
+		return ret;
+	}
+	*out = s;
+	return 0;
+}
+
+void vhost_server_destroy(struct vhost_server *s)
+{
+	if (!s)
+		return;
+	loop_del(&s->listener);
+	if (s->listener.fd >= 0)
+		unlink(s->addr.sun_path);
+	fd_close(&s->listener.fd);
+	vu_chan_close(&s->back);
+	vu_chan_close(&s->chan);
+	vvu_fini(&s->t);
+	free(s);
+}
+
+struct look {
+	const struct vhost_server *s;
+	bool connected;
+	uint64_t front_ends, refused;
+};
+
+static void look(void *arg)
+{
+	struct look *l = arg;
+
+	l->connected = l->s->chan.watch.fd >= 0;
+	l->front_ends = l->s->front_ends;
+	l->refused = l->s->refused;
+}
+
+void vhost_server_describe(struct vhost_server *s, json_t *o)
+{
+	struct look l = {.s = s};
+
+	loop_call(s->nic->loop, look, &l);
+	json_object_set_new(o, "socket", json_string(s->path));
+	json_object_set_new(o, "front_end", json_string(l.connected ? "connected" : "none"));
+	json_object_set_new(o, "front_ends", json_integer((json_int_t)l.front_ends));
+	json_object_set_new(o, "refused", json_integer((json_int_t)l.refused));
+}
