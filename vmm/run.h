@@ -13,6 +13,7 @@ enum exit_status {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_backend(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -350,4 +350,21 @@ test_the_terminal_is_as_before() {
 	diff "$work/before" "$work/after" || fail "terminal settings have changed"
 }
 
+test_backends() {
+	local kind
+	refused 2 'no socket given' backend
+	refused 2 'there is no --socket before it' backend --net user
+	refused 2 'there is no --socket before it that has no --net yet' backend --socket s --net user --net user
+	refused 2 'given twice' backend --socket s --socket s
+	refused 2 "options only, given was 'kernel'" backend --socket s kernel
+	refused 2 "unknown kind 'vhost-user', there are: user, tap" backend --socket s --net vhost-user,socket=t
+	for kind in irq=irqfd regs=page kick=exit queue-size=64; do
+		refused 2 "${kind%=*}" backend --socket s --net "user,$kind"
+	done
+	refused 2 'same mac=' backend --socket s --net user,mac=02:00:00:00:00:01 --socket t --net user,mac=02:00:00:00:00:01
+	refused '[12]' 'no/such/s' backend --socket no/such/s
+	refused 2 'the path is empty' backend --socket ''
+	refused 2 'something else of that name' backend --socket .
+}
+
 main "$@"
