@@ -42,6 +42,10 @@ wait_for() {
 	done
 }
 
+process_gone() { # FILE with its id: has it ended, and closed all that it had?
+	! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$(cat "$1")/status"
+}
+
 pause() { # a twentieth of a second, without a process
 	read -r -t 0.05 <&9 || :
 }

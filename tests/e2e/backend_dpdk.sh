@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: nothing
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# DPDK's virtio-user as the driver: for each set of features it joins two devices of one doorbell backend, and what
+# goes through has to come out unchanged at the TAP of the other one, which is in a network of its own.
+. "$(dirname "$0")/lib.sh"
+
+net=192.168.91 # set i: our end is .(4i + 1), the other network's .(4i + 2)
+far=dbfar
+sets=("" ",features=minimal" ",features=default-mrg_rxbuf" ",features=default-indirect_desc"
+	",features=default-ctrl_vq-ctrl_rx-ctrl_vlan-ctrl_rx_extra-ctrl_mac_addr-guest_announce-ctrl_guest_offloads"
+	",queues=2")
+
+start_group() {
+	local i k options=()
+	need_tap
+	command -v dpdk-testpmd >/dev/null || skip "no dpdk-testpmd: package dpdk"
+	for i in "${!sets[@]}"; do
+		for k in 0 1; do
+			options+=(--socket "$work/s$i$k" --net "tap,ifname=dbd$i$k${sets[i]}")
+		done
+	done
+	"$doorbell" backend --control "$work/control" "${options[@]}" >>"$work/backend.log" 2>&1 9>&- &
+	echo $! >"$work/backend.pid"
+	wait_for 10 "the backend: $(tail -n 1 "$work/backend.log")" ctl_answers
+	ip netns add $far
+	for i in "${!sets[@]}"; do
+		ip addr add $net.$((4 * i + 1))/30 dev "dbd${i}0"
+		ip link set "dbd${i}0" up
+		ip link set "dbd${i}1" netns $far
+		ip -n $far addr add $net.$((4 * i + 2))/30 dev "dbd${i}1"
+		ip -n $far link set "dbd${i}1" up
+	done
+	pmd_start
+}
+
+end_group() {
+	pmd_signal KILL
+	kill "$(cat "$work/backend.pid")"
+	ip netns del $far
+}
+
+ctl() {
+	"$doorbell" ctl "$work/control" "$@"
+}
+
+ctl_answers() {
+	ctl status >/dev/null 2>&1
+}
+
+running() { # how many drivers
+	[ "$(ctl status | jq '[.nics[] | select(.driver == "running")] | length')" = "$1" ]
+}
+
+pmd_start() {
+	local i devices=()
+	for i in "${!sets[@]}"; do
+		devices+=(--vdev "net_virtio_user$((2 * i)),path=$work/s${i}0,queues=1,queue_size=256,packed_vq=0"
+			--vdev "net_virtio_user$((2 * i + 1)),path=$work/s${i}1,queues=1,queue_size=256,packed_vq=0")
+	done
+	nice -n 19 dpdk-testpmd -l 0,1 --no-huge --no-shconf -m 96 --no-pci --no-telemetry --file-prefix=e2ebe \
+		"${devices[@]}" -- --forward-mode=io --auto-start --no-lsc-interrupt --nb-cores=1 \
+		--total-num-mbufs=8192 --no-flush-rx --disable-link-check --stats-period 1000 \
+		>>"$work/pmd.log" 2>&1 </dev/null 9>&- &
+	echo $! >"$work/pmd.pid"
+	wait_for 60 "DPDK: $(tail -n 1 "$work/pmd.log")" running $((2 * ${#sets[@]}))
+}
+
+pmd_signal() { # SIGNAL
+	[ -s "$work/pmd.pid" ] || return 0
+	kill "-$1" "$(cat "$work/pmd.pid")" 2>/dev/null || :
+	wait_for 20 "the end of DPDK" process_gone "$work/pmd.pid"
+	rm -f "$work/pmd.pid"
+}
+
+through() { # SET tcp|udp [KEY=N...]
+	local at=$net.$((4 * $1 + 2)) kind=$2 pid
+	shift 2
+	ip netns exec $far "$tools/netcheck" "$kind" listen "$at" 7001 both timeout=60 "$@" \
+		>"$work/netcheck" 2>&1 9>&- &
+	pid=$!
+	"$tools/netcheck" "$kind" connect "$at" 7001 both timeout=60 "$@" ||
+		fail "set '${sets[(${at##*.} - 2) / 4]}', $kind: status $?"
+	wait $pid || fail "on the far side: $(tail -n 1 "$work/netcheck")"
+}
+
+test_every_set_of_features_carries_tcp_and_udp() {
+	local i
+	for i in "${!sets[@]}"; do
+		echo "== ${sets[i]:-all}"
+		through "$i" tcp bytes=100000
+		through "$i" udp count=50
+	done
+}
+
+test_what_was_withheld_was_not_accepted() {
+	ctl status | jq -r '.nics[].accepted' | tee "$work/accepted"
+	[ "$(sed -n 1p "$work/accepted")" = mrg_rxbuf,indirect_desc,version_1 ] || fail "not all of it"
+	[ "$(sed -n 3p "$work/accepted")" = version_1 ] || fail "minimal is more"
+	[ "$(sed -n 5p "$work/accepted")" = indirect_desc,version_1 ] || fail "mrg_rxbuf was withheld"
+	[ "$(sed -n 7p "$work/accepted")" = mrg_rxbuf,version_1 ] || fail "indirect_desc was withheld"
+}
+
+test_a_stop_and_a_new_driver_in_one_go() {
+	pmd_signal INT
+	running 0 || fail "a driver is still there"
+	pmd_start
+	through 0 tcp bytes=300000
+}
+
+test_a_driver_killed_under_load_is_followed_by_the_next() {
+	local before
+	ip netns exec $far "$tools/netcheck" udp listen $net.2 7003 recv count=100000000 timeout=60 \
+		>/dev/null 2>&1 9>&- &
+	"$tools/netcheck" udp connect $net.2 7003 send count=100000000 timeout=60 >/dev/null 2>&1 9>&- &
+	echo $! >"$work/load"
+	before=$(ctl stats | jq '.nics[0].device.rx_frames')
+	wait_for 60 "load" eval "[ \$(ctl stats | jq '.nics[0].device.rx_frames') -gt $((before + 200)) ]"
+	pmd_signal KILL
+	wait_for 10 "the drivers to be gone" running 0
+	kill "$(cat "$work/load")"
+	pmd_start
+	through 0 tcp bytes=300000
+	through 1 udp count=200
+	ctl status | jq -e '.nics | all(.refused == 0)' || fail "a connection was refused"
+}
+
+main "$@"

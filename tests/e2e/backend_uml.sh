@@ -1,0 +1,214 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: nothing
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# The virtio-net driver of Linux in User Mode Linux, on the device that doorbell backend serves: one process with
+# a socket for each set of features, one guest with a network card at each of them.
+. "$(dirname "$0")/lib.sh"
+
+uml=$tools/uml
+net=192.168.90 # card i: our end is .(4i + 1), the guest's .(4i + 2)
+sets=("tap" "tap,features=minimal" "tap,features=default-mrg_rxbuf" "tap,features=default-event_idx"
+	"tap,features=default-indirect_desc" "tap,mtu=1400" "tap,queues=2")
+
+us() { # CARD
+	echo $net.$((4 * $1 + 1))
+}
+
+it() {
+	echo $net.$((4 * $1 + 2))
+}
+
+# What User Mode Linux needs to boot: the guests' initramfs, with its own modules.
+make_initrd() {
+	local release
+	release=$(basename /usr/lib/uml/modules/*)
+	mkdir -p "$uml/lib"
+	ln -sfn /usr/lib/uml/modules "$uml/lib/modules"
+	echo "$release" >"$uml/release"
+	"$top/tests/guest/pack-initramfs.sh" "$uml" "$uml/initramfs.cpio" "$top/tests/guest/init" virtio_net \
+		"$tools/netcheck=bin/netcheck"
+}
+
+backend_start() { # OPTION...
+	"$doorbell" backend --control "$work/control" "$@" >>"$work/backend.log" 2>&1 9>&- &
+	echo $! >"$work/backend.pid"
+	wait_for 10 "the backend: $(tail -n 1 "$work/backend.log")" ctl_answers
+}
+
+ctl_answers() {
+	ctl status >/dev/null 2>&1
+}
+
+backend_signal() { # SIGNAL
+	[ -s "$work/backend.pid" ] || return 0
+	kill "-$1" "$(cat "$work/backend.pid")" 2>/dev/null || :
+	wait_for 10 "the end of the backend" process_gone "$work/backend.pid"
+	rm -f "$work/backend.pid"
+}
+
+uml_start() { # CARDS
+	local i words="" arguments=()
+	for ((i = 0; i < $1; i++)); do
+		words+=" net$i=$(it "$i")/30,$(us "$i")"
+		arguments+=("virtio_uml.device=$work/s$i:1")
+	done
+	# shellcheck disable=SC2086 # a list of words
+	vm_run nice -n 19 linux.uml mem=128M initrd="$uml/initramfs.cpio" con=null con0=fd:0,fd:1 \
+		"${arguments[@]}" quiet panic=-1 agent $words
+	vm_expect @agent
+}
+
+# SIGTERM does not end it, and SIGKILL leaves the processes in which its programs ran.
+uml_kill() {
+	local children
+	[ -s "$work/pid" ] && [ ! -e "$work/status" ] || return 0
+	children=$(pgrep -P "$(cat "$work/pid")" || :)
+	vm_kill
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$children" ] || kill -KILL $children 2>/dev/null || :
+}
+
+start_group() {
+	local i options=()
+	need_tap
+	command -v linux.uml >/dev/null || skip "no linux.uml: package user-mode-linux"
+	make_initrd
+	for i in "${!sets[@]}"; do
+		options+=(--socket "$work/s$i" --net "${sets[i]/tap/tap,ifname=dbu$i}")
+	done
+	backend_start "${options[@]}"
+	for i in "${!sets[@]}"; do
+		ip addr add "$(us "$i")/30" dev "dbu$i"
+		ip link set "dbu$i" up
+	done
+	uml_start ${#sets[@]}
+}
+
+end_group() {
+	uml_kill
+	backend_signal TERM
+}
+
+ctl() {
+	"$doorbell" ctl "$work/control" "$@"
+}
+
+count() { # COUNTER [CARD]
+	ctl stats | jq ".nics[${2:-0}].device.$1"
+}
+
+works() { # CARD
+	guest "ping -A -c 10 -w 20 $(us "$1")" | grep -w '0% packet loss' || fail "card $1: packets were lost"
+	traffic "tcp connect $(us "$1") 7001 both" "tcp listen $(us "$1") 7001 both" bytes=300000
+}
+
+test_pings_lose_nothing() {
+	guest "ping -A -c 100 -w 30 $(us 0)" | grep -w '0% packet loss' || fail "packets were lost"
+	busybox ping -A -c 100 -w 30 "$(it 0)" | grep -w '0% packet loss' || fail "packets were lost"
+}
+
+test_tcp_both_ways_on_four_streams() {
+	traffic "tcp listen $(it 0) 7001 both" "tcp connect $(it 0) 7001 both" bytes=2000000 streams=4
+}
+
+test_udp_both_ways_without_loss() {
+	traffic "udp listen $(it 0) 7002 both" "udp connect $(it 0) 7002 both" count=500
+}
+
+test_every_set_of_features_carries_traffic() {
+	local i
+	for ((i = 1; i < ${#sets[@]}; i++)); do
+		echo "== ${sets[i]}"
+		works "$i"
+	done
+}
+
+test_the_driver_takes_what_it_was_offered() {
+	local i
+	guest "cat /sys/bus/virtio/devices/virtio*/features" | tee "$work/features"
+	# Bits 15, 28, 29: withheld from one card each.
+	for i in 15:2 28:4 29:3; do
+		[ "$(cut -c "$((${i%:*} + 1))" "$work/features" | sed -n "$((${i#*:} + 1))p")" = 0 ] ||
+			fail "bit ${i%:*} was withheld from card ${i#*:}"
+		[ "$(cut -c "$((${i%:*} + 1))" "$work/features" | head -n 1)" = 1 ] ||
+			fail "bit ${i%:*} was not accepted on card 0"
+	done
+	guest "cat /sys/class/net/eth5/mtu" | grep -wx 1400 || fail "the MTU was not told"
+}
+
+test_the_control_queue_is_served() {
+	guest "ip link set eth0 promisc on && ip link set eth0 promisc off" # twice rx mode, at least
+	[ "$(count ctrl_commands)" -gt 1 ] || fail "no command arrived"
+	[ "$(count ctrl_errors)" = 0 ] || fail "commands were refused"
+}
+
+test_a_link_that_goes_down_is_seen() {
+	ctl net0 link=down
+	wait_for 10 "the guest to see it" guest "grep -wx 0 /sys/class/net/eth0/carrier"
+	ctl net0 link=up
+	wait_for 10 "the guest to see it" guest "grep -wx 1 /sys/class/net/eth0/carrier"
+	works 0
+}
+
+test_a_driver_that_goes_and_comes_back_is_served() {
+	local d=/sys/bus/virtio/drivers/virtio_net i
+	for i in 1 2 3; do
+		guest "echo virtio1 >$d/unbind && echo virtio1 >$d/bind"
+	done
+	guest "ip link set eth1 up && ip addr add $(it 1)/30 dev eth1"
+	works 1
+}
+
+test_what_it_counts_is_what_went_through() {
+	ctl stats >"$work/stats"
+	jq -e '.nics | length == 7 and all(.device.rx_frames > 10 and .device.tx_frames > 10 and .broken == 0)' \
+		"$work/stats" || fail "$(jq -c '[.nics[] | [.device.rx_frames, .device.tx_frames, .broken]]' "$work/stats")"
+	ctl status | jq -e '.nics | all(.front_end == "connected" and .driver == "running" and .refused == 0)' ||
+		fail "a front end is not connected"
+}
+
+# Load that nobody waits for.
+load() {
+	guest_tell load "netcheck tcp connect $(us 0) 7003 both bytes=1000000000 timeout=60"
+	"$tools/netcheck" tcp listen "$(us 0)" 7003 both bytes=1000000000 timeout=60 >/dev/null 2>&1 9>&- &
+	echo $! >"$work/load"
+	local before
+	before=$(count tx_frames)
+	wait_for 60 "load" eval "[ \$(count tx_frames) -gt $((before + 200)) ]"
+}
+
+load_end() {
+	kill "$(cat "$work/load")" 2>/dev/null || :
+}
+
+test_a_front_end_killed_under_load_is_followed_by_the_next() {
+	load
+	uml_kill
+	load_end
+	uml_start 1
+	works 0
+	ctl status | jq -e '.nics[0].front_ends == 2' || fail "no second front end was counted"
+}
+
+test_a_backend_killed_under_load_is_followed_by_the_next() {
+	load
+	backend_signal KILL
+	load_end
+	uml_kill
+	backend_start --socket "$work/s0" --net tap,ifname=dbu0
+	ip addr add "$(us 0)/30" dev dbu0
+	ip link set dbu0 up
+	uml_start 1
+	works 0
+}
+
+test_it_ends_with_the_signal_and_leaves_nothing() {
+	uml_kill
+	backend_signal TERM
+	[ ! -e "$work/s0" ] || fail "the socket stayed"
+	[ ! -e "$work/control" ] || fail "the control socket stayed"
+	! tap_exists dbu0 || fail "the TAP stayed"
+}
+
+main "$@"
