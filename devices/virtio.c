@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -255,10 +254,7 @@ void virtio_queue_ready(struct virtio_dev *d, uint32_t sel, bool ready)
 /* False after virtio_broken(). */
 static bool start_queue(struct virtio_dev *d, unsigned i)
 {
-	const struct vq_features f = {
-		.event_idx = d->accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
-		.indirect = d->accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
-	};
+	const struct vq_features f = vq_features_of(d->accepted);
 	struct virtio_queue *q = &d->queue[i];
 	char why[160];
 	int rc = -EINVAL;

@@ -1,123 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What a queue does seldom; vq_pop() and the like are in the file of its layout. */
 #include "devices/vq.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <linux/virtio_ring.h>
-#include <string.h>
-#include <sys/uio.h>
 
 #include "vmm/core/compiler.h"
-#include "vmm/core/le.h"
 
-/*
- * The rings as they lie in guest memory (virtio 1.2, 2.7.5, 2.7.6, 2.7.8). The driver may write to all
- * of it at any moment. Packed, because an indirect table may lie at any address.
- */
-struct vq_desc {
-	le64 addr;
-	le32 len;
-	le16 flags;
-	le16 next;
-} __attribute__((packed));
-
-struct vq_avail {
-	le16 flags;
-	le16 idx;
-	le16 ring[]; /* num entries, then used_event */
-};
-
-struct vq_used_elem {
-	le32 id;
-	le32 len;
-};
-
-struct vq_used {
-	le16 flags;
-	le16 idx;
-	struct vq_used_elem ring[]; /* num entries, then avail_event */
-};
-
-_Static_assert(sizeof(struct vq_desc) == 16 && sizeof(struct vq_used_elem) == 8, "virtio 1.2, 2.7");
-
-/* Bytes of the available and the used ring, event words included. */
-#define AVAIL_BYTES(num) (sizeof(struct vq_avail) + (size_t)(num) * sizeof(le16) + sizeof(le16))
-#define USED_BYTES(num) \
-	(sizeof(struct vq_used) + (size_t)(num) * sizeof(struct vq_used_elem) + sizeof(le16))
-
-static uint16_t load_relaxed(const le16 *word)
+struct vq_features vq_features_of(uint64_t accepted)
 {
-	return le16toh(__atomic_load_n(&word->raw, __ATOMIC_RELAXED));
-}
-
-static uint16_t load_acquire(const le16 *word)
-{
-	return le16toh(__atomic_load_n(&word->raw, __ATOMIC_ACQUIRE));
-}
-
-static void store_relaxed(le16 *word, uint16_t v)
-{
-	__atomic_store_n(&word->raw, htole16(v), __ATOMIC_RELAXED);
-}
-
-static void store_release(le16 *word, uint16_t v)
-{
-	__atomic_store_n(&word->raw, htole16(v), __ATOMIC_RELEASE);
-}
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
-
-/*
- * Order the store to @word, which only the device writes, before the loads that follow: publish, then
- * look. Thread sanitizer does not model a fence; there a read-modify-write of @word does the same.
- */
-static void full_fence(le16 *word)
-{
-#ifdef THREAD_SANITIZER
-	__atomic_fetch_add(&word->raw, 0, __ATOMIC_SEQ_CST);
-#else
-	(void)word;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
-}
-
-/* The event words lie behind the last ring entry. */
-static const le16 *used_event(const struct vq *q)
-{
-	return &q->avail->ring[q->num];
-}
-
-static le16 *avail_event(const struct vq *q)
-{
-	void *tail = &q->used->ring[q->num];
-
-	return tail;
-}
-
-/* Entries from @from up to @to; both run free. */
-static uint16_t distance(uint16_t from, uint16_t to)
-{
-	return (uint16_t)(to - from);
+	return (struct vq_features){
+		.event_idx = accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
+		.indirect = accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+	};
 }
 
 int vq_check(const struct gmem *m, const struct vq_addr *a)
 {
-	if (a->num == 0 || a->num > VQ_NUM_MAX || (a->num & (a->num - 1)) != 0)
-		return -EINVAL;
-	if (a->desc % VRING_DESC_ALIGN_SIZE != 0 || a->avail % VRING_AVAIL_ALIGN_SIZE != 0 ||
-	    a->used % VRING_USED_ALIGN_SIZE != 0)
-		return -EINVAL;
-	if (!gmem_ptr(m, a->desc, a->num * sizeof(struct vq_desc)) ||
-	    !gmem_ptr(m, a->avail, AVAIL_BYTES(a->num)) ||
-	    !gmem_ptr(m, a->used, USED_BYTES(a->num)))
-		return -EFAULT;
-	return 0;
+	return vq_split_check(m, a);
 }
 
 int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct vq_features f)
@@ -128,13 +27,11 @@ int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct
 		return rc;
 	*q = (struct vq){
 		.mem = m,
-		.desc = gmem_ptr(m, a->desc, a->num * sizeof(struct vq_desc)),
-		.avail = gmem_ptr(m, a->avail, AVAIL_BYTES(a->num)),
-		.used = gmem_ptr(m, a->used, USED_BYTES(a->num)),
 		.num = u16_of(a->num),
 		.event_idx = f.event_idx,
 		.indirect = f.indirect,
 	};
+	vq_split_start(q, a);
 	return 0;
 }
 
@@ -148,262 +45,12 @@ bool vq_running(const struct vq *q)
 	return q->num != 0;
 }
 
-static int broken(struct vq *q, const char *why)
+uint32_t vq_position(const struct vq *q)
 {
-	q->why = why;
-	return -EPROTO;
+	return vq_split_position(q);
 }
 
-uint16_t vq_position(const struct vq *q)
+int vq_resume(struct vq *q, uint32_t position)
 {
-	return q->next_avail;
-}
-
-int vq_resume(struct vq *q, uint32_t next_avail)
-{
-	uint16_t used;
-
-	if (q->num == 0)
-		return 0;
-	/* Acquire: partner is the store of whoever served the queue, on another CPU. */
-	used = load_acquire(&q->used->idx);
-	if (next_avail > UINT16_MAX || distance(used, (uint16_t)next_avail) > q->num)
-		return broken(q, "used index and next request do not fit together");
-	q->next_avail = q->seen_avail = (uint16_t)next_avail;
-	q->next_used = q->published = q->judged = used;
-	return 0;
-}
-
-/* Read the available index. 1 there is work; 0 none; -EPROTO. */
-static int look(struct vq *q)
-{
-	uint16_t idx, waiting, outstanding;
-
-	if (q->num == 0)
-		return 0;
-	/*
-	 * Acquire: entries and descriptors are read after the index. Partner: the barrier of the
-	 * driver before it writes the index (virtio 1.2, 2.7.13.3.1).
-	 */
-	idx = load_acquire(&q->avail->idx);
-	waiting = distance(q->next_avail, idx);
-	outstanding = distance(q->published, q->next_avail);
-	if (unlikely(waiting > q->num - outstanding))
-		return broken(q, "more requests than the ring has entries");
-	q->seen_avail = idx;
-	return waiting != 0;
-}
-
-/* A descriptor in our memory and byte order. */
-struct desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-};
-
-/* Each field is read exactly once: what the driver does to it afterwards does not reach us. */
-static struct desc desc_copy(const volatile struct vq_desc *d)
-{
-	return (struct desc){
-		.addr = le64toh(d->addr.raw),
-		.len = le32toh(d->len.raw),
-		.flags = le16toh(d->flags.raw),
-		.next = le16toh(d->next.raw),
-	};
-}
-
-/* Where next descriptors are looked up: the ring's own table, then perhaps an indirect one. */
-struct table {
-	const struct vq_desc *desc;
-	unsigned nr;
-	bool indirect;
-};
-
-/* Go on in the table that @d points to (virtio 1.2, 2.7.5.3; its WRITE flag means nothing). */
-static const char *enter_table(const struct vq *q, const struct desc *d, struct table *t)
-{
-	if (!q->indirect)
-		return "indirect table although INDIRECT_DESC was not accepted";
-	if (t->indirect)
-		return "indirect table inside an indirect table";
-	if (d->flags & VRING_DESC_F_NEXT)
-		return "descriptor with both INDIRECT and NEXT";
-	if (d->len == 0 || d->len % sizeof(struct vq_desc) != 0)
-		return "length of an indirect table is not a multiple of 16 above 0";
-	if (d->len > VQ_NUM_MAX * sizeof(struct vq_desc))
-		return "indirect table longer than any ring may be";
-	t->desc = gmem_ptr(q->mem, d->addr, d->len);
-	if (!t->desc)
-		return "indirect table outside guest memory";
-	t->nr = d->len / (unsigned)sizeof(struct vq_desc);
-	t->indirect = true;
-	return NULL;
-}
-
-/* Append the buffer of @d to @c. Pieces that do not fit are counted, so that the caller sees it. */
-static const char *add_buffer(const struct vq *q, struct vq_chain *c, const struct desc *d)
-{
-	const unsigned at = c->nr_out + c->nr_in;
-	const bool write = d->flags & VRING_DESC_F_WRITE;
-	unsigned n = 1;
-	void *host;
-
-	if (unlikely(!write && c->nr_in > 0))
-		return "readable descriptor after a writable one";
-	if (unlikely((uint64_t)c->out_len + c->in_len + d->len > UINT32_MAX))
-		return "chain of 4 GiB or more";
-	host = gmem_ptr(q->mem, d->addr, d->len);
-	if (likely(host && at < c->room)) {
-		c->iov[at] = (struct iovec){.iov_base = host, .iov_len = d->len};
-	} else {
-		struct iovec piece[GMEM_MAX_REGIONS];
-		int rc = gmem_iov(q->mem, d->addr, d->len, piece, ARRAY_SIZE(piece));
-
-		if (rc < 0)
-			return d->len ? "descriptor outside guest memory"
-			              : "descriptor of length zero";
-		n = (unsigned)rc;
-		for (unsigned i = 0; i < n && at + i < c->room; i++)
-			c->iov[at + i] = piece[i];
-	}
-	*(write ? &c->nr_in : &c->nr_out) += n;
-	*(write ? &c->in_len : &c->out_len) += d->len;
-	return NULL;
-}
-
-/*
- * Walk the chain at @at and fill @c. NULL or the broken rule. Ends always: a chain that takes more
- * steps in a table than that has entries goes round in it, and only the ring's own table can lead to
- * another one. Ring and table together: at most VQ_NUM_MAX buffers.
- */
-static const char *walk(const struct vq *q, struct vq_chain *c, unsigned at)
-{
-	struct table t = {.desc = q->desc, .nr = q->num};
-	unsigned left = q->num;
-
-	while (left > 0) {
-		const struct desc d = desc_copy(&t.desc[at]);
-		const bool indirect = d.flags & VRING_DESC_F_INDIRECT;
-		const char *why;
-
-		c->entries += !t.indirect;
-		why = indirect ? enter_table(q, &d, &t) : add_buffer(q, c, &d);
-		if (unlikely(why))
-			return why;
-		if (indirect) {
-			at = 0;
-			left = min_u32(t.nr, VQ_NUM_MAX - (c->entries - 1));
-			continue;
-		}
-		if (!(d.flags & VRING_DESC_F_NEXT))
-			return NULL;
-		at = d.next;
-		if (unlikely(at >= t.nr))
-			return t.indirect ? "next descriptor outside its indirect table"
-			                  : "next descriptor outside the ring";
-		left--;
-	}
-	return t.indirect ? "chain too long, or a loop in its indirect table"
-	                  : "chain longer than the ring, or a loop";
-}
-
-int vq_pop(struct vq *q, struct vq_chain *c)
-{
-	const char *why;
-	uint16_t head;
-
-	if (q->next_avail == q->seen_avail) {
-		int rc = look(q);
-
-		if (rc <= 0)
-			return rc;
-	}
-	head = load_relaxed(&q->avail->ring[q->next_avail & (q->num - 1u)]);
-	if (unlikely(head >= q->num))
-		return broken(q, "available entry names a descriptor outside the ring");
-	c->nr_out = c->nr_in = c->entries = 0;
-	c->out_len = c->in_len = 0;
-	c->head = head;
-	why = walk(q, c, head);
-	if (unlikely(why))
-		return broken(q, why);
-	if (unlikely(c->nr_out + c->nr_in > c->room))
-		return -ENOBUFS;
-	q->next_avail++;
-	return 1;
-}
-
-void vq_unpop(struct vq *q, unsigned n)
-{
-	const uint16_t in_flight = distance(q->next_used, q->next_avail);
-
-	if (q->num == 0)
-		return;
-	assert(n <= in_flight);
-	q->next_avail = (uint16_t)(q->next_avail - n);
-}
-
-void vq_push(struct vq *q, uint16_t head, uint32_t written)
-{
-	if (q->num == 0)
-		return;
-	assert(q->next_used != q->next_avail);
-	q->used->ring[q->next_used & (q->num - 1u)] =
-		(struct vq_used_elem){.id = le32_of(head), .len = le32_of(written)};
-	q->next_used++;
-}
-
-void vq_publish(struct vq *q)
-{
-	if (q->published == q->next_used)
-		return;
-	/*
-	 * Release: buffers and used entries are complete before the index (virtio 1.2, 2.7.8.2).
-	 * Partner: the read barrier of the driver after it has read the index.
-	 */
-	store_release(&q->used->idx, q->next_used);
-	q->published = q->next_used;
-}
-
-bool vq_want_interrupt(struct vq *q)
-{
-	const uint16_t old = q->judged;
-
-	if (q->published == old)
-		return false;
-	q->judged = q->published;
-	/*
-	 * The index is written before flags or used_event are read. Partner: the barrier of the driver
-	 * between writing these and looking at the used index once more (virtio 1.2, 2.7.14).
-	 */
-	full_fence(&q->used->idx);
-	if (!q->event_idx)
-		return !(load_relaxed(&q->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
-	/* Has the index stepped over used_event? Modulo 2^16, on which vring_need_event() agrees. */
-	return vring_need_event(load_relaxed(used_event(q)), q->published, old);
-}
-
-void vq_kicks_off(struct vq *q)
-{
-	/* With EVENT_IDX avail_event just stays behind, and flags must be 0 (virtio 1.2, 2.7.10.2). */
-	if (q->num != 0 && !q->event_idx)
-		store_relaxed(&q->used->flags, VRING_USED_F_NO_NOTIFY);
-}
-
-bool vq_kicks_on(struct vq *q)
-{
-	le16 *word;
-
-	if (q->num == 0)
-		return false;
-	if (q->next_avail != q->seen_avail || load_relaxed(&q->avail->idx) != q->next_avail)
-		return true;
-	word = q->event_idx ? avail_event(q) : &q->used->flags;
-	store_relaxed(word, q->event_idx ? q->next_avail : 0);
-	/*
-	 * Our wish is written before the index is read again. Partner: the barrier of the driver
-	 * between writing the index and reading flags or avail_event (virtio 1.2, 2.7.13.4.1).
-	 */
-	full_fence(word);
-	return load_relaxed(&q->avail->idx) != q->next_avail;
+	return q->num ? vq_split_resume(q, position) : 0;
 }

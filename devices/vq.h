@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices/vq.h - device side of a split virtqueue (virtio 1.2, 2.7) */
+/* devices/vq.h - device side of a virtqueue (virtio 1.2, 2.6)
+ *
+ * One interface, and a file for each layout of the ring: vq_split.c. What is done to every frame is chosen
+ * at the end of this file, by a branch that the processor foresees; what is done once is in vq.c.
+ */
 #ifndef DOORBELL_VQ_H
 #define DOORBELL_VQ_H
 
@@ -9,7 +13,7 @@
 #include "vmm/core/gmem.h"
 
 struct iovec;
-struct vq_desc; /* ring layouts are private to vq.c */
+struct vq_desc; /* ring layouts are private to their files */
 struct vq_avail;
 struct vq_used;
 
@@ -27,7 +31,7 @@ struct vq_addr {
 };
 
 /*
- * Private to vq.c; public only so that it can be embedded. One user thread. All indices run free over
+ * Private to vq*.c; public only so that it can be embedded. One user thread. All indices run free over
  * 16 bits. What the driver has given and not seen back is next_avail - published, never above num.
  */
 struct vq {
@@ -72,6 +76,7 @@ struct vq_features {
 	bool event_idx; /* VIRTIO_F_EVENT_IDX */
 	bool indirect;  /* VIRTIO_F_INDIRECT_DESC */
 };
+struct vq_features vq_features_of(uint64_t accepted);
 
 /*
  * vq_check(), then cache host pointers: no later call looks at these addresses again. Nothing is
@@ -84,12 +89,12 @@ bool vq_running(const struct vq *q);
 
 /*
  * Somebody else may serve a queue that is running, with all pushes published: from vq_position(), the
- * free-running index of the next request to take, up to the @next_avail of vq_resume(). The used index
+ * free-running index of the next request to take, up to the @position of vq_resume(). The used index
  * is then read back from the ring. 0; -EPROTO, q->why says it: what is between the two is more than
  * the ring has entries, and the queue must be stopped.
  */
-uint16_t vq_position(const struct vq *q);
-int vq_resume(struct vq *q, uint32_t next_avail);
+uint32_t vq_position(const struct vq *q);
+int vq_resume(struct vq *q, uint32_t position);
 
 /*
  * Take the next request. 1 got one; 0 none waiting; -ENOBUFS the chain is legal but has more pieces
@@ -99,29 +104,78 @@ int vq_resume(struct vq *q, uint32_t next_avail);
  * of more than VQ_NUM_MAX buffers, more requests than entries. Nothing is consumed unless it is 1.
  * After -EPROTO the queue must be stopped; the host is never harmed.
  */
-int vq_pop(struct vq *q, struct vq_chain *c);
+static inline int vq_pop(struct vq *q, struct vq_chain *c);
 /* Give back the last @n that were popped; none of them pushed. vq_pop() finds the oldest one first. */
-void vq_unpop(struct vq *q, unsigned n);
+static inline void vq_unpop(struct vq *q, unsigned n);
 
 /*
  * Record that @head is done and @written bytes went into its writable part. Not visible to the
  * driver before vq_publish(): a frame over several chains appears as one (virtio 1.2, 5.1.6.4.1).
  */
-void vq_push(struct vq *q, uint16_t head, uint32_t written);
+static inline void vq_push(struct vq *q, uint16_t head, uint32_t written);
 /* Make all pushes visible to the driver; nothing when there were none. */
-void vq_publish(struct vq *q);
+static inline void vq_publish(struct vq *q);
 /*
  * After vq_publish(): does the driver want an interrupt for what was published since the last time
  * this was asked? Once per batch: it costs a full barrier.
  */
-bool vq_want_interrupt(struct vq *q);
+static inline bool vq_want_interrupt(struct vq *q);
 
 /* Kicks are not needed until vq_kicks_on(); advice, some may still come. */
-void vq_kicks_off(struct vq *q);
+static inline void vq_kicks_off(struct vq *q);
 /*
  * Ask for a kick at the next request. False: asked, and nothing is waiting. True: something is waiting
  * already, so go round once more (whether a kick will come for it is open).
  */
-bool vq_kicks_on(struct vq *q);
+static inline bool vq_kicks_on(struct vq *q);
+
+/* ---- the layouts: what they do for the calls above, and for vq.c */
+
+int vq_split_check(const struct gmem *m, const struct vq_addr *a);
+void vq_split_start(struct vq *q, const struct vq_addr *a); /* good ones; the rest of @q is set */
+uint32_t vq_split_position(const struct vq *q);
+int vq_split_resume(struct vq *q, uint32_t position);
+int vq_split_pop(struct vq *q, struct vq_chain *c);
+void vq_split_unpop(struct vq *q, unsigned n);
+void vq_split_push(struct vq *q, uint16_t head, uint32_t written);
+void vq_split_publish(struct vq *q);
+bool vq_split_want_interrupt(struct vq *q);
+void vq_split_kicks_off(struct vq *q);
+bool vq_split_kicks_on(struct vq *q);
+
+static inline int vq_pop(struct vq *q, struct vq_chain *c)
+{
+	return vq_split_pop(q, c);
+}
+
+static inline void vq_unpop(struct vq *q, unsigned n)
+{
+	vq_split_unpop(q, n);
+}
+
+static inline void vq_push(struct vq *q, uint16_t head, uint32_t written)
+{
+	vq_split_push(q, head, written);
+}
+
+static inline void vq_publish(struct vq *q)
+{
+	vq_split_publish(q);
+}
+
+static inline bool vq_want_interrupt(struct vq *q)
+{
+	return vq_split_want_interrupt(q);
+}
+
+static inline void vq_kicks_off(struct vq *q)
+{
+	vq_split_kicks_off(q);
+}
+
+static inline bool vq_kicks_on(struct vq *q)
+{
+	return vq_split_kicks_on(q);
+}
 
 #endif

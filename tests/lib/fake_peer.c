@@ -119,10 +119,7 @@ static void start_ring(struct fake_peer *p, struct peer_ring *r)
 		.avail = from_user(p, r->addr.avail_user_addr),
 		.used = from_user(p, r->addr.used_user_addr),
 	};
-	const struct vq_features f = {
-		.event_idx = p->accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
-		.indirect = p->accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
-	};
+	const struct vq_features f = vq_features_of(p->accepted);
 
 	must(r->call_fd >= 0 && r->kick.fd >= 0, "a ring without eventfds");
 	must(vq_start(&r->vq, &p->mem, &a, f) == 0, "a ring that cannot be");

@@ -2,7 +2,7 @@
 /* tests/lib/fake_peer.h - a vhost-user back-end that sends every frame back, and breaks rules on request
  *
  * It lives in a thread of its own, as real ones live in a process of their own: it maps the memory that
- * it is given, and serves the rings with vq.c. Plain fields are set while it is not connected. A host failure ends the process with a message.
+ * it is given, and serves the rings with devices/vq.h. Plain fields are set while it is not connected. A host failure ends the process with a message.
  */
 #ifndef DOORBELL_TESTS_FAKE_PEER_H
 #define DOORBELL_TESTS_FAKE_PEER_H

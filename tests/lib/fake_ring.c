@@ -42,10 +42,7 @@ static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offload
                       struct net_ring *ring, unsigned nr, const struct net_sink *s)
 {
 	struct fake_ring *r = fake(b);
-	const struct vq_features f = {
-		.event_idx = accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
-		.indirect = accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
-	};
+	const struct vq_features f = vq_features_of(accepted);
 
 	must(!r->started, "start() twice");
 	for (struct net_backend *at = b; at; at = at->next)

@@ -13,10 +13,7 @@
 
 void ring_start(struct ring *r, uint32_t num, uint64_t features)
 {
-	const struct vq_features f = {
-		.event_idx = features & FEATURE(VIRTIO_RING_F_EVENT_IDX),
-		.indirect = features & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
-	};
+	const struct vq_features f = vq_features_of(features);
 
 	fake_vq_init(&r->drv, &r->m, num, features);
 	assert_int_equal(vq_start(&r->q, &r->m.gmem, &r->drv.addr, f), 0);
