@@ -2,42 +2,49 @@
 /* What a queue does seldom; vq_pop() and the like are in the file of its layout. */
 #include "devices/vq.h"
 
-#include <linux/virtio_ring.h>
+#include <linux/virtio_config.h>
+#include <stddef.h>
+#include <string.h>
 
-#include "vmm/core/compiler.h"
+#include "devices/vq_ring.h"
 
 struct vq_features vq_features_of(uint64_t accepted)
 {
 	return (struct vq_features){
 		.event_idx = accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
 		.indirect = accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+		.packed = accepted & FEATURE(VIRTIO_F_RING_PACKED),
 	};
 }
 
-int vq_check(const struct gmem *m, const struct vq_addr *a)
+int vq_check(const struct gmem *m, const struct vq_addr *a, bool packed)
 {
-	return vq_split_check(m, a);
+	return packed ? vq_packed_check(m, a) : vq_split_check(m, a);
 }
 
 int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct vq_features f)
 {
-	int rc = vq_check(m, a);
+	int rc = vq_check(m, a, f.packed);
 
 	if (rc)
 		return rc;
-	*q = (struct vq){
-		.mem = m,
-		.num = u16_of(a->num),
-		.event_idx = f.event_idx,
-		.indirect = f.indirect,
-	};
-	vq_split_start(q, a);
+	vq_stop(q);
+	q->mem = m;
+	q->num = u16_of(a->num);
+	q->packed = f.packed;
+	q->event_idx = f.event_idx;
+	q->indirect = f.indirect;
+	if (f.packed)
+		vq_packed_start(q, a);
+	else
+		vq_split_start(q, a);
 	return 0;
 }
 
 void vq_stop(struct vq *q)
 {
-	*q = (struct vq){0};
+	/* The pages of flight[] are for rings that need it. */
+	memset(q, 0, offsetof(struct vq, flight));
 }
 
 bool vq_running(const struct vq *q)
@@ -47,10 +54,28 @@ bool vq_running(const struct vq *q)
 
 uint32_t vq_position(const struct vq *q)
 {
-	return vq_split_position(q);
+	return q->packed ? vq_packed_position(q) : vq_split_position(q);
 }
 
 int vq_resume(struct vq *q, uint32_t position)
 {
-	return q->num ? vq_split_resume(q, position) : 0;
+	if (q->num == 0)
+		return 0;
+	return q->packed ? vq_packed_resume(q, position) : vq_split_resume(q, position);
+}
+
+const char *vq_add_pieces(const struct vq *q, struct vq_chain *c, gpa_t addr, uint32_t len,
+                          bool write)
+{
+	const unsigned at = c->nr_out + c->nr_in;
+	struct iovec piece[GMEM_MAX_REGIONS];
+	int n = gmem_iov(q->mem, addr, len, piece, ARRAY_SIZE(piece));
+
+	if (n < 0)
+		return len ? "descriptor outside guest memory" : "descriptor of length zero";
+	for (unsigned i = 0; i < (unsigned)n && at + i < c->room; i++)
+		c->iov[at + i] = piece[i];
+	*(write ? &c->nr_in : &c->nr_out) += (unsigned)n;
+	*(write ? &c->in_len : &c->out_len) += len;
+	return NULL;
 }

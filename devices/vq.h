@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* devices/vq.h - device side of a virtqueue (virtio 1.2, 2.6)
  *
- * One interface, and a file for each layout of the ring: vq_split.c. What is done to every frame is chosen
+ * One interface, and a file for each layout of the ring: vq_split.c, vq_packed.c. What is done to every frame is chosen
  * at the end of this file, by a branch that the processor foresees; what is done once is in vq.c.
  */
 #ifndef DOORBELL_VQ_H
@@ -16,6 +16,8 @@ struct iovec;
 struct vq_desc; /* ring layouts are private to their files */
 struct vq_avail;
 struct vq_used;
+struct vq_packed_desc;
+struct vq_event;
 
 /*
  * Entries of a ring at most; and buffers of a chain at most, whatever the size of its ring. Drivers
@@ -27,28 +29,60 @@ struct vq_used;
 /* What the driver wrote, unchecked: plain numbers until vq_start() says yes. */
 struct vq_addr {
 	uint32_t num; /* entries */
-	gpa_t desc, avail, used;
+	gpa_t desc;
+	gpa_t avail, used; /* packed: the driver's and the device's event suppression structure */
+};
+
+/* A request of a packed ring that was popped and not pushed. */
+struct vq_flight {
+	uint16_t id;      /* any number, as the driver says: nothing is looked up by it */
+	uint16_t entries; /* of the ring */
 };
 
 /*
- * Private to vq*.c; public only so that it can be embedded. One user thread. All indices run free over
- * 16 bits. What the driver has given and not seen back is next_avail - published, never above num.
+ * Private to vq*.c; public only so that it can be embedded. One user thread. What the driver has given and
+ * not seen back is next_avail - published, never above num. Split: the indices run free over 16 bits. Packed:
+ * they are positions, see vq_packed.c.
  */
 struct vq {
 	const struct gmem *mem;
-	struct vq_desc
-		*desc; /* guest memory: every word is read once, or written, and that is all */
-	struct vq_avail *avail; /* likewise */
-	struct vq_used *used;   /* likewise */
-	uint16_t num;           /* 0 = stopped */
-	uint16_t next_avail;    /* next to pop; our copy, never re-read from the guest */
-	uint16_t next_used;     /* next to push; likewise */
-	uint16_t seen_avail;    /* avail index when last read: no read while entries remain */
-	uint16_t published;     /* next_used when the index was last written for the driver */
-	uint16_t judged;        /* published when vq_want_interrupt() last answered */
+	/* Guest memory: every word is read once, or written, and that is all. */
+	union {
+		struct { /* split */
+			struct vq_desc *desc;
+			struct vq_avail *avail;
+			struct vq_used *used;
+		};
+		struct { /* packed */
+			struct vq_packed_desc *packed_desc;
+			const struct vq_event *driver;
+			struct vq_event *device;
+		};
+	};
+	uint16_t num;        /* 0 = stopped */
+	uint16_t next_avail; /* next to pop; our copy, never re-read from the guest */
+	uint16_t next_used;  /* next to push; likewise */
+	uint16_t published;  /* next_used when the driver was last shown what was pushed */
+	bool packed;         /* RING_PACKED was accepted */
 	bool event_idx;
-	bool indirect;   /* INDIRECT_DESC was accepted; a table without it is a broken rule */
+	bool indirect; /* INDIRECT_DESC was accepted; a table without it is a broken rule */
+	union {
+		struct { /* split */
+			uint16_t
+				seen_avail; /* avail index when last read: no read while entries remain */
+			uint16_t judged; /* published when vq_want_interrupt() last answered */
+		};
+		struct {                      /* packed */
+			uint16_t unjudged;    /* published since then, at most two laps */
+			uint16_t last_used;   /* where the last used descriptor stands, */
+			uint16_t last_flags;  /* its flags, */
+			uint16_t first_flags; /* and those of the first one of the batch */
+			bool kicks_off;       /* what the driver was told */
+			uint16_t first_flight, nr_flight; /* in flight[], oldest first */
+		};
+	};
 	const char *why; /* the broken rule behind the last -EPROTO; static string */
+	struct vq_flight flight[VQ_NUM_MAX]; /* packed */
 };
 
 /*
@@ -61,37 +95,45 @@ struct vq_chain {
 	unsigned nr_out, nr_in;
 	unsigned entries;         /* descriptors of the ring that it takes: a table counts as one */
 	uint32_t out_len, in_len; /* bytes; a chain of 4 GiB or more is refused */
-	uint16_t head;            /* token for vq_push() */
+	uint16_t head;            /* token for vq_push(): any number with a packed ring */
 };
-
-/*
- * Size (1 .. VQ_NUM_MAX, power of two), alignments (16, 2, 4), and each part inside one region of
- * guest memory? The parts are as long as virtio 1.2, 2.7 says: with the event words at their ends,
- * whether EVENT_IDX is used or not. 0; -EINVAL bad size or alignment; -EFAULT outside memory.
- */
-int vq_check(const struct gmem *m, const struct vq_addr *a);
 
 /* What the driver accepted, as far as the ring cares. */
 struct vq_features {
 	bool event_idx; /* VIRTIO_F_EVENT_IDX */
 	bool indirect;  /* VIRTIO_F_INDIRECT_DESC */
+	bool packed;    /* VIRTIO_F_RING_PACKED */
 };
 struct vq_features vq_features_of(uint64_t accepted);
 
 /*
+ * Size (1 .. VQ_NUM_MAX; of a split ring a power of two), alignments (16, 2, 4; packed 16, 4, 4), and each
+ * part inside one region of guest memory? The parts of a split ring are as long as virtio 1.2, 2.7 says:
+ * with the event words at their ends, whether EVENT_IDX is used or not. 0; -EINVAL bad size or
+ * alignment; -EFAULT outside memory.
+ */
+int vq_check(const struct gmem *m, const struct vq_addr *a, bool packed);
+
+/*
  * vq_check(), then cache host pointers: no later call looks at these addresses again. Nothing is
- * written to guest memory; kicks are on, as the driver has zeroed the rings. 0 or as vq_check().
+ * written to guest memory; kicks are on, as the driver has zeroed the rings, and a packed ring begins with
+ * wrap counters of 1. 0 or as vq_check().
  */
 int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct vq_features f);
-/* Zeroes @q. A stopped queue is empty, and all calls below do nothing to it. */
+/* A stopped queue is empty, and all calls below do nothing to it. */
 void vq_stop(struct vq *q);
 bool vq_running(const struct vq *q);
 
 /*
- * Somebody else may serve a queue that is running, with all pushes published: from vq_position(), the
- * free-running index of the next request to take, up to the @position of vq_resume(). The used index
- * is then read back from the ring. 0; -EPROTO, q->why says it: what is between the two is more than
- * the ring has entries, and the queue must be stopped.
+ * Somebody else may serve a queue that is running, with all pushes published: from vq_position() up to the
+ * @position of vq_resume(), which is a number as in vhost's SET_VRING_BASE:
+ *
+ *	split	the free-running index of the next request to take; the used index is read back from the ring
+ *	packed	bits 0..14 the slot of the next request to take, bit 15 its wrap counter;
+ *	        bits 16..30 and 31 those of the next used descriptor, which the ring does not tell
+ *
+ * 0; -EPROTO, q->why says it: what is between the two is more than the ring has entries, and the queue
+ * must be stopped.
  */
 uint32_t vq_position(const struct vq *q);
 int vq_resume(struct vq *q, uint32_t position);
@@ -143,39 +185,63 @@ bool vq_split_want_interrupt(struct vq *q);
 void vq_split_kicks_off(struct vq *q);
 bool vq_split_kicks_on(struct vq *q);
 
+int vq_packed_check(const struct gmem *m, const struct vq_addr *a);
+void vq_packed_start(struct vq *q, const struct vq_addr *a);
+uint32_t vq_packed_position(const struct vq *q);
+int vq_packed_resume(struct vq *q, uint32_t position);
+int vq_packed_pop(struct vq *q, struct vq_chain *c);
+void vq_packed_unpop(struct vq *q, unsigned n);
+void vq_packed_push(struct vq *q, uint16_t head, uint32_t written);
+void vq_packed_publish(struct vq *q);
+bool vq_packed_want_interrupt(struct vq *q);
+void vq_packed_kicks_off(struct vq *q);
+bool vq_packed_kicks_on(struct vq *q);
+
 static inline int vq_pop(struct vq *q, struct vq_chain *c)
 {
-	return vq_split_pop(q, c);
+	return q->packed ? vq_packed_pop(q, c) : vq_split_pop(q, c);
 }
 
 static inline void vq_unpop(struct vq *q, unsigned n)
 {
-	vq_split_unpop(q, n);
+	if (q->packed)
+		vq_packed_unpop(q, n);
+	else
+		vq_split_unpop(q, n);
 }
 
 static inline void vq_push(struct vq *q, uint16_t head, uint32_t written)
 {
-	vq_split_push(q, head, written);
+	if (q->packed)
+		vq_packed_push(q, head, written);
+	else
+		vq_split_push(q, head, written);
 }
 
 static inline void vq_publish(struct vq *q)
 {
-	vq_split_publish(q);
+	if (q->packed)
+		vq_packed_publish(q);
+	else
+		vq_split_publish(q);
 }
 
 static inline bool vq_want_interrupt(struct vq *q)
 {
-	return vq_split_want_interrupt(q);
+	return q->packed ? vq_packed_want_interrupt(q) : vq_split_want_interrupt(q);
 }
 
 static inline void vq_kicks_off(struct vq *q)
 {
-	vq_split_kicks_off(q);
+	if (q->packed)
+		vq_packed_kicks_off(q);
+	else
+		vq_split_kicks_off(q);
 }
 
 static inline bool vq_kicks_on(struct vq *q)
 {
-	return vq_split_kicks_on(q);
+	return q->packed ? vq_packed_kicks_on(q) : vq_split_kicks_on(q);
 }
 
 #endif

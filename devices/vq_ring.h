@@ -66,14 +66,17 @@ static inline int vq_broken(struct vq *q, const char *why)
 }
 
 /*
- * Append the buffer of a descriptor to @c. Pieces that do not fit are counted, so that the caller sees
- * it. NULL or the broken rule.
+ * vq_add_buffer() for what is not one piece, or finds no room, or is wrong: in vq.c, so that the usual case
+ * has no array on its stack. Pieces that do not fit are counted, so that the caller sees it.
  */
+const char *vq_add_pieces(const struct vq *q, struct vq_chain *c, gpa_t addr, uint32_t len,
+                          bool write);
+
+/* Append the buffer of a descriptor to @c. NULL or the broken rule. */
 static inline const char *vq_add_buffer(const struct vq *q, struct vq_chain *c, gpa_t addr,
                                         uint32_t len, bool write)
 {
 	const unsigned at = c->nr_out + c->nr_in;
-	unsigned n = 1;
 	void *host;
 
 	if (unlikely(!write && c->nr_in > 0))
@@ -81,20 +84,10 @@ static inline const char *vq_add_buffer(const struct vq *q, struct vq_chain *c, 
 	if (unlikely((uint64_t)c->out_len + c->in_len + len > UINT32_MAX))
 		return "chain of 4 GiB or more";
 	host = gmem_ptr(q->mem, addr, len);
-	if (likely(host && at < c->room)) {
-		c->iov[at] = (struct iovec){.iov_base = host, .iov_len = len};
-	} else {
-		struct iovec piece[GMEM_MAX_REGIONS];
-		int rc = gmem_iov(q->mem, addr, len, piece, ARRAY_SIZE(piece));
-
-		if (rc < 0)
-			return len ? "descriptor outside guest memory"
-			           : "descriptor of length zero";
-		n = (unsigned)rc;
-		for (unsigned i = 0; i < n && at + i < c->room; i++)
-			c->iov[at + i] = piece[i];
-	}
-	*(write ? &c->nr_in : &c->nr_out) += n;
+	if (unlikely(!host || at >= c->room))
+		return vq_add_pieces(q, c, addr, len, write);
+	c->iov[at] = (struct iovec){.iov_base = host, .iov_len = len};
+	*(write ? &c->nr_in : &c->nr_out) += 1;
 	*(write ? &c->in_len : &c->out_len) += len;
 	return NULL;
 }

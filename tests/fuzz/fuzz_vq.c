@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A split ring whose every byte belongs to an enemy, and a device that uses it as the contract says. */
+/* A ring whose every byte belongs to an enemy, and a device that uses it as the contract says. */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,10 @@
 #include "tests/fuzz/input.h"
 #include "tests/lib/fake_driver.h"
 #include "vmm/core/compiler.h"
+
+#ifndef PACKED /* fuzz_vq_packed.c */
+#define PACKED false
+#endif
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -39,6 +44,7 @@ struct run {
 	unsigned room;
 	uint16_t fly[VQ_NUM_MAX]; /* popped and not pushed, oldest first */
 	unsigned nr_fly;
+	unsigned newest; /* of these may be given back: all that were popped since are among them */
 };
 
 int LLVMFuzzerInitialize(int *argc unused, char ***argv unused)
@@ -64,7 +70,7 @@ static void check_chain(const struct run *r, const struct vq_chain *c)
 	uint64_t out = 0, in = 0;
 
 	REQUIRE(c->nr_out + c->nr_in >= 1 && c->nr_out + c->nr_in <= r->room);
-	REQUIRE(c->head < r->drv.num);
+	REQUIRE(PACKED || c->head < r->drv.num);
 	REQUIRE(c->entries >= 1 && c->entries <= r->drv.num);
 	for (unsigned i = 0; i < c->nr_out + c->nr_in; i++) {
 		REQUIRE(c->iov[i].iov_len > 0 && in_guest_memory(&c->iov[i]));
@@ -76,8 +82,18 @@ static void check_chain(const struct run *r, const struct vq_chain *c)
 static void restart(struct run *r)
 {
 	vq_stop(&r->q);
-	r->nr_fly = 0;
+	r->nr_fly = r->newest = 0;
 	REQUIRE(vq_start(&r->q, &mem.gmem, &r->drv.addr, r->features) == 0);
+}
+
+/* Where somebody else says that he left it. */
+static void resume(struct run *r)
+{
+	restart(r);
+	if (vq_resume(&r->q, u32_of(take(&r->in, 4))) == 0)
+		return;
+	REQUIRE(r->q.why != NULL);
+	restart(r);
 }
 
 static void pop(struct run *r)
@@ -90,6 +106,7 @@ static void pop(struct run *r)
 		check_chain(r, &c);
 		REQUIRE(r->nr_fly < r->drv.num);
 		r->fly[r->nr_fly++] = c.head;
+		r->newest++;
 		break;
 	case 0:
 		break;
@@ -108,18 +125,24 @@ static void pop(struct run *r)
 
 static void push(struct run *r)
 {
+	unsigned i;
+
 	if (r->nr_fly == 0)
 		return;
-	vq_push(&r->q, r->fly[0], u32_of(take(&r->in, 4)));
-	memmove(r->fly, r->fly + 1, --r->nr_fly * sizeof(r->fly[0]));
+	i = PACKED ? (unsigned)take(&r->in, 1) % r->nr_fly : 0;
+	vq_push(&r->q, r->fly[i], u32_of(take(&r->in, 4)));
+	r->nr_fly--;
+	r->newest = min_u32(r->newest, r->nr_fly - i);
+	memmove(r->fly + i, r->fly + i + 1, (r->nr_fly - i) * sizeof(r->fly[0]));
 }
 
 static void unpop(struct run *r)
 {
-	const unsigned n = (unsigned)take(&r->in, 1) % (r->nr_fly + 1);
+	const unsigned n = (unsigned)take(&r->in, 1) % (r->newest + 1);
 
 	vq_unpop(&r->q, n);
 	r->nr_fly -= n;
+	r->newest -= n;
 }
 
 /* Addresses around all edges that there are. */
@@ -160,7 +183,9 @@ static struct vring_desc a_descriptor(struct input *in)
 
 	d.addr = an_address(in);
 	d.len = a_length(in);
-	d.flags = u16_of(take(in, 1)) & 7;
+	d.flags = u16_of(take(in, 1));
+	/* Whose it is takes two bits more, in the upper half. */
+	d.flags = u16_of((d.flags & 7) | (PACKED ? (d.flags & 0x80) | (d.flags & 0x40) << 9 : 0));
 	d.next = u16_of(take(in, 1));
 	return d;
 }
@@ -199,11 +224,19 @@ static void driver_step(struct run *r, unsigned op)
 		break;
 	case 5:
 		fake_vq_raw_used_event(&r->drv, u16_of(take(&r->in, 2)));
+		if (PACKED)
+			((uint8_t *)r->drv.driver_event)[2] = u8_of(take(&r->in, 1));
 		break;
 	default:
 		scribble(&r->in);
 		break;
 	}
+}
+
+/* Entries from @from up to @to. */
+static unsigned between(const struct run *r, unsigned from, unsigned to)
+{
+	return PACKED ? (to + 2u * r->drv.num - from) % (2u * r->drv.num) : (to - from) & 0xffff;
 }
 
 static void device_step(struct run *r, unsigned op)
@@ -233,12 +266,20 @@ static void device_step(struct run *r, unsigned op)
 		r->room = (unsigned)take(&r->in, 1) % (ROOM_MAX + 1);
 		break;
 	default:
-		restart(r);
+		if (PACKED)
+			resume(r);
+		else
+			restart(r);
 		break;
 	}
 	REQUIRE(r->nr_fly <= r->drv.num);
-	REQUIRE(u16_of((unsigned)(r->q.next_avail - r->q.next_used) & 0xffff) == r->nr_fly);
-	REQUIRE(u16_of((unsigned)(r->q.next_avail - r->q.published) & 0xffff) <= r->drv.num);
+	if (PACKED) {
+		REQUIRE(r->q.nr_flight == r->nr_fly);
+		REQUIRE(between(r, r->q.next_used, r->q.next_avail) >= r->nr_fly);
+	} else {
+		REQUIRE(between(r, r->q.next_used, r->q.next_avail) == r->nr_fly);
+	}
+	REQUIRE(between(r, r->q.published, r->q.next_avail) <= r->drv.num);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -251,7 +292,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mem.next = FAKE_MEM_BASE;
 	mem.end = FAKE_MEM_BASE + KIB(8);
 	r.features = (struct vq_features){.event_idx = head & 8, .indirect = head & 16};
-	fake_vq_init(&r.drv, &mem, 1u << (head & 7) % 7, 0);
+	r.features.packed = PACKED;
+	if (PACKED)
+		fake_vq_init(&r.drv, &mem, head >> 5 ? head >> 5 : 1 + (head & 7) * 9,
+		             FEATURE(VIRTIO_F_RING_PACKED));
+	else
+		fake_vq_init(&r.drv, &mem, 1u << (head & 7) % 7, 0);
 	restart(&r);
 	while (r.in.left > 0) {
 		const unsigned op = (unsigned)take(&r.in, 1);

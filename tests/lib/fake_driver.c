@@ -10,12 +10,13 @@
 
 #include "devices/virtio.h"
 #include "devices/virtio_mmio.h"
+#include "tests/lib/fake_packed.h"
 #include "tests/lib/fake_page.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
 /* The test itself is wrong: no framework is assumed, fuzz targets link this too. */
-static _Noreturn void die(const char *what)
+_Noreturn void fake_die(const char *what)
 {
 	fprintf(stderr, "fake driver: %s\n", what);
 	abort();
@@ -29,7 +30,7 @@ static void mem_create(struct fake_mem *m, uint64_t bytes, bool shared)
 
 	*m = (struct fake_mem){.next = range.base, .end = range.base + range.size};
 	if (gmem_create(&m->gmem, &range, 1, shared))
-		die("no guest memory");
+		fake_die("no guest memory");
 }
 
 void fake_mem_create(struct fake_mem *m, uint64_t bytes)
@@ -53,7 +54,7 @@ gpa_t fake_alloc(struct fake_mem *m, uint64_t bytes, uint64_t align)
 	gpa_t at = align_up(m->next, align);
 
 	if (at > m->end || bytes > m->end - at)
-		die("guest memory used up");
+		fake_die("guest memory used up");
 	m->next = at + bytes;
 	return at;
 }
@@ -63,7 +64,7 @@ void *fake_at(const struct fake_mem *m, gpa_t gpa, uint64_t len)
 	void *p = gmem_ptr(&m->gmem, gpa, len);
 
 	if (!p)
-		die("address outside guest memory");
+		fake_die("address outside guest memory");
 	return p;
 }
 
@@ -88,11 +89,11 @@ struct fake_buf fake_in(struct fake_mem *m, uint32_t len)
 struct fake_buf fake_part(struct fake_buf b, uint32_t off, uint32_t len)
 {
 	if (off > b.len || len > b.len - off)
-		die("part outside its buffer");
+		fake_die("part outside its buffer");
 	return (struct fake_buf){.addr = b.addr + off, .len = len, .write = b.write};
 }
 
-/* ---- one split virtqueue */
+/* ---- one virtqueue; the packed layout is in fake_packed.c */
 
 /* Entries from @from up to @to; both run free. */
 static uint16_t distance(uint16_t from, uint16_t to)
@@ -100,32 +101,52 @@ static uint16_t distance(uint16_t from, uint16_t to)
 	return (uint16_t)(to - from);
 }
 
+static void split_init(struct fake_vq *v, struct fake_mem *m)
+{
+	const uint64_t avail_len = 6 + 2 * (uint64_t)v->num, used_len = 6 + 8 * (uint64_t)v->num;
+
+	v->addr.desc = fake_alloc(m, 16 * (uint64_t)v->num, VRING_DESC_ALIGN_SIZE);
+	v->addr.avail = fake_alloc(m, avail_len, VRING_AVAIL_ALIGN_SIZE);
+	v->addr.used = fake_alloc(m, used_len, VRING_USED_ALIGN_SIZE);
+	v->desc = fake_at(m, v->addr.desc, 16 * (uint64_t)v->num);
+	v->avail = fake_at(m, v->addr.avail, avail_len);
+	v->used = fake_at(m, v->addr.used, used_len);
+}
+
 void fake_vq_init(struct fake_vq *v, struct fake_mem *m, uint32_t num, uint64_t features)
 {
-	const uint64_t avail_len = 6 + 2 * (uint64_t)num, used_len = 6 + 8 * (uint64_t)num;
+	const bool packed = features & FEATURE(VIRTIO_F_RING_PACKED);
 
-	if (num == 0 || num > VQ_NUM_MAX || (num & (num - 1)))
-		die("queue size");
+	if (num == 0 || num > VQ_NUM_MAX || (!packed && (num & (num - 1))))
+		fake_die("queue size");
 	memset(v, 0, sizeof(*v));
 	v->m = m;
 	v->num = u16_of(num);
-	v->event_idx = features & FEATURE(VIRTIO_RING_F_EVENT_IDX);
 	v->addr.num = num;
-	v->addr.desc = fake_alloc(m, 16 * (uint64_t)num, VRING_DESC_ALIGN_SIZE);
-	v->addr.avail = fake_alloc(m, avail_len, VRING_AVAIL_ALIGN_SIZE);
-	v->addr.used = fake_alloc(m, used_len, VRING_USED_ALIGN_SIZE);
-	v->desc = fake_at(m, v->addr.desc, 16 * (uint64_t)num);
-	v->avail = fake_at(m, v->addr.avail, avail_len);
-	v->used = fake_at(m, v->addr.used, used_len);
+	v->event_idx = features & FEATURE(VIRTIO_RING_F_EVENT_IDX);
+	v->in_order = features & FEATURE(VIRTIO_F_IN_ORDER);
+	v->packed = packed;
+	if (packed)
+		fake_packed_init(v, m);
+	else
+		split_init(v, m);
 	fake_vq_clear(v);
 }
 
-void fake_vq_clear(struct fake_vq *v)
+static void split_clear(struct fake_vq *v)
 {
 	memset(v->desc, 0, 16 * (size_t)v->num);
 	memset(v->avail, 0, 6 + 2 * (size_t)v->num);
 	memset(v->used, 0, 6 + 8 * (size_t)v->num);
 	v->next_avail = v->judged_avail = v->next_used = 0;
+}
+
+void fake_vq_clear(struct fake_vq *v)
+{
+	if (v->packed)
+		fake_packed_clear(v);
+	else
+		split_clear(v);
 	for (unsigned i = 0; i < v->num; i++) {
 		v->link[i] = u16_of(i + 1);
 		v->count[i] = 0;
@@ -147,7 +168,7 @@ static gpa_t table_fill(struct fake_vq *v, unsigned owner, const struct fake_buf
 	struct vring_desc *d;
 
 	if (n > VQ_NUM_MAX)
-		die("indirect table longer than any ring");
+		fake_die("indirect table longer than any ring");
 	if (v->table[owner] == 0 || v->room[owner] < n) {
 		v->room[owner] = n > v->num ? u16_of(n) : v->num;
 		v->table[owner] = fake_alloc(v->m, 16 * (uint64_t)v->room[owner], 16);
@@ -165,7 +186,9 @@ int fake_vq_add_table(struct fake_vq *v, const struct fake_buf *b, unsigned n, u
 	uint16_t at = head;
 
 	if (n == 0 || direct > n)
-		die("a request needs buffers");
+		fake_die("a request needs buffers");
+	if (v->packed)
+		return fake_packed_add(v, b, n, direct < n);
 	if (nr > v->nr_free)
 		return -ENOSPC;
 	for (unsigned i = 0; i < nr; i++) {
@@ -195,6 +218,10 @@ int fake_vq_add(struct fake_vq *v, const struct fake_buf *b, unsigned n)
 
 void fake_vq_publish(struct fake_vq *v)
 {
+	if (v->packed) {
+		fake_packed_publish(v);
+		return;
+	}
 	/*
 	 * Release the entries (virtio 1.2, 2.7.13.3.1), and be a full barrier before the look at
 	 * flags or avail_event (2.7.13.4.1): the partner of vq_kicks_on(). An exchange is both, and
@@ -208,6 +235,8 @@ bool fake_vq_wants_kick(struct fake_vq *v)
 	const uint16_t old = v->judged_avail;
 	uint16_t event;
 
+	if (v->packed)
+		return fake_packed_wants_kick(v);
 	v->judged_avail = v->next_avail;
 	if (!v->event_idx)
 		return !(le16toh(__atomic_load_n(&v->used->flags, __ATOMIC_SEQ_CST)) &
@@ -218,22 +247,27 @@ bool fake_vq_wants_kick(struct fake_vq *v)
 
 unsigned fake_vq_nr_used(const struct fake_vq *v)
 {
+	if (v->packed)
+		return fake_packed_nr_used(v);
 	/* Acquire: the entries are complete before the index, vq_publish(). */
 	return distance(v->next_used, le16toh(__atomic_load_n(&v->used->idx, __ATOMIC_ACQUIRE)));
 }
 
 bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 {
-	const struct vring_used_elem *e = &v->used->ring[v->next_used & (v->num - 1u)];
+	const struct vring_used_elem *e;
 	unsigned id;
 	uint16_t last;
 
+	if (v->packed)
+		return fake_packed_reap(v, head, len);
 	if (fake_vq_nr_used(v) == 0)
 		return false;
+	e = &v->used->ring[v->next_used & (v->num - 1u)];
 	id = le32toh(e->id);
 	*len = le32toh(e->len);
 	if (id >= v->num || v->count[id] == 0)
-		die("the device returned what it was not given");
+		fake_die("the device returned what it was not given");
 	last = u16_of(id);
 	for (unsigned i = 1; i < v->count[id]; i++)
 		last = v->link[last];
@@ -249,15 +283,22 @@ bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 void fake_vq_irq_off(struct fake_vq *v)
 {
 	/* With the event index the driver just lets used_event fall behind (virtio 1.2, 2.7.7). */
-	if (!v->event_idx)
+	if (v->packed)
+		fake_packed_irq(v, false);
+	else if (!v->event_idx)
 		__atomic_store_n(&v->avail->flags, htole16(VRING_AVAIL_F_NO_INTERRUPT),
 		                 __ATOMIC_RELAXED);
 }
 
 bool fake_vq_irq_on(struct fake_vq *v)
 {
-	uint16_t *word = v->event_idx ? &v->avail->ring[v->num] : &v->avail->flags;
+	uint16_t *word;
 
+	if (v->packed) {
+		fake_packed_irq(v, true);
+		return fake_vq_nr_used(v) > 0;
+	}
+	word = v->event_idx ? &v->avail->ring[v->num] : &v->avail->flags;
 	/* Full barrier before the second look (2.7.14): the partner of vq_want_interrupt(). */
 	__atomic_exchange_n(word, v->event_idx ? htole16(v->next_used) : 0, __ATOMIC_SEQ_CST);
 	return fake_vq_nr_used(v) > 0;
@@ -267,6 +308,11 @@ bool fake_vq_irq_on(struct fake_vq *v)
 
 void fake_vq_raw_desc(struct fake_vq *v, unsigned i, struct vring_desc d)
 {
+	if (v->packed) {
+		v->packed_desc[i % v->num] = (struct vring_packed_desc){
+			htole64(d.addr), htole32(d.len), htole16(d.next), htole16(d.flags)};
+		return;
+	}
 	d.addr = htole64(d.addr);
 	d.len = htole32(d.len);
 	d.flags = htole16(d.flags);
@@ -276,25 +322,40 @@ void fake_vq_raw_desc(struct fake_vq *v, unsigned i, struct vring_desc d)
 
 void fake_vq_raw_head(struct fake_vq *v, uint16_t head)
 {
+	if (v->packed) {
+		fake_packed_raw_offer(v, head >= v->num);
+		return;
+	}
 	v->avail->ring[v->next_avail & (v->num - 1u)] = htole16(head);
 	v->next_avail++;
 }
 
 void fake_vq_raw_avail_idx(struct fake_vq *v, uint16_t idx)
 {
+	if (v->packed)
+		fake_packed_raw_offer(v, true);
 	v->next_avail = idx;
 	fake_vq_publish(v);
 }
 
 void fake_vq_raw_used_event(struct fake_vq *v, uint16_t idx)
 {
+	if (v->packed) {
+		__atomic_store_n(v->driver_event,
+		                 htole32(idx | (uint32_t)VRING_PACKED_EVENT_FLAG_DESC << 16),
+		                 __ATOMIC_SEQ_CST);
+		return;
+	}
 	__atomic_store_n(&v->avail->ring[v->num], htole16(idx), __ATOMIC_SEQ_CST);
 }
 
 uint16_t fake_vq_raw_avail_event(const struct fake_vq *v)
 {
-	const struct vring_used_elem *tail = &v->used->ring[v->num];
+	const struct vring_used_elem *tail;
 
+	if (v->packed)
+		return le32toh(__atomic_load_n(v->device_event, __ATOMIC_SEQ_CST)) & UINT16_MAX;
+	tail = &v->used->ring[v->num];
 	return le16toh(__atomic_load_n((const uint16_t *)(const void *)tail, __ATOMIC_SEQ_CST));
 }
 

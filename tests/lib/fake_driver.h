@@ -63,12 +63,17 @@ struct fake_buf fake_in(struct fake_mem *m, uint32_t len); /* writable, filled w
 /* The piece [off, off + len) of @b as a buffer of its own. */
 struct fake_buf fake_part(struct fake_buf b, uint32_t off, uint32_t len);
 
-/* ---- one split virtqueue */
+/* ---- one virtqueue, split or packed */
+
+struct fake_place { /* in a packed ring */
+	uint16_t slot;
+	bool wrap; /* the wrap counter there */
+};
 
 struct fake_vq {
 	struct fake_mem *m;
 	struct vq_addr addr; /* what the device is told */
-	bool event_idx;
+	bool event_idx, packed, in_order;
 	struct vring_desc *desc; /* guest memory; open to tests that break rules */
 	struct vring_avail *avail;
 	struct vring_used *used;
@@ -81,16 +86,29 @@ struct fake_vq {
 	uint16_t count[VQ_NUM_MAX];  /* by head: descriptors taken, 0 = not outstanding */
 	gpa_t table[VQ_NUM_MAX];     /* by descriptor: its indirect table once it had one, ... */
 	uint16_t room[VQ_NUM_MAX];   /* ... and the entries in that */
+	/* Packed, where desc, avail and used are NULL and what is said of descriptors above is of ids. */
+	struct vring_packed_desc *packed_desc; /* guest memory, as above */
+	uint32_t *driver_event, *device_event; /* likewise: slot and wrap counter, then flags */
+	struct fake_place at_avail, at_used;   /* next to fill, next to reap */
+	bool held;                             /* the flags of a descriptor wait for publish(): */
+	uint16_t held_slot, held_flags;        /* of this one, these */
+	unsigned unjudged;                     /* filled since the last fake_vq_wants_kick() */
+	uint16_t sent[VQ_NUM_MAX];             /* ids outstanding, oldest first */
+	unsigned nr_sent;
+	uint32_t writable[VQ_NUM_MAX]; /* bytes, by id */
+	unsigned batch;                /* of sent[], known to be used: IN_ORDER */
+	uint32_t batch_len;
 };
 
-/* The VIRTIO_F_* mask that was, or will be, accepted decides about the event index. */
+/* The VIRTIO_F_* mask that was, or will be, accepted decides about layout, event index and order. */
 void fake_vq_init(struct fake_vq *v, struct fake_mem *m, uint32_t num, uint64_t features);
 void fake_vq_clear(struct fake_vq *v); /* as new, in the same memory: after a device reset */
 
 /*
  * Put a request into the available ring; the device sees it at fake_vq_publish(). Readable buffers
  * must come first. Returns the head, or -ENOSPC. _table() places the first @direct buffers in plain
- * descriptors and the rest in one indirect table, of up to VQ_NUM_MAX entries as with Linux.
+ * descriptors and the rest in one indirect table, of up to VQ_NUM_MAX entries as with Linux; in a packed ring,
+ * where a table stands alone, all of them when there is a rest.
  */
 int fake_vq_add(struct fake_vq *v, const struct fake_buf *b, unsigned n);
 int fake_vq_add_table(struct fake_vq *v, const struct fake_buf *b, unsigned n, unsigned direct);
@@ -106,7 +124,13 @@ unsigned fake_vq_nr_used(const struct fake_vq *v); /* waiting to be reaped */
 void fake_vq_irq_off(struct fake_vq *v);
 bool fake_vq_irq_on(struct fake_vq *v); /* true: used entries are already waiting */
 
-/* ---- rule breakers: nothing is checked, nothing is accounted */
+/*
+ * ---- rule breakers: nothing is checked, nothing is accounted
+ *
+ * Packed: next of a descriptor is its id, and all of its flags are as given; a head inside the ring offers
+ * the descriptor that stands where the driver is, one outside a broken one, as does any index; events have
+ * the wrap counter in bit 15.
+ */
 
 void fake_vq_raw_desc(struct fake_vq *v, unsigned i, struct vring_desc d); /* @i modulo num */
 void fake_vq_raw_head(struct fake_vq *v, uint16_t head); /* one more entry; not published */

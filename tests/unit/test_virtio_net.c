@@ -663,7 +663,7 @@ static void a_driver_with_only_one_queue_is_served(unused void **state)
 {
 	struct fake_vq *vqs[3] = {NULL, &rig.vq[NET_TX], NULL};
 
-	fake_vq_init(vqs[1], &rig.m, 256, VRIG_ALL);
+	fake_vq_init(vqs[1], &rig.m, 256, fake_offered(&rig.dev));
 	assert_int_equal(fake_probe(&rig.dev, fake_offered(&rig.dev), vqs, 3), 0);
 	vrig_pump(&rig);
 	assert_false(rig.net->want_recv);

@@ -15,6 +15,7 @@
 
 #include "devices/vq.h"
 #include "tests/lib/fake_driver.h"
+#include "tests/lib/stride.h"
 #include "vmm/core/compiler.h"
 
 #define NEXT  VRING_DESC_F_NEXT
@@ -27,18 +28,6 @@
 #define ALL      (2 * MAX + 1)           /* descriptors: ring, and a table that is one longer */
 #define ROOM     ALL                     /* pieces: one more than a legal chain has */
 #define TOO_LONG (16 * (VQ_NUM_MAX + 1)) /* bytes of a table; they do lie in memory */
-
-/* Sanitizers make a case ten times as long: of the large sets they get every 23rd. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STRIDE 23u
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STRIDE 23u
-#endif
-#endif
-#ifndef STRIDE
-#define STRIDE 1u
-#endif
 
 /* One way to fill a descriptor. */
 struct form {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -154,9 +155,7 @@ static void both_sides_sleep_and_wake(uint64_t features)
 		p->out[i] = fake_out(&p->m, "12345678", 8);
 		p->in[i] = fake_in(&p->m, 8);
 	}
-	assert_int_equal(vq_start(&p->q, &p->m.gmem, &p->drv.addr,
-	                          (struct vq_features){.event_idx = p->drv.event_idx}),
-	                 0);
+	assert_int_equal(vq_start(&p->q, &p->m.gmem, &p->drv.addr, vq_features_of(features)), 0);
 	assert_int_equal(pthread_create(&thread, NULL, device, p), 0);
 	while (done < REQUESTS) {
 		const unsigned before = next + done;
@@ -190,9 +189,21 @@ static void no_notification_is_lost_with_event_idx(unused void **state)
 	both_sides_sleep_and_wake(FEATURE(VIRTIO_RING_F_EVENT_IDX));
 }
 
+static void no_notification_is_lost_with_flags_packed(unused void **state)
+{
+	both_sides_sleep_and_wake(FEATURE(VIRTIO_F_RING_PACKED));
+}
+
+static void no_notification_is_lost_with_event_idx_packed(unused void **state)
+{
+	both_sides_sleep_and_wake(FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_RING_F_EVENT_IDX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
+		cmocka_unit_test(no_notification_is_lost_with_flags_packed),
+		cmocka_unit_test(no_notification_is_lost_with_event_idx_packed),
 		cmocka_unit_test(no_notification_is_lost_with_flags),
 		cmocka_unit_test(no_notification_is_lost_with_event_idx),
 	};
