@@ -73,10 +73,11 @@ struct net_frame_ops {
 /* One ring as another address space needs it. */
 struct net_ring {
 	uint32_t num;            /* entries */
-	gpa_t desc, avail, used; /* judged: all of it lies in guest memory */
+	gpa_t desc, avail, used; /* as in struct vq_addr; judged: all of it lies in guest memory */
 	/*
-	 * The next request to take: where to begin; after stop(), and after a start() that failed, where
-	 * the peer ended. What a peer says: to be judged.
+	 * The next request to take, and with RING_PACKED the next used descriptor, as SET_VRING_BASE has
+	 * it: where to begin; after stop(), and after a start() that failed, where the peer ended, or
+	 * UINT32_MAX: nobody knows. What a peer says: to be judged.
 	 */
 	uint32_t next_avail;
 	int kick_fd, call_fd; /* eventfds; borrowed until stop() returns */
@@ -104,7 +105,7 @@ struct net_ring_ops {
 	             struct net_ring *ring, unsigned nr, const struct net_sink *s);
 	/*
 	 * When it returns the peer touches neither ring nor guest memory, and no sink call follows. The
-	 * used index stands in the ring.
+	 * used index stands in the ring, if that is split.
 	 */
 	void (*stop)(struct net_backend *b, struct net_ring *ring, unsigned nr);
 	/* Between start and stop, as that of struct net_frame_ops. */

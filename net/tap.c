@@ -49,9 +49,10 @@
 	 FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_HASH_REPORT) | \
 	 FEATURE(VIRTIO_NET_F_RSS))
 /* What of the rings vhost may have or not, depending on the kernel. */
-#define VHOST_MAYBE                                                      \
-	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \
-	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+#define VHOST_MAYBE                                                                \
+	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) |           \
+	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
+	 FEATURE(VIRTIO_F_RING_PACKED))
 
 struct net_tap {
 	struct net_backend b; /* first */

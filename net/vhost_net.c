@@ -27,9 +27,10 @@
 #define LOOK_NS UINT64_C(1000000000)
 
 /* What of the accepted features is vhost's business: the others are the TAP's, or ours. */
-#define VHOST_BITS                                                       \
-	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) | \
-	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+#define VHOST_BITS                                                                 \
+	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) |           \
+	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
+	 FEATURE(VIRTIO_F_RING_PACKED))
 
 void vhost_net_init(struct vhost_net *v, struct loop *l)
 {

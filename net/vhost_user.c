@@ -16,6 +16,7 @@
  * them: then the rings wait for the next one.
  */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,22 +87,34 @@ static bool there(const struct net_vhost_user *v)
 	return v->peer.ready && v->peer.link;
 }
 
+static bool packed(const struct net_vhost_user *v)
+{
+	return v->rings.accepted & FEATURE(VIRTIO_F_RING_PACKED);
+}
+
+/* UINT32_MAX: the ring does not say. */
 static uint32_t used_of(const struct net_vhost_user *v, const struct net_ring *r)
 {
 	le16 idx;
 
-	return gmem_read(v->peer.mem, r->used + 2, &idx, sizeof(idx)) < 0 ? UINT32_MAX
-	                                                                  : le16_get(idx);
+	if (packed(v) || gmem_read(v->peer.mem, r->used + 2, &idx, sizeof(idx)) < 0)
+		return UINT32_MAX;
+	return le16_get(idx);
 }
 
-/* The rings of a peer that died go on where the driver has seen them: what it began is begun again. */
-static void resume_at_used(struct net_vhost_user *v)
+/*
+ * The rings of a peer that died go on where the driver has seen them: what it began is begun again. A packed
+ * ring does not say where that is, once a peer was @told of it: the device has to be reset.
+ */
+static void resume_at_used(struct net_vhost_user *v, bool told)
 {
+	if (packed(v) && !told)
+		return;
 	for (unsigned i = 0; i < v->rings.nr; i++)
 		v->rings.ring[i].next_avail = used_of(v, &v->rings.ring[i]);
 }
 
-/* Something that moves when any of the rings does. */
+/* Something that moves when any of the rings does, if they are split. */
 static unsigned used_sum(const struct net_vhost_user *v)
 {
 	unsigned sum = 0;
@@ -172,14 +185,20 @@ static void try_again(void *arg)
 
 static void lost(struct net_vhost_user *v)
 {
+	const bool told = v->found;
+
 	if (v->rings.nr > 0 && vu_peer_is_loose(&v->peer))
 		v->loose = true;
-	v->b.ring_held = v->loose || v->rings.inflight_fd >= 0;
+	v->b.ring_held = !packed(v) && (v->loose || v->rings.inflight_fd >= 0);
 	v->retry_ns = has_served(v) ? RETRY_NS : min_u64(2 * v->retry_ns, RETRY_MAX_NS);
 	say(v, v->peer.why);
 	vu_peer_close(&v->peer);
 	v->peer.lost = v->found = false;
-	resume_at_used(v);
+	resume_at_used(v, told);
+	if (told && packed(v) && v->rings.nr > 0)
+		log_warn("%s: vhost-user %s: only the peer knew where the packed rings stand: the "
+		         "driver has to reset the device",
+		         v->nic, v->b.label);
 	retry_later(v);
 }
 
@@ -195,7 +214,7 @@ static void found(struct net_vhost_user *v)
 		v->b.stats.reconnects++;
 	v->was_there = true;
 	if (v->loose) /* and has perhaps gone on until now */
-		resume_at_used(v);
+		resume_at_used(v, true);
 	v->b.ring_held = v->loose = false;
 	if (v->rings.nr == 0)
 		return;
@@ -334,12 +353,13 @@ static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 {
 	struct net_vhost_user *v = vu_of(b);
 	struct vu_rings *s = &v->rings;
+	const bool told = v->found;
 
 	s->nr = nr;
 	/* One that was not told of the rings yet has nothing to say about them. */
-	if (!v->found || !vu_peer_stop(&v->peer)) {
+	if (!told || !vu_peer_stop(&v->peer)) {
 		s->nr = nr;
-		resume_at_used(v);
+		resume_at_used(v, told);
 		/* Some may have been finished out of order: nobody knows which. */
 		for (unsigned i = 0; i < nr && s->inflight_fd >= 0; i++)
 			s->ring[i].next_avail = UINT32_MAX;

@@ -34,7 +34,8 @@ uint64_t vu_peer_features(void)
 	                          F(HOST_ECN) | F(HOST_UFO);
 
 	return offloads | F(MRG_RXBUF) | F(MQ) | FEATURE(VIRTIO_F_VERSION_1) |
-	       FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX);
+	       FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) |
+	       FEATURE(VIRTIO_F_RING_PACKED);
 }
 
 static bool speaks(const struct vu_peer *p, unsigned protocol_bit)
@@ -279,8 +280,11 @@ void vu_peer_start(struct vu_peer *p)
 	send_status(p, driver | VIRTIO_CONFIG_S_FEATURES_OK);
 	if (speaks(p, VU_PROTOCOL_STATUS))
 		send_plain(p, VU_GET_STATUS);
-	if (!speaks(p, VU_PROTOCOL_INFLIGHT)) {
-		/* Notes from before, which it does not keep up, would be wrong later. */
+	if (!speaks(p, VU_PROTOCOL_INFLIGHT) || (ours & FEATURE(VIRTIO_F_RING_PACKED))) {
+		/*
+		 * Notes from before, which it does not keep up, would be wrong later; those of packed rings
+		 * are for one who knows where the rings stand, and that dies with a peer.
+		 */
 		fd_close(&s->inflight_fd);
 		send_rings(p);
 	} else if (s->inflight_fd >= 0) {

@@ -46,12 +46,13 @@ test_two_nics_on_two_kinds_of_network() {
 	guest_off
 }
 
-# TCP both ways over a TAP, with these further keys of --net
-tcp_with() { # KEYS
+# TCP both ways over a TAP, with these further keys of --net; COMMAND must succeed in the guest
+tcp_with() { # KEYS [COMMAND]
 	need_tap
 	tap_add dbkeys0 $us/24
 	vm_start --net "tap,ifname=dbkeys0,$1" -a "$(append_agent net0=$it/24)" "$bzimage"
 	vm_expect @agent
+	guest "${2:-true}"
 	guest "ping -A -c 5 -s 1400 -w 20 $us"
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=300000 streams=2
 	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=150
@@ -68,6 +69,11 @@ test_traffic_arrives_unchanged_with_minimal_features() {
 
 test_traffic_arrives_unchanged_without_mergeable_buffers() {
 	tcp_with features=default-mrg_rxbuf
+}
+
+# RING_PACKED is bit 34; sysfs begins with bit 0
+test_traffic_arrives_unchanged_on_packed_rings() {
+	tcp_with features=default+packed "cut -c 35 /sys/class/net/eth0/device/features | grep -qx 1"
 }
 
 # Linux stops sending for good when fewer than 19 entries are free, so 32 is the shortest for it.

@@ -27,6 +27,10 @@
 #define PAIRS 1u
 #endif
 
+#ifndef LAYOUTS /* fuzz_virtio_net_packed.c */
+#define LAYOUTS 0
+#endif
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -108,7 +112,9 @@ static void raw_descriptor(void)
 	at = u8();
 	d.addr = htole64(address());
 	d.len = htole32(length());
-	d.flags = htole16(u8() & 7);
+	d.flags = u8();
+	/* Packed: whose it is. */
+	d.flags = htole16((d.flags & 7) | (LAYOUTS ? (d.flags & 0x80) | (d.flags & 0x40) << 9 : 0));
 	d.next = htole16(u8() % (RING + 1));
 	fake_vq_raw_desc(v, at, d);
 }
@@ -216,7 +222,8 @@ static void path_step(void)
 	rig.net->start_err = (what & 0x60) == 0x60 ? -ENOMEM : 0;
 	rig.peer.lie = (what & 0x90) == 0x90;
 	for (unsigned i = 0; i < FAKE_RINGS * PAIRS && rig.peer.lie; i++)
-		rig.peer.lie_next_avail[i] = u8() & 7 ? u8() : u16() * 3u;
+		rig.peer.lie_next_avail[i] =
+			(u8() & 7 ? u8() : u16() * 3u) * (LAYOUTS ? 0x10001 : 1);
 	if (what & 8)
 		(void)virtio_net_set_path(rig.n, what & 1, &result);
 	else if (rig.peer.started && (what & 7) == 7)
@@ -323,6 +330,7 @@ static void still_works(void)
 int LLVMFuzzerInitialize(unused int *argc, unused char ***argv)
 {
 	log_set_level(LOG_ERROR);
+	vrig_layout(LAYOUTS);
 	return 0;
 }
 

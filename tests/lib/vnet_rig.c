@@ -19,6 +19,13 @@ static void must(bool ok, const char *what)
 	abort();
 }
 
+static uint64_t layout;
+
+void vrig_layout(uint64_t features)
+{
+	layout = features;
+}
+
 void vrig_create(struct vrig *r, struct vrig_options o)
 {
 	const uint64_t offloads = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS;
@@ -76,7 +83,8 @@ int vrig_try_up(struct vrig *r, uint64_t accept)
 	/* The rings of the life before are thrown away with all the rest. */
 	virtio_set_status(d, 0);
 	r->m.next = r->m.gmem.region[0].base;
-	r->features = (accept & d->offered) | FEATURE(VIRTIO_F_VERSION_1);
+	r->features =
+		(((accept & ~VRIG_LAYOUTS) | layout) & d->offered) | FEATURE(VIRTIO_F_VERSION_1);
 	pairs = r->features & NET_SEVERAL_PAIRS ? r->pairs : 1;
 	r->ctrl = NET_PAIR_QUEUES * pairs;
 	for (unsigned i = 0; i <= r->ctrl; i++) {

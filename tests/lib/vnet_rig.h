@@ -52,6 +52,13 @@ struct vrig_options {
 	bool hash_report; /* offered only then, since it makes all headers longer */
 };
 
+/*
+ * What drivers accept from now on of VRIG_LAYOUTS, whatever a test says that they accept: nothing at first. So
+ * main() runs the same cases for several layouts of the ring.
+ */
+#define VRIG_LAYOUTS FEATURE(VIRTIO_F_RING_PACKED)
+void vrig_layout(uint64_t features);
+
 void vrig_create(struct vrig *r, struct vrig_options o);
 void vrig_destroy(struct vrig *r);
 

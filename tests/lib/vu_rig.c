@@ -178,8 +178,8 @@ static void init_lane(struct vu_rig *r, struct vu_lane *l, uint64_t accept)
 void vu_rig_up(struct vu_rig *r, uint64_t without)
 {
 	struct fake_vq *vqs[NET_PAIR_QUEUES * VU_RIG_PAIRS + 1];
-	const uint64_t accept = net_features_close(r->features & ~without) |
-	                        (r->features & ~without & ~net_features_known());
+	const uint64_t wanted = r->features & ~without & ~(NET_ONLY_BY_NAME & ~r->by_name);
+	const uint64_t accept = net_features_close(wanted) | (wanted & ~net_features_known());
 	const unsigned lanes = accept & FEATURE(VIRTIO_NET_F_MQ) ? 1 + r->more_pairs : 1;
 	unsigned nr = 0;
 

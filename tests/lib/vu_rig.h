@@ -42,6 +42,7 @@ struct vu_rig {
 	struct loop_fd call; /* the device's interrupt; its fd is owned */
 	unsigned interrupts;
 	uint64_t features; /* offered */
+	uint64_t by_name;  /* of NET_ONLY_BY_NAME, what the driver takes; after vu_rig_create() */
 	char why[256];     /* of vu_rig_prepare() */
 };
 
@@ -52,7 +53,7 @@ int vu_rig_prepare(struct vu_rig *r);
 void vu_rig_drop_device(struct vu_rig *r); /* and vu_rig_prepare() makes the next, as at a reboot */
 void vu_rig_destroy(struct vu_rig *r);
 
-/* Reset, then DRIVER_OK with what is offered but @without; rx buffers are posted. */
+/* Reset, then DRIVER_OK with what is offered but @without, and of NET_ONLY_BY_NAME only by_name; rx buffers are posted. */
 void vu_rig_up(struct vu_rig *r, uint64_t without);
 /* By the control queue: @nr pairs are used from now on. */
 void vu_rig_use_pairs(struct vu_rig *r, unsigned nr);

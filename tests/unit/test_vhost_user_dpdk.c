@@ -135,6 +135,39 @@ static void traffic_goes_on_after_each_death_of_dpdk(void **state)
 	}
 }
 
+static bool running(void)
+{
+	return fake_status(&rig.dev) == (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
+	                                 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void dpdk_serves_packed_rings_and_takes_their_place_with_it(void **state)
+{
+	(void)state;
+	come_up("", "");
+	rig.by_name = FEATURE(VIRTIO_F_RING_PACKED);
+	assert_true(rig.features & rig.by_name);
+	for (unsigned i = 0; i < 3; i++) {
+		/* The second time with what was taken back from it where it stood. */
+		vu_rig_up(&rig, i ? FEATURE(VIRTIO_RING_F_EVENT_IDX) : 0);
+		assert_true(rig.lane[0].vq[NET_TX].packed);
+		vu_rig_traffic(&rig, 1000);
+		virtio_net_set_link(rig.n, false);
+		virtio_net_set_link(rig.n, true);
+		vu_rig_traffic(&rig, 1000);
+		assert_true(running());
+	}
+	/* Nobody else knows where the rings stand: the driver has to begin anew. */
+	kill_peer();
+	vu_rig_until_link(&rig, false);
+	assert_false(running());
+	start_peer("");
+	vu_rig_until_link(&rig, true);
+	assert_false(running());
+	vu_rig_up(&rig, 0);
+	vu_rig_traffic(&rig, 1000);
+}
+
 static void dpdk_may_connect_to_us(void **state)
 {
 	(void)state;
@@ -171,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(dpdk_serves_the_rings),
 		CASE(traffic_goes_on_after_each_death_of_dpdk),
+		CASE(dpdk_serves_packed_rings_and_takes_their_place_with_it),
 		CASE(dpdk_may_connect_to_us),
 		CASE(dpdk_serves_two_pairs),
 	};

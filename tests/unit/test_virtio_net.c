@@ -14,6 +14,7 @@
 
 #include "devices/virtio.h"
 #include "tests/lib/pattern.h"
+#include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/le.h"
 
@@ -728,5 +729,5 @@ int main(void)
 		CASE(memory_that_is_not_needed_is_not_touched),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/le.h"
 
@@ -592,5 +593,5 @@ int main(void)
 		CASE(a_control_queue_that_was_not_accepted_is_not_served),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

@@ -13,6 +13,7 @@
 
 #include "devices/virtio.h"
 #include "tests/lib/vnet_lanes.h"
+#include "tests/lib/vnet_layouts.h"
 #include "vmm/core/le.h"
 
 #define F     VRIG_F
@@ -684,5 +685,5 @@ int main(void)
 		CASE(the_peer_may_find_any_ring_broken),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

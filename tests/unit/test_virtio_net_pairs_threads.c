@@ -16,6 +16,7 @@
 
 #include "devices/virtio.h"
 #include "tests/lib/vnet_lanes.h"
+#include "tests/lib/vnet_layouts.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/le.h"
 
@@ -486,5 +487,5 @@ int main(void)
 	                                        setup_rss, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/le.h"
 
@@ -436,5 +437,5 @@ int main(void)
 		CASE(a_reset_ends_rss),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

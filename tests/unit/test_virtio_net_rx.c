@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rx.h"
 #include "vmm/core/le.h"
 
@@ -456,5 +457,5 @@ int main(void)
 		CASE(single_byte_descriptors_cannot_begin_a_frame_and_come_back),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

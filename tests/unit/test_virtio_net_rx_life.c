@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rx.h"
 #include "vmm/core/le.h"
 
@@ -463,5 +464,5 @@ int main(void)
 		CASE(a_broken_ring_seen_from_a_backend_call_is_survived),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }

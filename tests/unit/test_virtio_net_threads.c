@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/le.h"
@@ -239,5 +240,5 @@ int main(void)
 		CASE(no_frame_that_is_spread_gets_lost),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return VRIG_RUN_LAYOUTS(tests);
 }
