@@ -37,11 +37,11 @@
 /*
  * Not in the default set: RSS costs two copies per frame, and without it a flow comes on the pair that it is sent on,
  * for nothing; HASH_REPORT costs a longer header and a hash, and no peer on the rings can be told of either; drivers
- * take packed rings when they can, and vhost has none, so that a NIC with them keeps its path.
+ * take packed rings, and order, when they can, and few vhosts have them, so that a NIC with them keeps its path.
  */
 #define NET_ONLY_BY_NAME                                                 \
 	(FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT) | \
-	 FEATURE(VIRTIO_F_RING_PACKED))
+	 FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER))
 
 struct net_feature {
 	const char *name; /* "host_tso4", as in features= */

@@ -14,6 +14,7 @@ struct vq_features vq_features_of(uint64_t accepted)
 		.event_idx = accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX),
 		.indirect = accepted & FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
 		.packed = accepted & FEATURE(VIRTIO_F_RING_PACKED),
+		.in_order = accepted & FEATURE(VIRTIO_F_IN_ORDER),
 	};
 }
 
@@ -34,6 +35,7 @@ int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct
 	q->packed = f.packed;
 	q->event_idx = f.event_idx;
 	q->indirect = f.indirect;
+	q->in_order = f.in_order;
 	if (f.packed)
 		vq_packed_start(q, a);
 	else

@@ -35,8 +35,8 @@ struct vq_addr {
 
 /* A request of a packed ring that was popped and not pushed. */
 struct vq_flight {
-	uint16_t id;      /* any number, as the driver says: nothing is looked up by it */
-	uint16_t entries; /* of the ring */
+	uint16_t id;   /* any number, as the driver says: nothing is looked up by it */
+	uint16_t took; /* entries of the ring, and WRITABLE: vq_packed.c */
 };
 
 /*
@@ -66,6 +66,7 @@ struct vq {
 	bool packed;         /* RING_PACKED was accepted */
 	bool event_idx;
 	bool indirect; /* INDIRECT_DESC was accepted; a table without it is a broken rule */
+	bool in_order; /* IN_ORDER was accepted */
 	union {
 		struct { /* split */
 			uint16_t
@@ -77,6 +78,7 @@ struct vq {
 			uint16_t last_used;   /* where the last used descriptor stands, */
 			uint16_t last_flags;  /* its flags, */
 			uint16_t first_flags; /* and those of the first one of the batch */
+			bool last_open;       /* the next push may take its place: IN_ORDER */
 			bool kicks_off;       /* what the driver was told */
 			uint16_t first_flight, nr_flight; /* in flight[], oldest first */
 		};
@@ -103,6 +105,7 @@ struct vq_features {
 	bool event_idx; /* VIRTIO_F_EVENT_IDX */
 	bool indirect;  /* VIRTIO_F_INDIRECT_DESC */
 	bool packed;    /* VIRTIO_F_RING_PACKED */
+	bool in_order; /* VIRTIO_F_IN_ORDER: requests are pushed in the order in which they were popped */
 };
 struct vq_features vq_features_of(uint64_t accepted);
 

@@ -25,7 +25,10 @@
 #define USED    (1u << VRING_PACKED_DESC_F_USED)
 #define WRAPPED (1u << VRING_PACKED_EVENT_F_WRAP_CTR) /* of an event; in vq_position() likewise */
 
-#define SLOT_MASK  (WRAPPED - 1)
+#define SLOT_MASK (WRAPPED - 1)
+/* In what a request took: it has bytes for the device, and how many of them were written is news. */
+#define WRITABLE 0x8000u
+
 #define EVENT_MODE 3u /* of its flags; the others are reserved */
 
 /* A descriptor as it lies in guest memory, in the ring or, at any address, in an indirect table. */
@@ -239,8 +242,8 @@ int vq_packed_pop(struct vq *q, struct vq_chain *c)
 		return vq_broken(q, why);
 	if (unlikely(c->nr_out + c->nr_in > c->room))
 		return -ENOBUFS;
-	*flight_at(q, q->nr_flight++) =
-		(struct vq_flight){.id = c->head, .entries = u16_of(c->entries)};
+	*flight_at(q, q->nr_flight++) = (struct vq_flight){
+		.id = c->head, .took = u16_of(c->entries | (c->nr_in > 0 ? WRITABLE : 0))};
 	q->next_avail = ahead(q, q->next_avail, c->entries);
 	return 1;
 }
@@ -249,7 +252,8 @@ void vq_packed_unpop(struct vq *q, unsigned n)
 {
 	assert(n <= q->nr_flight);
 	for (; n > 0; n--)
-		q->next_avail = behind(q, q->next_avail, flight_at(q, --q->nr_flight)->entries);
+		q->next_avail =
+			behind(q, q->next_avail, flight_at(q, --q->nr_flight)->took & ~WRITABLE);
 }
 
 /* ---- used descriptors */
@@ -262,7 +266,7 @@ static struct vq_flight land(struct vq *q, uint16_t id)
 
 	while (i < q->nr_flight && flight_at(q, i)->id != id)
 		i++;
-	assert(i < q->nr_flight);
+	assert(i < q->nr_flight && (i == 0 || !q->in_order));
 	f = *flight_at(q, i);
 	for (; i > 0; i--)
 		*flight_at(q, i) = *flight_at(q, i - 1);
@@ -288,15 +292,22 @@ void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 	const struct vq_flight f = land(q, head);
 	struct vq_packed_desc *d;
 
-	if (q->next_used != q->published)
-		seal(q);
-	q->last_used = q->next_used;
+	/*
+	 * In order, one used descriptor stands for all requests up to its own, when those before were used
+	 * completely (virtio 1.2, 2.8.8): as those are that nothing was to be written to.
+	 */
+	if (q->next_used == q->published || !q->in_order || !q->last_open) {
+		if (q->next_used != q->published)
+			seal(q);
+		q->last_used = q->next_used;
+	}
+	q->last_open = !(f.took & WRITABLE);
 	d = desc_at(q, q->last_used);
 	d->id = le16_of(head);
 	d->len = le32_of(written);
 	q->last_flags = u16_of((wrap_of(q, q->last_used) ? AVAIL | USED : 0) |
 	                       (written ? VRING_DESC_F_WRITE : 0));
-	q->next_used = ahead(q, q->next_used, f.entries);
+	q->next_used = ahead(q, q->next_used, f.took & ~WRITABLE);
 }
 
 void vq_packed_publish(struct vq *q)

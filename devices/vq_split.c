@@ -237,6 +237,7 @@ void vq_split_push(struct vq *q, uint16_t head, uint32_t written)
 	if (q->num == 0)
 		return;
 	assert(q->next_used != q->next_avail);
+	/* With IN_ORDER as well: an entry is one store, and one that is left out saves no more than that. */
 	q->used->ring[q->next_used & (q->num - 1u)] =
 		(struct vq_used_elem){.id = le32_of(head), .len = le32_of(written)};
 	q->next_used++;

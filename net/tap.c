@@ -52,7 +52,7 @@
 #define VHOST_MAYBE                                                                \
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) |           \
 	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
-	 FEATURE(VIRTIO_F_RING_PACKED))
+	 FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER))
 
 struct net_tap {
 	struct net_backend b; /* first */

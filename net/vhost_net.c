@@ -30,7 +30,7 @@
 #define VHOST_BITS                                                                 \
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) |           \
 	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
-	 FEATURE(VIRTIO_F_RING_PACKED))
+	 FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER))
 
 void vhost_net_init(struct vhost_net *v, struct loop *l)
 {

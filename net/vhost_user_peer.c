@@ -35,7 +35,7 @@ uint64_t vu_peer_features(void)
 
 	return offloads | F(MRG_RXBUF) | F(MQ) | FEATURE(VIRTIO_F_VERSION_1) |
 	       FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) |
-	       FEATURE(VIRTIO_F_RING_PACKED);
+	       FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER);
 }
 
 static bool speaks(const struct vu_peer *p, unsigned protocol_bit)

@@ -56,7 +56,7 @@ struct vrig_options {
  * What drivers accept from now on of VRIG_LAYOUTS, whatever a test says that they accept: nothing at first. So
  * main() runs the same cases for several layouts of the ring.
  */
-#define VRIG_LAYOUTS FEATURE(VIRTIO_F_RING_PACKED)
+#define VRIG_LAYOUTS (FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER))
 void vrig_layout(uint64_t features);
 
 void vrig_create(struct vrig *r, struct vrig_options o);

@@ -343,6 +343,64 @@ static void only_used_descriptors_are_written_and_those_once(void **state)
 	assert_int_equal(flags_at(r, 3), FAKE_AVAIL);
 }
 
+/* ---- IN_ORDER (virtio 1.2, 2.8.8) */
+
+static void add(struct ring *r, struct fake_buf b, uint32_t written)
+{
+	assert_true(fake_vq_add(&r->drv, &b, 1) >= 0);
+	fake_vq_publish(&r->drv);
+	pop(r);
+	vq_push(&r->q, r->c.head, written);
+}
+
+/* dev.feat.in-order-kept */
+static void one_used_descriptor_stands_for_all_that_were_only_read(void **state)
+{
+	struct ring *r = *state;
+	unsigned id;
+	uint32_t len;
+
+	ring_start(r, 6, FEATURE(VIRTIO_F_IN_ORDER));
+	for (unsigned turn = 0; turn < 30; turn++) {
+		const unsigned first = r->drv.at_used.slot;
+
+		for (unsigned i = 0; i < 4; i++)
+			add(r, r->out, 0);
+		assert_int_equal(fake_vq_nr_used(&r->drv), 0);
+		vq_publish(&r->q);
+		assert_int_equal(le16toh(r->drv.packed_desc[first].id), r->c.head);
+		for (unsigned i = 1; i < 4; i++)
+			assert_int_not_equal(!(flags_at(r, (first + i) % 6) & FAKE_AVAIL),
+			                     !(flags_at(r, (first + i) % 6) & FAKE_USED));
+		assert_int_equal(fake_vq_nr_used(&r->drv), 4);
+		for (unsigned i = 0; i < 4; i++) {
+			assert_true(fake_vq_reap(&r->drv, &id, &len));
+			assert_int_equal(len, 0);
+		}
+		assert_int_equal(id, r->c.head);
+	}
+}
+
+static void each_that_was_written_has_its_length_in_order_too(void **state)
+{
+	static const bool in[] = {false, false, true, false, true, true, false, false};
+	struct ring *r = *state;
+	unsigned id;
+	uint32_t len;
+
+	ring_start(r, 11, FEATURE(VIRTIO_F_IN_ORDER));
+	for (unsigned turn = 0; turn < 30; turn++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(in); i++)
+			add(r, in[i] ? r->in : r->out, in[i] ? 10 + i : 0);
+		vq_publish(&r->q);
+		for (unsigned i = 0; i < ARRAY_SIZE(in); i++) {
+			assert_true(fake_vq_reap(&r->drv, &id, &len));
+			assert_int_equal(len, in[i] ? 10 + i : 0);
+		}
+		assert_int_equal(r->drv.nr_free, 11);
+	}
+}
+
 /* ---- interrupts */
 
 /* dev.packed.event-modes */
@@ -549,6 +607,8 @@ int main(void)
 		RING_PACKED(a_used_descriptor_says_whether_something_was_written),
 		RING_PACKED(a_batch_becomes_visible_by_the_flags_of_its_first_descriptor),
 		RING_PACKED(only_used_descriptors_are_written_and_those_once),
+		RING_PACKED(one_used_descriptor_stands_for_all_that_were_only_read),
+		RING_PACKED(each_that_was_written_has_its_length_in_order_too),
 		RING_PACKED(the_mode_of_the_driver_decides_about_interrupts),
 		RING_PACKED(an_interrupt_follows_exactly_when_the_event_is_passed),
 		RING_PACKED(news_of_more_than_two_laps_have_every_event),
