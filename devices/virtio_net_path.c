@@ -126,6 +126,15 @@ static void count_kicks(struct virtio_net *n)
 	}
 }
 
+static uint64_t first_left(const struct net_ring *ring, unsigned nr)
+{
+	uint64_t first = ring[0].left_ns;
+
+	for (unsigned i = 1; i < nr; i++)
+		first = ring[i].left_ns < first ? ring[i].left_ns : first;
+	return first;
+}
+
 static int rings_stop(struct virtio_net *n)
 {
 	struct net_ring ring[NET_RINGS] = {0};
@@ -133,6 +142,7 @@ static int rings_stop(struct virtio_net *n)
 
 	n->backend->ring->stop(n->backend, ring, nr_rings(n));
 	n->path = NET_PATH_NONE;
+	n->unserved_ns = first_left(ring, nr_rings(n));
 	count_kicks(n);
 	r = take_back(n, ring);
 	virtio_isr_always(&n->dev, false);
@@ -379,10 +389,11 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 	if (r < 0)
 		return r;
 	from = loop_now_ns();
+	n->unserved_ns = 0;
 	n->rings_wanted = rings;
 	r = change(n);
-	if (*count != switches)
-		s->pause_ns = loop_now_ns() - from;
+	if (*count != switches) /* a peer may have served until it could be stopped */
+		s->pause_ns = loop_now_ns() - (n->unserved_ns ? n->unserved_ns : from);
 	if (r == 0)
 		return 0;
 	n->rings_wanted = before;
