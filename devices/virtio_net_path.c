@@ -126,15 +126,6 @@ static void count_kicks(struct virtio_net *n)
 	}
 }
 
-static uint64_t first_left(const struct net_ring *ring, unsigned nr)
-{
-	uint64_t first = ring[0].left_ns;
-
-	for (unsigned i = 1; i < nr; i++)
-		first = ring[i].left_ns < first ? ring[i].left_ns : first;
-	return first;
-}
-
 static int rings_stop(struct virtio_net *n)
 {
 	struct net_ring ring[NET_RINGS] = {0};
@@ -142,7 +133,6 @@ static int rings_stop(struct virtio_net *n)
 
 	n->backend->ring->stop(n->backend, ring, nr_rings(n));
 	n->path = NET_PATH_NONE;
-	n->unserved_ns = first_left(ring, nr_rings(n));
 	count_kicks(n);
 	r = take_back(n, ring);
 	virtio_isr_always(&n->dev, false);
@@ -310,6 +300,9 @@ int net_path_steer(struct virtio_net *n, const struct net_steering *want)
 int net_path_start(struct virtio_net *n)
 {
 	one_pair(n); /* it is, unless the backend failed at the stop before */
+	if (n->rings_wanted && net_link(n) && !queues_run(n, n->steering.pairs))
+		log_warn("%s: the driver has set up some queues only: doorbell serves them, not %s",
+		         n->dev.name, n->backend->ring->name);
 	return net_path_resume(n);
 }
 
@@ -389,11 +382,10 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 	if (r < 0)
 		return r;
 	from = loop_now_ns();
-	n->unserved_ns = 0;
 	n->rings_wanted = rings;
 	r = change(n);
-	if (*count != switches) /* a peer may have served until it could be stopped */
-		s->pause_ns = loop_now_ns() - (n->unserved_ns ? n->unserved_ns : from);
+	if (*count != switches)
+		s->pause_ns = loop_now_ns() - from;
 	if (r == 0)
 		return 0;
 	n->rings_wanted = before;

@@ -180,7 +180,6 @@ struct virtio_net {
 	enum net_path path;           /* in force */
 	bool pairs_by_queues;         /* virtio_net_use_pairs() */
 	bool rings_wanted;            /* virtio_net_set_path() */
-	uint64_t unserved_ns;         /* by rings_stop(): since when; 0: since it was called */
 	/* Of a pair, which the driver is taking back just now; or NULL. */
 	struct net_queue *releasing;
 	bool link_wanted;  /* virtio_net_set_link() */

@@ -81,8 +81,6 @@ struct net_ring {
 	 */
 	uint32_t next_avail;
 	int kick_fd, call_fd; /* eventfds; borrowed until stop() returns */
-	/* By stop(), CLOCK_MONOTONIC: the peer has served it until then. 0: until stop() was called. */
-	uint64_t left_ns;
 };
 
 /*

@@ -248,11 +248,8 @@ static int set_ring(const struct vhost_net *v, const struct vhost_net_how *how, 
 static void detach(struct vhost_net *v, struct net_ring *ring, unsigned nr, unsigned served)
 {
 	unwatch(v);
-	/* Each waits until the worker has done what it is at, up to 256 frames: tx, the longer one, while rx is served. */
-	for (unsigned i = nr; i-- > 0;) {
+	for (unsigned i = 0; i < nr; i++)
 		set_file(v, VHOST_NET_SET_BACKEND, i, VHOST_FILE_UNBIND);
-		ring[i].left_ns = loop_now_ns();
-	}
 	for (unsigned i = 0; i < served; i++) {
 		struct vhost_vring_state s = {.index = i};
 
