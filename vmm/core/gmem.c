@@ -125,6 +125,11 @@ static uint64_t page_of_file(int fd, uint64_t end, char *why, size_t why_size)
 		snprintf(why, why_size, "%s", strerror(errno));
 		return 0;
 	}
+	if (fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == NFS_SUPER_MAGIC ||
+	    fs.f_type == SMB2_SUPER_MAGIC || fs.f_type == CIFS_SUPER_MAGIC) {
+		snprintf(why, why_size, "its file system is another process's or another machine's");
+		return 0;
+	}
 	if (!S_ISREG(st.st_mode)) {
 		snprintf(why, why_size, "its descriptor is no file of memory");
 		return 0;
