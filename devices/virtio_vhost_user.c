@@ -143,6 +143,30 @@ static bool translate(const struct virtio_vhost_user *t, uint64_t user, gpa_t *o
 	return false;
 }
 
+/*
+ * Does a packed ring begin? 0 says so, which User Mode Linux sends; but it is also where a ring stands after a lap
+ * with wrap counter 1, and then its first descriptor was used in that lap (virtio 1.2, 2.8.1).
+ */
+static bool begins(const struct virtio_vhost_user *t, const struct vvu_ring *r,
+                   const struct vq_addr *a)
+{
+	uint8_t flags[2] = {0};
+
+	if (!(t->features & FEATURE(VIRTIO_F_RING_PACKED)) || r->base != 0)
+		return false;
+	return gmem_read(&t->mem, a->desc + offsetof(struct vring_packed_desc, flags), flags,
+	                 sizeof(flags)) < 0 ||
+	       !(get_le16(flags) & (1u << VRING_PACKED_DESC_F_USED));
+}
+
+/* As vq_resume() has it. DPDK says where the next request is and no more: nothing is under way, so that is all. */
+static uint32_t base_of(const struct virtio_vhost_user *t, const struct vvu_ring *r)
+{
+	if ((t->features & FEATURE(VIRTIO_F_RING_PACKED)) && r->base <= UINT16_MAX)
+		return r->base | r->base << 16;
+	return r->base;
+}
+
 /* Is the ring in order, as far as it can be seen before anybody serves it? */
 static int judge(struct virtio_vhost_user *t, unsigned i, struct vq_addr *a)
 {
@@ -161,14 +185,14 @@ static int judge(struct virtio_vhost_user *t, unsigned i, struct vq_addr *a)
 		           t->dev->queue[i].num_max);
 	if (translate(t, r->desc, &a->desc) && translate(t, r->avail, &a->avail) &&
 	    translate(t, r->used, &a->used))
-		ret = vq_start(&q, &t->mem, a, (struct vq_features){0});
+		ret = vq_start(&q, &t->mem, a, vq_features_of(t->features));
 	if (ret < 0)
 		return bad(t,
 		           "ring %u of %u entries at 0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64
 		           ": %s",
 		           i, r->num, r->desc, r->avail, r->used,
 		           ret == -EFAULT ? "outside its memory" : "bad size or alignment");
-	if (vq_resume(&q, r->base) < 0)
+	if (!begins(t, r, a) && vq_resume(&q, base_of(t, r)) < 0)
 		return bad(t, "ring %u at %u: %s", i, r->base, q.why);
 	return 0;
 }
@@ -189,9 +213,8 @@ static int give_ring(struct virtio_vhost_user *t, unsigned i)
 	if (!q)
 		return bad(t, "ring %u cannot be started now", i);
 	q->addr = a;
-	/* A packed ring that never ran is at 0 with both wrap bits set, which User Mode Linux does not say. */
-	q->goes_on = t->ring[i].base != 0 || !(t->features & FEATURE(VIRTIO_F_RING_PACKED));
-	q->next_avail = t->ring[i].base;
+	q->goes_on = !begins(t, &t->ring[i], &a);
+	q->next_avail = base_of(t, &t->ring[i]);
 	virtio_queue_ready(t->dev, i, true);
 	t->ring[i].served = true;
 	return 0;
@@ -215,11 +238,16 @@ static int give_features(struct virtio_vhost_user *t)
 static int serve(struct virtio_vhost_user *t)
 {
 	struct virtio_dev *d = t->dev;
-	bool any = false;
+	bool any = false, kicked = false;
 	int ret = 0;
 
-	for (unsigned i = 0; i < d->nr_queues; i++)
+	for (unsigned i = 0; i < d->nr_queues; i++) {
 		any |= wanted(t, &t->ring[i]);
+		kicked |= t->ring[i].kicked;
+	}
+	/* Without a status on the wire this is all that is seen of a driver that goes: its pairs and filters go with it. */
+	if (!kicked && !t->has_status)
+		virtio_set_status(d, 0);
 	if (!any)
 		return 0;
 	if (d->status == 0 && t->features)

@@ -400,6 +400,19 @@ static void took_inflight(struct vu_peer *p, struct vu_msg *m)
 	send_inflight(p);
 }
 
+/* As vq_resume() has it. DPDK says where the next request is and no more: nothing is under way, so that is all. */
+static void took_base(struct vu_peer *p, uint32_t ring, uint32_t base)
+{
+	const bool packed = p->rings->accepted & FEATURE(VIRTIO_F_RING_PACKED);
+
+	if (packed && base <= UINT16_MAX)
+		base |= base << 16;
+	if (packed || base <= UINT16_MAX)
+		p->rings->ring[ring].next_avail = base;
+	else
+		lose(p, true, "ring %u cannot be at %u", ring, base);
+}
+
 static void took_answer(struct vu_peer *p, const struct vu_sent *to)
 {
 	struct vu_msg *m = &p->main.in;
@@ -426,7 +439,7 @@ static void took_answer(struct vu_peer *p, const struct vu_sent *to)
 		took_inflight(p, m);
 		break;
 	case VU_GET_VRING_BASE:
-		p->rings->ring[to->index].next_avail = m->p.ring.num;
+		took_base(p, to->index, m->p.ring.num);
 		break;
 	default: /* 0, or it would not have been accepted */
 		break;

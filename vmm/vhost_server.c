@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/virtio_net.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +62,17 @@ static int get_features(struct vhost_server *s, unused struct vu_msg *m, struct 
 	return 0;
 }
 
-static int get_protocol(unused struct vhost_server *s, unused struct vu_msg *m,
-                        struct vu_msg *answer)
+/* Nobody but us knows the place in a packed ring: it could not be found again. */
+static uint64_t protocol(const struct vhost_server *s)
 {
-	answer->p.number = PROTOCOL;
+	if (s->t.dev->offered & FEATURE(VIRTIO_F_RING_PACKED))
+		return PROTOCOL & ~FEATURE(VU_PROTOCOL_INFLIGHT);
+	return PROTOCOL;
+}
+
+static int get_protocol(struct vhost_server *s, unused struct vu_msg *m, struct vu_msg *answer)
+{
+	answer->p.number = protocol(s);
 	answer->h.size = sizeof(answer->p.number);
 	return 0;
 }
@@ -181,18 +189,33 @@ static int nothing(unused struct vhost_server *s, unused struct vu_msg *m,
 	return 0;
 }
 
+/*
+ * QEMU and DPDK keep the control queue to themselves and pass on what the driver accepted of the features that hang on
+ * it: these are then no business of ours.
+ */
+static uint64_t without_control_queue(uint64_t f)
+{
+	const uint64_t by_it = FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) |
+	                       FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+	                       FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) |
+	                       FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) | FEATURE(VIRTIO_NET_F_MQ);
+
+	return f & FEATURE(VIRTIO_NET_F_CTRL_VQ) ? f : f & ~by_it;
+}
+
 static int set_features(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
 {
 	const uint64_t bit = FEATURE(VU_F_PROTOCOL_FEATURES);
 
-	return vvu_set_features(&s->t, m->p.number & ~bit, m->p.number & bit);
+	return vvu_set_features(&s->t, without_control_queue(m->p.number & ~bit),
+	                        m->p.number & bit);
 }
 
 static int set_protocol(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
 {
-	if (m->p.number & ~PROTOCOL)
+	if (m->p.number & ~protocol(s))
 		return bad(s, "protocol features 0x%" PRIx64 " were not offered",
-		           m->p.number & ~PROTOCOL);
+		           m->p.number & ~protocol(s));
 	s->protocol = m->p.number;
 	return 0;
 }

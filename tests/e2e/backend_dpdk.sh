@@ -10,7 +10,11 @@ net=192.168.91 # set i: our end is .(4i + 1), the other network's .(4i + 2)
 far=dbfar
 sets=("" ",features=minimal" ",features=default-mrg_rxbuf" ",features=default-indirect_desc"
 	",features=default-ctrl_vq-ctrl_rx-ctrl_vlan-ctrl_rx_extra-ctrl_mac_addr-guest_announce-ctrl_guest_offloads"
-	",queues=2")
+	",queues=2" ",features=default+packed" ",features=default+packed+in_order")
+# shellcheck disable=SC2054 # commas belong to DPDK
+rings=(queue_size=256,packed_vq=0 queue_size=64,packed_vq=0 queue_size=1024,packed_vq=0 queue_size=256,packed_vq=0
+	queue_size=256,packed_vq=0 queue_size=256,packed_vq=0 queue_size=256,packed_vq=1,in_order=0
+	queue_size=256,packed_vq=1,in_order=1)
 
 start_group() {
 	local i k options=()
@@ -56,8 +60,8 @@ running() { # how many drivers
 pmd_start() {
 	local i devices=()
 	for i in "${!sets[@]}"; do
-		devices+=(--vdev "net_virtio_user$((2 * i)),path=$work/s${i}0,queues=1,queue_size=256,packed_vq=0"
-			--vdev "net_virtio_user$((2 * i + 1)),path=$work/s${i}1,queues=1,queue_size=256,packed_vq=0")
+		devices+=(--vdev "net_virtio_user$((2 * i)),path=$work/s${i}0,queues=1,${rings[i]}"
+			--vdev "net_virtio_user$((2 * i + 1)),path=$work/s${i}1,queues=1,${rings[i]}")
 	done
 	nice -n 19 dpdk-testpmd -l 0,1 --no-huge --no-shconf -m 96 --no-pci --no-telemetry --file-prefix=e2ebe \
 		"${devices[@]}" -- --forward-mode=io --auto-start --no-lsc-interrupt --nb-cores=1 \
@@ -100,6 +104,8 @@ test_what_was_withheld_was_not_accepted() {
 	[ "$(sed -n 3p "$work/accepted")" = version_1 ] || fail "minimal is more"
 	[ "$(sed -n 5p "$work/accepted")" = indirect_desc,version_1 ] || fail "mrg_rxbuf was withheld"
 	[ "$(sed -n 7p "$work/accepted")" = mrg_rxbuf,version_1 ] || fail "indirect_desc was withheld"
+	[ "$(sed -n 13p "$work/accepted")" = mrg_rxbuf,indirect_desc,version_1,packed ] || fail "no packed rings"
+	[ "$(sed -n 15p "$work/accepted")" = mrg_rxbuf,indirect_desc,version_1,packed,in_order ] || fail "not in order"
 }
 
 test_a_stop_and_a_new_driver_in_one_go() {

@@ -9,7 +9,7 @@
 uml=$tools/uml
 net=192.168.90 # card i: our end is .(4i + 1), the guest's .(4i + 2)
 sets=("tap" "tap,features=minimal" "tap,features=default-mrg_rxbuf" "tap,features=default-event_idx"
-	"tap,features=default-indirect_desc" "tap,mtu=1400" "tap,queues=2")
+	"tap,features=default-indirect_desc" "tap,mtu=1400" "tap,queues=2" "tap,features=default+packed")
 
 us() { # CARD
 	echo $net.$((4 * $1 + 1))
@@ -128,6 +128,7 @@ test_the_driver_takes_what_it_was_offered() {
 	local i
 	guest "cat /sys/bus/virtio/devices/virtio*/features" | tee "$work/features"
 	# Bits 15, 28, 29: withheld from one card each.
+	[ "$(sed -n 8p "$work/features" | cut -c 35)" = 1 ] || fail "no packed rings on card 7"
 	for i in 15:2 28:4 29:3; do
 		[ "$(cut -c "$((${i%:*} + 1))" "$work/features" | sed -n "$((${i#*:} + 1))p")" = 0 ] ||
 			fail "bit ${i%:*} was withheld from card ${i#*:}"
@@ -154,15 +155,17 @@ test_a_link_that_goes_down_is_seen() {
 test_a_driver_that_goes_and_comes_back_is_served() {
 	local d=/sys/bus/virtio/drivers/virtio_net i
 	for i in 1 2 3; do
-		guest "echo virtio1 >$d/unbind && echo virtio1 >$d/bind"
+		guest "echo virtio1 >$d/unbind && echo virtio1 >$d/bind && echo virtio7 >$d/unbind && echo virtio7 >$d/bind"
 	done
-	guest "ip link set eth1 up && ip addr add $(it 1)/30 dev eth1"
-	works 1
+	for i in 1 7; do
+		guest "ip link set eth$i up && ip addr add $(it $i)/30 dev eth$i"
+		works $i
+	done
 }
 
 test_what_it_counts_is_what_went_through() {
 	ctl stats >"$work/stats"
-	jq -e '.nics | length == 7 and all(.device.rx_frames > 10 and .device.tx_frames > 10 and .broken == 0)' \
+	jq -e '.nics | length == 8 and all(.device.rx_frames > 10 and .device.tx_frames > 10 and .broken == 0)' \
 		"$work/stats" || fail "$(jq -c '[.nics[] | [.device.rx_frames, .device.tx_frames, .broken]]' "$work/stats")"
 	ctl status | jq -e '.nics | all(.front_end == "connected" and .driver == "running" and .refused == 0)' ||
 		fail "a front end is not connected"

@@ -151,9 +151,12 @@ static void dpdk_serves_packed_rings_and_takes_their_place_with_it(void **state)
 		/* The second time with what was taken back from it where it stood. */
 		vu_rig_up(&rig, i ? FEATURE(VIRTIO_RING_F_EVENT_IDX) : 0);
 		assert_true(rig.lane[0].vq[NET_TX].packed);
-		vu_rig_traffic(&rig, 1000);
-		virtio_net_set_link(rig.n, false);
-		virtio_net_set_link(rig.n, true);
+		/* Taken back in laps of either wrap counter. */
+		for (unsigned nr = 1000; nr < 1120; nr += 40) {
+			vu_rig_traffic(&rig, nr);
+			virtio_net_set_link(rig.n, false);
+			virtio_net_set_link(rig.n, true);
+		}
 		vu_rig_traffic(&rig, 1000);
 		assert_true(running());
 	}
