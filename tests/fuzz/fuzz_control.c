@@ -19,16 +19,18 @@ static bool reaches_the_machine(const json_t *request)
 {
 	static const char *const plain[] = {"status", "stats", "pause", "resume", "stop"};
 	const char *name = json_string_value(json_object_get(request, "command"));
-	const char *value = json_string_value(json_object_get(request, "value"));
+	static const char *const of_a_nic[] = {"link", "path", "pcap"};
 
 	for (size_t i = 0; name && i < ARRAY_SIZE(plain); i++)
 		if (strcmp(name, plain[i]) == 0)
 			return true;
-	if (!name || !value)
+	if (!json_is_string(json_object_get(request, "nic")) ||
+	    !json_is_string(json_object_get(request, "value")))
 		return false;
-	if (strcmp(name, "link") == 0)
-		return strcmp(value, "up") == 0 || strcmp(value, "down") == 0;
-	return strcmp(name, "path") == 0 || (strcmp(name, "pcap") == 0 && value[0] != '\0');
+	for (size_t i = 0; name && i < ARRAY_SIZE(of_a_nic); i++)
+		if (strcmp(name, of_a_nic[i]) == 0)
+			return true; /* the NIC is looked for before the value is judged */
+	return false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -7,7 +7,7 @@ usage() {
 	cat <<'END'
 usage: tests/fuzz/run.sh SECONDS PROGRAM...
 
-Runs each program for SECONDS, starting from tests/fuzz/corpus/NAME (the program's name without
+Runs each program for SECONDS, as many at once as there are CPUs, starting from tests/fuzz/corpus/NAME (the program's name without
 "fuzz_"). The corpus is copied first: what the fuzzer finds new goes to $BUILD/fuzz-corpus/NAME and
 stays there for the next run, the tree is not written. Inputs that fail go to $BUILD/fuzz-artifacts.
 BUILD is "build" unless set in the environment. One line per program:
@@ -19,8 +19,12 @@ Exit status 0 when nothing failed. To look into a failure: PROGRAM $BUILD/fuzz-a
 END
 }
 
+one=""
 case ${1:-} in
 -h | --help) usage && exit 0 ;;
+--one) one=1 && shift ;; # SECONDS PROGRAM: for ourselves
+esac
+case ${1:-} in
 '' | *[!0-9]*) echo "fuzz: SECONDS must be a number, got '${1:-}'" >&2 && exit 2 ;;
 esac
 seconds=$1
@@ -33,7 +37,6 @@ artifacts=$build/fuzz-artifacts
 mkdir -p "$artifacts"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-passed=0 failed=0
 
 run_one() { # PROGRAM
 	local prog name work runs status=0
@@ -49,12 +52,14 @@ run_one() { # PROGRAM
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	if [ $status = 0 ] && [ "${runs:-0}" -gt 0 ]; then
 		echo "ok $prog: $runs runs"
-		passed=$((passed + 1))
 		return
 	fi
-	failed=$((failed + 1))
-	echo "not ok $prog - $(reason $status)"
-	tail -n 60 "$log" | sed 's/^/    /'
+	{
+		echo "not ok $prog - $(reason $status)"
+		tail -n 60 "$log" | sed 's/^/    /'
+	} >"$log.failure"
+	flock "$0" cat "$log.failure" # nobody else's lines between these
+	rm -f "$log.failure"
 }
 
 reason() { # STATUS
@@ -66,8 +71,17 @@ reason() { # STATUS
 	echo "${text:-exit status $1}, inputs in $artifacts"
 }
 
-for program in "$@"; do
-	run_one "$program"
-done
+if [ -n "$one" ]; then
+	run_one "$1"
+	exit
+fi
+passed=0 failed=0
+while IFS= read -r line; do
+	printf '%s\n' "$line"
+	case $line in
+	'ok '*) passed=$((passed + 1)) ;;
+	'not ok '*) failed=$((failed + 1)) ;;
+	esac
+done < <(printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" "$0" --one "$seconds")
 echo "fuzz targets: $passed passed, $failed failed"
 [ $failed = 0 ]

@@ -7,7 +7,8 @@ usage() {
 	cat <<'END'
 usage: tests/unit/run.sh PROGRAM...
 
-Runs each program with a limit of $DOORBELL_UNIT_LIMIT seconds (120). One line per case:
+Runs the programs, as many at once as there are CPUs, each with a limit of $DOORBELL_UNIT_LIMIT seconds (120).
+One line per case:
 
   ok PROGRAM: CASE
   not ok PROGRAM: CASE - REASON      the program's own output follows, indented
@@ -68,12 +69,14 @@ run_one() { # PROGRAM
 	CMOCKA_MESSAGE_OUTPUT=TAP timeout --foreground -k 5 "$limit" "$1" >"$tap" 2>&1 </dev/null ||
 		status=$?
 	# Child processes that a test forgot would keep nothing open here: the output is a file.
-	awk -v prog="$prog" -v status=$status -v limit="$limit" "$report" "$tap"
-	rm -f "$tap"
+	awk -v prog="$prog" -v status=$status -v limit="$limit" "$report" "$tap" >"$tap.lines"
+	flock "$0" cat "$tap.lines" # nobody else's lines between these
+	rm -f "$tap" "$tap.lines"
 }
 
 case ${1:-} in
 -h | --help) usage && exit 0 ;;
+--one) run_one "$2" && exit ;; # for ourselves
 '') echo "unit: no test program given" >&2 && exit 2 ;;
 esac
 
@@ -84,7 +87,7 @@ while IFS= read -r line; do
 	'not ok '*) failed=$((failed + 1)) ;;
 	'skip '*) skipped=$((skipped + 1)) ;;
 	esac
-done < <(for program in "$@"; do run_one "$program"; done)
+done < <(printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" "$0" --one)
 
 echo "unit tests: $passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
