@@ -3,7 +3,7 @@
 # needs: kvm tap dpdk
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # One guest whose rings DPDK serves: two network cards of two queue pairs, one whose peer listens and one whose peer
-# connects, each joined to a TAP. The peer comes late, and is killed under load. That every pair of mechanisms
+# connects (its kicks exit, its registers are trapped), each joined to a TAP. The peer comes late, and is killed under load. That every pair of mechanisms
 # works with such a peer is shown by tests/tiny.
 . "$(dirname "$0")/lib.sh"
 
@@ -42,7 +42,7 @@ start_group() {
 	ip addr add $us/24 dev "$tap0"
 	ip addr add $us1/24 dev "$tap1"
 	vm_start -c 2 --control "$work/control" -v --net "vhost-user,socket=$work/vhu0,queues=2" \
-		--net "vhost-user,socket=$work/vhu1,server=on,queues=2" \
+		--net "vhost-user,socket=$work/vhu1,server=on,queues=2,kick=exit,regs=trap" \
 		-a "$(append_agent net0=$it/24,$us net1=$it1/24)" "$bzimage"
 	wait_for "$boot_limit" "doorbell to wait" grep -q 'waiting for a vhost-user peer' "$work/stderr"
 	[ ! -s "$work/console" ] || fail "the guest runs without a peer"
@@ -121,6 +121,7 @@ test_the_path_cannot_be_changed() {
 test_traffic_goes_on_after_each_death_of_the_peer() {
 	local n=0 pid rc=0
 	# What a TCP connection waits before it tries again grows with each death.
+	# shellcheck disable=SC2034 # for traffic
 	(guest_limit=300
 	until [ -e "$work/enough" ]; do
 		traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000 streams=2
