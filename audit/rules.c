@@ -89,8 +89,10 @@ double audit_article(const struct audit_how *h, enum audit_dir dir, enum audit_e
 
 const char *audit_article_text(const struct audit_how *h, enum audit_dir dir)
 {
-	if (h->peer)
-		return "(it has no other process)";
+	if (h->peer) /* its own: a polling switch */
+		return dir == AUDIT_TX
+		               ? "copy + NIC doorbell"
+		               : "copy + write(irqfd) + exit + entry (a polling guest: copy)";
 	if (dir == AUDIT_TX)
 		return h->vhost ? "exit + copy + host stack + entry"
 		                : "exit + context switch + VMM work + copy + host stack + entry";

@@ -55,7 +55,7 @@ static const char *path_name(const struct nic *n, bool rings)
 static int prepare_rings(struct nic *n, const struct gmem *mem, uint64_t *can)
 {
 	struct net_backend *b = n->backend;
-	char why[256];
+	char why[256], names[256];
 	int ret;
 
 	if (!n->rings)
@@ -65,6 +65,10 @@ static int prepare_rings(struct nic *n, const struct gmem *mem, uint64_t *can)
 		log_error("%s: path=%s: %s", n->cfg->name, b->ring->name, why);
 		return ret;
 	}
+	if (*can & b->ring_cannot)
+		log_info("%s: not offered, as path=%s cannot honour it: %s", n->cfg->name,
+		         b->ring->name,
+		         net_features_print(*can & b->ring_cannot, names, sizeof(names)));
 	*can = net_features_close(*can & ~b->ring_cannot);
 	return 0;
 }
