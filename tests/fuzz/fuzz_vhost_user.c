@@ -181,7 +181,8 @@ static void stop_rings(struct input *in)
 	stopped = vu_peer_stop(&peer);
 	REQUIRE(!stopped || !peer.lost);
 	for (unsigned i = 0; i < nr && stopped; i++)
-		REQUIRE(rings.ring[i].next_avail <= UINT16_MAX);
+		REQUIRE(rings.ring[i].next_avail <= UINT16_MAX ||
+		        (rings.accepted & FEATURE(VIRTIO_F_RING_PACKED)));
 	rings.nr = 0;
 	fd_close(&rings.inflight_fd);
 }
