@@ -196,7 +196,8 @@ static int nothing(unused struct vhost_server *s, unused struct vu_msg *m,
 static uint64_t without_control_queue(uint64_t f)
 {
 	const uint64_t by_it = FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_RX_EXTRA) |
-	                       FEATURE(VIRTIO_NET_F_CTRL_VLAN) | FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+	                       FEATURE(VIRTIO_NET_F_CTRL_VLAN) |
+	                       FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR) |
 	                       FEATURE(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) |
 	                       FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) | FEATURE(VIRTIO_NET_F_MQ);
 

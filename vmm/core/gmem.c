@@ -127,7 +127,8 @@ static uint64_t page_of_file(int fd, uint64_t end, char *why, size_t why_size)
 	}
 	if (fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == NFS_SUPER_MAGIC ||
 	    fs.f_type == SMB2_SUPER_MAGIC || fs.f_type == CIFS_SUPER_MAGIC) {
-		snprintf(why, why_size, "its file system is another process's or another machine's");
+		snprintf(why, why_size,
+		         "its file system is another process's or another machine's");
 		return 0;
 	}
 	if (!S_ISREG(st.st_mode)) {
