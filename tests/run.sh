@@ -220,6 +220,7 @@ lab_file() { # FILE
 		left=$(unfinished "$1" | paste -s -d '|')
 		[ -n "$left" ] || return 0
 		echo "== guests: L1 itself failed; try $try with what is left of $(basename "$1" .sh)"
+		mv "$logs/lab-console.log" "$logs/lab-console-of-a-failure.log"
 		E2E_ONLY="^($left)\$" lab_once "$1"
 	done
 }
