@@ -2,65 +2,55 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: kvm tap vhost-net
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
-# Every pair of values of kick=, irq=, regs=, --irqchip, queues= and path= meets in one of these guests.
+# Every pair of values of kick=, irq=, regs=, --irqchip, queues= and path= meets in one of these rows.
 # irq=ioctl cannot meet vhost, which has no way to call an ioctl.
 . "$(dirname "$0")/lib.sh"
 
-tap=dbe2e8 us=192.168.84.1 it=192.168.84.2
+net=192.168.84 # NIC i: our end is .(4i + 1), the guest's .(4i + 2)
 
-both_ways() {
-	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=200000 streams=2
-	traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=200
+both_ways() { # NIC
+	local ours=$net.$((4 * $1 + 1)) its=$net.$((4 * $1 + 2))
+	traffic "tcp connect $ours 7001 both" "tcp listen $ours 7001 both" bytes=200000 streams=2
+	traffic "udp listen $its 7002 both" "udp connect $its 7002 both" count=200
 }
 
-# Traffic on vhost where it can be, and on the pure path.
-row() { # KICK IRQ REGS IRQCHIP QUEUES
-	local path=pure add=tap_add
+# One guest, with a NIC for each row. Traffic on vhost where it can be, and on the pure path.
+rows() { # IRQCHIP "KICK IRQ REGS QUEUES"...
+	local i=0 irqchip=$1 kick irq regs queues add paths=() options=() words=()
+	shift
 	need_tap
-	if [ "$2" = irqfd ]; then
-		[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
-		path=vhost
-	fi
-	[ "$5" = 1 ] || add=tap_add_queues
-	$add $tap $us/24
-	vm_start -c 2 --control "$work/ctl" --irqchip "$4" \
-		--net "tap,ifname=$tap,kick=$1,irq=$2,regs=$3,queues=$5,path=$path" \
-		-a "$(append_agent net0=$it/24,$us)" "$bzimage"
+	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
+	while [ $# -gt 0 ]; do
+		read -r kick irq regs queues <<<"$1"
+		add=tap_add paths[i]=pure
+		[ "$queues" = 1 ] || add=tap_add_queues
+		[ "$irq" = ioctl ] || paths[i]=vhost
+		$add "dbe2e8$i" "$net.$((4 * i + 1))/30"
+		options+=(--net "tap,ifname=dbe2e8$i,kick=$kick,irq=$irq,regs=$regs,queues=$queues,path=${paths[i]}")
+		words+=("net$i=$net.$((4 * i + 2))/30")
+		shift
+		i=$((i + 1))
+	done
+	vm_start -c 2 --control "$work/ctl" --irqchip "$irqchip" "${options[@]}" \
+		-a "$(append_agent "${words[@]}")" "$bzimage"
 	vm_expect @agent
-	both_ways
-	if [ $path = vhost ]; then
-		"$doorbell" ctl "$work/ctl" net0 path=pure
-		both_ways
-	fi
+	for i in "${!paths[@]}"; do
+		echo "== ${options[2 * i + 1]}"
+		both_ways "$i"
+		if [ "${paths[i]}" = vhost ]; then
+			"$doorbell" ctl "$work/ctl" "net$i" path=pure
+			both_ways "$i"
+		fi
+	done
 	guest_off
 }
 
-test_kick_ioeventfd_irqfd_page_split_one_pair() {
-	row ioeventfd irqfd page split 1
+test_every_pair_of_mechanisms_with_the_io_apic_in_doorbell() {
+	rows split "ioeventfd irqfd page 1" "exit irqfd trap 2" "exit ioctl page 2"
 }
 
-test_kick_exit_irqfd_trap_kernel_one_pair() {
-	row exit irqfd trap kernel 1
-}
-
-test_kick_ioeventfd_irqfd_trap_kernel_two_pairs() {
-	row ioeventfd irqfd trap kernel 2
-}
-
-test_kick_exit_irqfd_page_kernel_two_pairs() {
-	row exit irqfd page kernel 2
-}
-
-test_kick_exit_irqfd_trap_split_two_pairs() {
-	row exit irqfd trap split 2
-}
-
-test_kick_ioeventfd_ioctl_trap_kernel_one_pair() {
-	row ioeventfd ioctl trap kernel 1
-}
-
-test_kick_exit_ioctl_page_split_two_pairs() {
-	row exit ioctl page split 2
+test_every_pair_of_mechanisms_with_the_io_apic_in_kvm() {
+	rows kernel "exit irqfd trap 1" "ioeventfd irqfd trap 2" "exit irqfd page 2" "ioeventfd ioctl trap 1"
 }
 
 main "$@"
