@@ -93,7 +93,7 @@ qemu() {
 		-nographic -nodefaults -no-user-config -no-reboot
 		-kernel "$cache/x86_64/host/vmlinuz" -initrd "$image"
 		# QEMU's emulation of SVM has its faults. idle=poll: a halted L1 CPU can miss its wake-up.
-		# nokaslr: otherwise L1 dies of page faults in a vCPU's thread after minutes of load.
+		# nokaslr: otherwise L1 dies more often of page faults in a vCPU's thread.
 		-append "console=ttyS0 panic=-1 quiet mitigations=off idle=poll nokaslr"
 		-serial "file:$log"
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
