@@ -60,7 +60,7 @@ unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]
 struct arch_ahead;
 
 struct arch_vm_config {
-	unsigned nr_cpus;
+	const struct machine_map *map;
 	enum irqchip irqchip;
 	struct bus *mmio; /* gets what this CPU's part of the machine has there; outlives the VM */
 };

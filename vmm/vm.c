@@ -250,7 +250,7 @@ static int make_memory(struct vm *vm)
 static int build_parts(struct vm *vm)
 {
 	const struct arch_vm_config arch = {
-		.nr_cpus = (unsigned)vm->cfg->nr_cpus,
+		.map = &vm->map,
 		.irqchip = (enum irqchip)vm->cfg->irqchip,
 		.mmio = &vm->mmio,
 	};

@@ -139,7 +139,7 @@ static void write_register(struct ioapic *io, uint32_t val)
 
 	if (io->select == REG_ID)
 		io->id = u8_of(val >> ID_SHIFT & ID_MASK);
-	else if (io->select >= REG_ENTRIES && index / 2 < IOAPIC_NR_PINS)
+	else if (io->select >= REG_ENTRIES && index / 2 < io->nr_pins)
 		write_entry(io, index / 2, index % 2, val);
 }
 
@@ -152,9 +152,9 @@ static uint32_t read_register(const struct ioapic *io)
 	case REG_ARBITRATION: /* there is no bus to arbitrate for: 3.2.3 says that it follows the ID */
 		return (uint32_t)io->id << ID_SHIFT;
 	case REG_VERSION:
-		return IOAPIC_VERSION | (IOAPIC_NR_PINS - 1) << LAST_PIN_SHIFT;
+		return IOAPIC_VERSION | (io->nr_pins - 1) << LAST_PIN_SHIFT;
 	default:
-		if (io->select < REG_ENTRIES || index / 2 >= IOAPIC_NR_PINS)
+		if (io->select < REG_ENTRIES || index / 2 >= io->nr_pins)
 			return 0;
 		return u32_of(io->entry[index / 2] >> (index % 2 ? 32u : 0u) & UINT32_MAX);
 	}
@@ -162,11 +162,12 @@ static uint32_t read_register(const struct ioapic *io)
 
 /* ---- for the others */
 
-void ioapic_init(struct ioapic *io, const struct ioapic_host *host)
+void ioapic_init(struct ioapic *io, unsigned nr_pins, const struct ioapic_host *host)
 {
-	*io = (struct ioapic){.host = *host};
+	assert(nr_pins >= 1 && nr_pins <= IOAPIC_MAX_PINS);
+	*io = (struct ioapic){.host = *host, .nr_pins = nr_pins};
 	pthread_mutex_init(&io->lock, NULL);
-	for (unsigned i = 0; i < IOAPIC_NR_PINS; i++)
+	for (unsigned i = 0; i < IOAPIC_MAX_PINS; i++)
 		io->entry[i] = ENTRY_MASKED;
 }
 
@@ -180,7 +181,7 @@ void ioapic_set(struct ioapic *io, unsigned pin, bool asserted)
 	const uint32_t bit = 1u << pin;
 	bool rises;
 
-	assert(pin < IOAPIC_NR_PINS);
+	assert(pin < io->nr_pins);
 	pthread_mutex_lock(&io->lock);
 	rises = asserted && !(io->asserted & bit);
 	io->asserted = asserted ? io->asserted | bit : io->asserted & ~bit;
@@ -194,7 +195,7 @@ void ioapic_set(struct ioapic *io, unsigned pin, bool asserted)
 void ioapic_eoi(struct ioapic *io, uint8_t vector)
 {
 	pthread_mutex_lock(&io->lock);
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++) {
+	for (unsigned pin = 0; pin < io->nr_pins; pin++) {
 		if (!(io->entry[pin] & ENTRY_REMOTE_IRR) ||
 		    (io->entry[pin] & ENTRY_VECTOR) != vector)
 			continue;

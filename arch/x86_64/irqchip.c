@@ -12,7 +12,7 @@
 #include "vmm/core/bus.h"
 #include "vmm/core/log.h"
 
-_Static_assert(IOAPIC_NR_PINS == LAYOUT_NR_GSIS, "GSI and pin are the same number");
+_Static_assert(IOAPIC_MAX_PINS == LAYOUT_NR_GSIS, "GSI and pin are the same number");
 
 struct arch_irqchip {
 	struct ioapic ioapic;
@@ -25,10 +25,10 @@ static void set_routes(void *arg, const struct ioapic_msi *pins)
 	const struct arch_irqchip *s = arg;
 	_Alignas(struct kvm_irq_routing)
 		uint8_t buf[sizeof(struct kvm_irq_routing) +
-	                    IOAPIC_NR_PINS * sizeof(struct kvm_irq_routing_entry)] = {0};
+	                    IOAPIC_MAX_PINS * sizeof(struct kvm_irq_routing_entry)] = {0};
 	struct kvm_irq_routing *table = (struct kvm_irq_routing *)(void *)buf;
 
-	for (unsigned gsi = 0; gsi < IOAPIC_NR_PINS; gsi++) {
+	for (unsigned gsi = 0; gsi < IOAPIC_MAX_PINS; gsi++) {
 		if (!pins[gsi].address)
 			continue;
 		table->entries[table->nr++] = (struct kvm_irq_routing_entry){
@@ -82,11 +82,11 @@ static int create_kernel(const struct kvm *k)
 	return -err;
 }
 
-static int create_split(struct kvm *k, struct bus *mmio)
+static int create_split(struct kvm *k, unsigned nr_pins, struct bus *mmio)
 {
 	const struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_SPLIT_IRQCHIP,
-		.args = {IOAPIC_NR_PINS}, /* routes of these GSIs are looked at for EOI exits */
+		.args = {IOAPIC_MAX_PINS}, /* routes of these GSIs are looked at for EOI exits */
 	};
 	struct arch_irqchip *s = calloc(1, sizeof(*s));
 	const struct bus_region region = {
@@ -103,7 +103,7 @@ static int create_split(struct kvm *k, struct bus *mmio)
 		return -ENOMEM;
 	}
 	s->vm_fd = k->vm_fd;
-	ioapic_init(&s->ioapic,
+	ioapic_init(&s->ioapic, nr_pins,
 	            &(struct ioapic_host){.route = set_routes, .send = send_msi, .arg = s});
 	k->irqchip = s;
 	if (ioctl(k->vm_fd, KVM_ENABLE_CAP, &cap) < 0) {
@@ -119,9 +119,9 @@ static int create_split(struct kvm *k, struct bus *mmio)
 	return ret;
 }
 
-int irqchip_create(struct kvm *k, enum irqchip kind, struct bus *mmio)
+int irqchip_create(struct kvm *k, enum irqchip kind, unsigned nr_pins, struct bus *mmio)
 {
-	return kind == IRQCHIP_SPLIT ? create_split(k, mmio) : create_kernel(k);
+	return kind == IRQCHIP_SPLIT ? create_split(k, nr_pins, mmio) : create_kernel(k);
 }
 
 void irqchip_destroy(struct kvm *k)

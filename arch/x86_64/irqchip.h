@@ -14,8 +14,8 @@
 
 #include "arch/arch.h"
 
-/* For arch_vm_init(). 0 or -errno, logged; irqchip_destroy() in both cases. */
-int irqchip_create(struct kvm *k, enum irqchip kind, struct bus *mmio);
+/* For arch_vm_init(). @nr_pins: of split's I/O-APIC; the kernel's has 24. 0 or -errno, logged; irqchip_destroy() in both cases. */
+int irqchip_create(struct kvm *k, enum irqchip kind, unsigned nr_pins, struct bus *mmio);
 void irqchip_destroy(struct kvm *k);
 /* KVM_EXIT_IOAPIC_EOI. */
 void irqchip_eoi(const struct kvm *k, uint8_t vector);

@@ -58,7 +58,7 @@
 
 #define LAYOUT_VIRTIO_STRIDE 0x2000u
 
-/* Interrupts and ports. The I/O-APIC, whoever provides it, has GSIs 0..23, all edge-triggered here. */
+/* Interrupts and ports. The I/O-APIC, whoever provides it, has GSIs 0..23 at most, all edge-triggered here. */
 #define LAYOUT_UART_PORT  0x3f8u
 #define LAYOUT_UART_GSI   4u
 #define LAYOUT_VIRTIO_GSI 5u

@@ -39,10 +39,20 @@ unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]
 	return 2;
 }
 
+/*
+ * Our ACPI tables name every wire that there is. An MP table says more: 16 of ISA; and guests that are told
+ * nothing may know the chip.
+ */
+static unsigned nr_pins(const struct machine_map *map)
+{
+	return map->announce == ANNOUNCE_ACPI ? LAYOUT_VIRTIO_GSI + map->nr_virtio :
+	                                        LAYOUT_NR_GSIS;
+}
+
 int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg)
 {
-	if (cfg->nr_cpus > LAYOUT_MAX_CPUS) {
-		log_error("%u CPUs: this machine can have %u", cfg->nr_cpus, LAYOUT_MAX_CPUS);
+	if (cfg->map->nr_cpus > LAYOUT_MAX_CPUS) {
+		log_error("%u CPUs: this machine can have %u", cfg->map->nr_cpus, LAYOUT_MAX_CPUS);
 		return -EINVAL;
 	}
 	if (ioctl(k->vm_fd, KVM_SET_TSS_ADDR, LAYOUT_KVM_TSS) < 0) {
@@ -52,7 +62,7 @@ int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg)
 		return ret;
 	}
 	/* No PIT: with kvm-clock and the local APIC's timer Linux needs none. */
-	return irqchip_create(k, cfg->irqchip, cfg->mmio);
+	return irqchip_create(k, cfg->irqchip, nr_pins(cfg->map), cfg->mmio);
 }
 
 void arch_vm_free(struct kvm *k)

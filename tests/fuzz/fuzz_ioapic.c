@@ -16,7 +16,7 @@
 
 struct rig {
 	struct ioapic io;
-	struct ioapic_msi route[IOAPIC_NR_PINS];
+	struct ioapic_msi route[IOAPIC_MAX_PINS];
 };
 
 static void on_route(void *arg, const struct ioapic_msi *pins)
@@ -32,7 +32,7 @@ static void on_send(void *arg, struct ioapic_msi msi)
 {
 	const struct rig *r = arg;
 
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++)
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++)
 		if (r->route[pin].address == msi.address && r->route[pin].data == msi.data) {
 			REQUIRE(msi.address != 0);
 			return;
@@ -84,16 +84,16 @@ static void step(struct rig *r, struct input *in)
 		ioapic_bus_ops.write(&r->io, 0x10, 4, take(in, 4));
 		break;
 	case 4:
-		ioapic_set(&r->io, low % IOAPIC_NR_PINS, true);
+		ioapic_set(&r->io, low % IOAPIC_MAX_PINS, true);
 		break;
 	case 5:
-		ioapic_set(&r->io, low % IOAPIC_NR_PINS, false);
+		ioapic_set(&r->io, low % IOAPIC_MAX_PINS, false);
 		break;
 	case 6:
 		ioapic_eoi(&r->io, (uint8_t)take(in, 1));
 		break;
 	default:
-		check_pin(r, low % IOAPIC_NR_PINS);
+		check_pin(r, low % IOAPIC_MAX_PINS);
 		break;
 	}
 }
@@ -106,10 +106,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rig r = {0};
 	const struct ioapic_host host = {.route = on_route, .send = on_send, .arg = &r};
 
-	ioapic_init(&r.io, &host);
+	ioapic_init(&r.io, IOAPIC_MAX_PINS, &host);
 	while (in.left > 0)
 		step(&r, &in);
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++)
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++)
 		check_pin(&r, pin);
 	ioapic_destroy(&r.io);
 	return 0;

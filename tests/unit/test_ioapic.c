@@ -20,7 +20,7 @@
 
 struct rig {
 	struct ioapic io;
-	struct ioapic_msi route[IOAPIC_NR_PINS]; /* what the host was told last */
+	struct ioapic_msi route[IOAPIC_MAX_PINS]; /* what the host was told last */
 	unsigned routed;                         /* how often */
 	struct ioapic_msi sent;                  /* the last one */
 	unsigned nr_sent;
@@ -47,7 +47,7 @@ static void rig_init(struct rig *r)
 	const struct ioapic_host host = {.route = on_route, .send = on_send, .arg = r};
 
 	*r = (struct rig){0};
-	ioapic_init(&r->io, &host);
+	ioapic_init(&r->io, IOAPIC_MAX_PINS, &host);
 }
 
 static uint32_t get(struct rig *r, uint8_t reg)
@@ -98,13 +98,34 @@ static void comes_up_with_24_masked_pins(void **state)
 	rig_init(&r);
 	assert_int_equal(get(&r, 0), 0);
 	assert_int_equal(get(&r, 1), 0x170011);
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++) {
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++) {
 		assert_int_equal(get(&r, low(pin)), MASKED);
 		assert_int_equal(get(&r, (uint8_t)(low(pin) + 1)), 0);
 		pulse(&r, pin);
 	}
 	assert_int_equal(sent(&r), 0);
 	assert_int_equal(r.routed, 0);
+	ioapic_destroy(&r.io);
+}
+
+static void has_as_many_pins_as_it_was_made_with(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	ioapic_destroy(&r.io);
+	ioapic_init(&r.io, 6, &(struct ioapic_host){.route = on_route, .send = on_send, .arg = &r});
+	assert_int_equal(get(&r, 1), 0x050011);
+	program(&r, 5, 0, 0x41);
+	assert_int_equal(r.routed, 1);
+	program(&r, 6, 0, 0x42);
+	assert_int_equal(r.routed, 1);
+	assert_int_equal(get(&r, low(6)), 0);
+	pulse(&r, 5);
+	assert_int_equal(sent(&r), 1);
+	ioapic_eoi(&r.io, 0x42);
+	assert_int_equal(sent(&r), 0);
 	ioapic_destroy(&r.io);
 }
 
@@ -149,7 +170,7 @@ static void registers_that_do_not_exist_read_zero(void **state)
 		set(&r, (uint8_t)reg, 0x41);
 		assert_int_equal(get(&r, (uint8_t)reg), 0);
 	}
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++)
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++)
 		assert_int_equal(get(&r, low(pin)), MASKED);
 	assert_int_equal(r.routed, 0);
 	ioapic_destroy(&r.io);
@@ -234,7 +255,7 @@ static void only_what_changes_a_message_changes_routes(void **state)
 
 	(void)state;
 	rig_init(&r);
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++)
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++)
 		program(&r, pin, pin, (0x41 + pin) | MASKED);
 	assert_int_equal(r.routed, 0);
 	set(&r, low(5), 0x46);
@@ -257,9 +278,9 @@ static void pins_do_not_touch_each_other(void **state)
 
 	(void)state;
 	rig_init(&r);
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++)
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++)
 		program(&r, pin, pin, 0x40 + pin);
-	for (unsigned pin = 0; pin < IOAPIC_NR_PINS; pin++) {
+	for (unsigned pin = 0; pin < IOAPIC_MAX_PINS; pin++) {
 		assert_int_equal(r.route[pin].address, 0xfee00000 | pin << 12);
 		assert_int_equal(r.route[pin].data, 0x40 + pin);
 		assert_int_equal(get(&r, low(pin)), 0x40 + pin);
@@ -449,6 +470,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_up_with_24_masked_pins),
+		cmocka_unit_test(has_as_many_pins_as_it_was_made_with),
 		cmocka_unit_test(id_has_four_bits_and_arbitration_follows),
 		cmocka_unit_test(reserved_and_read_only_bits_stay_zero),
 		cmocka_unit_test(registers_that_do_not_exist_read_zero),

@@ -82,7 +82,8 @@ static void every_interrupt_has_its_own_pin(void **state)
 
 static void too_many_cpus_are_refused_by_number(void **state)
 {
-	const struct arch_vm_config cfg = {.nr_cpus = LAYOUT_MAX_CPUS + 1};
+	const struct machine_map map = {.nr_cpus = LAYOUT_MAX_CPUS + 1};
+	const struct arch_vm_config cfg = {.map = &map};
 	struct kvm k = {.sys_fd = -1, .vm_fd = -1};
 	struct capture c;
 	int ret;
