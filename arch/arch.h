@@ -73,11 +73,11 @@ int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg);
 /* No vCPU and no device runs. A VM without arch_vm_init() is fine. */
 void arch_vm_free(struct kvm *k);
 /*
- * Ask KVM, on a thread of its own, what needs no VM and takes long: what a vCPU can be takes 0.6 ms where
- * CPUID traps, a fifth of a start. NULL: not now; it is asked when it is needed.
+ * Ask /dev/kvm, open as @kvm_fd, what needs no VM and takes long. On vmm/kvm_ahead.h's thread. NULL: not
+ * now; it is asked when it is needed.
  */
-struct arch_ahead *arch_ahead_begin(void);
-void arch_ahead_end(struct arch_ahead *a); /* waits for that thread; NULL is fine */
+struct arch_ahead *arch_ahead_ask(int kvm_fd);
+void arch_ahead_free(struct arch_ahead *a); /* NULL is fine */
 /*
  * After kvm_vcpu_open() of all @nr_cpus vCPUs: CPU model (CPUID, MSRs), state at reset. One call for
  * all, because asking KVM what this host's CPU can do is slow and has one answer, which @ahead (or NULL)

@@ -14,64 +14,70 @@
 
 #define KVM_DEVICE "/dev/kvm"
 
-static int open_device(struct kvm *k)
-{
-	int version;
-
-	k->sys_fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
-	if (k->sys_fd < 0) {
-		int ret = -errno;
-
-		if (ret == -EACCES || ret == -EPERM)
-			log_error("%s may not be opened: be a member of group kvm, or root",
-			          KVM_DEVICE);
-		else
-			log_error("%s cannot be opened: %s (doorbell doctor says what this host "
-			          "lacks)",
-			          KVM_DEVICE, strerror(-ret));
-		/* ENOENT is a name that the user got wrong, and this is none. */
-		return ret == -ENOENT ? -ENODEV : ret;
-	}
-	version = ioctl(k->sys_fd, KVM_GET_API_VERSION, 0);
-	if (version != KVM_API_VERSION) {
-		log_error("%s has API version %d, needed is %d", KVM_DEVICE, version,
-		          KVM_API_VERSION);
-		return -ENOTSUP;
-	}
-	return 0;
-}
-
-int kvm_open(struct kvm *k)
+/* What of it failed, and may be said. */
+static int open_all(struct kvm *k, const char **what)
 {
 	int ret, max;
 
 	*k = (struct kvm){.sys_fd = -1, .vm_fd = -1};
-	ret = open_device(k);
-	if (ret < 0)
-		goto fail;
+	*what = NULL;
+	k->sys_fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+	if (k->sys_fd < 0)
+		return -errno;
+	*what = "KVM_GET_API_VERSION";
+	ret = ioctl(k->sys_fd, KVM_GET_API_VERSION, 0);
+	if (ret != KVM_API_VERSION)
+		return ret < 0 ? -errno : -ENOTSUP;
+	*what = "KVM_CREATE_VM";
 	do /* a signal that is pending makes it fail for nothing */
 		k->vm_fd = ioctl(k->sys_fd, KVM_CREATE_VM, 0);
 	while (k->vm_fd < 0 && errno == EINTR);
-	if (k->vm_fd < 0) {
-		ret = -errno;
-		log_error("KVM makes no VM: %s", strerror(-ret));
-		goto fail;
-	}
+	if (k->vm_fd < 0)
+		return -errno;
+	*what = "KVM_GET_VCPU_MMAP_SIZE";
 	ret = ioctl(k->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (ret < (int)sizeof(struct kvm_run)) {
-		ret = ret < 0 ? -errno : -ENOTSUP;
-		log_error("KVM_GET_VCPU_MMAP_SIZE: %s", strerror(-ret));
-		goto fail;
-	}
+	if (ret < (int)sizeof(struct kvm_run))
+		return ret < 0 ? -errno : -ENOTSUP;
 	k->run_bytes = (uint32_t)ret;
 	/* Not KVM_CAP_NR_VCPUS: that is how many this host has, and more work as well. */
 	max = kvm_capability(k, KVM_CAP_MAX_VCPUS);
 	k->max_vcpus =
 		max > 0 ? (unsigned)max : 4; /* kernel: Documentation/virt/kvm/api.rst, 4.7 */
 	return 0;
-fail:
-	kvm_close(k);
+}
+
+static void say(int ret, const char *what)
+{
+	if (what)
+		log_error("%s: %s: %s", KVM_DEVICE, what, strerror(-ret));
+	else if (ret == -EACCES || ret == -EPERM)
+		log_error("%s may not be opened: be a member of group kvm, or root", KVM_DEVICE);
+	else
+		log_error("%s cannot be opened: %s (doorbell doctor says what this host lacks)",
+		          KVM_DEVICE, strerror(-ret));
+}
+
+int kvm_try(struct kvm *k)
+{
+	const char *what;
+	int ret = open_all(k, &what);
+
+	if (ret < 0)
+		kvm_close(k);
 	return ret;
+}
+
+int kvm_open(struct kvm *k)
+{
+	const char *what;
+	int ret = open_all(k, &what);
+
+	if (ret == 0)
+		return 0;
+	say(ret, what);
+	kvm_close(k);
+	/* ENOENT is a name that the user got wrong, and this is none. */
+	return ret == -ENOENT ? -ENODEV : ret;
 }
 
 void kvm_close(struct kvm *k)

@@ -19,6 +19,7 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/thread.h"
+#include "vmm/kvm_ahead.h"
 #include "vmm/nic.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
@@ -28,7 +29,7 @@ struct vm {
 	struct loop *loop;
 	struct console *console;
 
-	struct arch_ahead *ahead; /* while the machine is built */
+	struct kvm_ahead *ahead; /* while the machine is built */
 	struct kvm kvm;
 	struct gmem mem;
 	struct machine_map map;
@@ -223,7 +224,8 @@ static int make_vcpus(struct vm *vm)
 		fds[i] = vm->vcpu[i].fd;
 		vm->nr_vcpus = i + 1;
 	}
-	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus, vm->ahead);
+	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus,
+	                      kvm_ahead_answer(vm->ahead));
 	if (ret < 0)
 		return ret;
 	return arch_vcpu_start(vm->vcpu[0].fd, &vm->entry);
@@ -244,8 +246,8 @@ static int make_memory(struct vm *vm)
 }
 
 /*
- * The machine, from top to bottom. What the user may have got wrong (files, backends) comes before KVM;
- * then all memory slots before irqchip, vCPUs and eventfds, or KVM waits for grace periods.
+ * The machine, from top to bottom. What the user may have got wrong (files, backends) is said before what KVM
+ * has against it; then all memory slots before irqchip, vCPUs and eventfds, or KVM waits for grace periods.
  */
 static int build_parts(struct vm *vm)
 {
@@ -263,7 +265,7 @@ static int build_parts(struct vm *vm)
 		return ret;
 	if ((ret = add_nics(vm)) < 0)
 		return ret;
-	if ((ret = kvm_open(&vm->kvm)) < 0)
+	if (kvm_ahead_take(vm->ahead, &vm->kvm) < 0 && (ret = kvm_open(&vm->kvm)) < 0)
 		return ret;
 	if (vm->map.nr_cpus > vm->kvm.max_vcpus) {
 		log_error("--cpus %u: KVM here has at most %u", vm->map.nr_cpus, vm->kvm.max_vcpus);
@@ -290,9 +292,9 @@ static int build(struct vm *vm)
 {
 	int ret;
 
-	vm->ahead = arch_ahead_begin();
+	vm->ahead = kvm_ahead_begin();
 	ret = build_parts(vm);
-	arch_ahead_end(vm->ahead);
+	kvm_ahead_end(vm->ahead);
 	vm->ahead = NULL;
 	return ret;
 }

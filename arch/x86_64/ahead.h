@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/x86_64/ahead.h - the answer to what arch_ahead_begin() has asked */
+/* arch/x86_64/ahead.h - the answer to what arch_ahead_ask() has asked */
 #ifndef DOORBELL_X86_64_AHEAD_H
 #define DOORBELL_X86_64_AHEAD_H
 
@@ -7,7 +7,7 @@
 
 #include "arch/arch.h"
 
-/* KVM_GET_SUPPORTED_CPUID with room for CPUID_MAX_ENTRIES, to be freed; NULL: there is no answer. Waits for it. */
+/* KVM_GET_SUPPORTED_CPUID with room for CPUID_MAX_ENTRIES, to be freed; NULL: there is no answer. */
 struct kvm_cpuid2 *ahead_take_cpuid(struct arch_ahead *a);
 
 #endif
