@@ -96,14 +96,21 @@ static bool next_frame(struct net_stream *s, const uint8_t **frame, size_t *len)
 	return ret == 1;
 }
 
-/* After something happened that may be the end. What it said last is for a driver, if there is one. */
+/*
+ * After something happened that may be the end. What it said last is for a driver; where there is none nobody would read
+ * it, and the next peer would wait for that.
+ */
 static void settle(struct net_stream *s)
 {
 	const uint8_t *frame;
 	size_t len;
 
-	if (next_frame(s, &frame, &len) && s->ended && !s->feed.started)
+	(void)next_frame(s, &frame, &len);
+	if (s->conn.fd >= 0 && (s->ending || s->ended) && !s->feed.started) {
+		if (!s->ended)
+			end(s, 0);
 		hang_up(s, false, s->why);
+	}
 	update(s);
 }
 

@@ -348,6 +348,35 @@ static void hung_up_peer_costs_a_stalled_driver_no_time(void **state)
 	assert_true(told(f, &f->nr_down, 1));
 }
 
+static void hung_up_peer_makes_room_though_no_driver_reads_what_it_said(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[2048];
+	char keys[128];
+	size_t len = packed(buf, 1);
+	int s = new_socket(SOCK_STREAM);
+
+	snprintf(keys, sizeof(keys), "server=on,path=%s", f->path);
+	assert_int_equal(create(f, keys), 0);
+	f->rig.b->attend(f->rig.b, tell, f);
+	rig_run(&f->rig);
+	connect_to(s, f->path);
+	assert_true(told(f, &f->nr_up, 1));
+	/* More than the backend reads ahead. */
+	while (send(s, buf, len, MSG_DONTWAIT) > 0)
+		;
+	close(s);
+	assert_true(told(f, &f->nr_down, 1));
+	s = new_socket(SOCK_STREAM);
+	connect_to(s, f->path);
+	assert_true(told(f, &f->nr_up, 2));
+	assert_int_equal(rig_start(&f->rig, 0), 0);
+	say_frame(s, 7);
+	assert_true(came(f, 7));
+	close(s);
+	assert_true(told(f, &f->nr_down, 2));
+}
+
 static void blocked_driver_goes_on_when_the_peer_dies(void **state)
 {
 	struct fixture *f = *state;
@@ -558,6 +587,7 @@ int main(void)
 		CASE(peer_that_left_is_found_again),
 		CASE(last_words_reach_a_driver_that_was_slow),
 		CASE(hung_up_peer_costs_a_stalled_driver_no_time),
+		CASE(hung_up_peer_makes_room_though_no_driver_reads_what_it_said),
 		CASE(blocked_driver_goes_on_when_the_peer_dies),
 		CASE(frames_come_in_any_pieces),
 		CASE(frame_of_an_impossible_length_ends_the_connection),
