@@ -3,10 +3,11 @@
  * socket,type=dgram: a frame is a datagram between two sockets that each have a name.
  *
  * Ours is connected to the peer's: only then does it say when there is room again, and takes datagrams from nobody else.
- * With server=on it is connected to whoever sends the first one. That a peer has gone is noticed when something is sent
- * to it; datagrams have no end.
+ * With server=on it is connected to whoever sends the first one. Datagrams have no end: that a peer has gone is noticed
+ * when something is sent to it, or when the name of its socket is taken away, as by the next one that wants it.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
+#include "vmm/core/name_watch.h"
 #include "vmm/core/unix_socket.h"
 
 /* The largest frame is one datagram, and several of them may wait. */
@@ -33,6 +35,8 @@ struct net_dgram {
 	struct sockaddr_un own, peer;
 	bool server;
 	struct loop_fd sock; /* owned */
+	struct name_watch
+		watch; /* of the peer's name, while it is connected; without, it does what it can */
 	bool readable, full;
 	char hello[64]; /* without the end, as a datagram */
 	struct net_msg msg;
@@ -67,6 +71,7 @@ static void lose(struct net_dgram *d, int err)
 		return;
 	/* Also throws away what it has sent: nobody else's can be among it. */
 	(void)connect(d->sock.fd, &nobody, sizeof(nobody));
+	name_watch_end(&d->watch);
 	d->full = d->readable = false;
 	link_lost(&d->link, false, err == ECONNREFUSED ? "it is gone" : strerror(err));
 	update(d);
@@ -81,13 +86,32 @@ static void found(struct net_dgram *d)
 		lose(d, errno);
 }
 
+static void on_name_gone(void *arg)
+{
+	lose(arg, ECONNREFUSED);
+}
+
+/* 0 or -errno. Watched first: a peer that is followed by another in between is lost, not missed. */
+static int connect_to(struct net_dgram *d, const struct sockaddr_un *peer, socklen_t len)
+{
+	char path[sizeof(peer->sun_path) + 1] = {0}; /* the kernel needs no end */
+	int ret;
+
+	memcpy(path, peer->sun_path, len - offsetof(struct sockaddr_un, sun_path));
+	(void)name_watch_begin(&d->watch, path);
+	ret = connect(d->sock.fd, (const struct sockaddr *)peer, len) < 0 ? -errno : 0;
+	if (ret < 0)
+		name_watch_end(&d->watch);
+	return ret;
+}
+
 static void look(void *arg)
 {
 	struct net_dgram *d = arg;
 
 	if (d->server) /* it will say something */
 		update(d);
-	else if (connect(d->sock.fd, (const struct sockaddr *)&d->peer, sizeof(d->peer)) == 0)
+	else if (connect_to(d, &d->peer, sizeof(d->peer)) == 0)
 		found(d);
 	else
 		link_retry(&d->link);
@@ -104,7 +128,7 @@ static void meet(struct net_dgram *d)
 	             &len) < 0)
 		return;
 	if (len > sizeof(from.sun_family) &&
-	    connect(d->sock.fd, (const struct sockaddr *)&from, len) == 0) {
+	    connect_to(d, &from, min_u32(len, sizeof(from))) == 0) {
 		found(d);
 		return;
 	}
@@ -228,6 +252,7 @@ static void dgram_destroy(struct net_backend *b)
 
 	link_free(&d->link);
 	feed_free(&d->feed);
+	name_watch_free(&d->watch);
 	loop_del(&d->sock);
 	if (d->sock.fd >= 0)
 		unlink(d->own.sun_path);
@@ -308,6 +333,7 @@ int socket_dgram_create(const struct socket_config *cfg, const struct net_common
 			dgram_destroy(&d->b);
 		return ret;
 	}
+	(void)name_watch_init(&d->watch, l, on_name_gone, d);
 	look(d);
 	if (!d->link.up)
 		log_warn("%s: waiting for a peer %s %s", common->nic,

@@ -554,6 +554,47 @@ static void first_sender_is_the_peer_of_a_datagram_server(void **state)
 	unlink(f->own);
 }
 
+static void datagram_peer_that_restarts_is_seen_while_the_guest_is_silent(void **state)
+{
+	struct fixture *f = *state;
+	char got[8];
+	int s;
+
+	go_dgram(f, ",hello=VFKT");
+	for (unsigned i = 1; i <= 3; i++) {
+		s = bound(f->path, SOCK_DGRAM); /* which takes the name from the one before */
+		assert_true(told(f, &f->nr_up, i));
+		assert_int_equal(recv(s, got, sizeof(got), 0), 4);
+		close(s);
+		rig_settle(&f->rig);
+		assert_int_equal(f->nr_down, i - 1); /* it may be that nobody has gone */
+		unlink(f->path);
+		assert_true(told(f, &f->nr_down, i));
+	}
+}
+
+static void another_client_of_a_datagram_server_is_seen_while_the_guest_is_silent(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[2048];
+	char keys[128];
+
+	snprintf(keys, sizeof(keys), "type=dgram,server=on,path=%s", f->path);
+	go(f, keys);
+	for (unsigned i = 1; i <= 3; i++) {
+		int s = bound(f->own, SOCK_DGRAM);
+
+		assert_true(told(f, &f->nr_down, i - 1));
+		connect_to(s, f->path);
+		side_make_frame(buf, side_length_of(i), i);
+		say(s, buf, side_length_of(i));
+		assert_true(told(f, &f->nr_up, i));
+		assert_true(came(f, i));
+		close(s);
+	}
+	unlink(f->own);
+}
+
 static void datagrams_that_are_no_frames_are_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -595,6 +636,8 @@ int main(void)
 		CASE(frame_that_went_in_part_goes_on_where_it_stopped),
 		CASE(datagram_peer_hears_hello_first_each_time),
 		CASE(first_sender_is_the_peer_of_a_datagram_server),
+		CASE(datagram_peer_that_restarts_is_seen_while_the_guest_is_silent),
+		CASE(another_client_of_a_datagram_server_is_seen_while_the_guest_is_silent),
 		CASE(datagrams_that_are_no_frames_are_dropped),
 	};
 
