@@ -39,6 +39,7 @@ struct vhost_server {
 	struct vu_chan chan;     /* to it; closed: there is none */
 	struct vu_chan back;     /* requests of ours */
 	uint64_t protocol;       /* accepted */
+	int inflight;            /* the one region that this front end gets; -1: not yet */
 	struct virtio_vhost_user t;
 	uint64_t front_ends, refused; /* so far */
 };
@@ -140,43 +141,62 @@ static int check_inflight(struct vhost_server *s, const struct vu_inflight *f)
 	return 0;
 }
 
-/* A file that nobody can cut. Descriptor or -errno. */
-static int make_inflight(const struct vu_inflight *f, uint64_t stride)
+static uint64_t inflight_stride(unsigned ring_size)
 {
-	const struct inflight_ring ring = {.version = 1, .nr = f->ring_size};
-	int fd = memfd_create("doorbell-inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int ret = fd < 0 ? -errno : 0;
+	return align_up(sizeof(struct inflight_ring) + ring_size * sizeof(struct inflight_entry),
+	                64);
+}
 
-	if (ret == 0 && ftruncate(fd, (off_t)(stride * f->nr_rings)) < 0)
-		ret = -errno;
-	for (unsigned i = 0; i < f->nr_rings && ret == 0; i++)
-		if (pwrite(fd, &ring, sizeof(ring), (off_t)(i * stride)) < 0)
-			ret = -errno;
-	if (ret == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+/* A file that nobody can cut, for the largest region that can be asked for. 0 or -errno. */
+static int make_inflight(struct vhost_server *s)
+{
+	const uint64_t size = s->t.dev->nr_queues * inflight_stride(VQ_NUM_MAX);
+	int ret = 0;
+
+	if (s->inflight >= 0)
+		return 0;
+	s->inflight = memfd_create("doorbell-inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->inflight < 0 || ftruncate(s->inflight, (off_t)size) < 0 ||
+	    fcntl(s->inflight, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		ret = -errno;
 	if (ret < 0)
-		fd_close(&fd);
-	return ret < 0 ? ret : fd;
+		fd_close(&s->inflight);
+	return ret;
+}
+
+/* As new, whatever was in it. 0 or -errno. */
+static int clear_inflight(struct vhost_server *s, const struct vu_inflight *f, uint64_t stride)
+{
+	const struct inflight_ring ring = {.version = 1, .nr = f->ring_size};
+
+	if (fallocate(s->inflight, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+	              (off_t)(s->t.dev->nr_queues * inflight_stride(VQ_NUM_MAX))) < 0)
+		return -errno;
+	for (unsigned i = 0; i < f->nr_rings; i++)
+		if (pwrite(s->inflight, &ring, sizeof(ring), (off_t)(i * stride)) < 0)
+			return -errno;
+	return 0;
 }
 
 static int get_inflight(struct vhost_server *s, struct vu_msg *m, struct vu_msg *answer)
 {
 	struct vu_inflight *f = &answer->p.inflight;
 	uint64_t stride;
-	int fd;
+	int ret;
 
 	*f = (struct vu_inflight){.nr_rings = m->p.inflight.nr_rings,
 	                          .ring_size = m->p.inflight.ring_size};
 	if (check_inflight(s, f) < 0)
 		return -EPROTO;
-	stride = align_up(
-		sizeof(struct inflight_ring) + f->ring_size * sizeof(struct inflight_entry), 64);
-	fd = make_inflight(f, stride);
-	if (fd < 0)
-		return bad(s, "no inflight region: %s", strerror(-fd));
+	stride = inflight_stride(f->ring_size);
+	ret = make_inflight(s);
+	if (ret == 0)
+		ret = clear_inflight(s, f, stride);
+	if (ret < 0)
+		return bad(s, "no inflight region: %s", strerror(-ret));
 	f->size = stride * f->nr_rings;
 	answer->h.size = sizeof(*f);
-	answer->fd[0] = fd;
+	answer->fd[0] = s->inflight;
 	answer->nr_fds = 1;
 	return 0;
 }
@@ -221,6 +241,27 @@ static int set_protocol(struct vhost_server *s, struct vu_msg *m, unused struct 
 	return 0;
 }
 
+/* In the front end's address space; gmem_import() judges the guest's. */
+static int check_user(struct vhost_server *s, const struct vu_memory *m, unsigned i)
+{
+	const struct vu_region *r = &m->region[i];
+
+	if (r->user + r->size < r->user)
+		return bad(s,
+		           "memory at 0x%" PRIx64 " of the front end, 0x%" PRIx64 " bytes, wraps",
+		           r->user, r->size);
+	for (unsigned k = 0; k < i; k++) {
+		const struct vu_region *q = &m->region[k];
+
+		if (r->user - q->user < q->size || q->user - r->user < r->size)
+			return bad(s,
+			           "memory at 0x%" PRIx64 " and at 0x%" PRIx64
+			           " of the front end overlaps",
+			           q->user, r->user);
+	}
+	return 0;
+}
+
 static int set_memory(struct vhost_server *s, struct vu_msg *m, unused struct vu_msg *answer)
 {
 	struct gmem_file file[GMEM_MAX_REGIONS];
@@ -230,11 +271,8 @@ static int set_memory(struct vhost_server *s, struct vu_msg *m, unused struct vu
 	for (unsigned i = 0; i < where.nr; i++) {
 		const struct vu_region *r = &m->p.memory.region[i];
 
-		if (r->user + r->size < r->user)
-			return bad(s,
-			           "memory at 0x%" PRIx64 " of the front end, 0x%" PRIx64
-			           " bytes, wraps",
-			           r->user, r->size);
+		if (check_user(s, &m->p.memory, i) < 0)
+			return -EPROTO;
 		where.region[i] = (struct vvu_region){r->user, r->size, r->guest};
 		file[i] = (struct gmem_file){{r->guest, r->size}, m->fd[i], r->offset};
 	}
@@ -408,8 +446,6 @@ static int handle(struct vhost_server *s, struct vu_msg *m)
 		ret = vu_chan_send(&s->chan, &answer);
 	if (ret < 0)
 		bad(s, "it does not take an answer: %s", strerror(-ret));
-	for (unsigned i = 0; i < answer.nr_fds; i++)
-		fd_close(&answer.fd[i]);
 	return ret;
 }
 
@@ -417,6 +453,7 @@ static void let_go(struct vhost_server *s)
 {
 	vu_chan_close(&s->back);
 	vu_chan_close(&s->chan);
+	fd_close(&s->inflight);
 	vvu_reset(&s->t);
 	s->protocol = 0;
 	loop_set(&s->listener, EPOLLIN);
@@ -486,6 +523,7 @@ int vhost_server_create(const char *path, struct nic *n, struct vhost_server **o
 	}
 	s->nic = n;
 	s->path = path;
+	s->inflight = -1;
 	s->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = s};
 	vu_chan_init(&s->chan);
 	vu_chan_init(&s->back);
@@ -517,6 +555,7 @@ void vhost_server_destroy(struct vhost_server *s)
 	fd_close(&s->listener.fd);
 	vu_chan_close(&s->back);
 	vu_chan_close(&s->chan);
+	fd_close(&s->inflight);
 	vvu_fini(&s->t);
 	free(s);
 }

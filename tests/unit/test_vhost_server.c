@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/virtio.h"
+#include "tests/lib/capture.h"
 #include "tests/lib/fake_front.h"
 #include "tests/lib/net_rig.h"
 #include "vmm/core/compiler.h"
@@ -421,6 +423,52 @@ static void begun_requests_are_found_by_the_next_back_end(void **state)
 	close(answer.fd[0]);
 }
 
+static int inflight_region(struct front *f, uint16_t nr_rings, uint16_t ring_size)
+{
+	struct vu_msg m = front_msg(f, VU_GET_INFLIGHT_FD, 0, 0), answer;
+
+	m.h.size = sizeof(m.p.inflight);
+	m.p.inflight = (struct vu_inflight){.nr_rings = nr_rings, .ring_size = ring_size};
+	front_send(f, &m);
+	assert_true(front_answer(f, &answer));
+	assert_int_equal(answer.nr_fds, 1);
+	return answer.fd[0];
+}
+
+static void a_front_end_has_one_inflight_region_however_often_it_asks(void **state)
+{
+	/* Behind the first ring of 64, and where that of 128 has its second one. */
+	const off_t at = 64 * 16 + 64;
+	struct front *f = *state;
+	struct stat first, next;
+	uint16_t version = 0;
+	int fd;
+
+	front_up(f, V1, 2);
+	fd = inflight_region(f, 2, 64);
+	assert_int_equal(fstat(fd, &first), 0);
+	assert_int_equal(pread(fd, &version, sizeof(version), at + 8), sizeof(version));
+	assert_int_equal(version, 1);
+	for (uint16_t i = 0; i < 50; i++) {
+		int again = inflight_region(f, 2, i % 2 ? 64 : 128);
+
+		assert_int_equal(fstat(again, &next), 0);
+		assert_true(next.st_ino == first.st_ino && next.st_dev == first.st_dev);
+		/* As new, each time. */
+		assert_int_equal(pread(again, &version, sizeof(version), at + 8), sizeof(version));
+		assert_int_equal(version, i % 2 ? 1 : 0);
+		close(again);
+	}
+	works(f);
+	/* But nobody gets what another front end has. */
+	front_up(f, V1, 2);
+	close(fd);
+	fd = inflight_region(f, 2, 64);
+	assert_int_equal(fstat(fd, &next), 0);
+	assert_true(next.st_ino != first.st_ino);
+	close(fd);
+}
+
 /* ---- what nobody should send */
 
 /* The message closes the connection, and the next front end is served. */
@@ -527,6 +575,41 @@ static void bad_memory_is_refused(void **state)
 	m.h.size = offsetof(struct vu_memory, region);
 	m.p.memory.nr = m.nr_fds = 0;
 	refused(f, &m);
+}
+
+/* Two pieces of its memory that the front end, but not the guest, has at the same place. */
+static void memory_that_overlaps_in_the_front_end_is_refused(void **state)
+{
+	/* Where the second begins: at the end of the first, the same place, before it. */
+	static const int64_t places[] = {KIB(512) - 1, KIB(4), 0, -(int64_t)KIB(512) + 1};
+	struct front *f = *state;
+	struct vu_msg m = front_msg(f, VU_SET_MEM_TABLE, 0, 0);
+	struct vu_region *r = m.p.memory.region;
+	const uint64_t user = r[0].user;
+	struct capture cap;
+
+	m.p.memory.nr = m.nr_fds = 2;
+	m.fd[1] = m.fd[0];
+	m.h.size += sizeof(struct vu_region);
+	r[0].size = KIB(512);
+	r[1] = r[0];
+	r[1].guest += KIB(512);
+	r[1].offset += KIB(512);
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+		front_connect(f);
+		r[1].user = user + (uint64_t)places[i];
+		capture_begin(&cap);
+		front_send(f, &m);
+		capture_end(&cap);
+		assert_true(front_closed(f));
+		assert_one_line(&cap, "of the front end overlaps");
+	}
+	front_connect(f);
+	r[1].user = user + KIB(512);
+	front_send(f, &m);
+	assert_false(front_closed(f));
+	front_up(f, V1, 2);
+	works(f);
 }
 
 static void rings_outside_memory_are_refused(void **state)
@@ -685,6 +768,8 @@ int main(void)
 		CASE(the_next_front_end_waits_until_the_first_has_gone),
 		CASE(nothing_of_a_front_end_stays_behind),
 		CASE(begun_requests_are_found_by_the_next_back_end),
+		CASE(a_front_end_has_one_inflight_region_however_often_it_asks),
+		CASE(memory_that_overlaps_in_the_front_end_is_refused), /* before lines are too many */
 		CASE(requests_of_a_wrong_size_are_refused),
 		CASE(wrong_numbers_of_descriptors_are_refused),
 		CASE(bad_memory_is_refused),
