@@ -41,6 +41,20 @@ int virtio_init(struct virtio_dev *d)
 	return rc;
 }
 
+/* Where somebody else would go on is known from then on. */
+static void stop_queues(struct virtio_dev *d)
+{
+	for (unsigned i = 0; i < d->nr_queues; i++) {
+		struct virtio_queue *q = &d->queue[i];
+
+		if (!vq_running(&q->vq))
+			continue;
+		q->next_avail = vq_position(&q->vq);
+		q->goes_on = true;
+		vq_stop(&q->vq);
+	}
+}
+
 /* Nothing of the device runs and no queue is served after this. */
 static void halt(struct virtio_dev *d)
 {
@@ -48,8 +62,7 @@ static void halt(struct virtio_dev *d)
 		d->started = d->paused = false;
 		d->ops->stop(d);
 	}
-	for (unsigned i = 0; i < d->nr_queues; i++)
-		vq_stop(&d->queue[i].vq);
+	stop_queues(d);
 }
 
 void virtio_fini(struct virtio_dev *d)
@@ -204,23 +217,20 @@ void virtio_accept(struct virtio_dev *d, uint32_t page, uint32_t bits)
 	d->asked |= (uint64_t)bits << shift;
 }
 
-/* FEATURES_OK: do we run with what the driver asked for? (virtio 1.2, 2.2.2) */
-static bool features_fit(struct virtio_dev *d)
+bool virtio_features_fit(const struct virtio_dev *d, uint64_t features)
 {
 	const char *why = NULL;
 
-	if (d->asked & ~d->offered)
+	if (features & ~d->offered)
 		why = "bits that were not offered";
-	else if (!(d->asked & FEATURE(VIRTIO_F_VERSION_1)))
+	else if (!(features & FEATURE(VIRTIO_F_VERSION_1)))
 		why = "VERSION_1 is missing";
-	else if (d->ops->features_ok && !d->ops->features_ok(d, d->asked))
+	else if (d->ops->features_ok && !d->ops->features_ok(d, features))
 		why = "bits without those that they need";
-	if (!why) {
-		d->accepted = d->asked;
+	if (!why)
 		return true;
-	}
 	log_guest("%s: features 0x%" PRIx64 " of the driver refused: %s (offered: 0x%" PRIx64 ")",
-	          d->name, d->asked, why, d->offered);
+	          d->name, features, why, d->offered);
 	return false;
 }
 
@@ -310,15 +320,7 @@ void virtio_pause(struct virtio_dev *d)
 	d->started = false;
 	d->paused = true;
 	d->ops->pause(d);
-	for (unsigned i = 0; i < d->nr_queues; i++) {
-		struct virtio_queue *q = &d->queue[i];
-
-		if (!vq_running(&q->vq))
-			continue;
-		q->next_avail = vq_position(&q->vq);
-		q->goes_on = true;
-		vq_stop(&q->vq);
-	}
+	stop_queues(d);
 }
 
 void virtio_resume(struct virtio_dev *d)
@@ -367,8 +369,11 @@ void virtio_set_status(struct virtio_dev *d, uint32_t status)
 			          d->name, d->status, status, s->name);
 			return;
 		}
-		if (s->bit == VIRTIO_CONFIG_S_FEATURES_OK && !features_fit(d))
-			return;
+		if (s->bit == VIRTIO_CONFIG_S_FEATURES_OK) {
+			if (!virtio_features_fit(d, d->asked))
+				return;
+			d->accepted = d->asked;
+		}
 		d->status |= s->bit;
 		if (s->bit == VIRTIO_CONFIG_S_DRIVER_OK && start_queues(d))
 			start(d, d->ops->start);

@@ -78,7 +78,8 @@ struct virtio_queue {
 	bool ready;
 	/* Where to begin; the used index stands in the ring. False: a new ring, at 0. */
 	bool goes_on;
-	uint32_t next_avail; /* what the other side says: to be judged */
+	/* What the other side says: to be judged; after virtio_pause() and a broken rule, where we ended. */
+	uint32_t next_avail;
 	struct vq vq;
 	int kick_fd; /* eventfd that the driver's notify rings; owned by the core, open all life long */
 };
@@ -126,6 +127,8 @@ void virtio_fini(struct virtio_dev *d);
 void virtio_set_status(struct virtio_dev *d, uint32_t status); /* 0 = reset, done when it returns */
 uint32_t virtio_offered(const struct virtio_dev *d, uint32_t page); /* 32 bits; page > 1: 0 */
 void virtio_accept(struct virtio_dev *d, uint32_t page, uint32_t bits);
+/* FEATURES_OK: do we run with these? (virtio 1.2, 2.2.2) False after one line that says why not. */
+bool virtio_features_fit(const struct virtio_dev *d, uint64_t features);
 /* Past the end of the config space: zeros, and writes vanish. */
 void virtio_config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t len);
 void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len);

@@ -121,7 +121,7 @@ static void pause_device(struct virtio_vhost_user *t)
 	for (unsigned i = 0; i < t->dev->nr_queues; i++) {
 		struct vvu_ring *r = &t->ring[i];
 
-		if (r->served && !broken)
+		if (r->served)
 			r->base = t->dev->queue[i].next_avail;
 		r->kicked &= !(r->served && broken);
 		r->served = false;
@@ -322,6 +322,13 @@ void vvu_fini(struct virtio_vhost_user *t)
 
 /* ---- what the messages say */
 
+/* A driver reads back whether FEATURES_OK stands (virtio 1.2, 3.1.1). */
+static void judge_features(struct virtio_vhost_user *t)
+{
+	if ((t->status & VIRTIO_CONFIG_S_FEATURES_OK) && !virtio_features_fit(t->dev, t->features))
+		t->status = u8_of(t->status & ~(unsigned)VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
 int vvu_set_features(struct virtio_vhost_user *t, uint64_t features, bool protocol_bit)
 {
 	const uint64_t unknown = features & ~t->dev->offered;
@@ -329,9 +336,11 @@ int vvu_set_features(struct virtio_vhost_user *t, uint64_t features, bool protoc
 	if (unknown)
 		return bad(t, "features 0x%" PRIx64 " were not offered", unknown);
 	pause_device(t);
-	if (features != t->features)
+	if (features != t->features) {
 		virtio_set_status(t->dev, 0);
-	t->features = features;
+		t->features = features;
+		judge_features(t);
+	}
 	t->on_by_kick = !protocol_bit;
 	return serve(t);
 }
@@ -502,6 +511,7 @@ int vvu_set_status(struct virtio_vhost_user *t, uint8_t status)
 	}
 	t->has_status = true;
 	t->status = status;
+	judge_features(t);
 	return serve(t);
 }
 

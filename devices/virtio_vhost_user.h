@@ -62,8 +62,8 @@ struct virtio_vhost_user {
 	uint64_t features; /* as last set, without bit 30; 0: not yet */
 	bool on_by_kick;   /* bit 30 was not among them: a ring is enabled when it is started */
 	bool has_status;
-	uint8_t status; /* what the driver wrote last */
-	bool recover;   /* requests that were begun are to be found and done again */
+	uint8_t status; /* what the driver wrote last, without FEATURES_OK when we do not run with them */
+	bool recover; /* requests that were begun are to be found and done again */
 	/* The config space has changed and the driver is to hear of it; loop thread. NULL: it is not told. */
 	void (*tell_config)(void *arg);
 	void *arg;

@@ -258,6 +258,50 @@ static void buffers_that_were_taken_are_given_back_with_the_base(void **state)
 	assert_int_equal(front_do(f, VU_GET_VRING_BASE, 0, 0), 1);
 }
 
+static void the_base_after_a_broken_rule_is_where_the_ring_stood(void **state)
+{
+	struct front *f = *state;
+
+	front_up(f, V1, 2);
+	for (unsigned i = 0; i < 3; i++)
+		works(f);
+	fake_vq_raw_head(&f->vq[1], FRONT_NUM);
+	fake_vq_publish(&f->vq[1]);
+	fd_event_set(f->kick[1]);
+	front_turn(f);
+	assert_int_equal(front_do(f, VU_GET_STATUS, 0, 0), VIRTIO_CONFIG_S_NEEDS_RESET);
+	assert_int_equal(front_do(f, VU_GET_VRING_BASE, 0, 0), 3);
+	assert_int_equal(front_do(f, VU_GET_VRING_BASE, 1, 0), 3);
+}
+
+static void features_ok_stands_only_for_features_that_we_run_with(void **state)
+{
+	struct front *f = *state;
+	struct capture cap;
+
+	front_connect(f);
+	capture_begin(&cap);
+	front_do(f, VU_SET_STATUS, 0, 0xb); /* before there are any */
+	capture_end(&cap);
+	assert_one_line(&cap, "VERSION_1 is missing");
+	assert_int_equal(front_do(f, VU_GET_STATUS, 0, 0), 0x3);
+	front_do(f, VU_SET_FEATURES, 0, V1);
+	front_do(f, VU_SET_STATUS, 0, 0xb);
+	assert_int_equal(front_do(f, VU_GET_STATUS, 0, 0), 0xb);
+	capture_begin(&cap);
+	front_do(f, VU_SET_FEATURES, 0, CTRL); /* other ones, without a word about the status */
+	capture_end(&cap);
+	assert_one_line(&cap, "VERSION_1 is missing");
+	assert_int_equal(front_do(f, VU_GET_STATUS, 0, 0), 0x3);
+	assert_false(front_closed(f));
+	/* And the next driver finds nothing of it. */
+	front_connect(f);
+	init_rings(f, 2);
+	walk(f, virtio_user, ARRAY_SIZE(virtio_user));
+	front_do(f, VU_SET_STATUS, 0, 0xf);
+	works(f);
+}
+
 /* QEMU, and DPDK with several queues. */
 static void what_hangs_on_a_control_queue_that_we_do_not_have_is_ignored(void **state)
 {
@@ -755,6 +799,8 @@ int main(void)
 		CASE(memory_is_replaced_in_mid_traffic),
 		CASE(the_base_of_a_ring_is_where_another_back_end_goes_on),
 		CASE(buffers_that_were_taken_are_given_back_with_the_base),
+		CASE(the_base_after_a_broken_rule_is_where_the_ring_stood),
+		CASE(features_ok_stands_only_for_features_that_we_run_with),
 		cmocka_unit_test_setup_teardown(
 			what_hangs_on_a_control_queue_that_we_do_not_have_is_ignored, set_up_pairs,
 			tear_down),
