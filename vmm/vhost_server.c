@@ -368,7 +368,7 @@ static void tell_config(void *arg)
 	const struct vu_msg m = {.h.request = VU_BACK_CONFIG_CHANGED};
 
 	/* Full: there are some on their way that it has not read. */
-	if (s->back.watch.fd >= 0)
+	if ((s->protocol & FEATURE(VU_PROTOCOL_CONFIG)) && s->back.watch.fd >= 0)
 		(void)vu_chan_send(&s->back, &m);
 }
 
