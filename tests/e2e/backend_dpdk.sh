@@ -25,9 +25,7 @@ start_group() {
 			options+=(--socket "$work/s$i$k" --net "tap,ifname=dbd$i$k${sets[i]}")
 		done
 	done
-	"$doorbell" backend --control "$work/control" "${options[@]}" >>"$work/backend.log" 2>&1 9>&- &
-	echo $! >"$work/backend.pid"
-	wait_for 10 "the backend: $(tail -n 1 "$work/backend.log")" ctl_answers
+	backend_start "${options[@]}"
 	ip netns add $far
 	for i in "${!sets[@]}"; do
 		ip addr add $net.$((4 * i + 1))/30 dev "dbd${i}0"
@@ -41,16 +39,8 @@ start_group() {
 
 end_group() {
 	pmd_signal KILL
-	kill "$(cat "$work/backend.pid")"
+	backend_signal TERM
 	ip netns del $far
-}
-
-ctl() {
-	"$doorbell" ctl "$work/control" "$@"
-}
-
-ctl_answers() {
-	ctl status >/dev/null 2>&1
 }
 
 running() { # how many drivers
@@ -72,10 +62,7 @@ pmd_start() {
 }
 
 pmd_signal() { # SIGNAL
-	[ -s "$work/pmd.pid" ] || return 0
-	kill "-$1" "$(cat "$work/pmd.pid")" 2>/dev/null || :
-	wait_for 20 "the end of DPDK" process_gone "$work/pmd.pid"
-	rm -f "$work/pmd.pid"
+	process_end "$1" "$work/pmd.pid"
 }
 
 through() { # SET tcp|udp [KEY=N...]

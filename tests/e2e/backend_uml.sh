@@ -30,23 +30,6 @@ make_initrd() {
 		"$tools/netcheck=bin/netcheck"
 }
 
-backend_start() { # OPTION...
-	"$doorbell" backend --control "$work/control" "$@" >>"$work/backend.log" 2>&1 9>&- &
-	echo $! >"$work/backend.pid"
-	wait_for 10 "the backend: $(tail -n 1 "$work/backend.log")" ctl_answers
-}
-
-ctl_answers() {
-	ctl status >/dev/null 2>&1
-}
-
-backend_signal() { # SIGNAL
-	[ -s "$work/backend.pid" ] || return 0
-	kill "-$1" "$(cat "$work/backend.pid")" 2>/dev/null || :
-	wait_for 10 "the end of the backend" process_gone "$work/backend.pid"
-	rm -f "$work/backend.pid"
-}
-
 uml_start() { # CARDS
 	local i words="" arguments=()
 	for ((i = 0; i < $1; i++)); do
@@ -88,14 +71,6 @@ start_group() {
 end_group() {
 	uml_kill
 	backend_signal TERM
-}
-
-ctl() {
-	"$doorbell" ctl "$work/control" "$@"
-}
-
-count() { # COUNTER [CARD]
-	ctl stats | jq ".nics[${2:-0}].device.$1"
 }
 
 works() { # CARD

@@ -192,6 +192,38 @@ traffic() {
 	cat "$work/netcheck"
 }
 
+# ---- doorbell backend: one process, its control socket is $work/control
+
+ctl() {
+	"$doorbell" ctl "$work/control" "$@"
+}
+
+ctl_answers() {
+	ctl status >/dev/null 2>&1
+}
+
+count() { # COUNTER [NIC]
+	ctl stats | jq ".nics[${2:-0}].device.$1"
+}
+
+backend_start() { # OPTION...
+	"$doorbell" backend --control "$work/control" "$@" >>"$work/backend.log" 2>&1 9>&- &
+	echo $! >"$work/backend.pid"
+	wait_for 10 "the backend: $(tail -n 1 "$work/backend.log")" ctl_answers
+}
+
+backend_signal() { # SIGNAL
+	process_end "$1" "$work/backend.pid"
+}
+
+# Sends a signal to the process whose id is in a file, and waits until it has ended.
+process_end() { # SIGNAL FILE
+	[ -s "$2" ] || return 0
+	kill "-$1" "$(cat "$2")" 2>/dev/null || :
+	wait_for 20 "the end of $(basename "$2" .pid)" process_gone "$2"
+	rm -f "$2"
+}
+
 # ---- network of our side
 
 tap_add() { # NAME [ADDRESS/LENGTH...]
