@@ -128,7 +128,7 @@ static void on_timeout(void *arg)
 {
 	struct backend *b = arg;
 
-	log_error("ended after --timeout %llu", (unsigned long long)b->cfg->timeout_s);
+	log_error("ended after --timeout %llu", (unsigned long long)b->cfg->common.timeout_s);
 	b->timed_out = true;
 	loop_stop(b->loop);
 }
@@ -139,7 +139,7 @@ static int open_port(struct backend *b, unsigned i)
 {
 	struct port *p = &b->port[i];
 	const struct nic_config *cfg = &b->cfg->nic[i];
-	int ret = nic_open(&p->nic, cfg, b->cfg->deadline_ns, &b->pairs);
+	int ret = nic_open(&p->nic, cfg, b->cfg->common.deadline_ns, &b->pairs);
 
 	if (ret < 0)
 		return ret;
@@ -159,7 +159,7 @@ static int begin(struct backend *b)
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
 	}
-	if ((ret = outcome_open(&b->stats, "--stats", b->cfg->stats_path)) < 0)
+	if ((ret = outcome_open(&b->stats, "--stats", b->cfg->common.stats_path)) < 0)
 		return ret;
 	for (unsigned i = 0; i < b->cfg->nr; i++)
 		if ((ret = open_port(b, i)) < 0)
@@ -176,8 +176,8 @@ static int begin(struct backend *b)
 	sigbus_survive();
 	if ((ret = signals_begin(&b->signals, b->loop, stop, b)) < 0)
 		return ret;
-	if (b->cfg->control)
-		ret = control_create(b->cfg->control, b->loop, on_command, b, &b->control);
+	if (b->cfg->common.control)
+		ret = control_create(b->cfg->common.control, b->loop, on_command, b, &b->control);
 	return ret;
 }
 
@@ -186,8 +186,8 @@ static int serve(struct backend *b)
 	int ret = 0;
 
 	b->started_ns = loop_now_ns();
-	if (b->cfg->deadline_ns)
-		ret = loop_timer_at(b->loop, &b->timeout, b->cfg->deadline_ns);
+	if (b->cfg->common.deadline_ns)
+		ret = loop_timer_at(b->loop, &b->timeout, b->cfg->common.deadline_ns);
 	for (unsigned i = 0; i < b->cfg->nr && ret == 0; i++)
 		ret = nic_start(&b->port[i].nic);
 	if (ret == 0)
@@ -235,7 +235,8 @@ static int run_configured(const struct backend_config *cfg)
 		status = EXIT_TIMEOUT;
 	else if (ret == 0 && b->signals.signo)
 		status = EXIT_SIGNAL + b->signals.signo;
-	if (ret == 0 && cfg->stats && outcome_stats(stats_of(b), cfg->stats_path, &b->stats) < 0)
+	if (ret == 0 && cfg->common.stats &&
+	    outcome_stats(stats_of(b), cfg->common.stats_path, &b->stats) < 0)
 		status = status == EXIT_OK ? EXIT_HOST : status;
 	end(b);
 	return status;
@@ -248,12 +249,10 @@ int cmd_backend(int argc, char **argv)
 
 	if (backend_config_parse(&cfg, argc, argv) < 0) {
 		status = EXIT_USAGE;
-	} else if (cfg.help) {
+	} else if (cfg.common.help) {
 		backend_config_help(stdout);
 	} else {
-		log_set_verbosity(cfg.verbose, cfg.quiet);
-		if (cfg.timeout_s)
-			cfg.deadline_ns = loop_now_ns() + cfg.timeout_s * 1000000000u;
+		common_config_begin(&cfg.common);
 		status = run_configured(&cfg);
 	}
 	backend_config_free(&cfg);

@@ -7,8 +7,6 @@
 #include "vmm/core/compiler.h"
 #include "vmm/core/log.h"
 
-#define TIMEOUT_MAX (UINT64_C(365) * 86400)
-
 /* Each begins a NIC; the --net behind it says where its frames go. */
 static int parse_socket(void *target, const char *value, char *why, size_t size)
 {
@@ -42,17 +40,6 @@ static int parse_net(void *target, const char *value, char *why, size_t size)
 	return nic_config_parse(&cfg->nic[last], last, value, false);
 }
 
-static int parse_stats(void *target, const char *value, unused char *why, unused size_t size)
-{
-	struct backend_config *cfg = target;
-
-	cfg->stats = true;
-	cfg->stats_path = value[0] ? value : NULL;
-	return 0;
-}
-
-#define CFG(member) offsetof(struct backend_config, member)
-
 static const struct opt_def options[] = {
 	{.name = "socket",
          .type = OPT_CALL,
@@ -64,48 +51,19 @@ static const struct opt_def options[] = {
          .parse = parse_net,
          .arg = "KIND[,KEY=VALUE...]",
          .help = "where the frames of the --socket before it go (default: user; kinds below)"},
-	{.name = "control",
-         .type = OPT_STRING,
-         .offset = CFG(control),
-         .arg = "PATH",
-         .help = "listen there for doorbell ctl"},
-	{.name = "stats",
-         .type = OPT_CALL,
-         .parse = parse_stats,
-         .arg = "FILE",
-         .arg_optional = 1,
-         .help = "counters as JSON at the end (default: to standard error)"},
-	{.name = "timeout",
-         .type = OPT_UINT,
-         .offset = CFG(timeout_s),
-         .min = 1,
-         .max = TIMEOUT_MAX,
-         .arg = "SECONDS",
-         .help = "end after that time, exit status 124"},
-	{.name = "verbose",
-         .letter = 'v',
-         .type = OPT_COUNT,
-         .offset = CFG(verbose),
-         .help = "say more; twice: every message, too"},
-	{.name = "quiet",
-         .letter = 'q',
-         .type = OPT_BOOL,
-         .offset = CFG(quiet),
-         .help = "only errors"},
-	{.name = "help", .letter = 'h', .type = OPT_BOOL, .offset = CFG(help), .help = "this text"},
 	OPT_END,
 };
 
 int backend_config_parse(struct backend_config *cfg, int argc, char **argv)
 {
-	const struct opt_group group = {.defs = options, .target = cfg};
+	const struct opt_group groups[] = {{options, cfg}, {common_options, &cfg->common}};
 	int ret;
 
 	*cfg = (struct backend_config){.nr = 0};
-	ret = opt_parse_argv(&group, 1, argc, argv);
+	ret = opt_parse_argv(groups, ARRAY_SIZE(groups), argc, argv);
 	if (ret < 0)
 		return ret;
-	if (cfg->help)
+	if (cfg->common.help)
 		return 0;
 	if (ret > 0) {
 		log_error("backend takes options only, given was '%s'", argv[0]);
@@ -129,12 +87,14 @@ void backend_config_free(struct backend_config *cfg)
 
 void backend_config_help(FILE *out)
 {
+	static const struct opt_def *const tables[] = {options, common_options, NULL};
+
 	fputs("Usage: doorbell backend --socket PATH [--net KIND] [--socket PATH ...] [options]\n\n"
 	      "Serve a virtio-net device to whoever connects to PATH and speaks vhost-user: QEMU,\n"
 	      "User Mode Linux, DPDK. One after the other; several sockets at the same time.\n"
 	      "\nOptions:\n",
 	      out);
-	opt_help(out, options, 2, 0);
+	opt_help_tables(out, tables, 2, 0);
 	nic_config_help(out, false);
 	fputs("\nExit status: 0 ended by doorbell ctl; 1 the host failed; 2 usage or bad input;\n"
 	      "124 timeout; 128+N ended by signal N.\n",

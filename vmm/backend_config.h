@@ -3,6 +3,7 @@
 #ifndef DOORBELL_BACKEND_CONFIG_H
 #define DOORBELL_BACKEND_CONFIG_H
 
+#include "vmm/common_config.h"
 #include "vmm/nic_config.h"
 
 #define BACKEND_NICS_MAX 16u
@@ -11,14 +12,7 @@ struct backend_config {
 	const char *socket[BACKEND_NICS_MAX]; /* borrowed from argv */
 	struct nic_config nic[BACKEND_NICS_MAX];
 	unsigned nr;
-	uint64_t timeout_s;   /* 0: none */
-	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
-	bool stats;
-	const char *stats_path; /* NULL: standard error */
-	const char *control;    /* path of the control socket or NULL; borrowed from argv */
-	unsigned verbose;
-	bool quiet;
-	bool help;
+	struct common_config common;
 };
 
 /* 0; or -EINVAL after one log_error(). Either way backend_config_free() it. With help nothing was checked. */

@@ -9,9 +9,8 @@
 
 #define IRQCHIP_NOT_GIVEN UINT32_MAX
 
-#define RAM_MIN     MIB(2)
-#define RAM_MAX     GIB(512)
-#define TIMEOUT_MAX (UINT64_C(365) * 86400)
+#define RAM_MIN MIB(2)
+#define RAM_MAX GIB(512)
 
 static const char *const announce_names[] = {
 	[ANNOUNCE_ACPI] = "acpi",
@@ -74,15 +73,6 @@ static int parse_console(void *target, const char *value, char *why, size_t size
 		snprintf(why, size, "allowed: stdio, none, file=PATH");
 		return -EINVAL;
 	}
-	return 0;
-}
-
-static int parse_stats(void *target, const char *value, unused char *why, unused size_t size)
-{
-	struct vm_config *cfg = target;
-
-	cfg->stats = true;
-	cfg->stats_path = value[0] ? value : NULL;
 	return 0;
 }
 
@@ -165,48 +155,19 @@ static const struct opt_def run_options[] = {
          .type = OPT_BOOL,
          .offset = CFG(print_machine),
          .help = "print what is where in the guest as JSON, and exit"},
-	{.name = "timeout",
-         .type = OPT_UINT,
-         .offset = CFG(timeout_s),
-         .min = 1,
-         .max = TIMEOUT_MAX,
-         .arg = "SECONDS",
-         .help = "end the guest after that time, exit status 124"},
 	{.name = "on-reboot",
          .type = OPT_CHOICE,
          .offset = CFG(on_reboot),
          .choices = on_reboot_names,
          .arg = "exit|restart",
          .help = "what a reboot of the guest does (default: exit)"},
-	{.name = "control",
-         .type = OPT_STRING,
-         .offset = CFG(control),
-         .arg = "PATH",
-         .help = "listen there for doorbell ctl"},
-	{.name = "stats",
-         .type = OPT_CALL,
-         .parse = parse_stats,
-         .arg = "FILE",
-         .arg_optional = 1,
-         .help = "counters as JSON at the end (default: to standard error)"},
 	{.name = "audit",
          .type = OPT_CALL,
          .parse = parse_audit,
          .arg = "FILE",
          .arg_optional = 1,
          .help = "what frames cost against what they should, at the end; to FILE: as JSON"},
-	{.name = "verbose",
-         .letter = 'v',
-         .type = OPT_COUNT,
-         .offset = CFG(verbose),
-         .help = "say more; twice: even more"},
-	{.name = "quiet",
-         .letter = 'q',
-         .type = OPT_BOOL,
-         .offset = CFG(quiet),
-         .help = "only errors"},
 	{.name = "version", .type = OPT_BOOL, .offset = CFG(version), .help = "print the version"},
-	{.name = "help", .letter = 'h', .type = OPT_BOOL, .offset = CFG(help), .help = "this text"},
 	OPT_END,
 };
 
@@ -238,7 +199,7 @@ static int check(struct vm_config *cfg)
 
 int config_parse(struct vm_config *cfg, int argc, char **argv)
 {
-	const struct opt_group group = {.defs = run_options, .target = cfg};
+	const struct opt_group groups[] = {{run_options, cfg}, {common_options, &cfg->common}};
 	int words;
 
 	*cfg = (struct vm_config){
@@ -247,10 +208,10 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 		.announce = arch_desc.default_announce,
 		.irqchip = IRQCHIP_NOT_GIVEN,
 	};
-	words = opt_parse_argv(&group, 1, argc, argv);
+	words = opt_parse_argv(groups, ARRAY_SIZE(groups), argc, argv);
 	if (words < 0)
 		return words;
-	if (cfg->help || cfg->version)
+	if (cfg->common.help || cfg->version)
 		return 0;
 	if (words == 0 && !cfg->print_machine) {
 		log_error("no kernel given: doorbell run [options] KERNEL");
@@ -273,11 +234,13 @@ void config_free(struct vm_config *cfg)
 
 void config_help(FILE *out)
 {
+	static const struct opt_def *const tables[] = {run_options, common_options, NULL};
+
 	fputs("Usage: doorbell run [options] KERNEL\n\n"
 	      "Boot KERNEL (bzImage, vmlinux with a PVH note, or a 64-bit ELF program) under KVM\n"
 	      "with a network that needs no privilege.\n\nOptions:\n",
 	      out);
-	opt_help(out, run_options, 2, 0);
+	opt_help_tables(out, tables, 2, 0);
 	nic_config_help(out, true);
 	fputs("\nExit status: 0 powered off or rebooted; the guest's own byte when it writes one "
 	      "to the\n"

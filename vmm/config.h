@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "boot/machine_map.h"
+#include "vmm/common_config.h"
 #include "vmm/nic_config.h"
 
 #define VM_MAX_NICS MACHINE_MAX_VIRTIO
@@ -29,22 +30,16 @@ struct vm_config {
 	unsigned announce;        /* enum announce */
 	unsigned irqchip;         /* enum irqchip, whose default depends on announce */
 	bool print_machine;
-	uint64_t timeout_s;   /* 0: none */
-	uint64_t deadline_ns; /* CLOCK_MONOTONIC, over all lives of the guest; 0: none */
-	unsigned on_reboot;   /* enum on_reboot */
-	bool stats;
-	const char *stats_path; /* NULL: standard error */
+	unsigned on_reboot; /* enum on_reboot */
 	bool audit;
 	const char *audit_path; /* NULL: for people, to standard error */
-	const char *control;    /* path of the control socket or NULL; borrowed from argv */
-	unsigned verbose;
-	bool quiet;
-	bool help, version;
+	bool version;
+	struct common_config common;
 };
 
 /*
  * The words behind "doorbell run". 0; or -EINVAL after one log_error(). Either way config_free() it.
- * With cfg->help or cfg->version nothing was checked.
+ * With cfg->common.help or cfg->version nothing was checked.
  */
 int config_parse(struct vm_config *cfg, int argc, char **argv);
 void config_free(struct vm_config *cfg);

@@ -70,8 +70,9 @@ static int print_audit(struct run *r)
 static int say_numbers(struct run *r)
 {
 	int audit = r->cfg->audit ? print_audit(r) : 0;
-	int stats =
-		r->cfg->stats ? outcome_stats(vm_stats(r->vm), r->cfg->stats_path, &r->stats) : 0;
+	int stats = r->cfg->common.stats
+	                    ? outcome_stats(vm_stats(r->vm), r->cfg->common.stats_path, &r->stats)
+	                    : 0;
 
 	return audit < 0 ? audit : stats;
 }
@@ -100,7 +101,7 @@ static int begin(struct run *r, const struct vm_config *cfg)
 	}
 	if ((ret = console_create(cfg, r->loop, stop_guest, r, &r->console)) < 0)
 		return ret;
-	if ((ret = outcome_open(&r->stats, "--stats", cfg->stats_path)) < 0 ||
+	if ((ret = outcome_open(&r->stats, "--stats", cfg->common.stats_path)) < 0 ||
 	    (ret = outcome_open(&r->report, "--audit", cfg->audit_path)) < 0)
 		return ret;
 	if ((ret = vm_create(cfg, r->loop, r->console, &r->vm)) < 0)
@@ -108,8 +109,8 @@ static int begin(struct run *r, const struct vm_config *cfg)
 	/* Not before: opening may wait, for the reader of a FIFO, and Ctrl-C has to end that. */
 	if ((ret = signals_begin(&r->signals, r->loop, stop_guest, r)) < 0)
 		return ret;
-	if (cfg->control &&
-	    (ret = control_create(cfg->control, r->loop, vm_command, r->vm, &r->control)) < 0)
+	if (cfg->common.control && (ret = control_create(cfg->common.control, r->loop, vm_command,
+	                                                 r->vm, &r->control)) < 0)
 		return ret;
 	return console_start(r->console);
 }
@@ -159,7 +160,7 @@ int cmd_run(int argc, char **argv)
 
 	if (config_parse(&cfg, argc, argv) < 0) {
 		status = EXIT_USAGE;
-	} else if (cfg.help) {
+	} else if (cfg.common.help) {
 		config_help(stdout);
 	} else if (cfg.version) {
 		puts("doorbell " DOORBELL_VERSION);
@@ -167,9 +168,7 @@ int cmd_run(int argc, char **argv)
 		if (vm_print_machine(&cfg, stdout) < 0)
 			status = EXIT_HOST;
 	} else {
-		log_set_verbosity(cfg.verbose, cfg.quiet);
-		if (cfg.timeout_s)
-			cfg.deadline_ns = loop_now_ns() + cfg.timeout_s * 1000000000u;
+		common_config_begin(&cfg.common);
 		status = run_configured(&cfg);
 	}
 	config_free(&cfg);

@@ -93,7 +93,7 @@ static void on_timeout(void *arg)
 	struct vm *vm = arg;
 
 	log_error("the guest was ended after --timeout %llu",
-	          (unsigned long long)vm->cfg->timeout_s);
+	          (unsigned long long)vm->cfg->common.timeout_s);
 	vm_stop(vm, (struct vm_end){.kind = VM_END_TIMEOUT});
 }
 
@@ -181,7 +181,7 @@ static int add_nics(struct vm *vm)
 	/* All of what the user named first: to create one may mean to wait for its peer. */
 	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++)
 		if (!vm->nic[i].backend) /* from the first life on */
-			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->deadline_ns,
+			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->common.deadline_ns,
 			               &vm->pairs);
 	if (ret == 0)
 		ret = net_pairs_check(&vm->pairs);
@@ -434,8 +434,8 @@ int vm_run(struct vm *vm, struct vm_end *end)
 
 	loop_unstop(vm->loop);
 	vm->started_ns = loop_now_ns();
-	if (vm->cfg->deadline_ns)
-		ret = loop_timer_at(vm->loop, &vm->timeout, vm->cfg->deadline_ns);
+	if (vm->cfg->common.deadline_ns)
+		ret = loop_timer_at(vm->loop, &vm->timeout, vm->cfg->common.deadline_ns);
 	if (ret == 0)
 		ret = start_threads(vm);
 	if (ret == 0) {

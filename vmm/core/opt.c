@@ -481,18 +481,27 @@ static void help_left(const struct opt_def *d, int keys, char *buf, size_t size)
 	         d->arg ? d->arg : "", d->arg && d->arg_optional ? "]" : "");
 }
 
-void opt_help(FILE *out, const struct opt_def *defs, int indent, int keys)
+void opt_help_tables(FILE *out, const struct opt_def *const *tables, int indent, int keys)
 {
 	char left[128];
 	int width = 0;
 
-	for (const struct opt_def *d = defs; d && d->name; d++) {
-		help_left(d, keys, left, sizeof(left));
-		if ((int)strlen(left) > width)
-			width = (int)strlen(left);
-	}
-	for (const struct opt_def *d = defs; d && d->name; d++) {
-		help_left(d, keys, left, sizeof(left));
-		fprintf(out, "%*s%-*s  %s\n", indent, "", width, left, d->help);
-	}
+	for (const struct opt_def *const *t = tables; *t; t++)
+		for (const struct opt_def *d = *t; d->name; d++) {
+			help_left(d, keys, left, sizeof(left));
+			if ((int)strlen(left) > width)
+				width = (int)strlen(left);
+		}
+	for (const struct opt_def *const *t = tables; *t; t++)
+		for (const struct opt_def *d = *t; d->name; d++) {
+			help_left(d, keys, left, sizeof(left));
+			fprintf(out, "%*s%-*s  %s\n", indent, "", width, left, d->help);
+		}
+}
+
+void opt_help(FILE *out, const struct opt_def *defs, int indent, int keys)
+{
+	const struct opt_def *const tables[] = {defs, NULL};
+
+	opt_help_tables(out, tables, indent, keys);
 }

@@ -79,6 +79,8 @@ const struct opt_def *opt_clash(const struct opt_def *defs, const void *a, const
 
 /* One line per row, aligned, in table order, @indent spaces first; as keys when @keys, else as options. */
 void opt_help(FILE *out, const struct opt_def *defs, int indent, int keys);
+/* Likewise several tables, as if they were one; NULL-ended. */
+void opt_help_tables(FILE *out, const struct opt_def *const *tables, int indent, int keys);
 
 /* "512M" -> bytes. 0 or -EINVAL (not a number, suffix unknown, or over 2^63). */
 int opt_parse_size(const char *text, uint64_t *out);
