@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/core/compiler.h"
+#include "devices/virtio_net.h"
 #include "vmm/core/log.h"
 
 /* Each begins a NIC; the --net behind it says where its frames go. */
@@ -40,6 +40,25 @@ static int parse_net(void *target, const char *value, char *why, size_t size)
 	return nic_config_parse(&cfg->nic[last], last, value, false);
 }
 
+/* For those who do not want to name a --net for it. */
+static int parse_queues(void *target, const char *value, char *why, size_t size)
+{
+	struct backend_config *cfg = target;
+	uint64_t n;
+
+	if (cfg->nr == 0 || cfg->queues[cfg->nr - 1]) {
+		snprintf(why, size, "there is no --socket before it%s",
+		         cfg->nr ? " that has no --queues yet" : "");
+		return -EINVAL;
+	}
+	if (opt_parse_uint(value, &n) < 0 || n < 1 || n > VIRTIO_NET_PAIRS_MAX) {
+		snprintf(why, size, "allowed: a number from 1 to %u", VIRTIO_NET_PAIRS_MAX);
+		return -EINVAL;
+	}
+	cfg->queues[cfg->nr - 1] = n;
+	return 0;
+}
+
 static const struct opt_def options[] = {
 	{.name = "socket",
          .type = OPT_CALL,
@@ -51,8 +70,30 @@ static const struct opt_def options[] = {
          .parse = parse_net,
          .arg = "KIND[,KEY=VALUE...]",
          .help = "where the frames of the --socket before it go (default: user; kinds below)"},
+	{.name = "queues",
+         .type = OPT_CALL,
+         .parse = parse_queues,
+         .arg = "N",
+         .help = "queue pairs of the --socket before it, as the key queues= of its --net"},
 	OPT_END,
 };
+
+/* What the options leave open, when all of them are known. */
+static int complete(struct backend_config *cfg, unsigned i)
+{
+	struct nic_config *nic = &cfg->nic[i];
+
+	if (!nic->kind && nic_config_parse(nic, i, "user", false) < 0)
+		return -EINVAL;
+	if (cfg->queues[i] == 0 || cfg->queues[i] == nic->queues)
+		return 0;
+	if (nic->queues != 1) {
+		log_error("--queues %u: its --net has queues=%u already", (unsigned)cfg->queues[i],
+		          (unsigned)nic->queues);
+		return -EINVAL;
+	}
+	return nic_config_set_queues(nic, cfg->queues[i]);
+}
 
 int backend_config_parse(struct backend_config *cfg, int argc, char **argv)
 {
@@ -74,7 +115,7 @@ int backend_config_parse(struct backend_config *cfg, int argc, char **argv)
 		return -EINVAL;
 	}
 	for (unsigned i = 0; i < cfg->nr; i++)
-		if (!cfg->nic[i].kind && nic_config_parse(&cfg->nic[i], i, "user", false) < 0)
+		if (complete(cfg, i) < 0)
 			return -EINVAL;
 	return nic_config_check(cfg->nic, cfg->nr);
 }

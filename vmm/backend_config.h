@@ -11,6 +11,7 @@
 struct backend_config {
 	const char *socket[BACKEND_NICS_MAX]; /* borrowed from argv */
 	struct nic_config nic[BACKEND_NICS_MAX];
+	uint64_t queues[BACKEND_NICS_MAX]; /* what --queues said; 0: nothing */
 	unsigned nr;
 	struct common_config common;
 };

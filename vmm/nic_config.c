@@ -127,6 +127,21 @@ static const struct opt_def register_keys[] = {
 	OPT_END,
 };
 
+static int check_queues(const struct nic_config *nic)
+{
+	if (nic->queues == 1 || !nic->kind->one_queue)
+		return 0;
+	log_error("--net %s: queues=%u: allowed is 1 with this kind, %s", nic->kind->name,
+	          (unsigned)nic->queues, nic->kind->one_queue);
+	return -EINVAL;
+}
+
+int nic_config_set_queues(struct nic_config *nic, uint64_t queues)
+{
+	nic->queues = queues;
+	return check_queues(nic);
+}
+
 static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
 {
 	const struct opt_group groups[] = {
@@ -140,12 +155,7 @@ static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
 
 	snprintf(what, sizeof(what), "--net %s", nic->kind->name);
 	ret = opt_parse_keys(groups, nr, what, keys);
-	if (ret == 0 && nic->queues > 1 && nic->kind->one_queue) {
-		log_error("%s: queues=%u: allowed is 1 with this kind, %s", what,
-		          (unsigned)nic->queues, nic->kind->one_queue);
-		ret = -EINVAL;
-	}
-	return ret;
+	return ret < 0 ? ret : check_queues(nic);
 }
 
 /* Somebody else's rings cannot be handed on: who serves them has to map their memory. */

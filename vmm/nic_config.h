@@ -39,6 +39,8 @@ struct nic_config {
  */
 int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, bool own_guest);
 void nic_config_free(struct nic_config *nic);
+/* As its key queues=, 1 .. VIRTIO_NET_PAIRS_MAX. 0; or -EINVAL after one log_error(). */
+int nic_config_set_queues(struct nic_config *nic, uint64_t queues);
 /* Have two of these @nr what only one of them can have? 0; or -EINVAL after one log_error(). */
 int nic_config_check(const struct nic_config *nic, unsigned nr);
 /* All kinds and keys, from the tables that nic_config_parse() uses. */
