@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # needs: nothing
-# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# shellcheck disable=SC1091,SC2016,SC2154 # lib.sh, its variables, and those of the guest
 # The virtio-net driver of Linux in User Mode Linux, on the device that doorbell backend serves: one process with
 # a socket for each set of features, one guest with a network card at each of them.
 . "$(dirname "$0")/lib.sh"
@@ -30,10 +30,10 @@ make_initrd() {
 		"$tools/netcheck=bin/netcheck"
 }
 
-uml_start() { # CARDS
+uml_start() { # CARDS [none]: without addresses
 	local i words="" arguments=()
 	for ((i = 0; i < $1; i++)); do
-		words+=" net$i=$(it "$i")/30,$(us "$i")"
+		words+=" net$i=${2:-$(it "$i")/30,$(us "$i")}"
 		arguments+=("virtio_uml.device=$work/s$i:1")
 	done
 	# shellcheck disable=SC2086 # a list of words
@@ -179,6 +179,53 @@ test_a_backend_killed_under_load_is_followed_by_the_next() {
 	ip link set dbu0 up
 	uml_start 1
 	works 0
+}
+
+# Each card of one guest lacks another feature. Behind them is echo: what goes to .2 comes back, TCP too.
+card_works='
+	set -e
+	ip link set eth$i up
+	ip addr add 10.9.$i.1/24 dev eth$i
+	ping -A -c 2 -w 20 10.9.$i.2 | grep -w "0% packet loss"
+	rm -f /tmp/came
+	nc 10.9.$i.2 7 </tmp/sent >/tmp/came & # which hears no end
+	n=0
+	until cmp -s /tmp/sent /tmp/came; do
+		[ $((n += 1)) -lt 2000 ]
+		usleep 10000
+	done
+	kill $! 2>/dev/null || :'
+
+without() { # FEATURE...
+	local f i=0 options=()
+	for f in "$@"; do
+		options+=(--socket "$work/s$((i++))" --net "$everything-$f")
+	done
+	backend_start "${options[@]}"
+	uml_start $# none
+	guest "head -c 300000 /dev/urandom >/tmp/sent"
+	for ((i = 0; i < $#; i++)); do
+		echo "== without ${*:i+1:1}"
+		guest "i=$i; $card_works" || fail "without ${*:i+1:1}: $(tail -n 1 "$work/answer")"
+	done
+	ctl status | jq -r '.nics[].accepted' | tee "$work/accepted"
+	for ((i = 1; i <= $#; i++)); do
+		! sed -n "${i}p" "$work/accepted" | grep -w "${!i}" || fail "${!i} was withheld and is accepted"
+	done
+	uml_kill
+	backend_signal TERM
+}
+
+test_bring_up_with_every_feature_withheld_in_turn() {
+	local everything=echo,queues=2,mtu=1400,features=default+packed+in_order names
+	uml_kill
+	backend_signal TERM
+	backend_start --socket "$work/s0" --net $everything
+	mapfile -t names < <(ctl status | jq -r '.nics[0].offered' | tr , '\n' | grep -vx version_1)
+	backend_signal TERM
+	[ ${#names[@]} -gt 24 ] || fail "only ${names[*]} are offered"
+	without "${names[@]:0:16}"
+	without "${names[@]:16}"
 }
 
 test_it_ends_with_the_signal_and_leaves_nothing() {
