@@ -165,56 +165,54 @@ static void a_peer_that_does_not_answer_is_given_up(void **state)
 	assert_non_null(strstr(vu.rig.why, "does not answer GET_FEATURES"));
 }
 
-static void a_peer_that_falls_silent_keeps_the_rings_from_us(void **state)
+/* We listen, and a peer that cannot say what it had begun is there. */
+static void start_without_inflight(void)
 {
-	const struct vu_header news = {VU_BACK_CONFIG_CHANGED, VU_VERSION, 0};
-	uint32_t used;
-
-	(void)state;
 	vu.peer.protocol &= ~FEATURE(VU_PROTOCOL_INFLIGHT);
 	assert_int_equal(vu_case_create(&vu, ",server=on", &vu_case_common), 0);
 	fake_peer_connect(&vu.peer);
 	assert_int_equal(vu_rig_prepare(&vu.rig), 0);
 	vu_rig_up(&vu.rig, 0);
 	vu_rig_traffic(&vu.rig, 100);
-	misbehave(VU_GET_CONFIG, PEER_IS_SILENT);
-	assert_true(fake_peer_ask(&vu.peer, &news, sizeof(news)));
-	vu_rig_until_link(&vu.rig, false);
-	vu_rig_turn(&vu.rig, 20);
-	used = vu.rig.lane[0].vq[NET_TX].used->idx;
+}
+
+/* Nobody touches them, and the next peer goes on where the last one stood. */
+static void rings_wait_for_the_next_peer(void)
+{
+	const uint32_t used = vu.rig.lane[0].vq[NET_TX].used->idx;
+
 	vu_rig_send(&vu.rig, 5);
 	vu_rig_turn(&vu.rig, 20);
-	assert_int_equal(vu.rig.lane[0].vq[NET_TX].used->idx, used); /* it may be at them */
+	assert_int_equal(vu.rig.lane[0].vq[NET_TX].used->idx, used);
 	fake_peer_connect(&vu.peer);
 	vu_rig_until_link(&vu.rig, true);
 	vu_rig_until(&vu.rig, vu_case_all_came, &vu, "frames were lost");
 	assert_int_equal(fake_peer_number(&vu.peer, &vu.peer.first_base[NET_TX]), used);
 }
 
+static void a_peer_that_falls_silent_keeps_the_rings_from_us(void **state)
+{
+	const struct vu_header news = {VU_BACK_CONFIG_CHANGED, VU_VERSION, 0};
+
+	(void)state;
+	start_without_inflight();
+	misbehave(VU_GET_CONFIG, PEER_IS_SILENT);
+	assert_true(fake_peer_ask(&vu.peer, &news, sizeof(news)));
+	vu_rig_until_link(&vu.rig, false);
+	vu_rig_turn(&vu.rig, 20);
+	rings_wait_for_the_next_peer(); /* this one may be at them */
+}
+
 static void a_peer_that_breaks_a_rule_keeps_the_rings_from_us(void **state)
 {
 	const struct vu_msg unasked = {.h = {VU_GET_FEATURES, VU_VERSION | VU_REPLY, 8}};
-	uint32_t used;
 
 	(void)state;
-	vu.peer.protocol &= ~FEATURE(VU_PROTOCOL_INFLIGHT);
-	assert_int_equal(vu_case_create(&vu, ",server=on", &vu_case_common), 0);
-	fake_peer_connect(&vu.peer);
-	assert_int_equal(vu_rig_prepare(&vu.rig), 0);
-	vu_rig_up(&vu.rig, 0);
-	vu_rig_traffic(&vu.rig, 100);
+	start_without_inflight();
 	vu_rig_until(&vu.rig, vu_case_all_came, &vu, "frames were lost");
 	assert_true(fake_peer_say(&vu.peer, &unasked, sizeof(unasked.h) + 8));
 	vu_rig_until_link(&vu.rig, false);
-	used = vu.rig.lane[0].vq[NET_TX].used->idx;
-	vu_rig_send(&vu.rig, 5);
-	vu_rig_turn(&vu.rig, 20);
-	assert_int_equal(vu.rig.lane[0].vq[NET_TX].used->idx,
-	                 used); /* who knows whether it has stopped */
-	fake_peer_connect(&vu.peer);
-	vu_rig_until_link(&vu.rig, true);
-	vu_rig_until(&vu.rig, vu_case_all_came, &vu, "frames were lost");
-	assert_int_equal(fake_peer_number(&vu.peer, &vu.peer.first_base[NET_TX]), used);
+	rings_wait_for_the_next_peer(); /* who knows whether this one has stopped */
 }
 
 static void a_reset_takes_the_rings_from_a_peer_that_was_given_up(void **state)
