@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/lib/net_rig.h"
 #include "tests/lib/pattern.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
@@ -44,15 +45,15 @@ static int create_fake(const void *config, const struct net_common *common, unus
 
 static const struct net_kind fake_kind = {.name = "fake", .create = create_fake};
 
-void front_create(struct front *f, unsigned pairs, bool sockets)
+/* The NIC of f->cfg, its socket, and what a front end has. */
+static void create(struct front *f, bool sockets)
 {
-	*f = (struct front){.dir = "/tmp/doorbell-front-XXXXXX", .fd = -1, .sockets = sockets};
+	strcpy(f->dir, "/tmp/doorbell-front-XXXXXX");
+	f->fd = -1;
+	f->sockets = sockets;
 	must(mkdtemp(f->dir) != NULL, "no directory");
 	snprintf(f->path, sizeof(f->path), "%s/socket", f->dir);
-	f->cfg = (struct nic_config){
-		.name = "net0", .kind = &fake_kind, .queue_size = 256, .queues = pairs};
 	memcpy(f->cfg.mac, mac, sizeof(mac));
-	*(struct front **)(void *)f->cfg.backend = f;
 	must(nic_open(&f->nic, &f->cfg, 0, NULL) == 0, "no NIC");
 	must(vhost_server_create(f->path, &f->nic, &f->server) == 0, "no server");
 	fake_mem_create_shared(&f->mem, MIB(1));
@@ -70,6 +71,22 @@ void front_create(struct front *f, unsigned pairs, bool sockets)
 	}
 }
 
+void front_create(struct front *f, unsigned pairs, bool sockets)
+{
+	*f = (struct front){
+		.cfg = {.name = "net0", .kind = &fake_kind, .queue_size = 256, .queues = pairs}};
+	*(struct front **)(void *)f->cfg.backend = f;
+	create(f, sockets);
+}
+
+void front_create_running(struct front *f, const char *net)
+{
+	*f = (struct front){.running = true};
+	must(nic_config_parse(&f->cfg, 0, net, false) == 0, "no such network");
+	create(f, false);
+	must(nic_start(&f->nic) == 0, "no thread");
+}
+
 void front_leave(struct front *f)
 {
 	fd_close(&f->fd);
@@ -79,8 +96,12 @@ void front_leave(struct front *f)
 void front_destroy(struct front *f)
 {
 	front_leave(f);
+	if (f->running)
+		nic_stop(&f->nic);
 	vhost_server_destroy(f->server);
 	nic_close(&f->nic);
+	if (f->running)
+		nic_config_free(&f->cfg);
 	for (unsigned i = 0; i < FRONT_RINGS; i++) {
 		fd_close(&f->kick[i]);
 		fd_close(&f->call[i]);
@@ -93,10 +114,10 @@ void front_destroy(struct front *f)
 
 void front_turn(struct front *f)
 {
-	for (unsigned i = 0; i < 1000; i++)
+	for (unsigned i = 0; i < 1000 && !f->running; i++)
 		if (loop_turn(f->nic.loop, 0) <= 0)
 			return;
-	must(false, "the loop spins");
+	must(f->running, "the loop spins");
 }
 
 /* ---- messages */
@@ -141,9 +162,12 @@ bool front_answer(struct front *f, struct vu_msg *m)
 	                   .msg_iovlen = 1,
 	                   .msg_control = room,
 	                   .msg_controllen = sizeof(room)};
+	struct pollfd p = {.fd = f->fd, .events = POLLIN};
 	struct cmsghdr *c;
 
 	*m = (struct vu_msg){.nr_fds = 0};
+	if (f->running)
+		(void)poll(&p, 1, RIG_PATIENCE_S * 1000);
 	if (recvmsg(f->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(m->h))
 		return false;
 	c = CMSG_FIRSTHDR(&h);
@@ -221,9 +245,14 @@ struct vu_msg front_msg(struct front *f, uint32_t request, unsigned ring, uint64
 uint64_t front_do(struct front *f, uint32_t request, unsigned ring, uint64_t number)
 {
 	struct vu_msg m = front_msg(f, request, ring, number), answer;
+	bool any;
 
+	if (f->running && !vu_is_question(request))
+		m.h.flags |= VU_NEED_REPLY;
 	front_send(f, &m);
-	if (!front_answer(f, &answer))
+	any = front_answer(f, &answer);
+	must(any || !f->running, "no answer");
+	if (!any)
 		return 0;
 	if (answer.h.request == VU_GET_VRING_BASE)
 		return answer.p.ring.num;
@@ -233,6 +262,8 @@ uint64_t front_do(struct front *f, uint32_t request, unsigned ring, uint64_t num
 void front_up(struct front *f, uint64_t features, unsigned nr)
 {
 	front_connect(f);
+	if (f->running)
+		front_do(f, VU_SET_PROTOCOL_FEATURES, 0, FEATURE(VU_PROTOCOL_REPLY_ACK));
 	front_do(f, VU_SET_OWNER, 0, 0);
 	front_do(f, VU_SET_FEATURES, 0, features | FEATURE(VU_F_PROTOCOL_FEATURES));
 	front_do(f, VU_SET_MEM_TABLE, 0, 0);

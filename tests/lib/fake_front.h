@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/lib/fake_front.h - a NIC behind a vhost-user socket, and a front end for it
  *
- * Nothing runs by itself: each message is followed by as many turns of the NIC's loop as there is something to do. A
- * host failure ends the process with a message.
+ * Nothing runs by itself: each message is followed by as many turns of the NIC's loop as there is something to do. Or
+ * the NIC runs on a thread of its own, and each message of front_do() is answered. A host failure ends the process with a
+ * message.
  */
 #ifndef DOORBELL_TESTS_FAKE_FRONT_H
 #define DOORBELL_TESTS_FAKE_FRONT_H
@@ -22,7 +23,7 @@
 
 struct front {
 	char dir[40], path[64];
-	struct fake_net *net;
+	struct fake_net *net; /* NULL when it is running */
 	struct nic_config cfg;
 	struct nic nic;
 	struct vhost_server *server;
@@ -31,10 +32,13 @@ struct front {
 	struct fake_vq vq[FRONT_RINGS];
 	int kick[FRONT_RINGS], call[FRONT_RINGS]; /* our ends */
 	int their_call[FRONT_RINGS];
+	bool running; /* on its own thread */
 	bool sockets; /* call descriptors are ends of stream sockets, as with User Mode Linux */
 };
 
 void front_create(struct front *f, unsigned pairs, bool sockets);
+/* With any network, and its own thread; for front_up() and front_do(). */
+void front_create_running(struct front *f, const char *net);
 void front_destroy(struct front *f);
 void front_connect(struct front *f); /* a new connection; the one before is closed */
 void front_leave(struct front *f);
