@@ -134,6 +134,8 @@ _Static_assert(sizeof(struct inflight_ring) == 16 && sizeof(struct inflight_entr
 
 static int check_inflight(struct vhost_server *s, const struct vu_inflight *f)
 {
+	if (!(protocol(s) & FEATURE(VU_PROTOCOL_INFLIGHT)))
+		return bad(s, "an inflight region, which was not offered: rings may be packed");
 	if (f->nr_rings == 0 || f->nr_rings > s->t.dev->nr_queues || f->ring_size == 0 ||
 	    f->ring_size > VQ_NUM_MAX)
 		return bad(s, "an inflight region for %u rings of %u entries", f->nr_rings,

@@ -20,6 +20,7 @@
 
 #define STEPS_MAX 100u
 #define FEATURES  FEATURE(VIRTIO_F_VERSION_1)
+#define PACKED    FEATURE(VIRTIO_F_RING_PACKED)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,20 +61,26 @@ static void make(void)
 	if (made)
 		return;
 	log_set_level((enum log_level) - 1);
-	front_create(&f, 1, false);
+	front_create(&f, 1, false, "default+packed+in_order");
 	other_file = memfd_create("short", MFD_CLOEXEC);
 	REQUIRE(other_file >= 0 && ftruncate(other_file, (off_t)KIB(4)) == 0);
 	made = true;
+}
+
+/* At the beginning of memory, whatever was there. */
+static void make_rings(uint64_t features)
+{
+	f.mem.next = FAKE_MEM_BASE;
+	for (unsigned i = 0; i < 3; i++)
+		fake_vq_init(&f.vq[i], &f.mem, FRONT_NUM, features);
 }
 
 /* A fresh connection, and memory as it was. */
 static void begin(void)
 {
 	front_connect(&f);
-	f.mem.next = FAKE_MEM_BASE;
 	memset(fake_at(&f.mem, FAKE_MEM_BASE, KIB(64)), 0, KIB(64));
-	for (unsigned i = 0; i < 3; i++)
-		fake_vq_init(&f.vq[i], &f.mem, FRONT_NUM, 0);
+	make_rings(0);
 }
 
 static void drain(void)
@@ -128,10 +135,12 @@ static void message(struct input *in, bool right)
 static void bring_up(struct input *in)
 {
 	const uint64_t how = take(in, 1);
+	const uint64_t layout = how & 4 ? PACKED : 0;
 
+	make_rings(layout);
 	front_do(&f, VU_SET_PROTOCOL_FEATURES, 0, how & 1 ? 0x10009 : 0x228);
 	front_do(&f, VU_SET_FEATURES, 0,
-	         FEATURES | (how & 2 ? FEATURE(VU_F_PROTOCOL_FEATURES) : 0));
+	         FEATURES | layout | (how & 2 ? FEATURE(VU_F_PROTOCOL_FEATURES) : 0));
 	front_do(&f, VU_SET_MEM_TABLE, 0, 0);
 	for (unsigned i = 0; i < 3; i++) {
 		front_do(&f, VU_SET_VRING_NUM, i, FRONT_NUM);
@@ -199,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (runs++ % 64 == 0) {
 		begin();
-		front_up(&f, FEATURES, 2);
+		front_up(&f, FEATURES | (runs % 128 == 1 ? PACKED : 0), 2);
 		REQUIRE(front_sends(&f));
 		REQUIRE(front_receives(&f));
 		front_leave(&f);

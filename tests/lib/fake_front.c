@@ -71,10 +71,13 @@ static void create(struct front *f, bool sockets)
 	}
 }
 
-void front_create(struct front *f, unsigned pairs, bool sockets)
+void front_create(struct front *f, unsigned pairs, bool sockets, const char *features)
 {
-	*f = (struct front){
-		.cfg = {.name = "net0", .kind = &fake_kind, .queue_size = 256, .queues = pairs}};
+	*f = (struct front){.cfg = {.name = "net0",
+	                            .kind = &fake_kind,
+	                            .queue_size = 256,
+	                            .queues = pairs,
+	                            .features = features}};
 	*(struct front **)(void *)f->cfg.backend = f;
 	create(f, sockets);
 }

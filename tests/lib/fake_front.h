@@ -36,7 +36,8 @@ struct front {
 	bool sockets; /* call descriptors are ends of stream sockets, as with User Mode Linux */
 };
 
-void front_create(struct front *f, unsigned pairs, bool sockets);
+/* @features: as the key of --net, or NULL. */
+void front_create(struct front *f, unsigned pairs, bool sockets, const char *features);
 /* With any network, and its own thread; for front_up() and front_do(). */
 void front_create_running(struct front *f, const char *net);
 void front_destroy(struct front *f);
