@@ -25,6 +25,7 @@ Failures and skips are shown with their reason, the rest goes to build/test-logs
 "N passed, N failed, N skipped"; exit status 0 only when nothing failed.
 
   --quick        without the guests
+  --soak         at the end, five minutes ($SOAK_SECONDS) of one guest on doorbell backend
   --only REGEX   only the steps of that name; when no step has it, the end-to-end tests that match
   --no-setup     installs nothing
   --verbose      shows what passes too
@@ -37,11 +38,12 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 logs=$top/build/test-logs
 steps="build unit unit-san fuzz tiny native docs lint guests"
-quick="" only="" setup=1 verbose="" list=""
+quick="" soak="" only="" setup=1 verbose="" list=""
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=1 && shift ;;
+	--soak) soak=" soak" && shift ;;
 	--only) only=${2:?} && shift 2 ;;
 	--no-setup) setup="" && shift ;;
 	--verbose) verbose=1 && shift ;;
@@ -65,6 +67,7 @@ if [ -n "$only" ]; then
 	steps="build ${chosen/build/}" # the others need it
 fi
 [ -z "$quick" ] || steps=${steps/guests/}
+steps+=$soak
 
 passed=0 failed=0 skipped=0
 later="" # steps run, but are not counted yet
@@ -153,6 +156,11 @@ step_tiny() {
 
 step_native() {
 	E2E_ONLY=$tests_only step native tests/e2e/run.sh --native --logs build/e2e
+}
+
+step_soak() {
+	export SOAK_SECONDS=${SOAK_SECONDS:-300}
+	E2E_LIMIT=$((SOAK_SECONDS + 300)) step soak tests/e2e/run.sh --logs build/soak tests/e2e/soak.sh
 }
 
 step_docs() {

@@ -5,77 +5,20 @@
 # The virtio-net driver of Linux in User Mode Linux, on the device that doorbell backend serves: one process with
 # a socket for each set of features, one guest with a network card at each of them.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/uml.sh"
 
-uml=$tools/uml
-net=192.168.90 # card i: our end is .(4i + 1), the guest's .(4i + 2)
 sets=("tap" "tap,features=minimal" "tap,features=default-mrg_rxbuf" "tap,features=default-event_idx"
 	"tap,features=default-indirect_desc" "tap,mtu=1400" "tap,queues=2" "tap,features=default+packed")
 
-us() { # CARD
-	echo $net.$((4 * $1 + 1))
-}
-
-it() {
-	echo $net.$((4 * $1 + 2))
-}
-
-# What User Mode Linux needs to boot: the guests' initramfs, with its own modules.
-make_initrd() {
-	local release
-	release=$(basename /usr/lib/uml/modules/*)
-	mkdir -p "$uml/lib"
-	ln -sfn /usr/lib/uml/modules "$uml/lib/modules"
-	echo "$release" >"$uml/release"
-	"$top/tests/guest/pack-initramfs.sh" "$uml" "$uml/initramfs.cpio" "$top/tests/guest/init" virtio_net \
-		"$tools/netcheck=bin/netcheck"
-}
-
-uml_start() { # CARDS [none]: without addresses
-	local i words="" arguments=()
-	for ((i = 0; i < $1; i++)); do
-		words+=" net$i=${2:-$(it "$i")/30,$(us "$i")}"
-		arguments+=("virtio_uml.device=$work/s$i:1")
-	done
-	# shellcheck disable=SC2086 # a list of words
-	vm_run nice -n 19 linux.uml mem=128M initrd="$uml/initramfs.cpio" con=null con0=fd:0,fd:1 \
-		"${arguments[@]}" quiet panic=-1 agent $words
-	vm_expect @agent
-}
-
-# SIGTERM does not end it, and SIGKILL leaves the processes in which its programs ran.
-uml_kill() {
-	local children
-	[ -s "$work/pid" ] && [ ! -e "$work/status" ] || return 0
-	children=$(pgrep -P "$(cat "$work/pid")" || :)
-	vm_kill
-	# shellcheck disable=SC2086 # a list of words
-	[ -z "$children" ] || kill -KILL $children 2>/dev/null || :
-}
-
 start_group() {
-	local i options=()
 	need_tap
-	command -v linux.uml >/dev/null || skip "no linux.uml: package user-mode-linux"
-	make_initrd
-	for i in "${!sets[@]}"; do
-		options+=(--socket "$work/s$i" --net "${sets[i]/tap/tap,ifname=dbu$i}")
-	done
-	backend_start "${options[@]}"
-	for i in "${!sets[@]}"; do
-		ip addr add "$(us "$i")/30" dev "dbu$i"
-		ip link set "dbu$i" up
-	done
-	uml_start ${#sets[@]}
+	need_uml
+	cards_start dbu "${sets[@]}"
 }
 
 end_group() {
 	uml_kill
 	backend_signal TERM
-}
-
-works() { # CARD
-	guest "ping -A -c 10 -w 20 $(us "$1")" | grep -w '0% packet loss' || fail "card $1: packets were lost"
-	traffic "tcp connect $(us "$1") 7001 both" "tcp listen $(us "$1") 7001 both" bytes=300000
 }
 
 test_pings_lose_nothing() {

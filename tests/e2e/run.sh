@@ -68,14 +68,14 @@ if [ -n "${E2E_INSIDE:-}" ]; then
 	[ ! -d /sys/kernel/tracing ] || mount -t tracefs tracefs /sys/kernel/tracing # was below the old /sys
 fi
 
-rc=0
+rc=0 limit=${E2E_LIMIT:-600}
 for file in "${files[@]}"; do
 	wanted "$file" || continue
 	# Each wait in a test has its own limit; this one is for what nobody thought of.
-	timeout -k 10 600 bash "$file" $list || {
+	timeout -k 10 "$limit" bash "$file" $list || {
 		status=$?
 		rc=1
-		[ $status != 124 ] || echo "not ok $(basename "$file" .sh): all of it - time limit of 600 s"
+		[ $status != 124 ] || echo "not ok $(basename "$file" .sh): all of it - time limit of $limit s"
 	}
 done
 exit $rc
