@@ -149,11 +149,16 @@ int net_pair_offloads(struct net_pair *p)
 	return p->backend_started ? p->backend->frame->set_offloads(p->backend, p->n->offloads) : 0;
 }
 
+int net_pair_waits(struct net_pair *p)
+{
+	return p->running && p->rx.waiting ? -EAGAIN : 0;
+}
+
 int net_pair_pause(struct net_pair *p)
 {
-	if (p->running && p->rx.waiting)
-		return -EAGAIN;
-	return net_pair_stop(p);
+	int r = net_pair_waits(p);
+
+	return r < 0 ? r : net_pair_stop(p);
 }
 
 int net_pair_start(struct net_pair *p)

@@ -85,8 +85,12 @@ static int frames_start(struct virtio_net *n)
 /* frames_stop() unless a pair has a frame in its hands: then nothing has changed, -EAGAIN. */
 static int frames_pause(struct virtio_net *n)
 {
-	int r = net_pairs_call(n, n->steering.pairs, net_pair_pause);
+	/* Asked first: a frame that waits for a second is tried again and again, and the other pairs have work. */
+	int r = net_pairs_call(n, n->steering.pairs, net_pair_waits);
 
+	if (r < 0)
+		return r;
+	r = net_pairs_call(n, n->steering.pairs, net_pair_pause);
 	if (r == 0)
 		n->path = NET_PATH_NONE;
 	else if (net_pairs_call(n, n->steering.pairs, net_pair_resume) < 0)

@@ -234,6 +234,7 @@ void net_pairs_release(struct virtio_net *n); /* n->releasing is not touched any
 
 int net_pair_start(struct net_pair *p);    /* frames through us. 0 or -errno */
 int net_pair_stop(struct net_pair *p);     /* nothing of it runs any more; no-op when stopped. 0 */
+int net_pair_waits(struct net_pair *p);    /* a frame is in its hands: -EAGAIN; or 0 */
 int net_pair_pause(struct net_pair *p);    /* unless a frame is in its hands: -EAGAIN, it goes on */
 int net_pair_offloads(struct net_pair *p); /* tells its backend. 0 or -errno */
 int net_pair_resume(struct net_pair *p);   /* net_pair_start() unless it runs */

@@ -585,7 +585,7 @@ static void a_peer_that_does_not_start_leaves_all_pairs_with_us(unused void **st
 static void a_frame_in_the_hands_of_one_pair_keeps_all_of_them(unused void **state)
 {
 	uint8_t big[2000];
-	unsigned head;
+	unsigned head, starts;
 	uint32_t len;
 
 	use_switchable();
@@ -600,8 +600,11 @@ static void a_frame_in_the_hands_of_one_pair_keeps_all_of_them(unused void **sta
 	vrig_frame(big, sizeof(big), vrig_mac, 1);
 	fake_net_queue(rig.nets[2], NULL, big, sizeof(big));
 	run(64);
+	starts = rig.nets[0]->nr_starts;
 	assert_int_equal(virtio_net_set_path(rig.n, true, &result), -EAGAIN);
 	assert_non_null(strstr(result.why, "waits for buffers"));
+	/* It will be asked for again and again: the others go on meanwhile. */
+	assert_int_equal(rig.nets[0]->nr_starts, starts);
 	traffic(2);
 	lane_post_rx(&lane[2], 10);
 	run(64);
