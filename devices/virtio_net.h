@@ -83,6 +83,11 @@ struct virtio_net_switch {
  */
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s);
 /*
+ * After each virtio_net_set_path() that took the rings from their peer with 0, and before the next one: end the hold that the
+ * peer still has of their eventfds. By the caller's thread, not that of the loop, which serves them meanwhile.
+ */
+void virtio_net_let_go(struct virtio_net *n);
+/*
  * Loop thread. Have frames go through @b from now on, with one behind it for each pair, which passes them to the
  * backend in use, or is the one that the backend in use passes them to: neither is started or stopped. 0; -EBUSY
  * while the ring path is wanted.

@@ -143,6 +143,14 @@ static int rings_stop(struct virtio_net *n)
 	return r;
 }
 
+static void rings_let_go(struct virtio_net *n)
+{
+	const struct net_ring_ops *ring = n->backend->ring;
+
+	if (ring && ring->let_go)
+		ring->let_go(n->backend);
+}
+
 static int rings_start(struct virtio_net *n)
 {
 	struct net_ring ring[NET_RINGS];
@@ -188,17 +196,18 @@ static int start_one(struct virtio_net *n, enum net_path path)
 
 static int stop_one(struct virtio_net *n)
 {
-	if (n->path == NET_PATH_RINGS)
-		return rings_stop(n);
-	frames_stop(n);
-	return 0;
+	int r = 0;
+
+	if (n->path == NET_PATH_RINGS) {
+		r = rings_stop(n);
+		rings_let_go(n);
+	} else {
+		frames_stop(n);
+	}
+	return r;
 }
 
-/*
- * 0 the wanted path serves; -errno the one before does, -EAGAIN for the sake of a frame; -EPROTO nobody
- * does, and the device is stopped.
- */
-static int change(struct virtio_net *n)
+static int go_over(struct virtio_net *n)
 {
 	const enum net_path was = n->path, want = wanted(n);
 	int r;
@@ -219,6 +228,20 @@ static int change(struct virtio_net *n)
 	if (n->releasing) /* the peer must not have it back */
 		return fail(n, "a queue is taken back, and the others do not start");
 	return start_one(n, was) < 0 ? fail(n, "neither path starts") : r;
+}
+
+/*
+ * 0 the wanted path serves; -errno the one before does, -EAGAIN for the sake of a frame; -EPROTO nobody
+ * does, and the device is stopped.
+ */
+static int change(struct virtio_net *n)
+{
+	const bool rings = n->path == NET_PATH_RINGS;
+	int r = go_over(n);
+
+	if (rings && n->path != NET_PATH_RINGS && n->rings_wanted) /* else: virtio_net_let_go() */
+		rings_let_go(n);
+	return r;
 }
 
 void net_path_review(struct virtio_net *n)
@@ -327,6 +350,7 @@ void net_path_pause(struct virtio_net *n)
 
 	if (n->path == NET_PATH_RINGS) {
 		n->backend->ring->stop(n->backend, ring, nr_rings(n));
+		rings_let_go(n);
 		count_kicks(n);
 		/* No interrupt: the driver has let go of the device, or is told more than this. */
 		atomic_store_explicit(&n->dev.isr_always, 0, memory_order_relaxed);
@@ -377,7 +401,8 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 {
 	const bool before = n->rings_wanted;
 	const uint64_t *count = &n->pair[0].stats.switches, switches = *count;
-	uint64_t from;
+	/* Before judge(): what it opens the first time holds up the frames, too. */
+	const uint64_t from = loop_now_ns();
 	int r = 0;
 
 	*s = (struct virtio_net_switch){0};
@@ -385,7 +410,6 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 		r = judge(n, s->why, sizeof(s->why));
 	if (r < 0)
 		return r;
-	from = loop_now_ns();
 	n->rings_wanted = rings;
 	r = change(n);
 	if (*count != switches)
@@ -393,12 +417,19 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 	if (r == 0)
 		return 0;
 	n->rings_wanted = before;
+	if (n->path != NET_PATH_RINGS)
+		rings_let_go(n);
 	if (r == -EAGAIN)
 		snprintf(s->why, sizeof(s->why),
 		         "a received frame waits for buffers of the driver");
 	else
 		snprintf(s->why, sizeof(s->why), "it does not start: %s", strerror(-r));
 	return r;
+}
+
+void virtio_net_let_go(struct virtio_net *n)
+{
+	rings_let_go(n);
 }
 
 bool virtio_net_rings(const struct virtio_net *n)

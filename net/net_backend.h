@@ -80,7 +80,7 @@ struct net_ring {
 	 * UINT32_MAX: nobody knows. What a peer says: to be judged.
 	 */
 	uint32_t next_avail;
-	int kick_fd, call_fd; /* eventfds; borrowed until stop() returns */
+	int kick_fd, call_fd; /* eventfds; borrowed until stop(), and let_go(), have returned */
 };
 
 /*
@@ -108,6 +108,11 @@ struct net_ring_ops {
 	 * used index stands in the ring, if that is split.
 	 */
 	void (*stop)(struct net_backend *b, struct net_ring *ring, unsigned nr);
+	/*
+	 * After stop(), by when somebody else may serve: what the peer still holds of the rings, eventfds at most, and whose
+	 * return takes time. Any thread, while none is in another call of this table. No-op when there is nothing; NULL: never.
+	 */
+	void (*let_go)(struct net_backend *b);
 	/* Between start and stop, as that of struct net_frame_ops. */
 	int (*set_offloads)(struct net_backend *b, uint64_t offloads);
 	/* Not between start and stop: the memory of prepare() goes. No-op without; prepare() may follow. */

@@ -231,7 +231,7 @@ static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why,
 		return -EINVAL;
 	}
 	for (struct net_tap *t = first; t && ret == 0; t = next_of(t))
-		ret = vhost_net_open(&t->vhost, m, why, why_size);
+		ret = vhost_net_open(&t->vhost, m, first->busyloop_us, why, why_size);
 	if (ret < 0)
 		return ret;
 	ret = tap_fd_unlimited(&first->tap);
@@ -252,13 +252,18 @@ static void vhost_stop(struct net_backend *b, struct net_ring *ring, unsigned nr
 		vhost_net_stop(&t->vhost, ring, VHOST_NET_RINGS);
 }
 
+static void vhost_let_go(struct net_backend *b)
+{
+	for (struct net_tap *t = tap_of(b); t; t = next_of(t))
+		vhost_net_let_go(&t->vhost);
+}
+
 static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
                        struct net_ring *ring, unsigned nr, const struct net_sink *s)
 {
 	struct net_tap *t = tap_of(b);
 	struct vhost_net_how how = {
 		.accepted = accepted,
-		.busyloop_us = t->busyloop_us,
 		.mem = t->mem,
 	};
 	int ret = tap_set_offloads(b, offloads);
@@ -271,6 +276,7 @@ static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloa
 		ret = vhost_net_start(&t->vhost, &how, ring + how.first_ring, VHOST_NET_RINGS, s);
 		if (ret < 0) {
 			vhost_stop(b, ring, how.first_ring);
+			vhost_let_go(b);
 			return ret;
 		}
 	}
@@ -289,6 +295,7 @@ static const struct net_ring_ops vhost_ops = {
 	.prepare = vhost_prepare,
 	.start = vhost_start,
 	.stop = vhost_stop,
+	.let_go = vhost_let_go,
 	.set_offloads = tap_set_offloads,
 	.forget = vhost_forget,
 };

@@ -61,6 +61,20 @@ static int open_device(char *why, size_t size)
 	return ret == -ENOENT ? -ENODEV : ret;
 }
 
+static int set_file(const struct vhost_net *v, unsigned long request, unsigned i, int fd)
+{
+	struct vhost_vring_file f = {.index = i, .fd = fd};
+
+	return ioctl(v->fd, request, &f) < 0 ? -errno : 0;
+}
+
+static int set_number(const struct vhost_net *v, unsigned long request, unsigned i, uint32_t num)
+{
+	struct vhost_vring_state s = {.index = i, .num = num};
+
+	return ioctl(v->fd, request, &s) < 0 ? -errno : 0;
+}
+
 static int set_memory(int fd, const struct gmem *m)
 {
 	alignas(struct vhost_memory)
@@ -81,53 +95,12 @@ static int set_memory(int fd, const struct gmem *m)
 	return ioctl(fd, VHOST_SET_MEM_TABLE, mem);
 }
 
-int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size)
-{
-	const char *what = NULL;
-	int ret;
-
-	if (v->fd >= 0)
-		return 0;
-	v->fd = open_device(why, why_size);
-	if (v->fd < 0) {
-		ret = v->fd;
-		v->fd = -1;
-		return ret;
-	}
-	if (ioctl(v->fd, VHOST_SET_OWNER) < 0)
-		what = "VHOST_SET_OWNER";
-	else if (ioctl(v->fd, VHOST_GET_FEATURES, &v->offered) < 0)
-		what = "VHOST_GET_FEATURES";
-	else if (set_memory(v->fd, m) < 0)
-		what = "VHOST_SET_MEM_TABLE";
-	ret = what ? -errno : 0;
-	for (unsigned i = 0; i < VHOST_NET_RINGS && ret == 0; i++) {
-		what = "eventfd";
-		ret = v->err[i].watch.fd = fd_eventfd();
-		ret = ret < 0 ? ret : 0;
-	}
-	if (ret < 0) {
-		snprintf(why, why_size, VHOST_PATH ": %s: %s", what, strerror(-ret));
-		vhost_net_close(v);
-	}
-	return ret;
-}
-
-void vhost_net_close(struct vhost_net *v)
-{
-	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
-		fd_close(&v->err[i].watch.fd);
-	fd_close(&v->fd);
-}
-
-/* ---- while it serves */
-
 static void on_err(void *arg, unused uint32_t revents)
 {
 	struct vhost_err *e = arg;
 	struct vhost_net *v = e->v;
 
-	if (fd_event_take(e->watch.fd))
+	if (fd_event_take(e->watch.fd) && v->serving)
 		v->sink.bad_ring(v->sink.arg, v->first_ring + (unsigned)(e - v->err));
 }
 
@@ -142,47 +115,89 @@ static void look_at_tap(void *arg)
 		loop_timer_at(v->loop, &v->look, loop_now_ns() + LOOK_NS);
 }
 
-static int watch(struct vhost_net *v)
+/* By which vhost tells that it found a rule broken on ring @i. */
+static int watch_ring(struct vhost_net *v, unsigned i)
 {
-	int ret = 0;
+	struct vhost_err *e = &v->err[i];
+	int ret = fd_eventfd();
 
-	for (unsigned i = 0; i < VHOST_NET_RINGS && ret == 0; i++) {
-		struct vhost_err *e = &v->err[i];
-
-		fd_event_take(e->watch.fd);
-		e->v = v;
-		e->watch.events = EPOLLIN;
-		e->watch.fn = on_err;
-		e->watch.arg = e;
-		ret = loop_add(v->loop, &e->watch);
-	}
-	v->look.fn = look_at_tap;
-	v->look.arg = v;
-	return ret < 0 ? ret : loop_timer_at(v->loop, &v->look, loop_now_ns());
+	if (ret < 0)
+		return ret;
+	*e = (struct vhost_err){.v = v};
+	e->watch = (struct loop_fd){.fd = ret, .events = EPOLLIN, .fn = on_err, .arg = e};
+	ret = loop_add(v->loop, &e->watch);
+	return ret < 0 ? ret : set_file(v, VHOST_SET_VRING_ERR, i, e->watch.fd);
 }
 
-static void unwatch(struct vhost_net *v)
+/* Kernels before 4.7 have no busy loop: then it is refused, if one was asked for. */
+static int set_busyloop(const struct vhost_net *v, unsigned i, uint64_t us)
+{
+	int ret = set_number(v, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, i, (uint32_t)us);
+
+	return us ? ret : 0;
+}
+
+/* What stays as it is from one start to the next. NULL; or what failed, and *ret is -errno. */
+static const char *set_up(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_us, int *ret)
+{
+	*ret = 0;
+	if (ioctl(v->fd, VHOST_SET_OWNER) < 0) {
+		*ret = -errno;
+		return "VHOST_SET_OWNER";
+	}
+	if (ioctl(v->fd, VHOST_GET_FEATURES, &v->offered) < 0) {
+		*ret = -errno;
+		return "VHOST_GET_FEATURES";
+	}
+	if (set_memory(v->fd, m) < 0) {
+		*ret = -errno;
+		return "VHOST_SET_MEM_TABLE";
+	}
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++) {
+		*ret = watch_ring(v, i);
+		if (*ret < 0)
+			return "VHOST_SET_VRING_ERR";
+		*ret = set_busyloop(v, i, busyloop_us);
+		if (*ret < 0)
+			return "VHOST_SET_VRING_BUSYLOOP_TIMEOUT";
+	}
+	v->look = (struct loop_timer){.fn = look_at_tap, .arg = v};
+	*ret = loop_timer_make(v->loop, &v->look);
+	return *ret < 0 ? "timerfd_create" : NULL;
+}
+
+int vhost_net_open(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_us, char *why,
+                   size_t why_size)
+{
+	const char *what;
+	int ret;
+
+	if (v->fd >= 0)
+		return 0;
+	ret = open_device(why, why_size);
+	if (ret < 0)
+		return ret;
+	v->fd = ret;
+	what = set_up(v, m, busyloop_us, &ret);
+	if (what) {
+		snprintf(why, why_size, VHOST_PATH ": %s: %s", what, strerror(-ret));
+		vhost_net_close(v);
+	}
+	return ret;
+}
+
+void vhost_net_close(struct vhost_net *v)
 {
 	loop_timer_off(&v->look);
-	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++) {
 		loop_del(&v->err[i].watch);
+		fd_close(&v->err[i].watch.fd);
+	}
+	fd_close(&v->fd);
+	v->bound = false;
 }
 
 /* ---- start and stop */
-
-static int set_file(const struct vhost_net *v, unsigned long request, unsigned i, int fd)
-{
-	struct vhost_vring_file f = {.index = i, .fd = fd};
-
-	return ioctl(v->fd, request, &f) < 0 ? -errno : 0;
-}
-
-static int set_number(const struct vhost_net *v, unsigned long request, unsigned i, uint32_t num)
-{
-	struct vhost_vring_state s = {.index = i, .num = num};
-
-	return ioctl(v->fd, request, &s) < 0 ? -errno : 0;
-}
 
 static int set_addresses(const struct vhost_net *v, const struct gmem *m, unsigned i,
                          const struct net_ring *r)
@@ -197,16 +212,8 @@ static int set_addresses(const struct vhost_net *v, const struct gmem *m, unsign
 	return ioctl(v->fd, VHOST_SET_VRING_ADDR, &a) < 0 ? -errno : 0;
 }
 
-/* Kernels before 4.7 have no busy loop: then it is refused, if one was asked for. */
-static int set_busyloop(const struct vhost_net *v, unsigned i, uint64_t us)
-{
-	int ret = set_number(v, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, i, (uint32_t)us);
-
-	return us ? ret : 0;
-}
-
 /* Everything about ring @i but the TAP: vhost does not look at it before. */
-static int set_ring(const struct vhost_net *v, const struct vhost_net_how *how, unsigned i,
+static int set_ring(const struct vhost_net *v, const struct gmem *m, unsigned i,
                     const struct net_ring *r)
 {
 	const char *what = "VHOST_SET_VRING_NUM";
@@ -218,19 +225,11 @@ static int set_ring(const struct vhost_net *v, const struct vhost_net_how *how, 
 	}
 	if (ret == 0) {
 		what = "VHOST_SET_VRING_ADDR";
-		ret = set_addresses(v, how->mem, i, r);
-	}
-	if (ret == 0) {
-		what = "VHOST_SET_VRING_BUSYLOOP_TIMEOUT";
-		ret = set_busyloop(v, i, how->busyloop_us);
+		ret = set_addresses(v, m, i, r);
 	}
 	if (ret == 0) {
 		what = "VHOST_SET_VRING_CALL";
 		ret = set_file(v, VHOST_SET_VRING_CALL, i, r->call_fd);
-	}
-	if (ret == 0) {
-		what = "VHOST_SET_VRING_ERR";
-		ret = set_file(v, VHOST_SET_VRING_ERR, i, v->err[i].watch.fd);
 	}
 	if (ret == 0) {
 		what = "VHOST_SET_VRING_KICK";
@@ -247,7 +246,7 @@ static int set_ring(const struct vhost_net *v, const struct vhost_net_how *how, 
  */
 static void detach(struct vhost_net *v, struct net_ring *ring, unsigned nr, unsigned served)
 {
-	unwatch(v);
+	v->serving = false;
 	for (unsigned i = 0; i < nr; i++)
 		set_file(v, VHOST_NET_SET_BACKEND, i, VHOST_FILE_UNBIND);
 	for (unsigned i = 0; i < served; i++) {
@@ -258,12 +257,21 @@ static void detach(struct vhost_net *v, struct net_ring *ring, unsigned nr, unsi
 		if (ioctl(v->fd, VHOST_GET_VRING_BASE, &s) == 0)
 			ring[i].next_avail = s.num;
 	}
-	for (unsigned i = 0; i < nr; i++) {
-		/* From here on a kick wakes us alone. */
+	loop_timer_rest(&v->look);
+	v->tap_fd = -1;
+}
+
+/*
+ * A kick wakes the worker until now, which finds no TAP and leaves the ring alone; it never reads the eventfd. To
+ * unbind that waits for the worker once more, each time.
+ */
+void vhost_net_let_go(struct vhost_net *v)
+{
+	for (unsigned i = 0; i < VHOST_NET_RINGS && v->bound; i++) {
 		set_file(v, VHOST_SET_VRING_KICK, i, VHOST_FILE_UNBIND);
 		set_file(v, VHOST_SET_VRING_CALL, i, VHOST_FILE_UNBIND);
 	}
-	v->tap_fd = -1;
+	v->bound = false;
 }
 
 int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct net_ring *ring,
@@ -283,10 +291,13 @@ int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct
 		          strerror(-ret));
 		return ret;
 	}
-	for (unsigned i = 0; i < nr && ret == 0; i++)
-		ret = set_ring(v, how, i, &ring[i]);
+	v->bound = true;
+	for (unsigned i = 0; i < nr && ret == 0; i++) {
+		fd_event_take(v->err[i].watch.fd); /* what was wrong before */
+		ret = set_ring(v, how->mem, i, &ring[i]);
+	}
 	if (ret == 0)
-		ret = watch(v);
+		ret = loop_timer_at(v->loop, &v->look, loop_now_ns());
 	while (served < nr && ret == 0) {
 		ret = set_file(v, VHOST_NET_SET_BACKEND, served, how->tap_fd);
 		if (ret < 0)
@@ -294,8 +305,11 @@ int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct
 		else
 			served++;
 	}
-	if (ret < 0)
+	v->serving = ret == 0;
+	if (ret < 0) {
 		detach(v, ring, nr, served);
+		vhost_net_let_go(v);
+	}
 	return ret;
 }
 

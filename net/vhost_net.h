@@ -23,6 +23,8 @@ struct vhost_net {
 	struct loop *loop;
 	struct vhost_err err[VHOST_NET_RINGS];
 	struct loop_timer look; /* is the interface still there? */
+	bool serving;           /* from start to stop */
+	bool bound;             /* it has the eventfds of the rings: vhost_net_let_go() */
 	int tap_fd;
 	unsigned first_ring; /* what the sink knows them by */
 	struct net_sink sink;
@@ -30,17 +32,17 @@ struct vhost_net {
 
 void vhost_net_init(struct vhost_net *v, struct loop *l); /* no descriptors yet */
 /*
- * Open /dev/vhost-net and give it guest memory; nothing when that was done. 0; or -errno with what is
- * missing, and what would help, in @why.
+ * Open /dev/vhost-net and give it guest memory, and all else that no start changes; nothing when that was done.
+ * @busyloop_us: how long it polls, 0: not. 0; or -errno with what is missing, and what would help, in @why.
  */
-int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size);
+int vhost_net_open(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_us, char *why,
+                   size_t why_size);
 
 struct vhost_net_how {
 	int tap_fd; /* with headers of 12 bytes; borrowed until vhost_net_stop() */
 	uint64_t
 		accepted; /* by the driver; of the ring features among them, only what is in offered */
-	uint64_t busyloop_us; /* 0: none */
-	unsigned first_ring;  /* for bad_ring of the sink: the number of the first of them */
+	unsigned first_ring; /* for bad_ring of the sink: the number of the first of them */
 	const struct gmem *mem;
 };
 
@@ -48,6 +50,7 @@ struct vhost_net_how {
 int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct net_ring *ring,
                     unsigned nr, const struct net_sink *s);
 void vhost_net_stop(struct vhost_net *v, struct net_ring *ring, unsigned nr);
-void vhost_net_close(struct vhost_net *v); /* stopped before; not open is fine */
+void vhost_net_let_go(struct vhost_net *v); /* any thread, as that call says */
+void vhost_net_close(struct vhost_net *v);  /* stopped before; not open is fine */
 
 #endif

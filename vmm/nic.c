@@ -344,6 +344,8 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 		snprintf(why, why_size, "%s: path=%s: %s", n->cfg->name, path, w.s.why);
 		return w.ret;
 	}
+	if (!w.rings)
+		virtio_net_let_go(w.net);
 	n->rings = w.rings;
 	log_info("%s: path %s, after a pause of %llu ns", n->cfg->name, path,
 	         (unsigned long long)w.s.pause_ns);

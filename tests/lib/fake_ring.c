@@ -49,13 +49,16 @@ static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offload
 		must(!container_of(at, struct fake_net, backend)->started,
 		     "start() while the frame table is started");
 	must(r->mem, "start() without prepare()");
+	r->held = true;
 	must(nr == FAKE_RINGS * r->net->pairs, "start() with another number of rings");
 	must(!(accepted & b->ring_cannot), "start() with features that cannot be honoured");
 	must(s->gone && s->bad_ring, "start() with an incomplete sink");
 	r->nr_starts++;
 	r->nr = nr;
-	if (r->start_err)
+	if (r->start_err) {
+		r->held = false;
 		return r->start_err;
+	}
 	for (unsigned i = 0; i < nr; i++) {
 		const struct vq_addr a = {ring[i].num, ring[i].desc, ring[i].avail, ring[i].used};
 
@@ -86,6 +89,15 @@ static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 	}
 }
 
+static void ring_let_go(struct net_backend *b)
+{
+	struct fake_ring *r = fake(b);
+
+	must(!r->started, "let_go() while started");
+	r->served_before = container_of(b, struct fake_net, backend)->started;
+	r->held = false;
+}
+
 static int ring_set_offloads(struct net_backend *b, uint64_t offloads)
 {
 	struct fake_ring *r = fake(b);
@@ -101,6 +113,7 @@ static void ring_forget(struct net_backend *b)
 	struct fake_ring *r = fake(b);
 
 	must(!r->started, "forget() while started");
+	r->held = false;
 	r->mem = NULL;
 }
 
@@ -109,6 +122,7 @@ static const struct net_ring_ops fake_ops = {
 	.prepare = ring_prepare,
 	.start = ring_start,
 	.stop = ring_stop,
+	.let_go = ring_let_go,
 	.set_offloads = ring_set_offloads,
 	.forget = ring_forget,
 };

@@ -20,6 +20,8 @@
 struct fake_ring {
 	/* What the device did. */
 	bool started;
+	bool held;          /* since the last start(): no let_go() */
+	bool served_before; /* the frame table was started at the last let_go() */
 	unsigned nr_prepares, nr_starts, nr_stops, nr_set_offloads;
 	uint64_t accepted, offloads;
 	struct net_ring ring[FAKE_RINGS_MAX]; /* as given to the last start() ... */

@@ -334,6 +334,47 @@ static void a_path_set_before_the_driver_is_used_by_it_and_the_next(unused void 
 	}
 }
 
+static void what_the_peer_holds_is_waited_for_when_we_serve(unused void **state)
+{
+	vrig_up(&rig, VRIG_ALL);
+	traffic_init();
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(set_path(true), 0);
+		assert_int_equal(set_path(false), 0);
+		assert_true(rig.peer.held); /* that is the caller's business */
+		assert_true(rig.net->started);
+		round_trip();
+		virtio_net_let_go(rig.n);
+		assert_false(rig.peer.held);
+		virtio_net_let_go(rig.n);
+		round_trip();
+	}
+	/* Where nobody asked for it, it is ours. */
+	assert_int_equal(set_path(true), 0);
+	virtio_net_set_link(rig.n, false);
+	assert_false(rig.peer.held);
+	assert_true(rig.peer.served_before);
+	virtio_net_set_link(rig.n, true);
+	assert_true(rig.peer.held);
+	virtio_set_status(dev(), 0);
+	assert_false(rig.peer.held);
+}
+
+static void so_it_is_when_a_change_fails(unused void **state)
+{
+	vrig_up(&rig, VRIG_ALL);
+	assert_int_equal(set_path(true), 0);
+	rig.net->start_err = -ENOMEM;
+	assert_int_equal(set_path(false), -ENOMEM);
+	assert_true(rig.peer.started && rig.peer.held);
+	rig.peer.start_err = -EIO;
+	assert_int_equal(set_path(false), -EPROTO);
+	assert_false(rig.peer.held);
+	rig.net->start_err = rig.peer.start_err = 0;
+	vrig_up(&rig, VRIG_ALL);
+	assert_true(rig.peer.started && rig.peer.held);
+}
+
 /* ---- refused, and nothing has changed */
 
 static void expect_refused(int err, const char *word)
@@ -684,6 +725,8 @@ int main(void)
 		CASE(kicks_that_the_peer_got_are_counted),
 		CASE(commands_are_answered_while_the_peer_serves),
 		CASE(the_same_path_again_is_no_switch),
+		CASE(what_the_peer_holds_is_waited_for_when_we_serve),
+		CASE(so_it_is_when_a_change_fails),
 		CASE(a_path_set_before_the_driver_is_used_by_it_and_the_next),
 		CASE(a_feature_that_the_peer_cannot_honour_is_named),
 		CASE(so_is_one_that_was_offered_but_not_accepted),
