@@ -201,6 +201,7 @@ static void read_tx(struct audit_flow *f, struct pair p)
 		.suppressed = added(p, "device", "tx_interrupts_suppressed"),
 		.syscalls = added(p, "backend", "syscalls_send"),
 		.again = added(p, "backend", "send_again"),
+		.moved = added(p, "backend", "sends"),
 		.bytes = added(p, "device", "tx_bytes"),
 		.bytes_copied = added(p, "device", "tx_bytes_copied"),
 		.outside = added_if(p, "interface", "rx_packets"),
@@ -223,6 +224,7 @@ static void read_rx(struct audit_flow *f, struct pair p)
 		.wakes = added(p, "device", "rx_wakes"),
 		.wake_reads = added(p, "device", "rx_wake_reads"),
 		.syscalls = added(p, "backend", "syscalls_recv"),
+		.moved = added(p, "backend", "recvs"),
 		.lost = added(p, "device", "rx_filtered") + added(p, "device", "rx_dropped"),
 		.bytes = added(p, "device", "rx_bytes"),
 		.bytes_copied = added(p, "device", "rx_bytes_copied"),
@@ -262,6 +264,17 @@ static void read_trace(struct audit_nic *n, const json_t *trace, const json_t *n
 		n->seen_interrupts = hits(trace, "kvm_set_irq", raises_gsi, &gsi);
 }
 
+/* Only of these backends each frame has a system call of its own, straight on guest memory. */
+static void hide_copies(struct audit_nic *n, const json_t *nic)
+{
+	static const char *const by_calls[] = {"tap", "pipe"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(by_calls); i++)
+		if (is(nic, "kind", by_calls[i]))
+			return;
+	n->flow[AUDIT_TX].moved = n->flow[AUDIT_RX].moved = AUDIT_UNKNOWN;
+}
+
 /* @alone: nobody else's are mixed with its worker, or its work items. */
 static void read_nic(struct audit_nic *n, const struct audit_input *in, struct pair p,
                      const json_t *nic, bool alone)
@@ -297,6 +310,7 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		n->seen_work = AUDIT_UNKNOWN;
 	if (!alone && (n->how.vhost || (n->how.irqfd && !n->how.split)))
 		n->seen_interrupts = AUDIT_UNKNOWN;
+	hide_copies(n, nic);
 	for (unsigned i = 0; i < 2 && n->how.vhost; i++)
 		n->flow[i].frames = n->flow[i].outside;
 	for (unsigned i = 0; i < 2 && n->how.peer; i++)
@@ -325,6 +339,9 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
 	read_rx(&n->flow[AUDIT_RX], p);
 	n->interrupts = n->flow[AUDIT_TX].interrupts + n->flow[AUDIT_RX].interrupts +
 	                added(p, "device", "ctrl_interrupts");
+	for (unsigned i = 0; i < 2 && n->how.vhost; i++)
+		n->flow[i].frames = AUDIT_UNKNOWN;
+	hide_copies(n, nic);
 }
 
 /* ---- rows as JSON */
@@ -394,7 +411,7 @@ static struct share share_of(const struct audit_nic *n)
 	for (unsigned d = AUDIT_TX; d <= AUDIT_RX; d++) {
 		const struct audit_flow *f = &n->flow[d];
 
-		s.frames[d] = n->how.peer ? 0 : f->frames;
+		s.frames[d] = f->frames == AUDIT_UNKNOWN ? 0 : f->frames;
 		s.batches[d] = f->interrupts + f->suppressed;
 		s.frames[AUDIT_BOTH] += s.frames[d];
 		s.batches[AUDIT_BOTH] += s.batches[d];
@@ -412,7 +429,13 @@ static json_t *pair_json(const struct audit_nic *n, const char *thread)
 	                 "rx", flow_json(n, AUDIT_RX), "rows", rows_json(&rows, &s));
 }
 
-/* Those on which something happened. None of one pair; nor under vhost, where nobody counts a pair's frames. */
+/* Did anything happen on it? Under vhost a driver that never kicks is none that sends. */
+static bool busy(const struct audit_nic *n)
+{
+	return n->how.vhost ? n->flow[AUDIT_TX].kicks + n->flow[AUDIT_RX].kicks : n->wakeups;
+}
+
+/* Those on which something happened. None of one pair, nor of a peer's. */
 static json_t *pairs_json(const struct audit_input *in, struct pair p, const json_t *nic)
 {
 	const json_t *pairs = json_object_get(p.b, "pairs"), *o;
@@ -427,7 +450,7 @@ static json_t *pairs_json(const struct audit_input *in, struct pair p, const jso
 
 		snprintf(thread, sizeof(thread), i ? "%s-%zu" : "%s", text_of(nic, "name"), i);
 		read_pair(&n, in, its, nic, thread);
-		if (!n.how.vhost && !n.how.peer && n.wakeups)
+		if (!n.how.peer && busy(&n))
 			json_array_append_new(all, pair_json(&n, thread));
 	}
 	return all;

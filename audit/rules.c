@@ -187,8 +187,9 @@ static double mixed(const struct audit_nic *n, enum audit_event e,
                     double (*of)(const struct audit_how *h, enum audit_dir d, enum audit_event e))
 {
 	const double tx = of(&n->how, AUDIT_TX, e), rx = of(&n->how, AUDIT_RX, e);
-	const double nr_tx = n->how.peer ? 1 : (double)n->flow[AUDIT_TX].frames;
-	const double nr_rx = n->how.peer ? 1 : (double)n->flow[AUDIT_RX].frames;
+	const bool known = n->flow[AUDIT_TX].frames != AUDIT_UNKNOWN;
+	const double nr_tx = known ? (double)n->flow[AUDIT_TX].frames : 1;
+	const double nr_rx = known ? (double)n->flow[AUDIT_RX].frames : 1;
 
 	if (tx < 0 || rx < 0 || nr_tx + nr_rx < 1)
 		return -1;
@@ -239,6 +240,22 @@ static uint64_t host_frames(const struct audit_flow *f)
 	return f->frames - f->taken + f->steered;
 }
 
+/* Where each is made: the system calls that moved a frame, the inboxes of RSS, and bytes that doorbell copied itself. */
+static void observed_copies(struct audit_row *r, const struct audit_flow *f, enum audit_dir d)
+{
+	r->observed = f->moved + f->steered + f->taken;
+	explain(r, d == AUDIT_RX ? (int64_t)f->lost : 0, "frames not for the driver");
+	if (f->steered || f->taken)
+		say(r, "%" PRIu64 " of them from pair to pair", f->steered + f->taken);
+	if (f->bytes_copied && f->bytes) {
+		const double frames =
+			(double)f->frames * (double)f->bytes_copied / (double)f->bytes;
+
+		r->observed += (uint64_t)frames;
+		explain(r, (int64_t)frames, "copied by doorbell for want of buffers or pieces");
+	}
+}
+
 static void copies(struct audit_rows *out, const struct audit_nic *n, enum audit_dir d)
 {
 	const struct audit_flow *f = &n->flow[d];
@@ -246,23 +263,15 @@ static void copies(struct audit_rows *out, const struct audit_nic *n, enum audit
 
 	/* With RSS: into an inbox, and out of one. */
 	r->expected = host_frames(f) + f->steered + f->taken;
-	if (n->how.vhost && !n->copied_once)
-		say(r, "vhost-net counts none, and may be told not to copy");
+	if (n->how.vhost)
+		say(r, n->copied_once ? "vhost-net counts none; experimental_zcopytx is 0"
+		                      : "vhost-net counts none, and may be told not to copy");
 	else if (n->how.sockets)
 		say(r, "libslirp makes them");
+	else if (f->moved == AUDIT_UNKNOWN)
+		say(r, "its backend moves frames in ways of its own");
 	else
-		r->observed = r->expected;
-	if (f->steered || f->taken)
-		say(r, "%" PRIu64 " of them from pair to pair", f->steered + f->taken);
-	if (n->how.vhost && n->copied_once)
-		say(r, "by vhost-net, experimental_zcopytx is 0");
-	if (!n->how.vhost && !n->how.sockets && f->bytes_copied && f->bytes) {
-		const double frames =
-			(double)f->frames * (double)f->bytes_copied / (double)f->bytes;
-
-		r->observed += (uint64_t)frames;
-		explain(r, (int64_t)frames, "copied by doorbell for want of buffers or pieces");
-	}
+		observed_copies(r, f, d);
 	judge(r);
 }
 
@@ -464,9 +473,13 @@ static void wakeups(struct audit_rows *out, const struct audit_nic *n)
 	else if (n->wakeups > n->sleeps)
 		say(r, "%" PRIu64 " times there was work already", n->wakeups - n->sleeps);
 	judge(r);
-	if (!n->how.vhost)
-		return;
-	r = nic_row(out, n, AUDIT_BOTH, AUDIT_WORKER_WAKEUPS, "wake-ups of vhost's worker");
+}
+
+static void worker_wakeups(struct audit_rows *out, const struct audit_nic *n)
+{
+	struct audit_row *r =
+		nic_row(out, n, AUDIT_BOTH, AUDIT_WORKER_WAKEUPS, "wake-ups of vhost's worker");
+
 	r->at_most = true;
 	r->expected = all_frames(n) + all_kicks(n);
 	r->observed = n->worker_sleeps;
@@ -535,20 +548,62 @@ void audit_nic_rows(const struct audit_nic *n, struct audit_rows *out)
 		interrupts(out, n);
 	exits(out, n);
 	wakeups(out, n);
+	if (n->how.vhost)
+		worker_wakeups(out, n);
 	thread_calls(out, n);
 	kernel_work(out, n);
+}
+
+/* One direction of a pair that vhost serves: its eventfds count kicks, all else is counted of the NIC as a whole. */
+static void unseen_flow(struct audit_rows *out, const struct audit_nic *n, enum audit_dir d)
+{
+	static const struct {
+		enum audit_event event;
+		const char *name, *why;
+	} rows[] = {
+		{AUDIT_KICKS, "kicks",
+	         "for how many frames the interface counts for all pairs together"},
+		{AUDIT_INTERRUPTS, "interrupts", "all pairs have one wire"},
+		{AUDIT_COPIES, "payload copies", "vhost-net counts none"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct audit_row *r = nic_row(out, n, d, rows[i].event, rows[i].name);
+
+		r->expected = AUDIT_UNKNOWN;
+		if (rows[i].event == AUDIT_KICKS)
+			r->observed = n->flow[d].kicks;
+		say(r, "%s", rows[i].why);
+		judge(r);
+	}
+}
+
+static void unseen_worker(struct audit_rows *out, const struct audit_nic *n)
+{
+	struct audit_row *r =
+		nic_row(out, n, AUDIT_BOTH, AUDIT_WORKER_WAKEUPS, "wake-ups of vhost's worker");
+
+	r->expected = AUDIT_UNKNOWN;
+	say(r, "each pair has one, and all have one name");
+	judge(r);
 }
 
 void audit_pair_rows(const struct audit_nic *n, struct audit_rows *out)
 {
 	out->nr = 0;
 	for (enum audit_dir d = AUDIT_TX; d <= AUDIT_RX; d++) {
+		if (n->how.vhost) {
+			unseen_flow(out, n, d);
+			continue;
+		}
 		kicks(out, n, d);
 		turns(out, n, d);
 		copies(out, n, d);
 	}
 	handing_over(out, &n->flow[AUDIT_RX]);
 	wakeups(out, n);
+	if (n->how.vhost)
+		unseen_worker(out, n);
 	thread_calls(out, n);
 }
 

@@ -42,11 +42,14 @@ struct audit_how {
 
 /* Everything below is what was added between two moments. */
 struct audit_flow {
-	uint64_t frames, kicks; /* frames: unknown when a peer moves them */
+	/* frames: unknown when a peer moves them, and of a pair under vhost */
+	uint64_t frames, kicks;
 	/* Of the device, hence 0 when vhost serves: */
 	uint64_t kick_reads, turns, interrupts, suppressed, stalls;
 	uint64_t drained; /* rx: reads of the host that found nothing */
 	uint64_t syscalls, again, bytes, bytes_copied;
+	/* By the backend: frames that one writev() took from guest memory, or one readv() put there; or unknown. */
+	uint64_t moved;
 	/* rx, RSS: frames handed to a pair and taken by one, writes and reads of an eventfd for them. */
 	uint64_t steered, taken, wakes, wake_reads;
 	uint64_t lost;    /* taken from the host and not given to the driver */
@@ -119,7 +122,7 @@ const char *audit_article_text(const struct audit_how *h, enum audit_dir dir);
 const char *audit_rule_text(const struct audit_how *h, enum audit_dir dir);
 
 void audit_nic_rows(const struct audit_nic *n, struct audit_rows *out);
-/* The same for one of several queue pairs that doorbell serves: what happens on its thread. */
+/* The same for one of several queue pairs: what happens on its thread, and, under vhost, what nobody can tell of it. */
 void audit_pair_rows(const struct audit_nic *n, struct audit_rows *out);
 void audit_vm_rows(const struct audit_vm *v, struct audit_rows *out);
 

@@ -296,13 +296,13 @@ static void the_text_has_a_line_for_each_row(unused void **state)
 /* Three pairs: the second reads 500 frames for the first, and the third does nothing. */
 static const char pairs_text[] =
 	"{'seconds':1,'nics':[{'name':'net0','interrupts':80,'loop_wakeups':180,"
-	"'kernel':{'acks':80},'backend':{'syscalls_recv':560},"
+	"'kernel':{'acks':80},'backend':{'syscalls_recv':560,'recvs':500},"
 	"'device':{'rx_frames':500,'rx_taken':500,'rx_steered':500,'rx_turns':90,'rx_drained':60,"
 	"'rx_wakes':90,'rx_wake_reads':90,'rx_interrupts':80},'pairs':["
 	"{'loop_wakeups':120,'device':{'rx_frames':500,'rx_taken':500,'rx_turns':90,"
 	"'rx_wake_reads':90,'rx_interrupts':80}},"
 	"{'loop_wakeups':60,'device':{'rx_steered':500,'rx_wakes':90,'rx_drained':60},"
-	"'backend':{'syscalls_recv':560}},"
+	"'backend':{'syscalls_recv':560,'recvs':500}},"
 	"{'loop_wakeups':0,'device':{'rx_frames':0}}]}],"
 	"'threads':[{'name':'net0','tid':70,'voluntary_switches':110},"
 	"{'name':'net0-1','tid':71,'voluntary_switches':55},"
@@ -336,6 +336,35 @@ static void each_pair_has_rows_of_its_own(unused void **state)
 	assert_row(rows, "both", "system calls", 180 + 560 + 90 + 90 + 80, 1000, "expected");
 	assert_row(rows, "rx", "system calls", 500 + 60 + 90 + 90 + 80, 560 + 180 + 80, "expected");
 	assert_row(rows, "rx", "payload copies", 1500, 1500, "expected");
+	json_decref(r);
+}
+
+/* The eventfds of each pair count; its frames nobody. */
+static void under_vhost_a_pair_has_the_rows_that_are_visible(unused void **state)
+{
+	static const char vhost[] =
+		"{'irqchip':'split','nics':[{'name':'net0','kind':'tap','path':'vhost','irq':'"
+		"irqfd',"
+		"'regs':'page','kick':'ioeventfd','address':4096,'gsi':5,'accepted':''}]}";
+	static const char after[] =
+		"{'vcpus':[],'nics':[{'name':'net0','kernel':{'acks':403,'tx_kicks':200},"
+		"'interface':{'rx_packets':1005,'tx_packets':2006},'pairs':["
+		"{'loop_wakeups':3,'kernel':{'tx_kicks':150,'rx_kicks':2}},"
+		"{'loop_wakeups':0,'kernel':{'tx_kicks':50}},{'loop_wakeups':1,'kernel':{'tx_kicks'"
+		":0}}]}],"
+		"'threads':[{'name':'net0','tid':70,'voluntary_switches':3},"
+		"{'name':'net0-1','tid':71,'voluntary_switches':0}]}";
+	const struct texts t = {vhost, vhost, NULL, after, NULL};
+	json_t *r = report_of(&t);
+	const json_t *pairs =
+		json_object_get(json_array_get(json_object_get(r, "nics"), 0), "pairs");
+	const json_t *pair = json_array_get(pairs, 1);
+
+	assert_int_equal(json_array_size(pairs), 2); /* the third one's driver did nothing */
+	assert_string_equal(json_string_value(json_object_get(pair, "thread")), "net0-1");
+	assert_true(json_is_null(json_object_get(json_object_get(pair, "tx"), "frames")));
+	assert_row(json_object_get(pair, "rows"), "tx", "kicks", 0, 50, "not visible");
+	assert_row(json_object_get(pair, "rows"), "both", "wake-ups of the I/O", 0, 0, "expected");
 	json_decref(r);
 }
 
@@ -392,6 +421,7 @@ int main(void)
 		cmocka_unit_test(nonsense_is_survived),
 		cmocka_unit_test(the_text_has_a_line_for_each_row),
 		cmocka_unit_test(each_pair_has_rows_of_its_own),
+		cmocka_unit_test(under_vhost_a_pair_has_the_rows_that_are_visible),
 		cmocka_unit_test(the_text_shows_each_pair),
 		cmocka_unit_test(frames_are_those_of_all_nics),
 		cmocka_unit_test(a_reboot_is_another_life),
