@@ -3,32 +3,22 @@
 # needs: kvm tap vhost-net
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # One guest whose rings the kernel's vhost-net serves, and doorbell, in turn: traffic on either, and
-# while it changes.
+# while it changes; and a card that vhost could serve.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/switching.sh"
 
-tap=dbe2e3 other=dbe2e4 us=192.168.79.1 it=192.168.79.2
+tap=dbe2e3 other=dbe2e4 third=dbe2e7 us=192.168.79.1 it=192.168.79.2 us2=192.168.77.1 it2=192.168.77.2
 
 start_group() {
 	need_tap
 	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
 	tap_add $tap $us/24
 	tap_add $other
+	tap_add $third $us2/24
 	vm_start -c 2 --control "$work/control" --on-reboot restart --net "tap,ifname=$tap,path=vhost,busyloop=50" \
-		--net "tap,ifname=$other" -a "$(append_agent net0=$it/24,$us net1=none)" "$bzimage"
+		--net "tap,ifname=$other" --net "tap,ifname=$third,features=default-ctrl_rx-ctrl_rx_extra-ctrl_vlan" \
+		-a "$(append_agent net0=$it/24,$us net1=none net2=$it2/24)" "$bzimage"
 	vm_expect @agent
-}
-
-ctl() {
-	"$doorbell" ctl "$work/control" "$@"
-}
-
-path() { # pure|vhost
-	ctl net0 "path=$1" || fail "path=$1"
-}
-
-path_is() {
-	[ "$(ctl status | sed -n 's/.*"path": "\([a-z]*\)".*/\1/p' | head -n 1)" = "$1" ] ||
-		fail "status does not say path $1"
 }
 
 counter() { # NAME: of net0's device
@@ -44,9 +34,14 @@ switches() { # TIMES
 	done | ctl - >"$work/answers" || fail "$(grep -v '"ok":true' "$work/answers" | head -n 1)"
 }
 
+tap_drops() { # either way
+	awk '{ n += $1 } END { print n }' /sys/class/net/$tap/statistics/{tx,rx}_dropped
+}
+
 # Runs `traffic ARGUMENTS`, again and again, while the path changes $1 times.
 switching() { # TIMES ARGUMENT...
-	local times=$1 n=0 pid rc=0
+	local times=$1 n=0 pid rc=0 drops
+	drops=$(tap_drops)
 	shift
 	rm -f "$work/enough"
 	(until [ -e "$work/enough" ]; do
@@ -61,8 +56,9 @@ switching() { # TIMES ARGUMENT...
 	wait $pid || rc=$?
 	cat "$work/traffic"
 	echo "$n switches; of the last 1024: $(ctl stats | sed -n '/"switch_pause"/,/}/p' | tr -d '\n ')"
-	echo "dropped by the TAP since it was made: $(cat /sys/class/net/$tap/statistics/tx_dropped)"
-	[ $rc = 0 ] || fail "$(cat "$work/reason")"
+	drops=$(($(tap_drops) - drops))
+	echo "dropped by the TAP meanwhile: $drops frames"
+	[ $rc = 0 ] || fail "$(cat "$work/reason"); the TAP dropped $drops frames meanwhile"
 	[ "$n" -ge "$times" ] || fail "the traffic ended after $n switches"
 	! grep -q 'reordered [1-9]' "$work/traffic" || fail "datagrams were reordered"
 }
@@ -88,37 +84,11 @@ test_none_of_these_frames_passed_through_doorbell() {
 # ---- in turn
 
 test_a_switch_while_nothing_happens() {
-	local i
-	for i in $(seq 5); do
-		path pure
-		path_is pure
-		path vhost
-		path_is vhost
-		guest "ping -c 1 -W 5 $us >/dev/null" || fail "no answer after $((2 * i)) switches"
-	done
+	switch_while_idle 5
 }
 
-no_ports() { # datagrams that reached the guest's UDP for nobody
-	guest "awk '/^Udp: [0-9]/ { print \$3 }' /proc/net/snmp" 2>/dev/null
-}
-
-# Nobody empties the ring of 256 and posts new buffers while the CPUs are stopped.
 test_a_switch_while_the_receive_ring_is_empty() {
-	local before
-	guest "ping -c 1 -W 5 $us >/dev/null"
-	before=$(no_ports)
-	ctl pause
-	for _ in $(seq 400); do
-		echo x >"/dev/udp/$it/9"
-	done
-	path pure
-	path vhost
-	path pure
-	ctl resume
-	guest "ping -c 1 -W 5 $us >/dev/null"
-	path vhost
-	guest "ping -c 1 -W 5 $us >/dev/null"
-	[ $(($(no_ports) - before)) = 400 ] || fail "$(($(no_ports) - before)) of 400 datagrams arrived"
+	switch_while_rx_rings_are_empty 1
 }
 
 test_the_pure_path_with_what_vhost_can_honour() {
@@ -139,38 +109,18 @@ test_tcp_both_ways_under_500_switches() {
 
 # ---- driver and link
 
-rebind="cd /sys/bus/virtio/drivers/virtio_net && dev=\$(basename \$(readlink -f /sys/class/net/eth0/device)) &&
-	for i in \$(seq 5); do
-		echo \$dev >unbind && [ ! -e /sys/class/net/eth0 ] && echo \$dev >bind &&
-		ip addr add $it/24 dev eth0 && ip link set eth0 up &&
-		ping -c 1 -w 10 $us >/dev/null || { echo failed in round \$i; exit 1; }
-	done"
-
 test_the_driver_can_be_unbound_and_bound() {
-	guest "$rebind"
+	rebind 5
 	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
 }
 
 test_the_driver_can_be_unbound_and_bound_while_the_path_changes() {
-	local pid
-	guest "$rebind" &
-	pid=$!
-	while kill -0 $pid 2>/dev/null; do
-		path pure
-		path vhost
-	done
-	wait $pid || fail "$(cat "$work/hint")"
+	switch_while_the_driver_is_rebound 5
 	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000
 }
 
 test_a_link_that_is_down_stops_vhost_too() {
-	ctl net0 link=down
-	guest "ping -c 1 -W 1 $us >/dev/null" && fail "a ping went through a link that is down"
-	path pure
-	path vhost
-	ctl net0 link=up
-	# Until the driver has heard of it, the guest's stack drops what is sent.
-	guest "until grep -q 1 /sys/class/net/eth0/carrier; do sleep 0.1; done; ping -A -c 3 -w 30 $us"
+	switch_while_the_link_is_down
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=1000000
 }
 
@@ -200,6 +150,40 @@ test_a_switch_that_vhost_cannot_honour_is_refused_by_name() {
 	grep -q 'ctrl_rx,ctrl_vlan,ctrl_rx_extra' "$work/why" || fail "$(cat "$work/why")"
 	ctl net1 path=fast 2>"$work/why" && fail "it was not refused"
 	grep -q 'pure or vhost' "$work/why" || fail "$(cat "$work/why")"
+}
+
+refused_at_the_node() { # MAJOR MINOR WORD...: such a node as /dev/vhost-net, and the answer has these words
+	local rc=0
+	rm -f "$work/nodes/vhost-net"
+	mknod "$work/nodes/vhost-net" c "$1" "$2"
+	mount --bind "$work/nodes/vhost-net" /dev/vhost-net
+	ctl net2 path=vhost 2>"$work/why" || rc=$?
+	umount /dev/vhost-net
+	cat "$work/why"
+	[ $rc != 0 ] || fail "it was not refused"
+	grep -q "${*:3}" "$work/why" || fail "$(cat "$work/why")"
+	ctl status | jq -e '.nics[2].path == "pure"' || fail "the path is another one"
+}
+
+test_a_vhost_that_cannot_be_opened_is_refused_while_frames_pass() {
+	local pid
+	rm -f "$work/enough"
+	(until [ -e "$work/enough" ]; do
+		traffic "udp listen $it2 7002 both" "udp connect $it2 7002 both" count=500
+	done) >"$work/traffic" 2>&1 &
+	pid=$!
+	mkdir "$work/nodes"
+	mount -t tmpfs -o nodev none "$work/nodes"
+	refused_at_the_node 10 238 "no permission to open /dev/vhost-net"
+	mount -o remount,dev "$work/nodes"
+	refused_at_the_node 240 0 "there is no /dev/vhost-net: load it"
+	umount "$work/nodes"
+	ctl net2 path=vhost
+	ctl net2 path=pure
+	touch "$work/enough"
+	wait $pid || fail "$(cat "$work/reason")"
+	cat "$work/traffic"
+	! grep -q 'reordered [1-9]' "$work/traffic" || fail "datagrams were reordered"
 }
 
 test_a_feature_that_vhost_cannot_honour_is_refused_at_the_start() {

@@ -5,6 +5,7 @@
 # One guest with two CPUs and two queue pairs: on vhost, by doorbell, and while that changes; a card with RSS,
 # without an irqfd; and one without either. The last two report hashes.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/switching.sh"
 
 tap=dbe2e5 other=dbe2e6 us=192.168.81.1 it=192.168.81.2 us1=192.168.82.1 it1=192.168.82.2
 hash_port=17005 # forwarded to the third card
@@ -19,14 +20,6 @@ start_group() {
 		--net "user,features=default+hash_report,hostfwd=udp:127.0.0.1:$hash_port-:7005" \
 		-a "$(append_agent net0=$it/24,$us net1=$it1/24 net2=10.0.2.15/24)" "$bzimage"
 	vm_expect @agent
-}
-
-ctl() {
-	"$doorbell" ctl "$work/control" "$@"
-}
-
-path() { # pure|vhost
-	ctl net0 "path=$1" || fail "path=$1"
 }
 
 # A counter of each pair of a card, in one line: of_pairs NIC NAME
@@ -115,10 +108,26 @@ test_the_path_changes_under_traffic() {
 		awk '{ p[NR] = $1 } END { print "pause_ns: median", p[int((NR + 1) / 2)], "largest", p[NR] }'
 }
 
+test_both_pairs_change_while_nothing_happens() {
+	switch_while_idle 3
+}
+
+test_both_pairs_change_while_their_receive_rings_are_empty() {
+	switch_while_rx_rings_are_empty 2
+}
+
+test_both_pairs_change_while_the_link_is_down() {
+	switch_while_the_link_is_down
+}
+
+test_both_pairs_change_while_the_driver_comes_and_goes() {
+	switch_while_the_driver_is_rebound 3
+	ctl status | grep -q '"pairs_in_use": 2' || fail "$(ctl status)"
+	path pure
+}
+
 test_a_driver_that_comes_back_has_both_pairs() {
-	guest "cd /sys/bus/virtio/drivers/virtio_net && dev=\$(basename \$(readlink -f /sys/class/net/eth0/device)) &&
-		echo \$dev >unbind && [ ! -e /sys/class/net/eth0 ] && echo \$dev >bind &&
-		ip addr add $it/24 dev eth0 && ip link set eth0 up && ping -c 1 -w 10 $us >/dev/null"
+	rebind 1
 	ctl status | grep -q '"pairs_in_use": 2' || fail "$(ctl status)"
 	traffic "tcp listen $it 7001 both" "tcp connect $it 7001 both" bytes=80000 streams=4
 }
