@@ -299,6 +299,8 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		.changes = added(p, NULL, "loop_changes"),
 		.calls = added(p, NULL, "loop_calls"),
 		.timers = added(p, NULL, "loop_timers"),
+		.polls = added(p, NULL, "loop_polls"),
+		.poll_hits = added(p, NULL, "loop_poll_hits"),
 		.sleeps = sleeps(&self),
 		.worker_sleeps = alone ? sleeps(&workers) : AUDIT_UNKNOWN,
 		.copied_once = vhost_copies(),
@@ -332,6 +334,8 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
 		.changes = added(p, NULL, "loop_changes"),
 		.calls = added(p, NULL, "loop_calls"),
 		.timers = added(p, NULL, "loop_timers"),
+		.polls = added(p, NULL, "loop_polls"),
+		.poll_hits = added(p, NULL, "loop_poll_hits"),
 		.sleeps = sleeps(&self),
 		.seen_syscalls = hits(in->trace, "sys_enter", by_thread, &self),
 	};

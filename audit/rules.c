@@ -472,6 +472,8 @@ static void wakeups(struct audit_rows *out, const struct audit_nic *n)
 		say(r, "no such thread in /proc");
 	else if (n->wakeups > n->sleeps)
 		say(r, "%" PRIu64 " times there was work already", n->wakeups - n->sleeps);
+	if (n->poll_hits)
+		say(r, "%" PRIu64 " times it was awake, looking", n->poll_hits);
 	judge(r);
 }
 
@@ -504,13 +506,15 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	if (r->observed == AUDIT_UNKNOWN && n->how.sockets) {
 		say(r, "libslirp's are not counted");
 	} else if (r->observed == AUDIT_UNKNOWN) {
-		r->observed = r->expected + n->self_kicks + n->changes + n->timers + n->calls;
+		r->observed =
+			r->expected + n->self_kicks + n->changes + n->timers + n->calls + n->polls;
 		say(r, "as doorbell says, without tracefs");
 	}
 	explain(r, (int64_t)(n->self_kicks * event_calls(&n->how)), "work left for the next turn");
 	explain(r, (int64_t)n->changes, "changes of what it waits for");
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
+	explain(r, (int64_t)n->polls, "looks instead of sleep");
 	/* A poll(), and where the clock is no memory of the kernel, asking it the time. */
 	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)n->timers, "looks at the interface, once a second");

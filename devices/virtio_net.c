@@ -192,7 +192,8 @@ static void tx_turn(struct net_pair *p)
 	vq_kicks_off(q->vq);
 	while (r == 1 && !net_turn_over(&t)) {
 		r = tx_one(p, &t);
-		if (r == 0 && vq_kicks_on(q->vq)) {
+		/* Who looks again before the loop sleeps asks for no kick until then: net_tx_rest(). */
+		if (r == 0 && !p->polls && vq_kicks_on(q->vq)) {
 			vq_kicks_off(q->vq);
 			r = 1;
 		}
@@ -226,6 +227,23 @@ void net_tx_can_send(void *arg)
 		return;
 	p->tx.blocked = false;
 	tx_turn(p);
+}
+
+bool net_tx_look(struct net_pair *p)
+{
+	const struct net_queue *q = &p->queue[NET_TX];
+
+	if (!q->live || p->tx.blocked || !vq_waiting(q->vq))
+		return false;
+	tx_turn(p);
+	return true;
+}
+
+bool net_tx_rest(struct net_pair *p)
+{
+	const struct net_queue *q = &p->queue[NET_TX];
+
+	return !q->live || p->tx.blocked || !vq_kicks_on(q->vq);
 }
 
 /* ---- link */

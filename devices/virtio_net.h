@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/core/poll.h"
+
 struct gmem;
 struct loop;
 struct net_backend;
@@ -40,6 +42,7 @@ struct virtio_net_params {
 	uint64_t features;   /* offered; a closed set out of virtio_net_can() */
 	bool rings;          /* begin with the ring path, which is prepared */
 	bool link_down;      /* begin with the cable out */
+	enum poll_mode poll; /* of each pair's loop, while frames pass through us */
 	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */
 	struct loop *const *more_loops; /* of these; borrowed, must outlive the device */
 };

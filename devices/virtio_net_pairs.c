@@ -57,6 +57,35 @@ int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair 
 	return ret;
 }
 
+static bool poll_look(void *arg)
+{
+	struct net_pair *p = arg;
+	const bool sent = net_tx_look(p);
+
+	/* The first may have stopped the pair: then the second finds its queue not live. */
+	return net_rx_look(p) || sent;
+}
+
+static bool poll_rest(void *arg)
+{
+	struct net_pair *p = arg;
+	const bool sent = net_tx_rest(p);
+
+	return net_rx_rest(p) && sent;
+}
+
+/* Does the loop look for what there is to do? Whoever turns that off has all queues looked at, so that kicks come. */
+static void poll_review(struct net_pair *p)
+{
+	const bool want = p->poll.budget.mode != POLL_OFF && p->running && p->view.link;
+
+	if (want && !p->polls)
+		loop_poll_start(p->loop, &p->poll);
+	else if (!want && p->polls)
+		loop_poll_stop(p->loop);
+	p->polls = want;
+}
+
 static int look(struct net_pair *p)
 {
 	const struct virtio_net *n = p->n;
@@ -75,6 +104,7 @@ static int look(struct net_pair *p)
 		hdr_len + ((n->offloads & NET_GUEST_GSO) ? NET_RECV_MAX - NET_HDR_LEN : 18 + mtu);
 	if (p->running && was && !p->view.link)
 		net_rx_link_down(p);
+	poll_review(p);
 	return 0;
 }
 
@@ -130,6 +160,7 @@ int net_pair_stop(struct net_pair *p)
 	if (!p->running)
 		return 0;
 	p->running = false;
+	poll_review(p);
 	for (unsigned i = NET_RX; i <= NET_TX; i++) {
 		loop_del(&p->queue[i].kick);
 		p->queue[i].live = false;
@@ -186,11 +217,13 @@ int net_pair_start(struct net_pair *p)
 		net_again(q);
 		r = loop_add(p->loop, &q->kick);
 	}
-	if (r < 0)
+	if (r < 0) {
 		net_pair_stop(p);
-	else
-		net_rx_start(p);
-	return r;
+		return r;
+	}
+	net_rx_start(p);
+	poll_review(p);
+	return 0;
 }
 
 int net_pair_resume(struct net_pair *p)
@@ -297,6 +330,8 @@ static int init_pair(struct virtio_net *n, unsigned i, struct net_backend *b)
 	p->loop = i ? n->params.more_loops[i - 1] : n->dev.loop;
 	p->backend = b;
 	p->vq = &n->vq[(size_t)NET_PAIR_QUEUES * i];
+	p->poll = (struct loop_poll){
+		.look = poll_look, .rest = poll_rest, .arg = p, .budget.mode = n->params.poll};
 	p->sink = (struct net_sink){
 		.can_recv = net_rx_can_recv,
 		.can_send = net_tx_can_send,

@@ -132,7 +132,9 @@ struct net_pair {
 	struct net_sink sink;          /* what the backend calls */
 	const struct virtio_queue *vq; /* the two of it, as the core has them */
 	struct net_queue queue[NET_PAIR_QUEUES];
-	bool running;         /* its frames pass through us */
+	bool running; /* its frames pass through us */
+	bool polls;   /* likewise, and its loop looks into the queues before it sleeps */
+	struct loop_poll poll;
 	bool backend_started; /* its frame table, that is */
 	struct net_view view;
 	struct net_rx rx;
@@ -215,6 +217,10 @@ void net_take_kick(struct net_queue *q);
 void net_broken(struct net_queue *q, int err);
 void net_tx_kick(void *pair, uint32_t revents);
 void net_tx_can_send(void *pair); /* sink call */
+/* For a loop that polls. Frames wait: send them. Was there something? */
+bool net_tx_look(struct net_pair *p);
+/* It is about to sleep: ask for kicks again. False: something is there already. */
+bool net_tx_rest(struct net_pair *p);
 
 /* virtio_net_pairs.c; device thread: */
 
@@ -286,6 +292,8 @@ void net_rx_link_down(struct net_pair *p);
 void net_rx_can_recv(void *pair);     /* sink call */
 void net_rx_turn(struct net_pair *p); /* something to receive may be there */
 void net_rx_kick(void *pair, uint32_t revents);
+bool net_rx_look(struct net_pair *p); /* as those of tx, about buffers that it waits for */
+bool net_rx_rest(struct net_pair *p);
 
 /* virtio_net_ctrl.c: */
 

@@ -63,6 +63,8 @@ static void rx_unstall(struct net_pair *p)
 /* The ring is empty: ask for a kick. 1 when buffers slipped in meanwhile, else -EAGAIN. */
 static int rx_await_kick(struct net_pair *p)
 {
+	if (p->polls) /* it is asked for when the loop sleeps: net_rx_rest() */
+		return vq_waiting(rx_vq(p)) ? 1 : -EAGAIN;
 	if (!vq_kicks_on(rx_vq(p)))
 		return -EAGAIN;
 	vq_kicks_off(rx_vq(p));
@@ -329,6 +331,25 @@ void net_rx_kick(void *arg, unused uint32_t revents)
 	net_take_kick(&p->queue[NET_RX]);
 	rx_unstall(p);
 	net_rx_turn(p);
+}
+
+static bool awaits_buffers(const struct net_pair *p)
+{
+	return p->queue[NET_RX].live && p->rx.stalled;
+}
+
+bool net_rx_look(struct net_pair *p)
+{
+	if (!awaits_buffers(p) || !vq_waiting(rx_vq(p)))
+		return false;
+	rx_unstall(p);
+	net_rx_turn(p);
+	return true;
+}
+
+bool net_rx_rest(struct net_pair *p)
+{
+	return !awaits_buffers(p) || !vq_kicks_on(rx_vq(p));
 }
 
 /* ---- life */

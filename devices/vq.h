@@ -153,6 +153,9 @@ static inline int vq_pop(struct vq *q, struct vq_chain *c);
 /* Give back the last @n that were popped; none of them pushed. vq_pop() finds the oldest one first. */
 static inline void vq_unpop(struct vq *q, unsigned n);
 
+/* Would vq_pop() find something? One load; advice, as nothing is ordered by it. */
+static inline bool vq_waiting(const struct vq *q);
+
 /*
  * Record that @head is done and @written bytes went into its writable part. Not visible to the
  * driver before vq_publish(): a frame over several chains appears as one (virtio 1.2, 5.1.6.4.1).
@@ -181,6 +184,7 @@ void vq_split_start(struct vq *q, const struct vq_addr *a); /* good ones; the re
 uint32_t vq_split_position(const struct vq *q);
 int vq_split_resume(struct vq *q, uint32_t position);
 int vq_split_pop(struct vq *q, struct vq_chain *c);
+bool vq_split_waiting(const struct vq *q);
 void vq_split_unpop(struct vq *q, unsigned n);
 void vq_split_push(struct vq *q, uint16_t head, uint32_t written);
 void vq_split_publish(struct vq *q);
@@ -193,6 +197,7 @@ void vq_packed_start(struct vq *q, const struct vq_addr *a);
 uint32_t vq_packed_position(const struct vq *q);
 int vq_packed_resume(struct vq *q, uint32_t position);
 int vq_packed_pop(struct vq *q, struct vq_chain *c);
+bool vq_packed_waiting(const struct vq *q);
 void vq_packed_unpop(struct vq *q, unsigned n);
 void vq_packed_push(struct vq *q, uint16_t head, uint32_t written);
 void vq_packed_publish(struct vq *q);
@@ -203,6 +208,11 @@ bool vq_packed_kicks_on(struct vq *q);
 static inline int vq_pop(struct vq *q, struct vq_chain *c)
 {
 	return q->packed ? vq_packed_pop(q, c) : vq_split_pop(q, c);
+}
+
+static inline bool vq_waiting(const struct vq *q)
+{
+	return q->packed ? vq_packed_waiting(q) : vq_split_waiting(q);
 }
 
 static inline void vq_unpop(struct vq *q, unsigned n)

@@ -248,6 +248,11 @@ int vq_packed_pop(struct vq *q, struct vq_chain *c)
 	return 1;
 }
 
+bool vq_packed_waiting(const struct vq *q)
+{
+	return waiting(q, vq_load_relaxed(&desc_at(q, q->next_avail)->flags));
+}
+
 void vq_packed_unpop(struct vq *q, unsigned n)
 {
 	assert(n <= q->nr_flight);
@@ -374,9 +379,7 @@ void vq_packed_kicks_off(struct vq *q)
 
 bool vq_packed_kicks_on(struct vq *q)
 {
-	const le16 *flags = &desc_at(q, q->next_avail)->flags;
-
-	if (waiting(q, vq_load_relaxed(flags)))
+	if (vq_packed_waiting(q))
 		return true;
 	q->kicks_off = false;
 	if (q->event_idx)
@@ -388,5 +391,5 @@ bool vq_packed_kicks_on(struct vq *q)
 	 * between writing these and reading the wish (virtio 1.2, 2.8.21.3.1).
 	 */
 	vq_full_fence((void *)q->device);
-	return waiting(q, vq_load_relaxed(flags));
+	return vq_packed_waiting(q);
 }

@@ -222,6 +222,13 @@ int vq_split_pop(struct vq *q, struct vq_chain *c)
 	return 1;
 }
 
+bool vq_split_waiting(const struct vq *q)
+{
+	if (q->num == 0)
+		return false;
+	return q->next_avail != q->seen_avail || vq_load_relaxed(&q->avail->idx) != q->next_avail;
+}
+
 void vq_split_unpop(struct vq *q, unsigned n)
 {
 	const uint16_t in_flight = distance(q->next_used, q->next_avail);
@@ -286,7 +293,7 @@ bool vq_split_kicks_on(struct vq *q)
 
 	if (q->num == 0)
 		return false;
-	if (q->next_avail != q->seen_avail || vq_load_relaxed(&q->avail->idx) != q->next_avail)
+	if (vq_split_waiting(q))
 		return true;
 	word = q->event_idx ? avail_event(q) : &q->used->flags;
 	vq_store_relaxed(word, q->event_idx ? q->next_avail : 0);

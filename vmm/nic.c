@@ -108,6 +108,7 @@ int nic_make_device(struct nic *n, const struct gmem *mem)
 		.queue_size = (uint32_t)cfg->queue_size,
 		.rings = n->rings,
 		.link_down = !n->link,
+		.poll = (enum poll_mode)cfg->poll,
 		.more_pairs = (unsigned)cfg->queues - 1,
 		.more_loops = n->more_loops,
 	};
@@ -252,12 +253,13 @@ json_t *nic_status(struct nic *n)
 	net_features_print(s.dev->offered, offered, sizeof(offered));
 	net_features_print(s.accepted, accepted, sizeof(accepted));
 	mac_print(n->cfg->mac, mac);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s?}", "name",
-	              n->cfg->name, "kind", n->backend->kind, "label", n->backend->label, "path",
-	              path_name(n, s.rings), "queues", (json_int_t)n->cfg->queues, "pairs_in_use",
-	              (json_int_t)s.pairs, "steering", s.by_rss ? "rss" : "automatic", "mac", mac,
-	              "link", s.link ? "up" : "down", "driver", driver_state(s.status), "offered",
-	              offered, "accepted", accepted, "pcap", n->pcap);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s?}",
+	              "name", n->cfg->name, "kind", n->backend->kind, "label", n->backend->label,
+	              "path", path_name(n, s.rings), "poll", poll_mode_names[n->cfg->poll],
+	              "queues", (json_int_t)n->cfg->queues, "pairs_in_use", (json_int_t)s.pairs,
+	              "steering", s.by_rss ? "rss" : "automatic", "mac", mac, "link",
+	              s.link ? "up" : "down", "driver", driver_state(s.status), "offered", offered,
+	              "accepted", accepted, "pcap", n->pcap);
 	if (o && n->mmio.dev)
 		nic_describe_registers(n, o);
 	if (o && s.peer)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "net/net_backend.h"
+#include "vmm/core/poll.h"
 
 /* How its interrupt reaches KVM; not given: by ioctl, or by irqfd where vhost-net may serve the rings. */
 enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD, NIC_IRQ_NOT_GIVEN };
@@ -26,6 +27,7 @@ struct nic_config {
 	uint64_t mtu; /* 0: not told to the guest */
 	uint64_t queue_size;
 	uint64_t queues;      /* pairs of them, 1 .. VIRTIO_NET_PAIRS_MAX */
+	unsigned poll;        /* enum poll_mode, on the pure path */
 	unsigned irq;         /* enum nic_irq */
 	unsigned regs;        /* enum nic_regs */
 	unsigned kick;        /* enum nic_kick */

@@ -50,10 +50,8 @@ static const struct counter vcpu_counters[] = {
 };
 
 static const struct counter loop_counters[] = {
-	LOOP(wakeups),
-	LOOP(changes),
-	LOOP(calls),
-	LOOP(timers),
+	LOOP(wakeups), LOOP(changes),   LOOP(calls),       LOOP(timers),
+	LOOP(polls),   LOOP(poll_hits), LOOP(poll_yields),
 };
 
 static const struct counter core_counters[] = {

@@ -49,6 +49,7 @@ struct vrig_options {
 	unsigned pairs; /* 0: one */
 	bool peer;  /* the backend has a ring table, and the device an eventfd to interrupt by */
 	bool rings; /* begin with it; with peer */
+	enum poll_mode poll;
 	bool hash_report; /* offered only then, since it makes all headers longer */
 };
 

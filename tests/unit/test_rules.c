@@ -234,6 +234,29 @@ static void pure_that_follows_the_rules_is_as_expected(unused void **state)
 	assert_true(r->alone > 1.333 && r->alone < 1.334);
 }
 
+/* A third of its wake-ups is work that it found while it looked: no kick is read, and nobody slept. */
+static void looking_instead_of_sleeping_is_explained(unused void **state)
+{
+	struct audit_nic n = busy((struct audit_how){.vhost = false});
+	struct audit_rows rows;
+
+	n.wakeups -= 150;
+	n.sleeps = n.wakeups;
+	n.polls = 90000;
+	n.poll_hits = 150;
+	n.seen_syscalls += n.polls - 150;
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->explained, 90000);
+	n.seen_syscalls = AUDIT_UNKNOWN;
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	/* Kicks that nobody asked for are found as before. */
+	n.flow[AUDIT_TX].kicks += n.flow[AUDIT_TX].frames;
+	audit_nic_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_TX, "kicks")->verdict, AUDIT_UNEXPLAINED);
+}
+
 static void vhost_that_follows_the_rules_is_as_expected(unused void **state)
 {
 	const struct audit_nic n = busy((struct audit_how){.vhost = true, .irqfd = true});
@@ -504,6 +527,7 @@ int main(void)
 		cmocka_unit_test(each_set_of_mechanisms_has_its_cost),
 		cmocka_unit_test(the_article_sees_no_wakeup_under_vhost),
 		cmocka_unit_test(pure_that_follows_the_rules_is_as_expected),
+		cmocka_unit_test(looking_instead_of_sleeping_is_explained),
 		cmocka_unit_test(vhost_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(the_guests_share_of_a_peers_work_is_judged),
 		cmocka_unit_test(a_wire_that_a_peer_pulls_takes_its_own_workers),

@@ -26,6 +26,7 @@
 #define PATIENCE_MS 30000
 
 static struct vrig rig;
+static enum poll_mode poll_mode;
 static int irq_fd;
 
 static void interrupt(unused void *transport)
@@ -46,7 +47,7 @@ static void wait_irq(void)
 static int setup(void **state)
 {
 	*state = &rig;
-	vrig_create(&rig, (struct vrig_options){.mem_bytes = MIB(8)});
+	vrig_create(&rig, (struct vrig_options){.mem_bytes = MIB(8), .poll = poll_mode});
 	irq_fd = fd_eventfd();
 	rig.dev.core->tops = &tops;
 	return 0;
@@ -240,5 +241,11 @@ int main(void)
 		CASE(no_frame_that_is_spread_gets_lost),
 	};
 
-	return VRIG_RUN_LAYOUTS(tests);
+	int failed = 0;
+
+	for (poll_mode = POLL_OFF; poll_mode <= POLL_AUTO; poll_mode++) {
+		print_message("poll=%s\n", poll_mode_names[poll_mode]);
+		failed |= VRIG_RUN_LAYOUTS(tests);
+	}
+	return failed;
 }

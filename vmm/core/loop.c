@@ -34,8 +34,10 @@ struct loop {
 	int batch_nr, batch_at;
 	struct loop_hook *hooks;
 	struct loop_hook *next_hook; /* of those being run: loop_hook_del() moves it on */
+	struct loop_poll *poll;      /* NULL: none */
 	atomic_bool stop;
-	_Atomic uint64_t wakeups, changes, calls, timers; /* struct loop_stats */
+	/* struct loop_stats */
+	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_hits, poll_yields;
 
 	pthread_t thread; /* valid with has_thread */
 	bool has_thread;
@@ -242,6 +244,85 @@ void loop_hook_del(struct loop *l, struct loop_hook *h)
 	}
 }
 
+/* ---- looking before sleeping */
+
+void loop_poll_start(struct loop *l, struct loop_poll *p)
+{
+	l->poll = p;
+}
+
+void loop_poll_stop(struct loop *l)
+{
+	l->poll = NULL;
+}
+
+/* Without waiting. What epoll_wait() returns; @worked: something was found in memory. */
+static int look(struct loop *l, bool *worked)
+{
+	int nr;
+
+	*worked = l->poll->look(l->poll->arg);
+	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, 0);
+	count(&l->polls);
+	if (nr > 0 || *worked)
+		count(&l->poll_hits);
+	return nr;
+}
+
+/* Is there a CPU for it? */
+static void check_share(struct loop *l, uint64_t now)
+{
+	struct poll_budget *b = &l->poll->budget;
+
+	if (poll_budget_check_due(b, now) && poll_budget_check(b, now, task_delay_ns()))
+		count(&l->poll_yields);
+}
+
+/* Sleep, when the one who polls agrees. As epoll_wait(). */
+static int rest(struct loop *l, int timeout_ms)
+{
+	int nr;
+
+	if (l->poll && !l->poll->rest(l->poll->arg)) {
+		l->poll->look(l->poll->arg);
+		timeout_ms = 0;
+	}
+	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, timeout_ms);
+	if (nr > 0)
+		count(&l->wakeups);
+	return nr;
+}
+
+/*
+ * As epoll_wait(), but what is there to be found is looked for first. Returns as soon as there was something, 0
+ * when it was in memory and has been done.
+ */
+static int wait_looking(struct loop *l, int timeout_ms)
+{
+	const uint64_t from = loop_now_ns();
+	const uint64_t limit = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * 1000000u;
+	const uint64_t budget = min_u64(poll_budget_ns(&l->poll->budget, from), limit);
+	uint64_t now = from;
+	bool worked;
+	int nr;
+
+	while (now - from < budget) {
+		nr = look(l, &worked);
+		if (!l->poll) /* it did away with itself */
+			return nr;
+		now = loop_now_ns();
+		check_share(l, now);
+		if (nr == 0 && !worked)
+			continue;
+		poll_budget_hit(&l->poll->budget);
+		return nr;
+	}
+	nr = rest(l, budget == limit ? 0 : timeout_ms);
+	if (l->poll)
+		poll_budget_slept(&l->poll->budget, budget, loop_now_ns() - from);
+	return nr;
+}
+
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
 {
 	struct pending call = {.fn = fn, .arg = arg};
@@ -318,12 +399,10 @@ int loop_turn(struct loop *l, int timeout_ms)
 	int nr;
 
 	run_hooks(l);
-	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, timeout_ms);
+	nr = l->poll ? wait_looking(l, timeout_ms) : rest(l, timeout_ms);
 	if (nr < 0)
 		return errno == EINTR ? 0 : -errno;
 	l->batch_nr = nr;
-	if (nr > 0)
-		count(&l->wakeups);
 	dispatch(l);
 	return nr;
 }
@@ -416,6 +495,9 @@ void loop_stats(const struct loop *l, struct loop_stats *out)
 		.changes = atomic_load_explicit(&l->changes, memory_order_relaxed),
 		.calls = atomic_load_explicit(&l->calls, memory_order_relaxed),
 		.timers = atomic_load_explicit(&l->timers, memory_order_relaxed),
+		.polls = atomic_load_explicit(&l->polls, memory_order_relaxed),
+		.poll_hits = atomic_load_explicit(&l->poll_hits, memory_order_relaxed),
+		.poll_yields = atomic_load_explicit(&l->poll_yields, memory_order_relaxed),
 	};
 }
 

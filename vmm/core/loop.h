@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/core/poll.h"
+
 struct loop; /* opaque */
 
 /*
@@ -39,6 +41,19 @@ struct loop_hook {
 	struct loop_hook *next; /* loop.c only */
 };
 
+/*
+ * Work that is in memory, for a loop that looks before it sleeps. Zero it, fill fn, arg and budget.mode; both are
+ * called on the loop thread.
+ */
+struct loop_poll {
+	/* Do what there is to do: was there something? May call loop_poll_stop(). */
+	bool (*look)(void *arg);
+	/* The loop is about to sleep: from now on what comes has to wake it. False: something has come already. */
+	bool (*rest)(void *arg);
+	void *arg;
+	struct poll_budget budget;
+};
+
 int loop_create(struct loop **out); /* 0 or -errno; on failure *out is NULL */
 void loop_destroy(struct loop *l);  /* NULL is fine; every watch must be gone */
 
@@ -65,6 +80,13 @@ void loop_hook_add(struct loop *l, struct loop_hook *h);
 void loop_hook_del(struct loop *l, struct loop_hook *h);
 
 /*
+ * Before it sleeps look, as long as @p->budget says, at @p and at all that is watched; one at a time. Between two looks
+ * nobody is asked to wake the loop for the sake of @p. Loop thread, or while the loop does not run.
+ */
+void loop_poll_start(struct loop *l, struct loop_poll *p);
+void loop_poll_stop(struct loop *l); /* no-op when not started */
+
+/*
  * Run fn(arg) on the loop thread and wait until it has returned; a plain call when already there or
  * when the loop does not run. This is how a vCPU thread touches state that the loop owns. The loop
  * must outlive its callers: stop the vCPUs first, the loop last.
@@ -87,11 +109,14 @@ void loop_thread_stop(struct loop *l); /* loop_stop() and join; no-op when not s
 
 /* What the loop has asked of the kernel. */
 struct loop_stats {
-	uint64_t wakeups; /* times epoll_wait() returned with events */
+	uint64_t wakeups; /* times epoll_wait() slept, or could have, and returned with events */
 	uint64_t changes; /* epoll_ctl() by loop_set(): something muted, or not any more */
 	uint64_t calls;   /* times it took what loop_call() left; each is a read() */
 	uint64_t
 		timers; /* timers that were set, and timers that fired: a timerfd_settime(), a read() */
+	uint64_t polls;     /* looks instead of sleep; each is an epoll_wait() that does not wait */
+	uint64_t poll_hits; /* of these, found something */
+	uint64_t poll_yields; /* times it stopped looking for a while: others wanted the CPU */
 };
 
 struct task;

@@ -64,6 +64,16 @@ void task_self(struct task *t)
 	t->cpu_ns = ns_of(u.ru_utime) + ns_of(u.ru_stime);
 }
 
+uint64_t task_delay_ns(void)
+{
+	struct task t = {0};
+	char text[128];
+
+	if (read_text("/proc/thread-self/schedstat", text, sizeof(text)))
+		(void)task_parse_schedstat(text, &t);
+	return t.runqueue_ns;
+}
+
 /* All of it, however many groups the thread is in: what we want comes behind them. */
 static bool read_status(const char *path, struct task *t)
 {

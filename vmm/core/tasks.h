@@ -17,6 +17,9 @@ struct task {
 /* The calling thread, for one that is about to end; runqueue_ns is left 0. */
 void task_self(struct task *t);
 
+/* For how long the calling thread has been ready without a CPU; 0 where nobody counts it. Three system calls. */
+uint64_t task_delay_ns(void);
+
 #define TASKS_MAX 256u /* more than our threads: 64 vCPUs, 8 NICs */
 
 /*

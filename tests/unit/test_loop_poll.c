@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/loop.h"
+
+/* Work in memory: so many looks find something. */
+struct work {
+	struct loop_poll poll;
+	struct loop *loop;
+	unsigned due, done, looks, rests;
+	unsigned late;      /* comes between the last look and the sleep */
+	bool leave;         /* with the first that is done */
+	struct loop_fd end; /* an eventfd: the loop ends */
+};
+
+static bool work_look(void *arg)
+{
+	struct work *w = arg;
+
+	w->looks++;
+	if (!w->due)
+		return false;
+	w->due--;
+	w->done++;
+	if (w->leave)
+		loop_poll_stop(w->loop);
+	return true;
+}
+
+static bool work_rest(void *arg)
+{
+	struct work *w = arg;
+
+	w->rests++;
+	w->due += w->late;
+	w->late = 0;
+	return w->due == 0;
+}
+
+static void on_end(void *arg, unused uint32_t revents)
+{
+	struct work *w = arg;
+
+	fd_event_take(w->end.fd);
+	loop_stop(w->loop);
+}
+
+static int setup(void **state)
+{
+	static struct work w;
+
+	w = (struct work){.poll = {.look = work_look, .rest = work_rest, .arg = &w}};
+	w.end = (struct loop_fd){.fd = fd_eventfd(), .events = EPOLLIN, .fn = on_end, .arg = &w};
+	*state = &w;
+	if (w.end.fd < 0 || loop_create(&w.loop) < 0)
+		return -1;
+	return loop_add(w.loop, &w.end);
+}
+
+static int teardown(void **state)
+{
+	struct work *w = *state;
+
+	loop_del(&w->end);
+	loop_destroy(w->loop);
+	fd_close(&w->end.fd);
+	return 0;
+}
+
+static struct loop_stats stats_of(const struct work *w)
+{
+	struct loop_stats s;
+
+	loop_stats(w->loop, &s);
+	return s;
+}
+
+static void what_is_found_in_memory_wakes_nobody(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_ON;
+	w->due = 3;
+	loop_poll_start(w->loop, &w->poll);
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(loop_turn(w->loop, 1000), 0);
+		assert_int_equal(w->done, i);
+	}
+	assert_int_equal(w->rests, 0);
+	assert_int_equal(stats_of(w).polls, 3);
+	assert_int_equal(stats_of(w).poll_hits, 3);
+	assert_int_equal(stats_of(w).wakeups, 0);
+}
+
+static void a_descriptor_is_found_while_looking(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_ON;
+	loop_poll_start(w->loop, &w->poll);
+	fd_event_set(w->end.fd);
+	assert_int_equal(loop_run(w->loop), 0);
+	assert_int_equal(w->rests, 0);
+	assert_int_equal(stats_of(w).poll_hits, 1);
+	assert_int_equal(stats_of(w).wakeups, 0);
+}
+
+static void what_comes_at_the_last_moment_is_done_and_not_slept_over(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_AUTO;
+	w->late = 1;
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, -1), 0);
+	assert_int_equal(w->done, 1);
+	assert_int_equal(w->rests, 1);
+	assert_int_equal(stats_of(w).polls, 0);
+}
+
+static void who_stops_it_while_it_looks_is_not_asked_again(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_ON;
+	w->leave = true;
+	w->due = 2;
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, 0),
+	                 0); /* no time to look: it is asked before a sleep */
+	assert_int_equal(w->done, 1);
+	fd_event_set(w->end.fd);
+	assert_int_equal(loop_run(w->loop), 0);
+	assert_int_equal(w->looks, 1);
+	assert_int_equal(w->rests, 1);
+	assert_int_equal(stats_of(w).wakeups, 1);
+}
+
+static void a_turn_with_a_limit_ends(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_ON;
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, 1), 0);
+	assert_true(w->looks > 0);
+	assert_int_equal(w->rests, 1);
+	assert_int_equal(stats_of(w).poll_hits, 0);
+}
+
+static void add_work(void *arg)
+{
+	struct work *w = arg;
+
+	w->due++;
+}
+
+static void calls_and_the_end_reach_a_loop_that_never_sleeps(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_ON;
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_thread_start(w->loop, "poll"), 0);
+	for (unsigned i = 0; i < 200; i++)
+		loop_call(w->loop, add_work, w);
+	loop_thread_stop(w->loop);
+	assert_true(w->done >= 199); /* the last may have come with the end */
+	assert_int_equal(w->rests, 0);
+	assert_int_equal(stats_of(w).wakeups, 0);
+}
+
+/* auto: what comes at once makes it look, and when nothing does any more it sleeps. */
+static void work_that_comes_soon_is_looked_for_and_then_no_more(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_AUTO;
+	loop_poll_start(w->loop, &w->poll);
+	for (unsigned i = 0; i < 4; i++) {
+		w->due = 1;
+		assert_int_equal(loop_turn(w->loop, -1), 0);
+	}
+	assert_int_equal(w->done, 4);
+	assert_true(stats_of(w).poll_hits > 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(loop_turn(w->loop, 1), 0);
+	w->looks = 0;
+	assert_int_equal(loop_turn(w->loop, 1), 0);
+	assert_int_equal(w->looks, 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(what_is_found_in_memory_wakes_nobody),
+		CASE(a_descriptor_is_found_while_looking),
+		CASE(what_comes_at_the_last_moment_is_done_and_not_slept_over),
+		CASE(who_stops_it_while_it_looks_is_not_asked_again),
+		CASE(a_turn_with_a_limit_ends),
+		CASE(calls_and_the_end_reach_a_loop_that_never_sleeps),
+		CASE(work_that_comes_soon_is_looked_for_and_then_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

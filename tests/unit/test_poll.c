@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/poll.h"
+
+#define NOW UINT64_C(1000000000000)
+
+static void off_never_looks_and_on_never_stops(unused void **state)
+{
+	struct poll_budget off = {.mode = POLL_OFF}, on = {.mode = POLL_ON};
+
+	for (unsigned i = 0; i < 5; i++) {
+		poll_budget_slept(&off, 0, 1);
+		poll_budget_slept(&on, 1, UINT64_MAX);
+		assert_int_equal(poll_budget_ns(&off, NOW), 0);
+		assert_int_equal(poll_budget_ns(&on, NOW), UINT64_MAX);
+	}
+	assert_false(poll_budget_check_due(&off, NOW));
+	assert_false(poll_budget_check_due(&on, NOW));
+}
+
+static void two_short_sleeps_begin_it_and_one_does_not(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_AUTO};
+
+	assert_int_equal(poll_budget_ns(&b, NOW), 0);
+	poll_budget_slept(&b, 0, POLL_SHORT_NS - 1);
+	assert_int_equal(poll_budget_ns(&b, NOW), 0);
+	poll_budget_slept(&b, 0, POLL_SHORT_NS);
+	poll_budget_slept(&b, 0, POLL_SHORT_NS - 1);
+	assert_int_equal(poll_budget_ns(&b, NOW), 0);
+	poll_budget_slept(&b, 0, POLL_SHORT_NS - 1);
+	assert_int_equal(poll_budget_ns(&b, NOW), POLL_AUTO_NS);
+}
+
+static void looking_in_vain_twice_ends_it(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_AUTO};
+
+	for (unsigned i = 0; i < 100; i++)
+		poll_budget_hit(&b);
+	poll_budget_slept(&b, POLL_AUTO_NS, POLL_AUTO_NS + 1); /* soon, but not by looking */
+	assert_int_equal(poll_budget_ns(&b, NOW), POLL_AUTO_NS);
+	poll_budget_slept(&b, POLL_AUTO_NS, UINT64_MAX);
+	assert_int_equal(poll_budget_ns(&b, NOW), 0);
+	for (unsigned i = 0; i < 100; i++)
+		poll_budget_slept(&b, 0, UINT64_MAX);
+	assert_int_equal(poll_budget_ns(&b, NOW), 0);
+	poll_budget_hit(&b);
+	poll_budget_hit(&b);
+	assert_int_equal(poll_budget_ns(&b, NOW), POLL_AUTO_NS);
+}
+
+static void a_thread_that_waits_for_a_cpu_stays_away_for_a_while(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_AUTO, .hope = 3};
+	uint64_t now = NOW, delay = 5 * POLL_CHECK_NS;
+
+	assert_true(poll_budget_check_due(&b, now));
+	assert_false(poll_budget_check(&b, now, delay)); /* of its life until now: long ago */
+	assert_false(poll_budget_check_due(&b, now + POLL_CHECK_NS - 1));
+	now += POLL_CHECK_NS;
+	assert_true(poll_budget_check_due(&b, now));
+	delay += POLL_CHECK_NS / POLL_DELAY_SHARE - 1;
+	assert_false(poll_budget_check(&b, now, delay));
+	assert_int_equal(poll_budget_ns(&b, now), POLL_AUTO_NS);
+	now += POLL_CHECK_NS;
+	delay += POLL_CHECK_NS / POLL_DELAY_SHARE;
+	assert_true(poll_budget_check(&b, now, delay));
+	assert_int_equal(poll_budget_ns(&b, now), 0);
+	assert_int_equal(poll_budget_ns(&b, now + POLL_AWAY_NS - 1), 0);
+	assert_int_equal(poll_budget_ns(&b, now + POLL_AWAY_NS), POLL_AUTO_NS);
+	/* What it was delayed for while it was away says nothing. */
+	assert_false(poll_budget_check(&b, now + POLL_AWAY_NS, delay + POLL_AWAY_NS));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(off_never_looks_and_on_never_stops),
+		cmocka_unit_test(two_short_sleeps_begin_it_and_one_does_not),
+		cmocka_unit_test(looking_in_vain_twice_ends_it),
+		cmocka_unit_test(a_thread_that_waits_for_a_cpu_stays_away_for_a_while),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

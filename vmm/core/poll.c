@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/core/poll.h"
+
+#include <stddef.h>
+
+#define HOPE_LOOK 2u
+#define HOPE_MAX  3u
+
+const char *const poll_mode_names[] = {
+	[POLL_OFF] = "off", [POLL_ON] = "on", [POLL_AUTO] = "auto", NULL};
+
+uint64_t poll_budget_ns(const struct poll_budget *b, uint64_t now_ns)
+{
+	if (b->mode == POLL_ON)
+		return UINT64_MAX;
+	if (b->mode == POLL_OFF || b->hope < HOPE_LOOK || now_ns < b->away_until_ns)
+		return 0;
+	return POLL_AUTO_NS;
+}
+
+void poll_budget_hit(struct poll_budget *b)
+{
+	if (b->hope < HOPE_MAX)
+		b->hope++;
+}
+
+void poll_budget_slept(struct poll_budget *b, uint64_t looked_ns, uint64_t ns)
+{
+	if (looked_ns == 0 && ns < POLL_SHORT_NS)
+		poll_budget_hit(b);
+	else if (b->hope > 0)
+		b->hope--;
+}
+
+bool poll_budget_check_due(const struct poll_budget *b, uint64_t now_ns)
+{
+	return b->mode == POLL_AUTO && now_ns - b->checked_ns >= POLL_CHECK_NS;
+}
+
+bool poll_budget_check(struct poll_budget *b, uint64_t now_ns, uint64_t delay_ns)
+{
+	const uint64_t past = now_ns - b->checked_ns, delayed = delay_ns - b->delay_ns;
+
+	b->checked_ns = now_ns;
+	b->delay_ns = delay_ns;
+	/* Of what was long ago nothing follows: perhaps it slept all the time. */
+	if (past > 4 * POLL_CHECK_NS || delayed < past / POLL_DELAY_SHARE)
+		return false;
+	b->away_until_ns = now_ns + POLL_AWAY_NS;
+	return true;
+}
