@@ -12,15 +12,6 @@ static struct rx_chain *record(struct rx_window *w, unsigned i)
 	return &w->chain[(w->first + i) % VQ_NUM_MAX];
 }
 
-void rx_window_clear(struct rx_window *w)
-{
-	w->first = w->nr = 0;
-	w->bytes = 0;
-	w->entries = 0;
-	w->open = false;
-	w->head = w->tail = 1; /* one free entry in front, always */
-}
-
 void rx_window_give_back(struct rx_window *w, struct vq *q)
 {
 	vq_unpop(q, w->nr);
@@ -100,41 +91,4 @@ bool rx_window_open(struct rx_window *w, uint32_t hdr_len, uint32_t min)
 	c->nr = u16_of(c->nr - used);
 	w->open = true;
 	return true;
-}
-
-const struct rx_chain *rx_window_front(const struct rx_window *w)
-{
-	return &w->chain[w->first];
-}
-
-void rx_window_drop_front(struct rx_window *w)
-{
-	const struct rx_chain *c = rx_window_front(w);
-
-	w->head += c->nr;
-	w->bytes -= c->len;
-	w->entries -= c->entries;
-	w->first = (w->first + 1) % VQ_NUM_MAX;
-	w->nr--;
-	w->open = false;
-	if (!w->nr)
-		rx_window_clear(w);
-}
-
-unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < w->nr; i++) {
-		sum += w->chain[(w->first + i) % VQ_NUM_MAX].len;
-		if (sum >= bytes)
-			return i + 1;
-	}
-	return 0;
-}
-
-unsigned rx_window_pieces(struct rx_window *w, struct iovec **iov)
-{
-	*iov = &w->iov[w->head];
-	return w->tail - w->head;
 }

@@ -53,7 +53,16 @@ struct rx_window {
 	struct iovec iov[RX_WINDOW_IOV];
 };
 
-void rx_window_clear(struct rx_window *w); /* empty; chains are forgotten */
+/* Empty; chains are forgotten. */
+static inline void rx_window_clear(struct rx_window *w)
+{
+	w->first = w->nr = 0;
+	w->bytes = 0;
+	w->entries = 0;
+	w->open = false;
+	w->head = w->tail = 1; /* one free entry in front, always */
+}
+
 /* Hand all chains back to @q as if they had never been popped. */
 void rx_window_give_back(struct rx_window *w, struct vq *q);
 
@@ -70,16 +79,46 @@ int rx_window_fill(struct rx_window *w, struct vq *q, uint64_t bytes, unsigned p
 bool rx_window_open(struct rx_window *w, uint32_t hdr_len, uint32_t min);
 
 /* The front chain: its used length is known when it is taken off. The window must not be empty. */
-const struct rx_chain *rx_window_front(const struct rx_window *w);
-void rx_window_drop_front(struct rx_window *w);
+static inline const struct rx_chain *rx_window_front(const struct rx_window *w)
+{
+	return &w->chain[w->first];
+}
+
+static inline void rx_window_drop_front(struct rx_window *w)
+{
+	const struct rx_chain *c = rx_window_front(w);
+
+	w->head += c->nr;
+	w->bytes -= c->len;
+	w->entries -= c->entries;
+	w->first = (w->first + 1) % VQ_NUM_MAX;
+	w->nr--;
+	w->open = false;
+	if (!w->nr)
+		rx_window_clear(w);
+}
 
 /* How many chains from the front hold @bytes? 0: all of them do not. */
-unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes);
+static inline unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < w->nr; i++) {
+		sum += w->chain[(w->first + i) % VQ_NUM_MAX].len;
+		if (sum >= bytes)
+			return i + 1;
+	}
+	return 0;
+}
 
 /*
  * Payload pieces of all chains, the front one open. @iov is borrowed until the next fill; iov[-1] and
  * the one behind the last are free for the caller. Number of pieces.
  */
-unsigned rx_window_pieces(struct rx_window *w, struct iovec **iov);
+static inline unsigned rx_window_pieces(struct rx_window *w, struct iovec **iov)
+{
+	*iov = &w->iov[w->head];
+	return w->tail - w->head;
+}
 
 #endif

@@ -84,6 +84,11 @@ struct net_rx {
 	bool spread;      /* MRG_RXBUF: a frame may use several chains */
 	uint64_t reach;   /* with spread: bytes of buffers to have ready for the next frame */
 	uint32_t hdr_len; /* net_hdr_len() */
+	/*
+	 * What recv() is given room for outside the spill buffer, as long as no larger frame comes: the largest one of
+	 * the last RX_USUAL_FRAMES; and those of now, noted so far. Bytes with header.
+	 */
+	uint32_t usual, largest, noted;
 	uint32_t min_len; /* bytes of a chain in which a frame can begin */
 	/*
 	 * The frame in hand: @waiting bytes with the driver's header, the last @spilled of them in the spill buffer,
@@ -91,6 +96,7 @@ struct net_rx {
 	 */
 	uint32_t waiting, spilled;
 	struct net_ring_hdr hdr; /* of the frame in hand */
+	uint8_t head[RSS_LOOK]; /* its first bytes: our own copy of what is judged */
 	struct rx_window window;
 	uint8_t spill
 		[NET_RECV_MAX]; /* behind the window in every recv(); pages touched when needed */

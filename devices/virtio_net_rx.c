@@ -21,6 +21,8 @@
 /* Of the pieces that readv() takes, the header and the spill buffer are ours. */
 #define RX_PIECES (IOV_MAX - 2u)
 
+#define RX_USUAL_FRAMES 256u
+
 static struct vq *rx_vq(struct net_pair *p)
 {
 	return p->queue[NET_RX].vq;
@@ -89,6 +91,36 @@ static void rx_drop(struct net_pair *p)
 }
 
 /*
+ * Pieces of the window that a recv() is given: enough for frames like the last ones. The kernel looks at each piece
+ * that it is given, and to be ready for the largest frame takes dozens of a driver's buffers. *room: bytes of a frame
+ * that they have room for, with its header.
+ */
+static unsigned rx_pieces(const struct net_rx *rx, const struct iovec *iov, unsigned nr,
+                          size_t *room)
+{
+	unsigned i = 0;
+
+	*room = rx->hdr_len;
+	while (i < nr && *room < rx->usual)
+		*room += iov[i++].iov_len;
+	return i;
+}
+
+/* A larger frame than usual goes through the spill buffer, once: then it is usual for a while. */
+static void rx_note_size(struct net_rx *rx)
+{
+	rx->largest = rx->largest > rx->waiting ? rx->largest : rx->waiting;
+	if (rx->waiting > rx->usual) {
+		rx->usual = UINT32_MAX;
+		rx->noted = 0;
+	}
+	if (++rx->noted < RX_USUAL_FRAMES)
+		return;
+	rx->usual = rx->largest;
+	rx->largest = rx->noted = 0;
+}
+
+/*
  * recv() into header, window and spill buffer: rx->waiting bytes, the last rx->spilled of them in the
  * spill buffer. False: nothing there.
  */
@@ -97,10 +129,10 @@ static bool rx_recv(struct net_pair *p)
 	struct net_rx *rx = &p->rx;
 	struct iovec *iov, behind;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
-	size_t room = rx->hdr_len;
+	size_t room;
 	ssize_t got;
 
-	nr = min_u32(nr, RX_PIECES);
+	nr = rx_pieces(rx, iov, min_u32(nr, RX_PIECES), &room);
 	iov[-1] = (struct iovec){&rx->hdr.v1, sizeof(rx->hdr.v1)};
 	behind = iov[nr]; /* perhaps a piece that readv() has no place for */
 	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
@@ -111,10 +143,7 @@ static bool rx_recv(struct net_pair *p)
 
 	rx->waiting = u32_of((uint64_t)got) + rx->hdr_len - NET_HDR_LEN;
 	rx->spilled = 0;
-	if (rx->waiting <= rx_window_front(&rx->window)->len && nr < RX_PIECES)
-		return true;
-	for (unsigned i = 0; i < nr; i++)
-		room += iov[i].iov_len;
+	rx_note_size(rx);
 	if (rx->waiting > room)
 		rx->spilled = u32_of(rx->waiting - room);
 	return true;
@@ -129,6 +158,10 @@ static uint32_t rx_head(struct net_pair *p, uint8_t *head, uint32_t max)
 	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
+	if (likely(direct == RX_FILTER_LOOK && len == direct)) { /* known to the compiler */
+		iov_read(iov, nr, 0, head, RX_FILTER_LOOK);
+		return RX_FILTER_LOOK;
+	}
 	iov_read(iov, nr, 0, head, direct);
 	memcpy(head + direct, rx->spill, len - direct);
 	return len;
@@ -154,7 +187,7 @@ static bool rx_judge(struct net_pair *p)
 {
 	struct net_rx *rx = &p->rx;
 	const bool report = rx->hdr_len > NET_HDR_LEN;
-	uint8_t head[RSS_LOOK];
+	uint8_t *const head = rx->head;
 	uint32_t frame_len, len, max;
 
 	if (rx->waiting < rx->hdr_len + VNET_FRAME_MIN) {
@@ -192,9 +225,13 @@ static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
-	iov_write(iov, nr, rx->waiting - rx->hdr_len - rx->spilled, rx->spill, rx->spilled);
+	if (rx->spilled)
+		iov_write(iov, nr, rx->waiting - rx->hdr_len - rx->spilled, rx->spill, rx->spilled);
 	put_le16(&rx->hdr.v1.num_buffers, u16_of(chains));
-	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
+	if (likely(rx->hdr_len == NET_HDR_LEN)) /* likewise */
+		iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, NET_HDR_LEN);
+	else
+		iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
 
 	p->stats.rx_bytes_copied += rx->spilled;
 	p->stats.rx_bytes += rx->waiting;
@@ -363,6 +400,8 @@ void net_rx_start(struct net_pair *p)
 	rx->min_len = rx->hdr_len + (rx->spread ? 0 : VNET_FRAME_MIN);
 	rx->waiting = 0;
 	rx->stalled = false;
+	rx->usual = UINT32_MAX;
+	rx->largest = rx->noted = 0;
 	rx_window_clear(&rx->window);
 	if (p->queue[NET_RX].live)
 		vq_kicks_off(rx_vq(p));

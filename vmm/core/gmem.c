@@ -179,7 +179,7 @@ static int by_base(const void *a, const void *b)
 static int import(struct gmem *m, const struct gmem_file *want, unsigned nr, char *why,
                   size_t why_size)
 {
-	struct gmem_range range[GMEM_MAX_REGIONS];
+	struct gmem_range range[GMEM_MAX_REGIONS] = {0};
 	char reason[100];
 	int ret;
 
@@ -245,31 +245,6 @@ uint64_t gmem_bytes(const struct gmem *m)
 	return sum;
 }
 
-/* The region that holds @gpa, NULL. At most four, and the first one is nearly always it. */
-static const struct gmem_region *region_of(const struct gmem *m, gpa_t gpa)
-{
-	for (unsigned i = 0; i < m->nr; i++) {
-		const struct gmem_region *r = &m->region[i];
-
-		if (gpa - r->base < r->size) /* below base wraps to a huge number */
-			return r;
-	}
-	return NULL;
-}
-
-void *gmem_ptr(const struct gmem *m, gpa_t gpa, uint64_t len)
-{
-	const struct gmem_region *r = region_of(m, gpa);
-	uint64_t off;
-
-	if (!r || len == 0)
-		return NULL;
-	off = gpa - r->base;
-	if (len > r->size - off)
-		return NULL;
-	return r->host + off;
-}
-
 int gmem_iov(const struct gmem *m, gpa_t gpa, uint32_t len, struct iovec *iov, unsigned room)
 {
 	uint64_t left = len;
@@ -278,7 +253,7 @@ int gmem_iov(const struct gmem *m, gpa_t gpa, uint32_t len, struct iovec *iov, u
 	if (len == 0)
 		return -EINVAL;
 	while (left > 0) {
-		const struct gmem_region *r = region_of(m, gpa);
+		const struct gmem_region *r = gmem_region_of(m, gpa);
 		uint64_t off, part;
 
 		if (!r)

@@ -74,13 +74,38 @@ uint64_t gmem_bytes(const struct gmem *m); /* sum of all regions */
  * @len > 0. Borrowed; dies with @m. The guest may write these bytes at any moment: copy out first,
  * check the copy, use the copy.
  */
-void *gmem_ptr(const struct gmem *m, gpa_t gpa, uint64_t len);
+static inline void *gmem_ptr(const struct gmem *m, gpa_t gpa, uint64_t len);
 
 /*
  * Write [gpa, gpa + len) to @iov, splitting where two regions touch.
  * Entries written (>= 1); -EFAULT hole or outside; -ENOBUFS @room too small; -EINVAL len 0.
  */
 int gmem_iov(const struct gmem *m, gpa_t gpa, uint32_t len, struct iovec *iov, unsigned room);
+
+/* The region that holds @gpa, NULL. Eight at most, and the first one is nearly always it. */
+static inline const struct gmem_region *gmem_region_of(const struct gmem *m, gpa_t gpa)
+{
+	for (unsigned i = 0; i < m->nr; i++) {
+		const struct gmem_region *r = &m->region[i];
+
+		if (likely(gpa - r->base < r->size)) /* below base wraps to a huge number */
+			return r;
+	}
+	return NULL;
+}
+
+static inline void *gmem_ptr(const struct gmem *m, gpa_t gpa, uint64_t len)
+{
+	const struct gmem_region *r = gmem_region_of(m, gpa);
+	uint64_t off;
+
+	if (!r || len == 0)
+		return NULL;
+	off = gpa - r->base;
+	if (len > r->size - off)
+		return NULL;
+	return r->host + off;
+}
 
 /* Copy between guest and host memory; all or nothing. 0 or -EFAULT. @len 0 is 0. */
 int gmem_read(const struct gmem *m, gpa_t gpa, void *dst, size_t len);

@@ -38,7 +38,7 @@ static bool next_part(struct range *r, struct iovec *part)
 	return true;
 }
 
-size_t iov_read(const struct iovec *iov, unsigned nr, size_t off, void *dst, size_t len)
+size_t iov_read_parts(const struct iovec *iov, unsigned nr, size_t off, void *dst, size_t len)
 {
 	struct range r = {iov, nr, off, len};
 	struct iovec part;
@@ -49,7 +49,7 @@ size_t iov_read(const struct iovec *iov, unsigned nr, size_t off, void *dst, siz
 	return done;
 }
 
-size_t iov_write(const struct iovec *iov, unsigned nr, size_t off, const void *src, size_t len)
+size_t iov_write_parts(const struct iovec *iov, unsigned nr, size_t off, const void *src, size_t len)
 {
 	struct range r = {iov, nr, off, len};
 	struct iovec part;
@@ -60,7 +60,7 @@ size_t iov_write(const struct iovec *iov, unsigned nr, size_t off, const void *s
 	return done;
 }
 
-size_t iov_zero(const struct iovec *iov, unsigned nr, size_t off, size_t len)
+size_t iov_zero_parts(const struct iovec *iov, unsigned nr, size_t off, size_t len)
 {
 	struct range r = {iov, nr, off, len};
 	struct iovec part;
