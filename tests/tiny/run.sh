@@ -258,6 +258,21 @@ t_ping_through_echo() {
 	}
 }
 
+# With poll=on the thread never sleeps, so the guest is never asked to kick.
+t_ping_through_a_thread_that_looks() {
+	local mode
+	for mode in on auto; do
+		run --net "echo,poll=$mode" --append pingirq --stats="$tmp/stats" "$guest"
+		is_status 0 && is_out "arp reply
+24 replies" || return
+		[ "$mode" = auto ] || jq -e '.nics[0] | .loop_poll_hits > 0 and .device.tx_kicks == 0' \
+			"$tmp/stats" >/dev/null || {
+			why="poll=$mode: $(jq -c .nics "$tmp/stats")"
+			return 1
+		}
+	done
+}
+
 t_pair_has_two_ends() {
 	run --net pair,name=x --net pair,name=x --append hello "$guest"
 	is_status 0 && is_quiet || return
