@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "bench/rings.h"
 #include "devices/vq.h"
 #include "vmm/core/compiler.h"
 
@@ -26,12 +27,6 @@
 #define MEM_BASE MIB(1)
 #define RINGS_AT MEM_BASE
 #define BUFS_AT  (MEM_BASE + KIB(64))
-
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "ring: %s\n", what);
-	exit(1);
-}
 
 /* Of this thread alone: others may use the machine. */
 static uint64_t cpu_ns(void)
@@ -94,13 +89,11 @@ static void split_burst(struct driver *d, struct vq *q, unsigned pieces)
 static void split(const struct gmem *m, const char *name, unsigned pieces)
 {
 	const struct vq_addr a = {NUM, RINGS_AT, RINGS_AT + KIB(8), RINGS_AT + KIB(16)};
-	struct driver d = {.desc = gmem_ptr(m, a.desc, (uint64_t)16 * NUM),
-	                   .avail = gmem_ptr(m, a.avail, 6 + (uint64_t)2 * NUM),
-	                   .used = gmem_ptr(m, a.used, 6 + (uint64_t)8 * NUM)};
+	struct driver d = {.desc = at(m, a.desc), .avail = at(m, a.avail), .used = at(m, a.used)};
 	struct vq q;
 	uint64_t from;
 
-	memset(gmem_ptr(m, RINGS_AT, KIB(32)), 0, KIB(32));
+	memset(at(m, RINGS_AT), 0, KIB(32));
 	if (vq_start(&q, m, &a, (struct vq_features){.event_idx = true}) < 0)
 		die("the ring does not start");
 	for (unsigned i = 0; i < NUM; i++)
@@ -159,13 +152,12 @@ static void packed_burst(struct packed_driver *d, struct vq *q, unsigned pieces)
 static void packed(const struct gmem *m, const char *name, unsigned pieces)
 {
 	const struct vq_addr a = {NUM, RINGS_AT, RINGS_AT + KIB(8), RINGS_AT + KIB(16)};
-	struct packed_driver d = {.desc = gmem_ptr(m, a.desc, (uint64_t)16 * NUM),
-	                          .flags = AVAIL,
-	                          .used_flags = AVAIL | USED};
+	struct packed_driver d = {
+		.desc = at(m, a.desc), .flags = AVAIL, .used_flags = AVAIL | USED};
 	struct vq q;
 	uint64_t from;
 
-	memset(gmem_ptr(m, RINGS_AT, KIB(32)), 0, KIB(32));
+	memset(at(m, RINGS_AT), 0, KIB(32));
 	if (vq_start(&q, m, &a, (struct vq_features){.event_idx = true, .packed = true}) < 0)
 		die("the ring does not start");
 	from = cpu_ns();

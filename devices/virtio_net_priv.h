@@ -96,7 +96,7 @@ struct net_rx {
 	 */
 	uint32_t waiting, spilled;
 	struct net_ring_hdr hdr; /* of the frame in hand */
-	uint8_t head[RSS_LOOK]; /* its first bytes: our own copy of what is judged */
+	uint8_t head[RSS_LOOK];  /* its first bytes: our own copy of what is judged */
 	struct rx_window window;
 	uint8_t spill
 		[NET_RECV_MAX]; /* behind the window in every recv(); pages touched when needed */

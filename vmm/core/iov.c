@@ -49,7 +49,8 @@ size_t iov_read_parts(const struct iovec *iov, unsigned nr, size_t off, void *ds
 	return done;
 }
 
-size_t iov_write_parts(const struct iovec *iov, unsigned nr, size_t off, const void *src, size_t len)
+size_t iov_write_parts(const struct iovec *iov, unsigned nr, size_t off, const void *src,
+                       size_t len)
 {
 	struct range r = {iov, nr, off, len};
 	struct iovec part;

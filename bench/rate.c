@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/rate.c - a driver sends at a rate and gets each frame back; prints one line. See bench/rate.sh.
+ *
+ * The NIC is that of the product, made as `doorbell backend --net echo,...` makes it and served by its own thread; the
+ * driver of the unit tests stands in this program's main thread. What is measured is what the NIC's thread makes of
+ * poll=, so the driver is as busy as a guest may be: it looks for used buffers all the time, or it
+ * sleeps until its interrupt comes.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "bench/nic.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/loop.h"
+
+#define AHEAD 128u /* frames on their way at most */
+#define STAMP (BENCH_HDR + 14u)
+
+/* Round trips by their time: 64 steps to each doubling, 1 ns to 2^40 ns. */
+#define STEPS   64u
+#define BUCKETS (40u * STEPS)
+
+struct run {
+	struct bench_nic b;
+	bool sleeps;  /* the driver does */
+	uint64_t gap; /* ns between two frames; 0: as fast as they go */
+	uint64_t due; /* the next one */
+	unsigned on_their_way;
+	uint64_t sent, came, late;
+	uint64_t hist[BUCKETS];
+};
+
+/* ---- frames */
+
+static void send_due(struct run *r, uint64_t now)
+{
+	bool any = false;
+
+	while (r->due <= now && r->on_their_way < AHEAD && r->b.vq[BENCH_TX].nr_free) {
+		uint8_t *p = bench_nic_buffer(&r->b, BENCH_TX, r->b.vq[BENCH_TX].free_head);
+
+		memcpy(p + STAMP, &now, sizeof(now));
+		bench_nic_add(&r->b, BENCH_TX);
+		r->due += r->gap;
+		r->sent++;
+		r->on_their_way++;
+		any = true;
+	}
+	/* What there is no room for is not made up for. */
+	if (r->gap && r->due + 1000000 < now) {
+		r->late += (now - r->due) / r->gap;
+		r->due = now;
+	}
+	if (any)
+		bench_nic_publish(&r->b, BENCH_TX);
+}
+
+static unsigned bucket_of(uint64_t ns)
+{
+	unsigned log = 0;
+
+	while (ns >> log > 1)
+		log++;
+	if (log < 6)
+		return (unsigned)ns;
+	return (unsigned)min_u64((uint64_t)(log - 6) * STEPS + (ns >> (log - 6)), BUCKETS - 1);
+}
+
+static double ns_of(unsigned bucket)
+{
+	const unsigned log = bucket < 2 * STEPS ? 0 : bucket / STEPS - 1;
+
+	return (double)((uint64_t)(bucket - log * STEPS) << log);
+}
+
+static bool reap(struct run *r)
+{
+	bool any = false, came = false;
+	const uint64_t now = loop_now_ns();
+	unsigned head;
+	uint32_t len;
+
+	while (fake_vq_reap(&r->b.vq[BENCH_TX], &head, &len))
+		any = true;
+	while (fake_vq_reap(&r->b.vq[BENCH_RX], &head, &len)) {
+		uint64_t then;
+
+		memcpy(&then, bench_nic_buffer(&r->b, BENCH_RX, head) + STAMP, sizeof(then));
+		r->hist[bucket_of(now - then)]++;
+		r->came++;
+		r->on_their_way--;
+		bench_nic_add(&r->b, BENCH_RX);
+		came = true;
+	}
+	if (came)
+		bench_nic_publish(&r->b, BENCH_RX);
+	return any || came;
+}
+
+/* Until there is something, or the next frame is due. */
+static void doze(struct run *r)
+{
+	struct pollfd p = {.fd = r->b.call_fd, .events = POLLIN};
+	struct timespec t = {.tv_nsec = 1000000};
+	const uint64_t now = loop_now_ns();
+
+	if (r->gap && r->on_their_way < AHEAD) {
+		if (r->due <= now)
+			return;
+		t.tv_nsec = (long)min_u64(r->due - now, 1000000);
+	}
+	if (!fake_vq_irq_on(&r->b.vq[BENCH_RX]) && ppoll(&p, 1, &t, NULL) > 0)
+		fd_event_take(r->b.call_fd);
+	fake_vq_irq_off(&r->b.vq[BENCH_RX]);
+}
+
+static void drive(struct run *r, uint64_t ns)
+{
+	const uint64_t end = loop_now_ns() + ns;
+	uint64_t now;
+
+	r->due = loop_now_ns();
+	while ((now = loop_now_ns()) < end) {
+		send_due(r, now);
+		if (!reap(r) && r->sleeps)
+			doze(r);
+	}
+}
+
+/* ---- the NIC's thread */
+
+static void cpu_of(void *arg)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	*(uint64_t *)arg = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t cpu(struct run *r)
+{
+	uint64_t ns;
+
+	loop_call(r->b.nic.loop, cpu_of, &ns);
+	return ns;
+}
+
+/* ---- one run */
+
+static double quantile(const struct run *r, double share)
+{
+	uint64_t left = (uint64_t)((double)r->came * share);
+	unsigned i = 0;
+
+	while (i < BUCKETS - 1 && left >= r->hist[i])
+		left -= r->hist[i++];
+	return ns_of(i);
+}
+
+int main(int argc, char **argv)
+{
+	static struct run r;
+	uint64_t ns, from_cpu, from;
+	double s;
+
+	if (argc != 5)
+		bench_die("usage: rate NET spin|sleep RATE MILLISECONDS; RATE 0: as fast as they "
+		          "go, -1: "
+		          "none at all");
+	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	r.sleeps = strcmp(argv[2], "sleep") == 0;
+	r.gap = strcmp(argv[3], "0") == 0 ? 0 : (uint64_t)(1e9 / strtod(argv[3], NULL));
+	ns = strtoull(argv[4], NULL, 10) * 1000000u;
+	bench_nic_create(&r.b, argv[1]);
+	if (nic_start(&r.b.nic) < 0)
+		bench_die("no thread");
+	if (argv[3][0] == '-') { /* a few frames, then silence */
+		r.gap = 10000;
+		drive(&r, 10000000);
+		from_cpu = cpu(&r);
+		from = loop_now_ns();
+		nanosleep(&(struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+		                             .tv_nsec = (long)(ns % 1000000000u)},
+		          NULL);
+	} else {
+		drive(&r, ns / 4); /* warm, and auto has learnt */
+		memset(r.hist, 0, sizeof(r.hist));
+		r.came = 0;
+		from_cpu = cpu(&r);
+		from = loop_now_ns();
+		drive(&r, ns);
+	}
+	s = (double)(loop_now_ns() - from);
+	printf("%.0f %.0f %.0f %.1f\n", (double)r.came * 1e9 / s, quantile(&r, 0.5),
+	       quantile(&r, 0.99), (double)(cpu(&r) - from_cpu) * 100 / s);
+	bench_nic_destroy(&r.b);
+	return 0;
+}

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# poll=off, on and auto over a sweep of rates. See --help.
+set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: bench/rate.sh [--rounds N] [--rates "R..."] [--ms N]
+
+A driver sends frames of 64 bytes at a rate to a NIC that sends each one back (bench/rate.c, --net echo), with poll=off, on and
+auto in turns, N interleaved rounds (9) of so many milliseconds (300) each:
+
+  two CPUs   the driver looks for its frames all the time, as a guest that is busy
+  one CPU    driver and NIC share one, and the driver sleeps until an interrupt comes
+  idle       a few frames, then silence: the CPU that the NIC's thread takes
+
+Rates in frames per second; 0 is as fast as they go, 128 on their way at most. Printed are frames carried (median, least, most),
+round trip in microseconds (median of the medians), and the CPU of the NIC's thread. "carried" then compares auto with the better of off
+and on: met, when it carries 0.9 of that with 95 % probability; not met, when it does not with 95 %; else not concluded.
+END
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+rounds=9 ms=300 rates="1000 5000 20000 50000 100000 300000 0"
+while [ $# -gt 0 ]; do
+	case $1 in
+	--rounds) rounds=${2:?} && shift 2 ;;
+	--rates) rates=${2:?} && shift 2 ;;
+	--ms) ms=${2:?} && shift 2 ;;
+	-h | --help) usage && exit 0 ;;
+	*) echo "rate: unknown option '$1', see --help" >&2 && exit 2 ;;
+	esac
+done
+. bench/lib.sh
+bench_nic_program rate
+samples=build/bench/rate.samples
+: >"$samples"
+
+one() { # PLACE RATE MODE COMMAND...
+	printf '%s %s %s %s\n' "$1" "$2" "$3" "$("${@:4}" 2>/dev/null)" >>"$samples"
+}
+
+for ((i = 0; i < rounds; i++)); do
+	for rate in $rates; do
+		for mode in off on auto; do
+			one two-cpus "$rate" $mode build/bench/rate "echo,poll=$mode" spin "$rate" "$ms"
+			one one-cpu "$rate" $mode taskset -c 0 build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms"
+		done
+	done
+	for mode in off on auto; do
+		one idle - $mode build/bench/rate "echo,poll=$mode" sleep -1 "$ms"
+	done
+	echo "rate: round $((i + 1)) of $rounds" >&2
+done
+
+awk "$bench_awk"'
+	{
+		place = $1 " " $2
+		if (!(place in seen))
+			order[++places] = place
+		seen[place] = 1
+		n[place, $3]++
+		for (c = 4; c <= 7; c++)
+			x[place, $3, c, n[place, $3]] = $c
+	}
+	function get(place, mode, c, v,    i) {
+		for (i = 1; i <= n[place, mode]; i++)
+			v[i] = x[place, mode, c, i]
+		sort(v, n[place, mode])
+		return n[place, mode]
+	}
+	function show(place, mode,    v, m, carried) {
+		m = get(place, mode, 4, v)
+		carried = med(v, m)
+		printf "  %-5s carried %9.0f  (%9.0f .. %9.0f)", mode, carried, v[1], v[m]
+		get(place, mode, 5, v)
+		printf "  round trip %8.1f us", med(v, m) / 1000
+		get(place, mode, 7, v)
+		printf "  CPU %5.1f %% (%.1f .. %.1f)\n", med(v, m), v[1], v[m]
+		return carried
+	}
+	END {
+		for (p = 1; p <= places; p++) {
+			place = order[p]
+			if (place ~ /^idle/)
+				continue
+			print place
+			off = show(place, "off"); on = show(place, "on"); show(place, "auto")
+			best = on > off ? "on" : "off"
+			m = n[place, "auto"]
+			for (i = 1; i <= m; i++)
+				v[i] = x[place, "auto", 4, i] / (x[place, best, 4, i] + 1)
+			sort(v, m)
+			printf "  auto is %.2f of %s, median lies in %.2f .. %.2f: carried %s\n", med(v, m), best,
+				low(v, m), high(v, m), verdict(v, m, 0.9)
+		}
+		print "idle"
+		for (k = 1; k <= split("off on auto", mode, " "); k++) {
+			m = get("idle -", mode[k], 7, v)
+			printf "  %-5s CPU %.2f %% (%.2f .. %.2f)\n", mode[k], med(v, m), v[1], v[m]
+		}
+	}' "$samples"
