@@ -184,6 +184,33 @@ static void cut_never_writes_more_than_room(unused void **state)
 	}
 }
 
+static void any_pieces_are_copied_to_any_others(unused void **state)
+{
+	static const size_t cuts[][3] = {
+		{40, 0, 0}, {1, 1, 38}, {0, 12, 30}, {7, 0, 0}, {11, 20, 8}};
+	struct scattered s;
+	struct iovec to[3];
+	uint8_t got[BYTES + 4];
+
+	scatter(&s);
+	for (unsigned i = 0; i < ARRAY_SIZE(cuts); i++) {
+		for (size_t len = 0; len <= BYTES + 2; len++) {
+			const size_t *cut = cuts[i];
+			const size_t room = cut[0] + cut[1] + cut[2];
+			size_t want = len < room ? len : room;
+
+			want = want < BYTES ? want : BYTES;
+			memset(got, 0xee, sizeof(got));
+			to[0] = (struct iovec){got, cut[0]};
+			to[1] = (struct iovec){got + cut[0], cut[1]};
+			to[2] = (struct iovec){got + cut[0] + cut[1], cut[2]};
+			assert_int_equal(iov_copy(to, 3, s.iov, 6, len), want);
+			assert_memory_equal(got, s.data, want);
+			assert_int_equal(got[want], 0xee);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +218,7 @@ int main(void)
 		cmocka_unit_test(any_range_is_copied_out),
 		cmocka_unit_test(any_range_is_copied_in_and_nothing_else),
 		cmocka_unit_test(nothing_is_copied_out_of_no_pieces),
+		cmocka_unit_test(any_pieces_are_copied_to_any_others),
 		cmocka_unit_test(what_is_left_after_a_skip_begins_behind_it),
 		cmocka_unit_test(a_skip_leaves_pieces_alone_that_it_has_used_up),
 		cmocka_unit_test(cut_leaves_the_rest_in_order),

@@ -335,6 +335,55 @@ static void hook_runs_before_every_wait(void **state)
 	unwatch(&a);
 }
 
+static void hook_twice(void *arg)
+{
+	struct hooked *k = arg;
+
+	if (++k->calls < 3)
+		loop_again(k->loop);
+}
+
+static void hook_that_has_more_to_do_is_called_again_without_a_wait(void **state)
+{
+	struct hooked k = {.loop = *state};
+
+	k.h = (struct loop_hook){.fn = hook_twice, .arg = &k};
+	loop_hook_add(*state, &k.h);
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(loop_turn(*state, -1), 0); /* which would be for ever */
+		assert_int_equal(k.calls, i);
+	}
+	assert_int_equal(loop_turn(*state, 0), 0);
+	loop_hook_del(*state, &k.h);
+}
+
+static void who_calls(void *arg)
+{
+	*(pthread_t *)arg = pthread_self();
+}
+
+static void loop_of_two_users_runs_and_lives_for_both(void **state)
+{
+	struct loop *l = loop_share(*state);
+	struct watched a = {0};
+	pthread_t caller;
+
+	watch(&a, l);
+	for (unsigned round = 0; round < 2; round++) { /* it may begin anew */
+		loop_unstop(l);
+		assert_int_equal(loop_thread_start(l, "one"), 0);
+		loop_call(l, who_calls, &caller); /* no thread has it yet */
+		assert_true(pthread_equal(caller, pthread_self()));
+		assert_int_equal(loop_thread_start(l, "two"), 0);
+		loop_call(l, who_calls, &caller);
+		assert_false(pthread_equal(caller, pthread_self()));
+		loop_thread_stop(l);
+		loop_thread_stop(l);
+	}
+	loop_destroy(l);
+	unwatch(&a); /* the other one still has it */
+}
+
 static void remove_the_other_hook(void *arg)
 {
 	struct hooked *k = arg;
@@ -394,6 +443,8 @@ int main(void)
 		CASE(nobody_is_left_waiting_when_the_loop_stops),
 		CASE(loop_that_was_stopped_may_run_again),
 		CASE(hook_runs_before_every_wait),
+		CASE(hook_that_has_more_to_do_is_called_again_without_a_wait),
+		CASE(loop_of_two_users_runs_and_lives_for_both),
 		CASE(hook_that_another_hook_removed_is_not_called),
 		CASE(a_turn_handles_what_is_there_and_returns),
 	};

@@ -72,6 +72,25 @@ size_t iov_zero_parts(const struct iovec *iov, unsigned nr, size_t off, size_t l
 	return done;
 }
 
+size_t iov_copy(const struct iovec *to, unsigned nr_to, const struct iovec *from, unsigned nr_from,
+                size_t len)
+{
+	struct range r = {to, nr_to, 0, 0};
+	struct iovec part;
+	size_t done = 0;
+
+	for (unsigned i = 0; i < nr_from && done < len; i++) {
+		const uint8_t *at = from[i].iov_base;
+
+		r.len = min_size(from[i].iov_len, len - done);
+		for (; next_part(&r, &part); done += part.iov_len) {
+			memcpy(part.iov_base, at, part.iov_len);
+			at += part.iov_len;
+		}
+	}
+	return done;
+}
+
 unsigned iov_skip(struct iovec *iov, unsigned nr, size_t len)
 {
 	unsigned i = 0;

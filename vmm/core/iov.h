@@ -26,6 +26,10 @@ static inline size_t iov_write(const struct iovec *iov, unsigned nr, size_t off,
                                size_t len);
 static inline size_t iov_zero(const struct iovec *iov, unsigned nr, size_t off, size_t len);
 
+/* Copy @len bytes from the start of one to the start of the other. Bytes done: less only when either ends before. */
+size_t iov_copy(const struct iovec *to, unsigned nr_to, const struct iovec *from, unsigned nr_from,
+                size_t len);
+
 /*
  * Take the first @len bytes off @iov[0 .. nr), in place. Entries that became empty are left as they
  * are and their number is returned (@nr when there are not @len bytes); the next one, if any, was

@@ -32,6 +32,8 @@ struct loop {
 	int wake_fd;
 	struct epoll_event batch[LOOP_BATCH]; /* being dispatched: loop_del() blanks entries */
 	int batch_nr, batch_at;
+	unsigned users, starters; /* of these, have called loop_thread_start() */
+	bool again;               /* loop_again() */
 	struct loop_hook *hooks;
 	struct loop_hook *next_hook; /* of those being run: loop_hook_del() moves it on */
 	struct loop_poll *poll;      /* NULL: none */
@@ -69,6 +71,7 @@ int loop_create(struct loop **out)
 	*out = NULL;
 	if (!l)
 		return -ENOMEM;
+	l->users = 1;
 	l->epoll_fd = l->wake_fd = -1;
 	l->last = &l->first;
 	pthread_mutex_init(&l->lock, NULL);
@@ -93,9 +96,15 @@ fail:
 	return ret;
 }
 
+struct loop *loop_share(struct loop *l)
+{
+	l->users++;
+	return l;
+}
+
 void loop_destroy(struct loop *l)
 {
-	if (!l)
+	if (!l || --l->users > 0)
 		return;
 	loop_thread_stop(l);
 	fd_close(&l->wake_fd);
@@ -394,11 +403,18 @@ static void run_hooks(struct loop *l)
 	}
 }
 
+void loop_again(struct loop *l)
+{
+	l->again = true;
+}
+
 int loop_turn(struct loop *l, int timeout_ms)
 {
 	int nr;
 
+	l->again = false;
 	run_hooks(l);
+	timeout_ms = l->again ? 0 : timeout_ms;
 	nr = l->poll ? wait_looking(l, timeout_ms) : rest(l, timeout_ms);
 	if (nr < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -455,11 +471,14 @@ int loop_thread_start(struct loop *l, const char *name)
 	sigset_t all, old;
 	int ret;
 
+	if (++l->starters == 1)
+		snprintf(l->name, sizeof(l->name), "%s", name);
+	if (l->starters < l->users)
+		return 0;
 	/* Signals are the main thread's business, but for one that an access of this thread raises: vmm/sigbus.h. */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	snprintf(l->name, sizeof(l->name), "%s", name);
 	l->running = true; /* calls that come before the thread is up wait for it */
 	ret = thread_start(&l->thread, thread_main, l);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -473,6 +492,7 @@ int loop_thread_start(struct loop *l, const char *name)
 
 void loop_thread_stop(struct loop *l)
 {
+	l->starters = 0;
 	if (!l->has_thread)
 		return;
 	loop_stop(l);

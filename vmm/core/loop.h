@@ -55,7 +55,12 @@ struct loop_poll {
 };
 
 int loop_create(struct loop **out); /* 0 or -errno; on failure *out is NULL */
-void loop_destroy(struct loop *l);  /* NULL is fine; every watch must be gone */
+/*
+ * One more user of @l, who calls loop_destroy() too, and loop_thread_start(). While it does not run. Answers @l.
+ */
+struct loop *loop_share(struct loop *l);
+/* NULL is fine. Of its last user: every watch must be gone. */
+void loop_destroy(struct loop *l);
 
 /* Loop thread only, or while the loop does not run. 0 or -errno. */
 int loop_add(struct loop *l, struct loop_fd *w);
@@ -78,6 +83,11 @@ uint64_t loop_now_ns(void);                 /* CLOCK_MONOTONIC; any thread */
 
 void loop_hook_add(struct loop *l, struct loop_hook *h);
 void loop_hook_del(struct loop *l, struct loop_hook *h);
+/*
+ * Loop thread. What hooks wait for has come since they were asked, or is there still: they are asked again before the
+ * loop sleeps, after a look at its descriptors. No system call by itself.
+ */
+void loop_again(struct loop *l);
 
 /*
  * Before it sleeps look, as long as @p->budget says, at @p and at all that is watched; one at a time. Between two looks
@@ -103,7 +113,10 @@ void loop_stop(struct loop *l); /* any thread, also async-signal-safe; sticky */
 /* It may run once more; what it watches is as it was. While it does not run and nobody may stop it. */
 void loop_unstop(struct loop *l);
 
-/* A thread of its own for @l, named @name (15 characters at most) for top and perf. 0 or -errno. */
+/*
+ * A thread of its own for @l, named @name (15 characters at most) for top and perf. 0 or -errno. One that is shared has it
+ * when all users have called, with the name that the first one said; and no more when one has stopped it.
+ */
 int loop_thread_start(struct loop *l, const char *name);
 void loop_thread_stop(struct loop *l); /* loop_stop() and join; no-op when not started */
 
