@@ -117,14 +117,54 @@ static unsigned tx_gather(struct net_pair *p, struct iovec *iov, unsigned nr)
 	return 2;
 }
 
+static void tx_count(struct net_pair *p, uint32_t len)
+{
+	p->stats.tx_frames++;
+	p->stats.tx_bytes += len;
+}
+
+/* Push what the backend is done with, and behind each what waited for it only. */
+static void tx_collect(struct net_pair *p)
+{
+	const struct net_frame_ops *ops = p->backend->frame;
+	struct net_tx *tx = &p->tx;
+	unsigned done = ops->done ? ops->done(p->backend) : 0;
+
+	for (; tx->nr; tx->nr--) {
+		const struct net_tx_chain *c = &tx->chain[tx->first];
+
+		if (c->sent && !done)
+			break;
+		if (c->sent) {
+			done--;
+			tx_count(p, c->len);
+		}
+		net_push(&p->queue[NET_TX], c->head, 0);
+		tx->first = (tx->first + 1) % VQ_NUM_MAX;
+	}
+}
+
+/* Done with the chain that was popped last, or (@sent) as soon as the backend says so. */
+static void tx_finish(struct net_pair *p, const struct vq_chain *c, bool sent)
+{
+	struct net_tx *tx = &p->tx;
+
+	if (!sent && !tx->nr)
+		net_push(&p->queue[NET_TX], c->head, 0); /* writes nothing: virtio 1.2, 2.7.8 */
+	else
+		tx->chain[(tx->first + tx->nr++) % VQ_NUM_MAX] =
+			(struct net_tx_chain){c->head, sent, c->out_len};
+}
+
 /*
- * Hand over the frame in @c, whose iovec has a free entry in front. 0: done with it, sent or not;
- * -EAGAIN: the backend is full, nothing happened.
+ * Hand over the frame in @c, whose iovec has a free entry in front. 0: done with it, sent or not; 1: the backend
+ * is not yet; -EAGAIN: it is full, nothing happened.
  */
 static int tx_send(struct net_pair *p, struct vq_chain *c)
 {
 	/* What is behind these bytes in a longer header says nothing in this direction. */
 	const uint32_t hdr_len = net_hdr_len(p->n);
+	const struct net_frame_ops *ops = p->backend->frame;
 	struct virtio_net_hdr_v1 hdr;
 	const char *why = "shorter than its header";
 	struct iovec *iov;
@@ -147,18 +187,19 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 	iov = c->iov + used - 1;
 	nr = c->nr_out - used + 1;
 	iov[0] = (struct iovec){&hdr, sizeof(hdr)};
-	if (nr > IOV_MAX)
+	if (nr > IOV_MAX && !ops->done)
 		nr = tx_gather(p, iov, nr);
 
-	sent = p->backend->frame->send(p->backend, iov, nr);
+	sent = ops->send(p->backend, iov, nr);
 	if (sent == -EAGAIN)
 		return -EAGAIN;
 	if (sent < 0) {
 		p->stats.tx_dropped++;
 		return 0;
 	}
-	p->stats.tx_frames++;
-	p->stats.tx_bytes += c->out_len;
+	if (ops->done)
+		return 1;
+	tx_count(p, c->out_len);
 	return 0;
 }
 
@@ -171,11 +212,12 @@ static int tx_one(struct net_pair *p, struct net_turn *t)
 
 	if (r != 1)
 		return r;
-	if (tx_send(p, &c) == -EAGAIN) {
+	r = tx_send(p, &c);
+	if (r == -EAGAIN) {
 		vq_unpop(q->vq, 1);
 		return -EAGAIN;
 	}
-	net_push(q, c.head, 0); /* a modern device writes nothing here: virtio 1.2, 2.7.8 */
+	tx_finish(p, &c, r == 1);
 	t->frames++;
 	t->pieces += c.nr_out + c.nr_in;
 	t->bytes += c.out_len;
@@ -189,6 +231,7 @@ static void tx_turn(struct net_pair *p)
 	int r = 1;
 
 	p->stats.tx_turns++;
+	tx_collect(p);
 	vq_kicks_off(q->vq);
 	while (r == 1 && !net_turn_over(&t)) {
 		r = tx_one(p, &t);
@@ -244,6 +287,34 @@ bool net_tx_rest(struct net_pair *p)
 	const struct net_queue *q = &p->queue[NET_TX];
 
 	return !q->live || p->tx.blocked || !vq_kicks_on(q->vq);
+}
+
+void net_tx_sent(void *arg)
+{
+	struct net_pair *p = arg;
+
+	tx_collect(p);
+	net_publish(&p->queue[NET_TX]);
+}
+
+void net_tx_stop(struct net_pair *p)
+{
+	net_tx_sent(p);
+	vq_unpop(p->queue[NET_TX].vq, p->tx.nr);
+	p->tx.nr = 0;
+	p->tx.blocked = false;
+}
+
+void net_tx_release(struct net_pair *p)
+{
+	const struct net_frame_ops *ops = p->backend->frame;
+
+	if (p->tx.nr && ops->done) {
+		ops->recall(p->backend);
+		ops->done(p->backend);
+	}
+	p->tx.nr = 0;
+	p->tx.blocked = false;
 }
 
 /* ---- link */

@@ -144,7 +144,7 @@ static int release(struct net_pair *p)
 	if (q == &p->queue[NET_RX])
 		net_rx_release(p);
 	else
-		p->tx.blocked = false;
+		net_tx_release(p);
 	return 0;
 }
 
@@ -171,7 +171,7 @@ int net_pair_stop(struct net_pair *p)
 		p->backend->frame->stop(p->backend);
 	p->backend_started = false;
 	net_rx_stop(p);
-	p->tx.blocked = false;
+	net_tx_stop(p);
 	return 0;
 }
 
@@ -223,6 +223,13 @@ int net_pair_start(struct net_pair *p)
 	}
 	net_rx_start(p);
 	poll_review(p);
+	return 0;
+}
+
+int net_pair_forget(struct net_pair *p)
+{
+	if (p->backend->frame->forget)
+		p->backend->frame->forget(p->backend);
 	return 0;
 }
 
@@ -335,6 +342,7 @@ static int init_pair(struct virtio_net *n, unsigned i, struct net_backend *b)
 	p->sink = (struct net_sink){
 		.can_recv = net_rx_can_recv,
 		.can_send = net_tx_can_send,
+		.sent = net_tx_sent,
 		.gone = backend_gone,
 		.bad_ring = bad_ring,
 		.arg = p,

@@ -341,6 +341,7 @@ int net_path_resume(struct virtio_net *n)
 void net_path_stop(struct virtio_net *n)
 {
 	net_path_pause(n);
+	net_pairs_call(n, n->nr_pairs, net_pair_forget);
 	one_pair(n);
 }
 

@@ -102,8 +102,18 @@ struct net_rx {
 		[NET_RECV_MAX]; /* behind the window in every recv(); pages touched when needed */
 };
 
+/* A chain that was popped and is not pushed yet. */
+struct net_tx_chain {
+	uint16_t head;
+	bool sent; /* the backend will count it: done() in net_backend.h; else those before it are waited for */
+	uint32_t len; /* bytes */
+};
+
 struct net_tx {
 	bool blocked; /* the backend is full; can_send will come, kicks stay off */
+	/* Oldest first, a ring of records. They are pushed in the order in which they were popped. */
+	struct net_tx_chain chain[VQ_NUM_MAX];
+	unsigned first, nr;
 	struct iovec iov[1 + NET_CHAIN_ROOM]; /* [0] is for our copy of the header */
 	uint8_t gather[VNET_FRAME_MAX];       /* pages touched when needed */
 };
@@ -222,7 +232,11 @@ void net_take_kick(struct net_queue *q);
  */
 void net_broken(struct net_queue *q, int err);
 void net_tx_kick(void *pair, uint32_t revents);
-void net_tx_can_send(void *pair); /* sink call */
+void net_tx_can_send(void *pair); /* sink calls */
+void net_tx_sent(void *pair);
+/* Its backend has stopped: what is done is pushed, the rest as if it had never been popped. */
+void net_tx_stop(struct net_pair *p);
+void net_tx_release(struct net_pair *p); /* the driver has all buffers already */
 /* For a loop that polls. Frames wait: send them. Was there something? */
 bool net_tx_look(struct net_pair *p);
 /* It is about to sleep: ask for kicks again. False: something is there already. */
@@ -251,6 +265,7 @@ int net_pair_pause(struct net_pair *p);    /* unless a frame is in its hands: -E
 int net_pair_offloads(struct net_pair *p); /* tells its backend. 0 or -errno */
 int net_pair_resume(struct net_pair *p);   /* net_pair_start() unless it runs */
 int net_pair_use(struct net_pair *p);      /* its own of n->backend and those behind it. 0 */
+int net_pair_forget(struct net_pair *p);   /* stopped: its backend need not keep anything. 0 */
 /* Of a pair other than the first: the device's thread comes and looks. */
 void net_pair_tell(struct net_pair *p, enum net_news news);
 

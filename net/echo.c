@@ -59,10 +59,12 @@ static int echo_start(struct net_backend *b, uint64_t offloads, const struct net
 
 static void echo_stop(struct net_backend *b)
 {
-	struct net_echo *e = echo_of(b);
+	feed_stop(&echo_of(b)->feed);
+}
 
-	feed_stop(&e->feed);
-	b->stats.recv_dropped += frame_pipe_clear(&e->pipe);
+static void echo_forget(struct net_backend *b)
+{
+	b->stats.recv_dropped += frame_pipe_clear(&echo_of(b)->pipe);
 }
 
 static ssize_t echo_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
@@ -127,7 +129,7 @@ static void echo_destroy(struct net_backend *b)
 		struct net_echo *e = echo_of(b);
 
 		b = b->next;
-		feed_free(&e->feed);
+		feed_stop(&e->feed);
 		frame_pipe_free(&e->pipe);
 		free(e);
 	}
@@ -140,17 +142,16 @@ static const struct net_frame_ops echo_ops = {
 	.send = echo_send,
 	.recv = echo_recv,
 	.want_recv = echo_want_recv,
+	.forget = echo_forget,
 };
 
 /* The backend of one pair, in *out also when it fails. 0 or -errno. */
 static int make(struct loop *l, struct net_backend **out)
 {
-	struct net_echo *e = aligned_alloc(CACHE_LINE, sizeof(*e));
-	int ret;
+	struct net_echo *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return -ENOMEM;
-	memset(e, 0, sizeof(*e));
 	*out = &e->b;
 	e->b.kind = "echo";
 	strcpy(e->b.label, "echo");
@@ -160,8 +161,7 @@ static int make(struct loop *l, struct net_backend **out)
 	e->feed.loop = l;
 	e->feed.ready = echo_ready;
 	e->feed.arg = e;
-	ret = feed_init(&e->feed);
-	return ret < 0 ? ret : frame_pipe_init(&e->pipe, PIPE_BYTES);
+	return frame_pipe_init(&e->pipe, PIPE_BYTES);
 }
 
 static int echo_create(unused const void *config, const struct net_common *common, struct loop *l,

@@ -174,7 +174,7 @@ static void gen_destroy(struct net_backend *b)
 {
 	struct net_gen *g = gen_of(b);
 
-	feed_free(&g->feed);
+	feed_stop(&g->feed);
 	loop_timer_off(&g->timer);
 	free(g);
 }
@@ -225,9 +225,7 @@ static int gen_create(const void *config, const struct net_common *common, struc
 	g->b.numbered = &g->check.stats;
 	g->b.frame = &gen_ops;
 	g->b.destroy = gen_destroy;
-	ret = feed_init(&g->feed);
-	if (ret == 0)
-		ret = loop_timer_make(l, &g->timer);
+	ret = loop_timer_make(l, &g->timer);
 	if (ret < 0) {
 		log_error("%s: gen: %s", common->nic, strerror(-ret));
 		gen_destroy(&g->b);

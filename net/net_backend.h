@@ -32,6 +32,7 @@ struct net_pairs;
 struct net_sink {
 	void (*can_recv)(void *arg); /* recv() may have a frame; again and again while it may */
 	void (*can_send)(void *arg); /* send() may succeed after -EAGAIN */
+	void (*sent)(void *arg);     /* done() may count some; only of a backend that has it */
 	/*
 	 * Peer lost; err is -errno; link is down. Once per start(): a lost backend still starts. With
 	 * want_recv off it may wait until that is on again or send() is called.
@@ -49,7 +50,10 @@ struct net_sink {
 struct net_frame_ops {
 	/* @offloads: VIRTIO_NET_F_GUEST_* masks that recv() may use from now on. 0 or -errno. */
 	int (*start)(struct net_backend *b, uint64_t offloads, const struct net_sink *s);
-	/* No sink call after it returns; no-op when stopped. start() may follow again. */
+	/*
+	 * No sink call after it returns; no-op when stopped. start() may follow again, and what has come meanwhile
+	 * is received then. With done() also recall().
+	 */
 	void (*stop)(struct net_backend *b);
 	/* Between start and stop: change what recv() may use (virtio 1.2, 5.1.6.5.6). 0 or -errno. */
 	int (*set_offloads)(struct net_backend *b, uint64_t offloads);
@@ -60,6 +64,14 @@ struct net_frame_ops {
 	 */
 	ssize_t (*send)(struct net_backend *b, const struct iovec *iov, unsigned nr);
 	/*
+	 * NULL: all of a frame may be used again when send() returns. Otherwise it is not copied: the header,
+	 * which iov[0] is then, is, and what the other pieces (any number) lie in is read later, until this has
+	 * counted the frame. How many more of those that were sent are done, oldest first; also after stop().
+	 */
+	unsigned (*done)(struct net_backend *b);
+	/* With done(): what is not done when this returns was not sent, and nobody reads it. */
+	void (*recall)(struct net_backend *b);
+	/*
 	 * Bytes stored, header included, num_buffers left 0. 0: no frame now, or one that was dropped;
 	 * when there are more can_recv comes again, and bytes may have been written to @iov all the
 	 * same. Never negative: a lost peer is told by gone. @iov has room for NET_RECV_MAX bytes, so
@@ -68,6 +80,11 @@ struct net_frame_ops {
 	ssize_t (*recv)(struct net_backend *b, const struct iovec *iov, unsigned nr);
 	/* False: out of guest buffers, stop calling can_recv (and stop polling). Starts true. */
 	void (*want_recv)(struct net_backend *b, bool on);
+	/*
+	 * Stopped, and not for a moment: what waits for the driver, and what comes before the next start(), is
+	 * lost. NULL: it waits in the host, or does not come.
+	 */
+	void (*forget)(struct net_backend *b);
 };
 
 /* One ring as another address space needs it. */
@@ -220,6 +237,11 @@ struct net_kind {
 	size_t config_size;    /* <= NET_CONFIG_MAX */
 	const char *one_queue; /* why it has one queue pair only; NULL: it can have several */
 	void (*config_init)(void *config);
+	/*
+	 * The loop that it has to be on, because a backend that is there already is; NULL, also as a function: one
+	 * of its own.
+	 */
+	struct loop *(*loop)(const void *config, const struct net_pairs *pairs);
 	bool shares_memory; /* another process maps guest memory: it has to be files */
 	/*
 	 * Open everything now, so that privileges can be dropped afterwards and errors come before

@@ -3,7 +3,7 @@
  *
  * The backend makes or keeps the frames; the feed asks before every wait of the loop whether there are any, so
  * a frame that came while the loop was awake costs no system call. The loop does not sleep while there are.
- * Loop thread only, but for feed_ring().
+ * Loop thread only.
  */
 #ifndef DOORBELL_NET_FEED_H
 #define DOORBELL_NET_FEED_H
@@ -14,10 +14,11 @@
 #include "vmm/core/loop.h"
 
 struct net_feed {
-	/* Given to feed_init(). */
+	/* Set before feed_start(). */
 	struct loop *loop;
 	bool (*ready)(void *arg); /* may recv() have a frame? */
 	bool (*room)(void *arg);  /* may send() succeed again? NULL: it never answers -EAGAIN */
+	bool (*sent)(void *arg);  /* has done() something to count? NULL: there is no done() */
 	void *arg;
 
 	bool started;
@@ -27,17 +28,9 @@ struct net_feed {
 	/* Private. */
 	struct net_sink sink;
 	struct loop_hook hook;
-	struct loop_fd bell; /* an eventfd, owned */
-	bool ringing;        /* by ourselves, so that the loop comes back at once */
 };
 
-/* 0 or -errno; feed_free() in any case. */
-int feed_init(struct net_feed *f);
-void feed_free(
-	struct net_feed *f); /* implies stop; accepts a zeroed one that was never initialised */
-int feed_start(struct net_feed *f, const struct net_sink *s); /* 0; -EBUSY; or -errno */
+int feed_start(struct net_feed *f, const struct net_sink *s); /* 0 or -EBUSY */
 void feed_stop(struct net_feed *f);                           /* no-op when not started */
-/* Wake the loop, so that it asks again. Any thread. */
-void feed_ring(const struct net_feed *f);
 
 #endif

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two NICs of this process, joined: what one sends the other receives. One copy out of the sender's memory and one into
- * the receiver's, and no system call while both are awake.
+ * Two NICs of this process, joined: what one sends the other receives, by one copy from the memory of the one guest into
+ * that of the other. One thread serves both (pair_loop()), so that between them there is no lock, no wake-up and no system
+ * call: a kick of the one guest ends in an interrupt of the other in one turn of the loop. A thread for each would have to
+ * wake the other one for every frame that finds it asleep, which costs more than all that is done here.
  *
- * Each way is a frame_pipe. The receiver, before it sleeps, leaves word that it wants to be woken by the next
- * frame; so does a sender that found the pipe full, for when half of it is free. A word is left and taken by an exchange on one
- * variable, each side's look at the pipe being on the right side of it: of two that meet, one sees the other.
+ *	pair_send()  --- header, where the frame lies --->  lane  --->  pair_recv(): copies
+ *	pair_done()  <--------------- how many were taken ------------
+ *
+ * The chains of the sender stay where they are, in its ring, until they are taken. Whenever it needs them back (its
+ * driver resets the device, its memory goes) what was not taken is recalled, and sent again if it goes on.
  *
  * A frame keeps its header, since what one driver leaves to be done another takes; as in echo.c if it does not.
  */
 #include "net/pair.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_net.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +30,8 @@
 #include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 
-#define PIPE_BYTES MIB(1)
+/* More than a ring full of usual chains; a quarter of it holds the longest one. */
+#define LANE_BYTES KIB(256)
 
 #define ETH_HEADER 14u
 #define NAME_MAX_  31u
@@ -35,24 +40,31 @@ struct pair_config {
 	const char *name;
 };
 
+/* A frame that is on its way: its record in the lane. */
+struct parcel {
+	struct virtio_net_hdr_v1 hdr;
+	unsigned nr;
+	size_t len;         /* with the header */
+	struct iovec iov[]; /* hdr, and where the frame lies */
+};
+
+/* One way, owned by who sends on it. */
+struct lane {
+	struct frame_pipe pipe;
+	unsigned taken; /* frames, since pair_done() was asked */
+	size_t refused; /* bytes of the record that had no room */
+};
+
 struct net_pair_end {
 	struct net_backend b; /* first */
 	struct net_feed feed;
 	bool takes_partial;         /* a checksum may be left to the driver */
-	struct net_pair_end *other; /* NULL: not there yet. Constant while loops run */
+	bool here;                  /* what is sent to this end waits for it */
+	struct net_pair_end *other; /* NULL: not there yet. Constant while the loop runs */
 	char name[NAME_MAX_ + 1];
 	struct net_pairs *all;
 	struct net_pair_end *next; /* of all */
-	struct frame_pipe in;      /* header and frame, to us; written by the other end's thread */
-	/* A line of the cache that only the other end's thread uses while both are busy. */
-	alignas(CACHE_LINE) union {
-		struct {
-			atomic_bool started;    /* somebody takes what is sent here */
-			atomic_bool want_frame; /* we sleep: ring for the next frame */
-			atomic_bool want_room;  /* we wait: ring for room in other->in */
-		};
-		uint8_t line[CACHE_LINE];
-	};
+	struct lane out;
 };
 
 static struct net_pair_end *end_of(struct net_backend *b)
@@ -60,50 +72,27 @@ static struct net_pair_end *end_of(struct net_backend *b)
 	return container_of(b, struct net_pair_end, b);
 }
 
-/*
- * Leave word. Acquire: what the other did to the pipe before it last looked for a word is seen after this. Pairs with
- * take_word(), which is a release of that.
- */
-static void leave_word(atomic_bool *word)
-{
-	atomic_exchange_explicit(word, true, memory_order_acq_rel);
-}
-
-/* Take the word that @e left, after a change to the pipe that it waits for; and wake it. */
-static void take_word(struct net_pair_end *e, atomic_bool *word)
-{
-	if (unlikely(atomic_exchange_explicit(word, false, memory_order_acq_rel)))
-		feed_ring(&e->feed);
-}
-
 /* ---- what the feed asks */
 
 static bool pair_ready(void *arg)
 {
-	struct net_pair_end *e = arg;
+	const struct net_pair_end *e = arg;
 
-	if (!frame_pipe_empty(&e->in))
-		return true;
-	/* All was taken: half of it is free. */
-	take_word(e->other, &e->other->want_room);
-	leave_word(&e->want_frame);
-	return !frame_pipe_empty(&e->in);
-}
-
-static bool has_room(struct net_pair_end *e)
-{
-	return !atomic_load_explicit(&e->other->started, memory_order_relaxed) ||
-	       frame_pipe_room(&e->other->in, NET_RECV_MAX);
+	return e->other && !frame_pipe_empty(&e->other->out.pipe);
 }
 
 static bool pair_room(void *arg)
 {
 	struct net_pair_end *e = arg;
 
-	if (has_room(e))
-		return true;
-	leave_word(&e->want_room);
-	return has_room(e);
+	return frame_pipe_room(&e->out.pipe, e->out.refused);
+}
+
+static bool pair_sent(void *arg)
+{
+	const struct net_pair_end *e = arg;
+
+	return e->out.taken > 0;
 }
 
 /* ---- what the device calls */
@@ -124,76 +113,101 @@ static int pair_start(struct net_backend *b, uint64_t offloads, const struct net
 	ret = feed_start(&e->feed, s);
 	if (ret < 0)
 		return ret;
-	atomic_store_explicit(&e->started, true, memory_order_relaxed);
+	e->here = true;
 	return pair_set_offloads(b, offloads);
+}
+
+static unsigned pair_done(struct net_backend *b)
+{
+	struct lane *l = &end_of(b)->out;
+	const unsigned nr = l->taken;
+
+	l->taken = 0;
+	return nr;
+}
+
+static void pair_recall(struct net_backend *b)
+{
+	frame_pipe_clear(&end_of(b)->out.pipe);
 }
 
 static void pair_stop(struct net_backend *b)
 {
-	struct net_pair_end *e = end_of(b);
+	feed_stop(&end_of(b)->feed);
+	pair_recall(b);
+}
 
-	if (!e->feed.started)
+static void pair_forget(struct net_backend *b)
+{
+	struct net_pair_end *e = end_of(b);
+	unsigned nr;
+
+	e->here = false;
+	if (!e->other)
 		return;
-	feed_stop(&e->feed);
-	/* A frame that is on its way just now is the first one of the next start. */
-	atomic_store_explicit(&e->started, false, memory_order_relaxed);
-	b->stats.recv_dropped += frame_pipe_clear(&e->in);
-	take_word(e->other, &e->other->want_room);
+	nr = frame_pipe_clear(&e->other->out.pipe);
+	e->other->out.taken += nr;
+	b->stats.recv_dropped += nr;
+	loop_again(e->feed.loop);
+}
+
+static ssize_t refuse(struct net_backend *b, int err)
+{
+	b->stats.send_errors++;
+	return err;
 }
 
 static ssize_t pair_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
-	struct net_pair_end *e = end_of(b), *to = e->other;
+	struct net_pair_end *e = end_of(b);
 	const size_t len = iov_bytes(iov, nr);
-	uint8_t *at;
+	const size_t bytes = sizeof(struct parcel) + nr * sizeof(struct iovec);
+	struct parcel *p;
 
-	if (len < NET_HDR_LEN + ETH_HEADER || len > NET_RECV_MAX) {
-		b->stats.send_errors++;
-		return -EINVAL;
-	}
-	if (!atomic_load_explicit(&to->started, memory_order_relaxed)) {
-		b->stats.send_errors++;
-		return -ENETDOWN;
-	}
-	at = frame_pipe_room(&to->in, len);
-	if (!at && !pair_room(e)) {
+	if (iov[0].iov_len != NET_HDR_LEN || len < NET_HDR_LEN + ETH_HEADER || len > NET_RECV_MAX ||
+	    bytes > LANE_BYTES / 4)
+		return refuse(b, -EINVAL);
+	if (!e->other || !e->other->here)
+		return refuse(b, -ENETDOWN);
+	p = (void *)frame_pipe_room(&e->out.pipe, bytes);
+	if (!p) {
+		e->out.refused = bytes;
 		e->feed.want_send = true;
 		b->stats.send_again++;
 		return -EAGAIN;
 	}
-	if (!at)
-		at = frame_pipe_room(&to->in, len);
-	if (!at) {
-		b->stats.send_errors++;
-		return -ENETDOWN;
-	}
-	iov_read(iov, nr, 0, at, len);
-	memset(at + offsetof(struct virtio_net_hdr_v1, num_buffers), 0, 2);
-	frame_pipe_push(&to->in, len);
-	take_word(to, &to->want_frame);
+	memcpy(&p->hdr, iov[0].iov_base, sizeof(p->hdr));
+	p->hdr.num_buffers = 0;
+	p->nr = nr;
+	p->len = len;
+	memcpy(p->iov, iov, nr * sizeof(p->iov[0]));
+	p->iov[0].iov_base = &p->hdr;
+	frame_pipe_push(&e->out.pipe, bytes);
+	loop_again(e->feed.loop);
 	b->stats.sends++;
 	b->stats.send_bytes += len;
-	b->stats.bytes_copied += len - NET_HDR_LEN;
 	return (ssize_t)len;
 }
 
 static ssize_t pair_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_pair_end *e = end_of(b);
+	struct lane *from = e->other ? &e->other->out : NULL;
+	const struct parcel *p = NULL;
 	size_t len;
-	uint8_t *frame = frame_pipe_front(&e->in, &len);
 
-	if (!frame) {
+	if (from)
+		p = (const void *)frame_pipe_front(&from->pipe, &len);
+	if (!p) {
 		b->stats.recv_empty++;
 		return 0;
 	}
+	len = iov_copy(iov, nr, p->iov, p->nr, p->len);
+	frame_pipe_pop(&from->pipe);
+	from->taken++;
+	loop_again(e->feed.loop);
 	if (!e->takes_partial)
-		net_offload_complete(&(struct iovec){frame, len}, 1, len);
-	iov_write(iov, nr, 0, frame, len);
-	frame_pipe_pop(&e->in);
-	if (unlikely(atomic_load_explicit(&e->other->want_room, memory_order_relaxed)) &&
-	    frame_pipe_used(&e->in) <= PIPE_BYTES / 2)
-		take_word(e->other, &e->other->want_room);
+		net_offload_complete(iov, nr, len);
 	b->stats.recvs++;
 	b->stats.recv_bytes += len;
 	b->stats.bytes_copied += len - NET_HDR_LEN;
@@ -212,16 +226,18 @@ static void pair_destroy(struct net_backend *b)
 	struct net_pair_end *e = end_of(b), **at = &e->all->first;
 
 	pair_stop(b);
-	if (e->other)
+	if (e->other) {
 		pair_stop(&e->other->b);
+		pair_forget(b);
+		pair_forget(&e->other->b);
+	}
 	while (*at && *at != e)
 		at = &(*at)->next;
 	if (*at)
 		*at = e->next;
 	if (e->other)
 		e->other->other = NULL;
-	feed_free(&e->feed);
-	frame_pipe_free(&e->in);
+	frame_pipe_free(&e->out.pipe);
 	free(e);
 }
 
@@ -230,30 +246,31 @@ static const struct net_frame_ops pair_ops = {
 	.stop = pair_stop,
 	.set_offloads = pair_set_offloads,
 	.send = pair_send,
+	.done = pair_done,
+	.recall = pair_recall,
 	.recv = pair_recv,
 	.want_recv = pair_want_recv,
+	.forget = pair_forget,
 };
 
 /* NULL; or one that pair_destroy() frees, and *ret says whether it can be used. */
 static struct net_pair_end *make(struct net_pairs *all, const char *name, struct loop *l, int *ret)
 {
-	struct net_pair_end *e = aligned_alloc(CACHE_LINE, sizeof(*e));
+	struct net_pair_end *e = calloc(1, sizeof(*e));
 
 	*ret = -ENOMEM;
 	if (!e)
 		return NULL;
-	memset(e, 0, sizeof(*e));
 	e->all = all;
 	snprintf(e->name, sizeof(e->name), "%s", name);
-	e->feed = (struct net_feed){.loop = l, .ready = pair_ready, .room = pair_room, .arg = e};
+	e->feed = (struct net_feed){
+		.loop = l, .ready = pair_ready, .room = pair_room, .sent = pair_sent, .arg = e};
 	e->b.kind = "pair";
 	snprintf(e->b.label, sizeof(e->b.label), "%s", name);
 	e->b.can = NET_OFFLOADS_ALL;
 	e->b.frame = &pair_ops;
 	e->b.destroy = pair_destroy;
-	*ret = feed_init(&e->feed);
-	if (*ret == 0)
-		*ret = frame_pipe_init(&e->in, PIPE_BYTES);
+	*ret = frame_pipe_init(&e->out.pipe, LANE_BYTES);
 	return e;
 }
 
@@ -298,6 +315,7 @@ static int pair_create(const void *config, const struct net_common *common, stru
 	}
 	for (struct net_pair_end *o = common->pairs->first; o; o = o->next)
 		if (strcmp(o->name, e->name) == 0) {
+			assert(o->feed.loop == l);
 			o->other = e;
 			e->other = o;
 		}
@@ -305,6 +323,16 @@ static int pair_create(const void *config, const struct net_common *common, stru
 	common->pairs->first = e;
 	*out = &e->b;
 	return 0;
+}
+
+static struct loop *pair_loop(const void *config, const struct net_pairs *pairs)
+{
+	const struct pair_config *cfg = config;
+
+	for (const struct net_pair_end *e = pairs ? pairs->first : NULL; e; e = e->next)
+		if (cfg->name && strcmp(e->name, cfg->name) == 0)
+			return e->feed.loop;
+	return NULL;
 }
 
 int net_pairs_check(const struct net_pairs *all)
@@ -332,6 +360,7 @@ const struct net_kind net_kind_pair = {
 	.help = "joins two NICs of this process: what one sends the other receives",
 	.keys = pair_keys,
 	.config_size = sizeof(struct pair_config),
-	.one_queue = "it is one pipe each way",
+	.one_queue = "it is one lane each way",
+	.loop = pair_loop,
 	.create = pair_create,
 };

@@ -170,6 +170,28 @@ static void pcap_want_recv(struct net_backend *b, bool on)
 	inner->frame->want_recv(inner, on);
 }
 
+static void pcap_forget(struct net_backend *b)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	if (inner->frame->forget)
+		inner->frame->forget(inner);
+}
+
+static unsigned pcap_done(struct net_backend *b)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	return inner->frame->done(inner);
+}
+
+static void pcap_recall(struct net_backend *b)
+{
+	struct net_backend *inner = pcap_of(b)->inner;
+
+	inner->frame->recall(inner);
+}
+
 /* Likewise of the first one: for all pairs. */
 static int pcap_set_pairs(struct net_backend *b, unsigned nr)
 {
@@ -206,13 +228,16 @@ static void pcap_destroy(struct net_backend *b)
 	net_destroy(net_pcap_unwrap(b));
 }
 
-static const struct net_frame_ops pcap_ops = {
-	.start = pcap_start,
-	.stop = pcap_stop,
-	.set_offloads = pcap_set_offloads,
-	.send = pcap_send,
-	.recv = pcap_recv,
-	.want_recv = pcap_want_recv,
+#define OPS                                                                        \
+	.start = pcap_start, .stop = pcap_stop, .set_offloads = pcap_set_offloads, \
+	.send = pcap_send, .recv = pcap_recv, .want_recv = pcap_want_recv, .forget = pcap_forget
+
+static const struct net_frame_ops pcap_ops = {OPS};
+/* Around one that has these. */
+static const struct net_frame_ops pcap_done_ops = {
+	OPS,
+	.done = pcap_done,
+	.recall = pcap_recall,
 };
 
 static bool is_stdout(const char *path)
@@ -306,7 +331,7 @@ static void init_wrapper(struct net_pcap *p, struct net_backend *b, struct pcap_
 	p->b.can = b->can;
 	p->b.numbered = b->numbered;
 	p->b.attend = b->attend ? pcap_attend : NULL;
-	p->b.frame = &pcap_ops;
+	p->b.frame = b->frame->done ? &pcap_done_ops : &pcap_ops;
 	p->b.set_pairs = b->set_pairs ? pcap_set_pairs : NULL;
 	p->b.destroy = pcap_destroy;
 }

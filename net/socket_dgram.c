@@ -251,7 +251,7 @@ static void dgram_destroy(struct net_backend *b)
 	struct net_dgram *d = dgram_of(b);
 
 	link_free(&d->link);
-	feed_free(&d->feed);
+	feed_stop(&d->feed);
 	name_watch_free(&d->watch);
 	loop_del(&d->sock);
 	if (d->sock.fd >= 0)
@@ -313,10 +313,8 @@ int socket_dgram_create(const struct socket_config *cfg, const struct net_common
 {
 	struct net_dgram *d = make(common->nic, l);
 	const char *key = NULL;
-	int ret = d ? feed_init(&d->feed) : -ENOMEM;
+	int ret = d ? link_init(&d->link) : -ENOMEM;
 
-	if (ret == 0)
-		ret = link_init(&d->link);
 	if (ret == 0) {
 		d->server = cfg->server;
 		snprintf(d->b.label, sizeof(d->b.label), "%s", cfg->path);

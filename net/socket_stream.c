@@ -343,7 +343,7 @@ static void stream_destroy(struct net_backend *b)
 	struct net_stream *s = stream_of(b);
 
 	link_free(&s->link);
-	feed_free(&s->feed);
+	feed_stop(&s->feed);
 	loop_del(&s->conn);
 	fd_close(&s->conn.fd);
 	loop_del(&s->listener);
@@ -398,10 +398,8 @@ int socket_stream_create(const struct socket_config *cfg, const struct net_commo
                          struct loop *l, struct net_backend **out)
 {
 	struct net_stream *s = make(common->nic, l);
-	int ret = s ? feed_init(&s->feed) : -ENOMEM;
+	int ret = s ? link_init(&s->link) : -ENOMEM;
 
-	if (ret == 0)
-		ret = link_init(&s->link);
 	if (ret < 0)
 		log_error("%s: socket: %s", common->nic, strerror(-ret));
 	else

@@ -137,10 +137,17 @@ struct net_backend *nic_backend(const struct nic *n)
 	return n->pcap ? net_pcap_inner(n->backend) : n->backend;
 }
 
-static int make_loops(struct nic *n)
+static int make_loops(struct nic *n, const struct net_pairs *pairs)
 {
-	int ret = loop_create(&n->loop);
+	const struct nic_config *cfg = n->cfg;
+	struct loop *with = cfg->kind->loop ? cfg->kind->loop(cfg->backend, pairs) : NULL;
+	int ret = 0;
 
+	n->shares_loop = with;
+	if (with)
+		n->loop = loop_share(with);
+	else
+		ret = loop_create(&n->loop);
 	for (unsigned i = 0; i + 1 < n->cfg->queues && ret == 0; i++)
 		ret = loop_create(&n->more_loops[i]);
 	if (ret < 0)
@@ -155,7 +162,7 @@ int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
 
 	*n = (struct nic){.cfg = cfg, .link = true, .irq_fd = -1, .ack_fd = -1};
 	pthread_mutex_init(&n->wire_lock, NULL);
-	ret = make_loops(n);
+	ret = make_loops(n, pairs);
 	if (ret == 0)
 		ret = open_backend(n, deadline_ns, pairs);
 	if (ret < 0) {
@@ -181,7 +188,8 @@ int nic_start(struct nic *n)
 		char name[16];
 
 		snprintf(name, sizeof(name), "%s-%u", n->cfg->name, i);
-		loop_unstop(nic_loop(n, i));
+		if (i || !n->shares_loop)
+			loop_unstop(nic_loop(n, i));
 		ret = loop_thread_start(nic_loop(n, i), i ? name : n->cfg->name);
 	}
 	if (ret < 0)
@@ -203,7 +211,7 @@ void nic_add_ended_tasks(const struct nic *n, json_t *all)
 {
 	struct task t;
 
-	for (unsigned i = 0; i < n->cfg->queues; i++)
+	for (unsigned i = n->shares_loop; i < n->cfg->queues; i++)
 		if (loop_thread_ended(nic_loop(n, i), &t))
 			json_array_append_new(all, stats_of_task(&t));
 }

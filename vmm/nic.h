@@ -22,6 +22,7 @@ struct nic {
 	/* The host's side, which lives on when the guest reboots: nic_open(). */
 	const struct nic_config *cfg; /* borrowed */
 	struct loop *loop; /* its own thread; the only one that touches what follows ... */
+	bool shares_loop;  /* with a NIC that was opened before: the end of a pair */
 	struct loop *more_loops[VIRTIO_NET_PAIRS_MAX - 1]; /* ... but for queue pairs 1, 2, ... */
 	struct net_backend *backend;
 	uint64_t

@@ -111,7 +111,8 @@ static void gone(void *arg, int err)
 
 static void start(struct guest *g)
 {
-	const struct net_sink sink = {can_recv, can_send, gone, NULL, g};
+	const struct net_sink sink = {
+		.can_recv = can_recv, .can_send = can_send, .gone = gone, .arg = g};
 
 	REQUIRE(g->b->frame->start(g->b, 0, &sink) == 0);
 	g->started = g->want_recv = true;

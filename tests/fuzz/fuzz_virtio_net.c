@@ -237,6 +237,7 @@ static void path_step(void)
 static void step(void)
 {
 	const unsigned kind = u8();
+	struct fake_net *net;
 	unsigned i;
 
 	if (kind >= 232) {
@@ -269,7 +270,9 @@ static void step(void)
 		fake_net_fail_send(outside(), u8(), u8() & 1 ? -EAGAIN : -EIO, UINT_MAX);
 		break;
 	case 10:
-		fake_net_can_send(outside());
+		net = outside();
+		fake_net_finish(net, net->nr_held ? u8() % (net->nr_held + 1) : 0);
+		fake_net_can_send(net);
 		break;
 	case 11:
 		virtio_net_set_link(rig.n, u8() & 1);
@@ -344,6 +347,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                                        .pairs = PAIRS,
 	                                        .peer = true,
 	                                        .hash_report = true});
+	for (unsigned i = 0; size & 4 && i < PAIRS; i++)
+		fake_net_hold(rig.nets[i]);
 	if (!up(~VRIG_F(HASH_REPORT) & ~(size & 2 ? 0 : VRIG_F(MRG_RXBUF))))
 		abort();
 	for (unsigned n = 0; left && n < ROUNDS; n++) {

@@ -86,7 +86,10 @@ static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, unsigne
 	struct fake_net *f = fake(b);
 
 	must(f->started, "send() while stopped");
-	must(nr > 0 && nr <= IOV_MAX, "send() with a number of pieces that writev() refuses");
+	must(nr > 0 && (nr <= IOV_MAX || b->frame->done),
+	     "send() with a number of pieces that writev() refuses");
+	must(!b->frame->done || iov[0].iov_len == NET_HDR_LEN,
+	     "send() with more than a header first");
 	must(iov_bytes(iov, nr) > NET_HDR_LEN, "send() of less than a header and a byte");
 	f->nr_sends++;
 	f->last_iov_base = iov[0].iov_base;
@@ -105,7 +108,33 @@ static ssize_t fake_send(struct net_backend *b, const struct iovec *iov, unsigne
 	b->stats.sends++;
 	b->stats.send_bytes += iov_bytes(iov, nr);
 	fake_net_take_sent(f, iov, nr);
+	f->nr_held += b->frame->done != NULL;
 	return (ssize_t)iov_bytes(iov, nr);
+}
+
+static unsigned fake_done(struct net_backend *b)
+{
+	struct fake_net *f = fake(b);
+	const unsigned nr = f->nr_done;
+
+	f->nr_done = 0;
+	return nr;
+}
+
+/* They come again. */
+static void fake_recall(struct net_backend *b)
+{
+	struct fake_net *f = fake(b);
+
+	for (; f->nr_held && f->nr_sent; f->nr_held--)
+		free(f->sent[--f->nr_sent].data);
+	f->nr_held = 0;
+}
+
+static void fake_forget(struct net_backend *b)
+{
+	must(!fake(b)->started, "forget() while started");
+	fake(b)->nr_forgets++;
 }
 
 void fake_net_take_sent(struct fake_net *f, const struct iovec *iov, unsigned nr)
@@ -222,7 +251,31 @@ static const struct net_frame_ops fake_ops = {
 	.send = fake_send,
 	.recv = fake_recv,
 	.want_recv = fake_want_recv,
+	.forget = fake_forget,
 };
+
+static void fake_stop_held(struct net_backend *b)
+{
+	fake_stop(b);
+	fake_recall(b);
+}
+
+static const struct net_frame_ops fake_held_ops = {
+	.start = fake_start,
+	.stop = fake_stop_held,
+	.set_offloads = fake_set_offloads,
+	.send = fake_send,
+	.done = fake_done,
+	.recall = fake_recall,
+	.recv = fake_recv,
+	.want_recv = fake_want_recv,
+	.forget = fake_forget,
+};
+
+void fake_net_hold(struct fake_net *f)
+{
+	f->backend.frame = &fake_held_ops;
+}
 
 struct fake_net *fake_net_create(uint64_t can)
 {
@@ -328,6 +381,20 @@ bool fake_net_can_send(struct fake_net *f)
 	s.can_send(s.arg);
 	f->in_sink = false;
 	return true;
+}
+
+void fake_net_finish(struct fake_net *f, unsigned nr)
+{
+	struct net_sink s;
+
+	must(nr <= f->nr_held, "(not a rule: no frame that could be done)");
+	f->nr_held -= nr;
+	f->nr_done += nr;
+	if (!f->started)
+		return;
+	s = enter(f);
+	s.sent(s.arg);
+	f->in_sink = false;
 }
 
 bool fake_net_gone(struct fake_net *f, int err)

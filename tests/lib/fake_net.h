@@ -52,6 +52,9 @@ struct fake_net {
 	unsigned send_ok;              /* calls of send() that succeed before ... */
 	int send_err;                  /* ... this -errno is answered (0: never), ... */
 	unsigned send_err_times;       /* ... this often; UINT_MAX: for ever */
+	unsigned nr_forgets;           /* calls of forget() */
+	/* After fake_net_hold(): frames that were sent and are not done, and that are and were not counted. */
+	unsigned nr_held, nr_done;
 
 	/* Private. */
 	struct fake_ring *rings; /* fake_ring.h; NULL: none */
@@ -83,6 +86,10 @@ size_t fake_net_give_queued(struct fake_net *f, const struct iovec *iov, unsigne
 /* Let send() answer @err (-EAGAIN, -EIO) @times times after @ok good frames. */
 void fake_net_fail_send(struct fake_net *f, unsigned ok, int err, unsigned times);
 void fake_net_forget_sent(struct fake_net *f); /* sent[] is empty again */
+/* From now on it has done() and recall(): a frame is done by fake_net_finish(). Before the first start(). */
+void fake_net_hold(struct fake_net *f);
+/* The oldest @nr of the held ones are done; tells the device. */
+void fake_net_finish(struct fake_net *f, unsigned nr);
 
 /*
  * Call the sink. can_recv and can_send answer false, and do not call, when the device is not to be

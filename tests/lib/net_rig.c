@@ -22,6 +22,11 @@
 
 #define MAX_PIECES 64u
 
+struct rig_held {
+	struct rig_held *next;
+	uint8_t data[];
+};
+
 static void must(bool ok, const char *what)
 {
 	if (ok)
@@ -77,10 +82,33 @@ static void called(struct rig *r, unsigned *nr)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* What was sent, as far as it is done or @all of it. */
+static void free_held(struct rig *r, bool all)
+{
+	unsigned nr = r->b && r->b->frame->done ? r->b->frame->done(r->b) : 0;
+
+	while (r->held && (all || nr)) {
+		struct rig_held *h = r->held;
+
+		r->held = h->next;
+		free(h);
+		nr -= nr > 0;
+	}
+	must(!nr, "done() counted more than was sent");
+	if (!r->held)
+		r->behind = &r->held;
+}
+
+static void stop(struct rig *r)
+{
+	r->b->frame->stop(r->b);
+	free_held(r, true);
+}
+
 static void stop_here(struct rig *r)
 {
 	r->stop_in = RIG_NONE;
-	r->b->frame->stop(r->b);
+	stop(r);
 	called(r, &r->nr_stopped);
 }
 
@@ -134,6 +162,11 @@ static void sink_can_send(void *arg)
 		stop_here(r);
 }
 
+static void sink_sent(void *arg)
+{
+	free_held(arg, false);
+}
+
 static void sink_gone(void *arg, int err)
 {
 	struct rig *r = arg;
@@ -151,6 +184,7 @@ void rig_init(struct rig *r)
 	pthread_condattr_t attr;
 
 	memset(r, 0, sizeof(*r));
+	r->behind = &r->held;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -184,6 +218,12 @@ int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu)
 	return ret;
 }
 
+void rig_share(struct rig *r, const struct rig *with)
+{
+	loop_destroy(r->loop);
+	r->loop = loop_share(with->loop);
+}
+
 void rig_run(struct rig *r)
 {
 	must(loop_thread_start(r->loop, "net0") == 0, "no thread");
@@ -195,6 +235,8 @@ void rig_close(struct rig *r)
 	if (r->running)
 		loop_thread_stop(r->loop);
 	net_destroy(r->b);
+	r->b = NULL;
+	free_held(r, true);
 	loop_destroy(r->loop);
 	rig_forget(r);
 	pthread_cond_destroy(&r->changed);
@@ -208,6 +250,7 @@ struct call {
 	struct rig *r;
 	uint64_t offloads;
 	struct iovec iov[3];
+	struct rig_held *held;
 	bool on;
 	ssize_t ret;
 };
@@ -215,7 +258,11 @@ struct call {
 static void do_start(void *arg)
 {
 	struct call *c = arg;
-	const struct net_sink sink = {sink_can_recv, sink_can_send, sink_gone, NULL, c->r};
+	const struct net_sink sink = {.can_recv = sink_can_recv,
+	                              .can_send = sink_can_send,
+	                              .sent = sink_sent,
+	                              .gone = sink_gone,
+	                              .arg = c->r};
 
 	c->ret = c->r->b->frame->start(c->r->b, c->offloads, &sink);
 }
@@ -230,9 +277,9 @@ int rig_start(struct rig *r, uint64_t offloads)
 
 static void do_stop(void *arg)
 {
-	struct call *c = arg;
+	const struct call *c = arg;
 
-	c->r->b->frame->stop(c->r->b);
+	stop(c->r);
 }
 
 void rig_stop(struct rig *r)
@@ -240,6 +287,21 @@ void rig_stop(struct rig *r)
 	struct call c = {.r = r};
 
 	loop_call(r->loop, do_stop, &c);
+}
+
+static void do_forget(void *arg)
+{
+	struct call *c = arg;
+
+	if (c->r->b->frame->forget)
+		c->r->b->frame->forget(c->r->b);
+}
+
+void rig_forget_frames(struct rig *r)
+{
+	struct call c = {.r = r};
+
+	loop_call(r->loop, do_forget, &c);
 }
 
 static void do_want_recv(void *arg)
@@ -279,15 +341,23 @@ static void do_send(void *arg)
 	r->in_call = true;
 	c->ret = r->b->frame->send(r->b, c->iov, ARRAY_SIZE(c->iov));
 	r->in_call = false;
+	if (c->ret < 0 || !r->b->frame->done) {
+		free(c->held);
+		return;
+	}
+	*r->behind = c->held;
+	r->behind = &c->held->next;
 }
 
 ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void *frame, size_t len)
 {
 	struct virtio_net_hdr_v1 h = {0};
-	uint8_t *copy = malloc(len + 1);
-	struct call c = {.r = r};
+	struct call c = {.r = r, .held = malloc(sizeof(*c.held) + len)};
+	uint8_t *copy;
 
-	must(copy, "out of memory");
+	must(c.held, "out of memory");
+	c.held->next = NULL;
+	copy = c.held->data;
 	if (hdr)
 		h = *hdr;
 	memcpy(copy, frame, len);
@@ -296,7 +366,6 @@ ssize_t rig_send(struct rig *r, const struct virtio_net_hdr_v1 *hdr, const void 
 	c.iov[1] = (struct iovec){copy, len / 2};
 	c.iov[2] = (struct iovec){copy + len / 2, len - len / 2};
 	loop_call(r->loop, do_send, &c);
-	free(copy);
 	return c.ret;
 }
 

@@ -50,9 +50,14 @@ struct rig {
 	enum rig_call { RIG_NONE, RIG_CAN_RECV, RIG_CAN_SEND, RIG_GONE } stop_in;
 
 	bool in_call; /* loop thread only */
+	struct rig_held
+		*held; /* likewise: what was sent and is not done, oldest first; see done() */
+	struct rig_held **behind; /* the last of these */
 };
 
 void rig_init(struct rig *r);
+/* It has no loop of its own but that of @with, whose thread runs when both were told to. Before rig_open(). */
+void rig_share(struct rig *r, const struct rig *with);
 /* Parse @keys and create; the loop is not running yet. What create() or the parser answered. */
 int rig_open(struct rig *r, const char *kind, const char *keys, uint16_t mtu);
 void rig_run(struct rig *r);   /* start the loop's thread */
@@ -61,6 +66,7 @@ void rig_close(struct rig *r); /* stop the thread, destroy what there is */
 /* On the loop thread. */
 int rig_start(struct rig *r, uint64_t offloads);
 void rig_stop(struct rig *r);
+void rig_forget_frames(struct rig *r); /* forget() of the backend, if it has that */
 void rig_want_recv(struct rig *r, bool on);
 int rig_set_offloads(struct rig *r, uint64_t offloads); /* what set_offloads() answered */
 /* @hdr NULL: all zero. What send() answered. */

@@ -202,11 +202,13 @@ static int open_pair(struct side *s)
 	s->far = calloc(1, sizeof(*s->far));
 	assert_non_null(s->far);
 	rig_init(s->far);
+	rig_share(s->far, &s->rig);
 	s->rig.pairs = s->far->pairs = &s->pairs;
 	ret = open_plain(s, "pair", "name=x");
 	assert_int_equal(rig_open(s->far, "pair", "name=x", 0), 0);
 	assert_int_equal(rig_start(s->far, 0), 0);
 	rig_want_recv(s->far, false);
+	rig_run(s->far); /* as soon as the other one does */
 	return ret;
 }
 
@@ -362,7 +364,6 @@ const struct side_kind side_kinds[] = {
 		.to_guest = send_far,
 		.outside = take_far,
 		.fills = true,
-		.forgets = true,
 	},
 	{.name = NULL},
 };

@@ -25,7 +25,6 @@ struct side_kind {
 	bool (*is)(const uint8_t *f, size_t len, void *arg);
 	size_t (*outside)(struct side *s, uint8_t *buf, size_t room); /* next frame that was sent */
 	bool silent;                                                  /* no frame ever comes */
-	bool forgets;                  /* what comes while it is stopped is lost */
 	bool fills;                    /* send() answers -EAGAIN when nobody reads outside */
 	void (*leave)(struct side *s); /* the outside goes away */
 	bool needs_tap;
@@ -37,7 +36,7 @@ struct side {
 	int fd;                 /* the outside; -1: none */
 	char path[64], own[64]; /* files to be removed; "": none */
 	struct net_pairs pairs;
-	struct rig *far; /* the other end of a pair, whose loop does not run; or NULL */
+	struct rig *far; /* the other end of a pair; or NULL */
 };
 
 #define SIDE_KINDS_MAX 16u

@@ -6,8 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
-#include <sched.h>
 #include <string.h>
 
 #include "vmm/core/compiler.h"
@@ -138,37 +136,6 @@ static void cleared_pipe_is_empty_and_says_how_many_there_were(unused void **sta
 	frame_pipe_free(&p);
 }
 
-#define THREAD_FRAMES 100000u
-
-static void *writer(void *arg)
-{
-	struct frame_pipe *p = arg;
-
-	for (unsigned i = 0; i < THREAD_FRAMES;)
-		if (put(p, i, 1 + i % 200))
-			i++;
-		else
-			sched_yield();
-	return NULL;
-}
-
-static void two_threads_lose_and_change_nothing(unused void **state)
-{
-	struct frame_pipe p;
-	pthread_t thread;
-
-	assert_int_equal(frame_pipe_init(&p, SIZE), 0);
-	assert_int_equal(pthread_create(&thread, NULL, writer, &p), 0);
-	for (unsigned i = 0; i < THREAD_FRAMES;)
-		if (get(&p, i, 1 + i % 200))
-			i++;
-		else
-			sched_yield();
-	pthread_join(thread, NULL);
-	assert_true(frame_pipe_empty(&p));
-	frame_pipe_free(&p);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,7 +144,6 @@ int main(void)
 		cmocka_unit_test(full_pipe_refuses_and_keeps_what_it_has),
 		cmocka_unit_test(room_that_was_not_used_is_nothing),
 		cmocka_unit_test(cleared_pipe_is_empty_and_says_how_many_there_were),
-		cmocka_unit_test(two_threads_lose_and_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,15 @@ static void drain(struct side *s, unsigned read, unsigned sent)
 	}
 }
 
+/* Of a backend with done(), whose sender has back what was not read by then. */
+static void drain_until_stopped(struct side *s)
+{
+	uint8_t got[2048];
+
+	while (!read_locked(&s->rig, &s->rig.nr_stopped))
+		s->kind->outside(s, got, sizeof(got));
+}
+
 /* As a device does that finds a broken rule while it moves frames. */
 static void sink_stops_the_backend_when_there_are_frames(struct side *s)
 {
@@ -241,15 +250,16 @@ static void sink_stops_the_backend_when_there_is_room(struct side *s)
 	s->rig.stop_in = RIG_CAN_SEND;
 	assert_int_equal(rig_start(&s->rig, 0), 0);
 	sent = fill(s, 0);
-	drain(s, 0, sent);
+	if (s->rig.b->frame->done)
+		drain_until_stopped(s);
+	else
+		drain(s, 0, sent);
 	assert_true(rig_wait_stopped(&s->rig, 1));
 	side_provoke(s, 1);
 	rig_settle(&s->rig);
 	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_send), 1);
 	assert_int_equal(read_locked(&s->rig, &s->rig.nr_can_recv), 0);
 	assert_int_equal(rig_start(&s->rig, 0), 0);
-	if (s->kind->forgets)
-		side_provoke(s, 1);
 	assert_true(side_came(s, 1));
 }
 

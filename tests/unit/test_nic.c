@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/pair.h"
 #include "tests/lib/fake_driver.h"
 #include "tests/lib/fake_net.h"
 #include "tests/lib/fake_ring.h"
@@ -176,6 +177,52 @@ static void status_and_stats_are_there_for_each_pair(unused void **state)
 	tear_down(&r);
 }
 
+static void the_ends_of_a_pair_have_one_thread(unused void **state)
+{
+	static const char *const name = "x";
+	struct net_pairs pairs = {NULL};
+	struct nic_config cfg[2];
+	struct nic nic[2];
+	struct fake_mem mem;
+	json_t *tasks = json_array();
+
+	fake_mem_create(&mem, MIB(1));
+	for (unsigned i = 0; i < 2; i++) {
+		cfg[i] = (struct nic_config){.name = "net0",
+		                             .kind = net_kind_find("pair"),
+		                             .queue_size = 256,
+		                             .queues = 1,
+		                             .irq = NIC_IRQ_IRQFD,
+		                             .regs = NIC_REGS_TRAP};
+		cfg[i].name[3] = i ? '1' : '0';
+		*(const char **)(void *)cfg[i].backend = name;
+		assert_int_equal(nic_open(&nic[i], &cfg[i], 0, &pairs), 0);
+		assert_int_equal(nic_create(&nic[i], &mem.gmem, (struct irq_line){.set = NULL}), 0);
+	}
+	assert_ptr_equal(nic[0].loop, nic[1].loop);
+	for (unsigned again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(nic_start(&nic[i]), 0);
+		for (unsigned i = 0; i < 2; i++) {
+			json_t *status = nic_status(&nic[i]);
+
+			assert_string_equal(json_string_value(json_object_get(status, "kind")),
+			                    "pair");
+			json_decref(status);
+		}
+		for (unsigned i = 0; i < 2; i++)
+			nic_stop(&nic[i]);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		nic_add_ended_tasks(&nic[i], tasks);
+	assert_int_equal(json_array_size(tasks), 1);
+	json_decref(tasks);
+	for (unsigned i = 0; i < 2; i++)
+		nic_close(&nic[i]);
+	assert_null(pairs.first);
+	fake_mem_destroy(&mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +230,7 @@ int main(void)
 		cmocka_unit_test(a_reboot_during_a_capture_takes_the_memory_from_the_peer),
 		cmocka_unit_test(a_nic_with_several_pairs_can_be_captured),
 		cmocka_unit_test(status_and_stats_are_there_for_each_pair),
+		cmocka_unit_test(the_ends_of_a_pair_have_one_thread),
 	};
 
 	return cmocka_run_group_tests_name("nic", tests, NULL, NULL);

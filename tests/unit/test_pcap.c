@@ -40,7 +40,7 @@ static void ignore_gone(unused void *arg, unused int err)
 {
 }
 
-static const struct net_sink sink = {ignore, ignore, ignore_gone, NULL, NULL};
+static const struct net_sink sink = {.can_recv = ignore, .can_send = ignore, .gone = ignore_gone};
 
 static void set_up(struct fixture *f)
 {

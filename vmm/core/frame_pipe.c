@@ -59,78 +59,53 @@ static void set_len(const struct frame_pipe *p, size_t index, uint32_t len)
 
 /* ---- writer */
 
-static bool has_room(struct frame_pipe *p, size_t tail, size_t bytes)
-{
-	if (p->size - (tail - p->head_seen) >= bytes)
-		return true;
-	/* Pairs with the release in frame_pipe_pop(): what was read there may be overwritten. */
-	p->head_seen = atomic_load_explicit(&p->head, memory_order_acquire);
-	return p->size - (tail - p->head_seen) >= bytes;
-}
-
 /* Where a record of @bytes begins, if there is room: at the tail, or behind what is skipped. */
-static size_t start_of(const struct frame_pipe *p, size_t tail, size_t bytes)
+static size_t start_of(const struct frame_pipe *p, size_t bytes)
 {
-	const size_t left = until_end(p, tail);
+	const size_t left = until_end(p, p->tail);
 
-	return left < bytes ? tail + left : tail;
+	return left < bytes ? p->tail + left : p->tail;
 }
 
 uint8_t *frame_pipe_room(struct frame_pipe *p, size_t len)
 {
-	const size_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
 	const size_t bytes = record_of(len);
-	const size_t start = start_of(p, tail, bytes);
+	const size_t start = start_of(p, bytes);
 
-	if (len == 0 || len > p->size / 4 || !has_room(p, tail, start - tail + bytes))
+	if (len == 0 || len > p->size / 4 ||
+	    p->size - (p->tail - p->head) < start - p->tail + bytes)
 		return NULL;
-	if (start != tail)
-		set_len(p, tail, SKIP);
+	if (start != p->tail)
+		set_len(p, p->tail, SKIP);
 	set_len(p, start, (uint32_t)len);
 	return at(p, start) + PREFIX;
 }
 
 void frame_pipe_push(struct frame_pipe *p, size_t len)
 {
-	const size_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
-	size_t start = tail;
+	size_t start = p->tail;
 
 	/* What frame_pipe_room() has written there says where the record is: its own length decided that. */
-	if (len_at(p, tail) == SKIP)
-		start += until_end(p, tail);
+	if (len_at(p, start) == SKIP)
+		start += until_end(p, start);
 	set_len(p, start, (uint32_t)len);
-	/* Release: the record before the index. Pairs with the acquires of the reader. */
-	atomic_store_explicit(&p->tail, start + record_of(len), memory_order_release);
+	p->tail = start + record_of(len);
 }
 
 /* ---- reader */
 
-bool frame_pipe_empty(struct frame_pipe *p)
+bool frame_pipe_empty(const struct frame_pipe *p)
 {
-	const size_t head = atomic_load_explicit(&p->head, memory_order_relaxed);
-
-	if (head != p->tail_seen)
-		return false;
-	/* Pairs with the release in frame_pipe_push(). */
-	p->tail_seen = atomic_load_explicit(&p->tail, memory_order_acquire);
-	return head == p->tail_seen;
-}
-
-size_t frame_pipe_used(struct frame_pipe *p)
-{
-	p->tail_seen = atomic_load_explicit(&p->tail, memory_order_acquire);
-	return p->tail_seen - atomic_load_explicit(&p->head, memory_order_relaxed);
+	return p->head == p->tail;
 }
 
 /* Of the oldest record; there is one. */
 static size_t front(const struct frame_pipe *p)
 {
-	const size_t head = atomic_load_explicit(&p->head, memory_order_relaxed);
-
-	return len_at(p, head) == SKIP ? head + until_end(p, head) : head;
+	return len_at(p, p->head) == SKIP ? p->head + until_end(p, p->head) : p->head;
 }
 
-uint8_t *frame_pipe_front(struct frame_pipe *p, size_t *len)
+uint8_t *frame_pipe_front(const struct frame_pipe *p, size_t *len)
 {
 	size_t start;
 
@@ -145,8 +120,9 @@ void frame_pipe_pop(struct frame_pipe *p)
 {
 	const size_t start = front(p);
 
-	/* Release: our reading before the writer's overwriting. Pairs with the acquire in has_room(). */
-	atomic_store_explicit(&p->head, start + record_of(len_at(p, start)), memory_order_release);
+	p->head = start + record_of(len_at(p, start));
+	if (p->head == p->tail) /* begin where the memory is in the caches */
+		p->head = p->tail = 0;
 }
 
 unsigned frame_pipe_clear(struct frame_pipe *p)
