@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# User Mode Linux as a guest of doorbell backend: a test file sources this behind lib.sh. Network card i of it is at the
-# socket $work/s<i>.
+# User Mode Linux as a front end of doorbell backend: tests and benchmarks source this behind lib.sh.
 # shellcheck shell=bash disable=SC2154 # variables of lib.sh
 
 uml=$tools/uml
@@ -14,28 +13,43 @@ it() {
 	echo $net.$((4 * $1 + 2))
 }
 
-# What User Mode Linux needs to boot: the guests' initramfs, with its own modules.
-need_uml() {
-	local release
-	command -v linux.uml >/dev/null || skip "no linux.uml: package user-mode-linux"
-	release=$(basename /usr/lib/uml/modules/*)
+# The initramfs of the guests, with UML's own modules and netcheck. uml_initramfs OUTPUT [FILE=PATH...]
+uml_initramfs() {
+	local out=$1
+	shift
 	mkdir -p "$uml/lib"
 	ln -sfn /usr/lib/uml/modules "$uml/lib/modules"
-	echo "$release" >"$uml/release"
-	"$top/tests/guest/pack-initramfs.sh" "$uml" "$uml/initramfs.cpio" "$top/tests/guest/init" virtio_net \
-		"$tools/netcheck=bin/netcheck"
+	basename /usr/lib/uml/modules/* >"$uml/release"
+	"$top/tests/guest/pack-initramfs.sh" "$uml" "$out" "$top/tests/guest/init" virtio_net \
+		"$tools/netcheck=bin/netcheck" "$@"
 }
 
-uml_start() { # CARDS [none]: without addresses
-	local i words="" arguments=()
-	for ((i = 0; i < $1; i++)); do
-		words+=" net$i=${2:-$(it "$i")/30,$(us "$i")}"
-		arguments+=("virtio_uml.device=$work/s$i:1")
+need_uml() {
+	command -v linux.uml >/dev/null || skip "no linux.uml: package user-mode-linux"
+	uml_initramfs "$uml/initramfs.cpio"
+}
+
+# Boots one with a network card at each socket. uml_boot INITRAMFS "WORD..." SOCKET...
+uml_boot() {
+	local initramfs=$1 words=$2 socket arguments=()
+	shift 2
+	for socket in "$@"; do
+		arguments+=("virtio_uml.device=$socket:1")
 	done
 	# shellcheck disable=SC2086 # a list of words
-	vm_run nice -n 19 linux.uml mem=128M initrd="$uml/initramfs.cpio" con=null con0=fd:0,fd:1 \
+	vm_run ${uml_nice-nice -n 19} linux.uml mem=128M initrd="$initramfs" con=null con0=fd:0,fd:1 \
 		"${arguments[@]}" quiet panic=-1 agent $words
 	vm_expect @agent
+}
+
+# One whose card i is at the socket $work/s<i>.
+uml_start() { # CARDS [none]: without addresses
+	local i words="" sockets=()
+	for ((i = 0; i < $1; i++)); do
+		words+=" net$i=${2:-$(it "$i")/30,$(us "$i")}"
+		sockets+=("$work/s$i")
+	done
+	uml_boot "$uml/initramfs.cpio" "$words" "${sockets[@]}"
 }
 
 # SIGTERM does not end it, and SIGKILL leaves the processes in which its programs ran.
@@ -46,6 +60,14 @@ uml_kill() {
 	vm_kill
 	# shellcheck disable=SC2086 # a list of words
 	[ -z "$children" ] || kill -KILL $children 2>/dev/null || :
+}
+
+# One of several guests: in_vm NAME COMMAND...
+in_vm() {
+	local work=$work/$1
+	mkdir -p "$work"
+	shift
+	"$@"
 }
 
 works() { # CARD
