@@ -82,7 +82,7 @@ static void poll_review(struct net_pair *p)
 	if (want && !p->polls)
 		loop_poll_start(p->loop, &p->poll);
 	else if (!want && p->polls)
-		loop_poll_stop(p->loop);
+		loop_poll_stop(p->loop, &p->poll);
 	p->polls = want;
 }
 

@@ -32,7 +32,7 @@ static bool work_look(void *arg)
 	w->due--;
 	w->done++;
 	if (w->leave)
-		loop_poll_stop(w->loop);
+		loop_poll_stop(w->loop, &w->poll);
 	return true;
 }
 
@@ -99,6 +99,29 @@ static void what_is_found_in_memory_wakes_nobody(void **state)
 	assert_int_equal(stats_of(w).polls, 3);
 	assert_int_equal(stats_of(w).poll_hits, 3);
 	assert_int_equal(stats_of(w).wakeups, 0);
+}
+
+/* As for the two ends of a pair. */
+static void two_that_share_a_thread_are_both_looked_at(void **state)
+{
+	struct work *w = *state, other = {.loop = w->loop, .due = 1, .leave = true};
+
+	w->poll.budget.mode = other.poll.budget.mode = POLL_AUTO;
+	other.poll = (struct loop_poll){.look = work_look, .rest = work_rest, .arg = &other};
+	w->late = 1;
+	loop_poll_start(w->loop, &other.poll);
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, -1), 0);
+	assert_int_equal(other.rests, 1);
+	assert_int_equal(w->rests, 1);
+	assert_int_equal(other.done, 1);
+	assert_int_equal(w->done, 1);
+	w->late = 1;
+	assert_int_equal(loop_turn(w->loop, -1), 0); /* the first one has gone */
+	assert_int_equal(other.rests, 1);
+	assert_int_equal(w->done, 2);
+	loop_poll_stop(w->loop, &other.poll);
+	loop_poll_stop(w->loop, &w->poll);
 }
 
 static void a_descriptor_is_found_while_looking(void **state)
@@ -205,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_found_in_memory_wakes_nobody),
+		CASE(two_that_share_a_thread_are_both_looked_at),
 		CASE(a_descriptor_is_found_while_looking),
 		CASE(what_comes_at_the_last_moment_is_done_and_not_slept_over),
 		CASE(who_stops_it_while_it_looks_is_not_asked_again),

@@ -36,7 +36,8 @@ struct loop {
 	bool again;               /* loop_again() */
 	struct loop_hook *hooks;
 	struct loop_hook *next_hook; /* of those being run: loop_hook_del() moves it on */
-	struct loop_poll *poll;      /* NULL: none */
+	struct loop_poll *poll;      /* all of them; NULL: none */
+	struct loop_poll *next_poll; /* of those being asked: loop_poll_stop() moves it on */
 	atomic_bool stop;
 	/* struct loop_stats */
 	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_hits, poll_yields;
@@ -257,12 +258,48 @@ void loop_hook_del(struct loop *l, struct loop_hook *h)
 
 void loop_poll_start(struct loop *l, struct loop_poll *p)
 {
-	l->poll = p;
+	struct loop_poll **last = &l->poll;
+
+	while (*last)
+		last = &(*last)->next;
+	p->next = NULL;
+	*last = p;
 }
 
-void loop_poll_stop(struct loop *l)
+void loop_poll_stop(struct loop *l, struct loop_poll *p)
 {
-	l->poll = NULL;
+	struct loop_poll **at = &l->poll;
+
+	while (*at && *at != p)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = p->next;
+	if (l->next_poll == p)
+		l->next_poll = p->next;
+}
+
+/* Was there something for one of them? Each may stop itself, or others. */
+static bool look_all(struct loop *l)
+{
+	bool worked = false;
+
+	for (struct loop_poll *p = l->poll; p; p = l->next_poll) {
+		l->next_poll = p->next;
+		worked |= p->look(p->arg);
+	}
+	return worked;
+}
+
+static bool rest_all(struct loop *l)
+{
+	bool agreed = true;
+
+	for (struct loop_poll *p = l->poll; p; p = l->next_poll) {
+		l->next_poll = p->next;
+		agreed &= p->rest(p->arg);
+	}
+	return agreed;
 }
 
 /* Without waiting. What epoll_wait() returns; @worked: something was found in memory. */
@@ -270,7 +307,7 @@ static int look(struct loop *l, bool *worked)
 {
 	int nr;
 
-	*worked = l->poll->look(l->poll->arg);
+	*worked = look_all(l);
 	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, 0);
 	count(&l->polls);
 	if (nr > 0 || *worked)
@@ -287,13 +324,13 @@ static void check_share(struct loop *l, uint64_t now)
 		count(&l->poll_yields);
 }
 
-/* Sleep, when the one who polls agrees. As epoll_wait(). */
+/* Sleep, when those who poll agree. As epoll_wait(). */
 static int rest(struct loop *l, int timeout_ms)
 {
 	int nr;
 
-	if (l->poll && !l->poll->rest(l->poll->arg)) {
-		l->poll->look(l->poll->arg);
+	if (!rest_all(l)) {
+		look_all(l);
 		timeout_ms = 0;
 	}
 	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, timeout_ms);

@@ -46,6 +46,7 @@ struct loop_hook {
  * called on the loop thread.
  */
 struct loop_poll {
+	struct loop_poll *next; /* the loop's own */
 	/* Do what there is to do: was there something? May call loop_poll_stop(). */
 	bool (*look)(void *arg);
 	/* The loop is about to sleep: from now on what comes has to wake it. False: something has come already. */
@@ -90,11 +91,12 @@ void loop_hook_del(struct loop *l, struct loop_hook *h);
 void loop_again(struct loop *l);
 
 /*
- * Before it sleeps look, as long as @p->budget says, at @p and at all that is watched; one at a time. Between two looks
- * nobody is asked to wake the loop for the sake of @p. Loop thread, or while the loop does not run.
+ * Before it sleeps look, as long as @p->budget says, at @p and at all that is watched. Of several, for devices that
+ * one thread serves, all are looked at, as long as the budget of the first one says. Between two looks nobody is asked to
+ * wake the loop for the sake of @p. Loop thread, or while the loop does not run.
  */
 void loop_poll_start(struct loop *l, struct loop_poll *p);
-void loop_poll_stop(struct loop *l); /* no-op when not started */
+void loop_poll_stop(struct loop *l, struct loop_poll *p); /* no-op when not started */
 
 /*
  * Run fn(arg) on the loop thread and wait until it has returned; a plain call when already there or
