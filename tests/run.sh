@@ -15,6 +15,7 @@ Installs what is missing (as root or through sudo), builds, and runs in this ord
   unit-san   the same, built by clang with address and undefined behaviour sanitizers
   fuzz       every fuzz target on its stored corpus, some seconds each
   tiny       tiny guests on /dev/kvm, even where it only emulates
+  driver     examples/driver, likewise
   native     input that is refused, and other end-to-end tests that boot no Linux
   docs       do the documents name options and files that exist?
   lint       format, static analysis, house rules
@@ -37,7 +38,7 @@ END
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 logs=$top/build/test-logs
-steps="build unit unit-san fuzz tiny native docs lint guests"
+steps="build unit unit-san fuzz tiny driver native docs lint guests"
 quick="" soak="" only="" setup=1 verbose="" list=""
 
 while [ $# -gt 0 ]; do
@@ -152,6 +153,10 @@ step_tiny() {
 	else
 		step tiny tests/tiny/run.sh
 	fi
+}
+
+step_driver() {
+	step driver make -C examples/driver check
 }
 
 step_native() {

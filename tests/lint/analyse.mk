@@ -14,8 +14,8 @@ LINT := $(BUILD)/lint
 LINT_FLAGS := $(CPPFLAGS_ALL) -std=c11
 PRODUCT_C := $(filter-out tests/% bench/% examples/%,$(LINT_C))
 # Programs that run inside a guest are built by rules of their own.
-HOST_C := $(filter-out tests/tiny/% tests/guest/% bench/guest/%,$(LINT_C))
-HOST_H := $(filter-out tests/tiny/% tests/guest/% bench/guest/%,$(LINT_H))
+HOST_C := $(filter-out tests/tiny/% tests/guest/% bench/guest/% examples/driver/%,$(LINT_C))
+HOST_H := $(filter-out tests/tiny/% tests/guest/% bench/guest/% examples/driver/%,$(LINT_H))
 
 analyse-files = $(patsubst %,$(LINT)/$1/%.ok,$2)
 

@@ -64,13 +64,13 @@ FNR == 1 {
 	split($0, part, "\"")
 	path = part[2]
 	nr++
-	if (FILENAME !~ /^(tests\/(tiny|guest)|bench\/guest)\// && path !~ /^[a-z].*\//)
+	if (FILENAME !~ /^(tests\/(tiny|guest)|bench\/guest|examples\/driver)\// && path !~ /^[a-z].*\//)
 		say("\"" path "\" is not a path from the root")
 	else if (!allowed(path))
 		say(folder "/ may not include \"" path "\"")
 	if (path == own && nr != 1)
 		say("a file's own header comes first")
-	if (has_own && nr == 1 && path != own && folder != "tests")
+	if (has_own && nr == 1 && path != own && folder !~ /^(tests|examples)$/)
 		say("the first include should be \"" own "\"")
 	if (path != own)
 		ours = 1
@@ -78,9 +78,9 @@ FNR == 1 {
 
 /^[ \t]*#[ \t]*include[ \t]*</ {
 	nr++
-	if (has_own && nr == 1 && folder != "tests")
+	if (has_own && nr == 1 && folder !~ /^(tests|examples)$/)
 		say("the first include should be \"" own "\"")
-	if (ours && folder != "tests")
+	if (ours && folder !~ /^(tests|examples)$/)
 		say("system headers come before ours")
 	if ($0 ~ /<linux\/kvm\.h>/ && folder ~ /^(devices|net|boot|vmm\/core)$/)
 		say(folder "/ may not know KVM")

@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the driver and its variants. check.sh DIRECTORY: where they were built; `make check` calls this.
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit
+built=$1
+doorbell=${DOORBELL:-../../build/doorbell}
+limit=20 # seconds; reached only by a driver or a doorbell that hangs
+passed=0 failed=0 peer=
+
+[ -x "$doorbell" ] || { echo "check.sh: $doorbell is missing: run make at the top" >&2 && exit 2; }
+if ! { : <>/dev/kvm; } 2>/dev/null; then
+	echo "skip driver - /dev/kvm cannot be opened"
+	exit 0
+fi
+tmp=$(mktemp -d)
+trap '[ -z "$peer" ] || kill "$peer" 2>/dev/null; rm -rf "$tmp"' EXIT
+
+result() { # NAME REASON: empty when it passed
+	if [ -z "$2" ]; then
+		echo "ok $1"
+		passed=$((passed + 1))
+	else
+		echo "not ok $1 - $2"
+		sed 's/^/    /' "$tmp/out" "$tmp/err" "$tmp/peer"
+		failed=$((failed + 1))
+	fi
+}
+
+# The network from outside, as long as the guest runs. Leaves the exit statuses in $guest and $net.
+with_peer() { # COMMAND...: --net is added
+	local net_keys=socket,type=dgram,path=$tmp/p,local=$tmp/g,hello=hi
+	rm -f "$tmp/p" "$tmp/g"
+	"$built/peer" "$tmp/p" "$tmp/g" 2>"$tmp/peer" &
+	peer=$!
+	until [ -S "$tmp/p" ] || ! kill -0 "$peer" 2>/dev/null; do sleep 0.01; done
+	"$@" --net "$net_keys,features=$features" >"$tmp/out" 2>"$tmp/err" </dev/null
+	guest=$?
+	wait "$peer"
+	net=$?
+	peer=
+}
+
+# The driver with what the device offers, and with what it does without.
+for features in default default-event_idx default-indirect_desc default-mrg_rxbuf \
+	default-mrg_rxbuf-event_idx-indirect_desc none default+packed default+packed-event_idx \
+	default+packed-indirect_desc-mrg_rxbuf; do
+	for words in "" poll; do
+		with_peer "$doorbell" run --mem 16M --timeout "$limit" --append "$words" "$built/driver.elf"
+		why=
+		[ "$guest-$net" = 0-0 ] || why="exit status of the guest $guest, of its peer $net"
+		result "driver: $features ${words:-interrupts}" "$why"
+	done
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

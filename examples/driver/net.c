@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtio-net driver (virtio 1.2, 5.1) with one receive and one transmit queue, and its main loop.
+ *
+ * Words of the command line: "poll", without interrupts; "up", ends as soon as the device works.
+ */
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+#include <stddef.h>
+
+#include "answer.h"
+#include "bugs.h"
+#include "cpu.h"
+#include "queue.h"
+#include "tree.h"
+#include "virtio.h"
+
+enum { RX, TX };
+
+#define FRAME_MAX 1514u
+#define HDR       12u /* with VERSION_1 always [net.hdr-12-bytes], [net.tx-hdr-same-size] */
+#define ROOM      (HDR + FRAME_MAX) /* [net.rx-buf-1526] */
+#define PART      512u              /* with MRG_RXBUF a frame may take several [net.rx-mrg-min] */
+#define MTU_MAX   1500
+#define NR_TX     (QUEUE_SIZE / 2)
+#define IDLE_LOOK 4096u /* rounds without work between two looks at the registers, when polling */
+
+struct buffer {
+	uint8_t hdr[HDR];
+	uint8_t frame[FRAME_MAX];
+} __attribute__((aligned(4)));
+
+/* What we can do; the device takes its pick. [feat.fallback] */
+#define WANTED                                                                                     \
+	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_NET_F_MAC) | \
+	 FEATURE(VIRTIO_NET_F_STATUS) | FEATURE(VIRTIO_NET_F_MTU) |                                \
+	 FEATURE(VIRTIO_NET_F_MRG_RXBUF) | FEATURE(VIRTIO_RING_F_EVENT_IDX) |                      \
+	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC))
+
+struct nic {
+	struct device dev;
+	struct host host;
+	struct queue rx, tx;
+	struct buffer rx_buf[QUEUE_SIZE], tx_buf[NR_TX];
+	uint16_t free_tx[NR_TX], nr_free_tx;
+	/* A frame that is being put together: where, and how many parts are to come. */
+	struct buffer *whole;
+	uint32_t len, missing;
+	bool link, poll;
+	unsigned idle;
+};
+
+static struct nic nic;
+
+static bool has(const struct nic *n, unsigned feature)
+{
+	return n->dev.accepted & FEATURE(feature);
+}
+
+static void say(const char *text)
+{
+	while (*text)
+		cpu_put(*text++);
+	cpu_put('\n');
+}
+
+/* ---- receiving */
+
+static void post(struct nic *n, uint16_t i)
+{
+	struct buffer *b = &n->rx_buf[i];
+	const uint32_t all = has(n, VIRTIO_NET_F_MRG_RXBUF) ? PART : ROOM;
+	/* A header and a rest that lies behind it: any layout will do. [net.rx-writable-only], [net.rx-hdr-size] */
+	const struct piece p[] = {{b->hdr, HDR, true}, {b->frame, all - HDR, true}};
+
+	queue_add(&n->rx, p, 2, i);
+}
+
+static void fill(struct nic *n)
+{
+	const unsigned nr = n->rx.indirect ? n->rx.size : n->rx.size / 2u;
+
+	for (uint16_t i = 0; i < nr; i++) /* [net.rx-filled-at-start] */
+		post(n, i);
+}
+
+/* One part of a frame, whose number of parts is in the first one's header. [net.rx-num-buffers] */
+static void take_part(struct nic *n, const struct buffer *b, uint32_t len)
+{
+	const uint8_t *data = b->hdr;
+	const bool first = n->missing == 0;
+
+	if (first) {
+		/* Only then is it of interest. [net.rx-single-without-mrg] */
+		n->missing =
+			has(n, VIRTIO_NET_F_MRG_RXBUF) ? b->hdr[10] | (uint32_t)b->hdr[11] << 8 : 1;
+		if (n->missing == 0) /* [net.rx-num-buffers-sane] */
+			n->missing = 1;
+		n->len = 0;
+	}
+	n->missing--;
+	if (first) {
+		data += HDR;
+		len = len > HDR ? len - HDR : 0;
+	}
+	/* What is behind @len means nothing [used.ignore-past-len]; no rule makes us doubt @len itself, but a device may lie. */
+	if (len > ROOM || n->len + len > FRAME_MAX)
+		len = 0;
+	__builtin_memcpy(n->whole->frame + n->len, data, len);
+	n->len += len;
+}
+
+static void post_tx(struct nic *n, uint16_t i, uint32_t len)
+{
+	struct buffer *b = &n->tx_buf[i];
+	const uint32_t hdr = bug(short_header) ? HDR - 2 : HDR;
+	/* [net.tx-hdr-present], [split.readable-before-writable] */
+	const struct piece p[] = {
+		{b->hdr, hdr, false}, {b->frame, len, false}, {b->frame + len, 0, false}};
+
+	/* All 0: no offloads, hence no GSO and no checksum to complete. [net.tx-gso-none], [net.tx-flags-0-without-csum] */
+	__builtin_memset(b->hdr, 0, HDR); /* [net.tx-num-buffers-0] */
+	queue_add(&n->tx, p, bug(empty_piece) ? 3 : 2, i);
+}
+
+static void reclaim(struct nic *n)
+{
+	uint32_t len;
+	int i;
+
+	while ((i = queue_take(&n->tx, &len)) >=
+	       0) /* whether we wanted to hear of it or not [net.tx-reclaim] */
+		n->free_tx[n->nr_free_tx++] = (uint16_t)i;
+}
+
+/* Frames whose answer has a place. True: there was something. */
+static bool receive(struct nic *n)
+{
+	bool any = false;
+	uint32_t len;
+	int i;
+
+	while (n->nr_free_tx > 0 && (i = queue_take(&n->rx, &len)) >= 0) {
+		const uint16_t t = n->free_tx[n->nr_free_tx - 1];
+
+		any = true;
+		n->whole = &n->tx_buf[t];
+		take_part(n, &n->rx_buf[i], len);
+		post(n, (uint16_t)i); /* the copy is ours [net.rx-replenish] */
+		if (n->missing > 0)
+			continue;
+		len = answer(&n->host, n->whole->frame, n->len);
+		if (len == 0 || !n->link) /* [net.link-from-status] */
+			continue;
+		n->nr_free_tx--;
+		post_tx(n, t, len);
+	}
+	if (queue_flush(&n->rx)) /* [notif.must-kick] */
+		device_kick(&n->dev, RX);
+	if (queue_flush(&n->tx))
+		device_kick(&n->dev, TX);
+	return any;
+}
+
+/* ---- up and down */
+
+static uint64_t wanted(const struct nic *n)
+{
+	uint64_t bits = WANTED;
+	uint8_t mtu[2];
+
+	/* A field is looked at when its feature is offered. [cfg.check-feature-first] */
+	if (n->dev.offered & FEATURE(VIRTIO_NET_F_MTU)) {
+		device_config(&n->dev, offsetof(struct virtio_net_config, mtu), mtu, 2);
+		if ((mtu[0] | mtu[1] << 8) > MTU_MAX || (mtu[0] | mtu[1] << 8) < 68)
+			bits &= ~FEATURE(VIRTIO_NET_F_MTU); /* no room for that [net.mtu-rx-room] */
+	}
+	if (bug(no_version_1))
+		bits &= ~FEATURE(VIRTIO_F_VERSION_1);
+	if (bug(no_ctrl_vq))
+		bits |= FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR);
+	if (bug(small_buffers))
+		bits |= FEATURE(VIRTIO_NET_F_GUEST_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_TSO4);
+	return bits;
+}
+
+static void read_link(struct nic *n)
+{
+	uint8_t status[2] = {VIRTIO_NET_S_LINK_UP, 0}; /* [net.link-assume-up] */
+
+	if (has(n, VIRTIO_NET_F_STATUS) || bug(status_not_offered))
+		device_config(&n->dev, offsetof(struct virtio_net_config, status), status, 2);
+	n->link = status[0] & VIRTIO_NET_S_LINK_UP;
+}
+
+static void read_mac(struct nic *n)
+{
+	static const uint8_t own[6] = {0x02, 0, 0, 0, 0, 0x15}; /* [net.mac-local-admin] */
+
+	if (has(n, VIRTIO_NET_F_MAC)) /* [net.mac-use] */
+		device_config(&n->dev, 0, n->host.mac, 6);
+	else
+		__builtin_memcpy(n->host.mac, own, 6);
+}
+
+static bool add_queues(struct nic *n)
+{
+	return device_add_queue(&n->dev, RX, &n->rx) && device_add_queue(&n->dev, TX, &n->tx);
+}
+
+static bool bring_up(struct nic *n)
+{
+	bool kick;
+
+	device_begin(&n->dev);
+	if (bug(queues_too_early) && !add_queues(n))
+		return false;
+	if (!device_accept(&n->dev, wanted(n)))
+		return false;
+	read_mac(n);
+	read_link(n);
+	/* The features are settled [init.setup-after-negotiation] and the device is not live: queues, buffers, no kicks. */
+	if (!bug(queues_too_early) && !bug(queues_too_late) && !add_queues(n))
+		return false;
+	for (n->nr_free_tx = 0; n->nr_free_tx < NR_TX; n->nr_free_tx++)
+		n->free_tx[n->nr_free_tx] = n->nr_free_tx;
+	n->missing = 0;
+	fill(n);
+	kick = queue_flush(&n->rx);
+	if (bug(early_kick))
+		device_kick(&n->dev, RX);
+	if (!device_go(&n->dev) || (bug(queues_too_late) && !add_queues(n)))
+		return false;
+	if (kick) /* [init.no-kick-before-drvok] */
+		device_kick(&n->dev, RX);
+	return true;
+}
+
+static void take_down(struct nic *n)
+{
+	/* The device has to let go before the memory becomes something else. [cleanup.reset-before-unexpose] */
+	if (bug(unexpose_first))
+		__builtin_memset(&n->rx, 0, sizeof(n->rx));
+	device_reset(&n->dev);
+}
+
+static void fail(struct nic *n, const char *text)
+{
+	device_fail(&n->dev);
+	say(text);
+	cpu_exit(1);
+}
+
+/* ---- the main loop */
+
+static void look_at_registers(struct nic *n)
+{
+	if (!device_config_changed(&n->dev))
+		return;
+	/* [cfg.reset-on-needs-reset-irq], [status.needs-reset-no-trust] */
+	if (device_needs_reset(&n->dev) && !bring_up(n))
+		fail(n, "the device does not come back");
+	read_link(n);
+}
+
+/* Nothing to do: until there is. */
+static void rest(struct nic *n)
+{
+	if (n->poll) {
+		cpu_relax();
+		if (++n->idle % IDLE_LOOK == 0)
+			look_at_registers(n);
+		return;
+	}
+	if (queue_interrupt_on(&n->rx) && (n->nr_free_tx > 0 || queue_interrupt_on(&n->tx)))
+		cpu_wait();
+	queue_interrupt_off(&n->rx);
+	queue_interrupt_off(&n->tx);
+	look_at_registers(n); /* it may also have been for nothing [notif.handle-spurious] */
+}
+
+void driver_main(const void *tree)
+{
+	struct nic *n = &nic;
+	unsigned line = 0;
+
+	if (!tree_find(tree, "virtio,mmio", &n->dev.base, &line) ||
+	    !device_probe(&n->dev, VIRTIO_ID_NET)) {
+		say("no network device");
+		cpu_exit(2);
+	}
+	n->poll = tree_has_word(tree, "poll");
+	if (!n->poll)
+		cpu_interrupts_on(line);
+	if (!bring_up(n))
+		fail(n, "the device cannot be used");
+	queue_interrupt_off(&n->rx);
+	queue_interrupt_off(&n->tx);
+	say("ready");
+	n->host.stop = tree_has_word(tree, "up");
+	while (!n->host.stop) {
+		reclaim(n);
+		if (!receive(n))
+			rest(n);
+	}
+	take_down(n);
+	say("done");
+	cpu_exit(0);
+}

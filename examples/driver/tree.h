@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* examples/driver/tree.h - where the machine has its devices: the device tree, as much of it as is needed */
+#ifndef EXAMPLE_TREE_H
+#define EXAMPLE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Is there a word @word in the command line? */
+bool tree_has_word(const void *tree, const char *word);
+/* The first node that is compatible with @compatible: its address, and its interrupt's input. */
+bool tree_find(const void *tree, const char *compatible, uint64_t *base, unsigned *line);
+
+#endif
