@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/fd_signal.h"
@@ -277,8 +278,11 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 		virtio_broken(d, why);
 		return false;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		if (d->watch && !f.packed)
+			q->vq.watch = d->watch->queue(d->watch, i, &q->addr);
 		return true;
+	}
 	snprintf(why, sizeof(why),
 	         "queue %u (%" PRIu32 " of at most %" PRIu32 " entries at 0x%" PRIx64 ", 0x%" PRIx64
 	         ", 0x%" PRIx64 "): %s",

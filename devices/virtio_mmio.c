@@ -9,6 +9,7 @@
 #include <linux/virtio_mmio.h>
 
 #include "devices/virtio.h"
+#include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 #include "vmm/core/log.h"
@@ -314,12 +315,17 @@ static bool width_ok(const struct virtio_mmio *t, uint64_t off, unsigned size)
 	return false;
 }
 
-static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
+static void tell_watch(struct virtio_mmio *t, const struct access *a, bool write, uint8_t status)
 {
-	struct virtio_mmio *t = dev;
-	struct access a = {.t = t, .off = u32_of(off), .size = size};
+	const struct virtio_access seen = {a->off, a->size, write, a->val, status};
 
-	count(t, off);
+	t->dev->watch->access(t->dev->watch, &seen);
+}
+
+static uint64_t read_reg(struct virtio_mmio *t, uint32_t off, unsigned size)
+{
+	struct access a = {.t = t, .off = off, .size = size};
+
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		loop_call(t->dev->loop, config_read, &a);
 		return a.val;
@@ -342,12 +348,27 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 	}
 }
 
+static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
+{
+	struct virtio_mmio *t = dev;
+	struct access a = {.t = t, .off = u32_of(off), .size = size};
+	const uint8_t status = t->dev->status;
+
+	count(t, off);
+	a.val = read_reg(t, a.off, size);
+	if (unlikely(t->dev->watch))
+		tell_watch(t, &a, false, status);
+	return a.val;
+}
+
 static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
 	struct virtio_mmio *t = dev;
 	struct access a = {.t = t, .off = u32_of(off), .size = size, .val = val};
 
 	count(t, off);
+	if (unlikely(t->dev->watch))
+		tell_watch(t, &a, true, t->dev->status);
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		loop_call(t->dev->loop, config_write, &a);
 		return;

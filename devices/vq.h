@@ -18,6 +18,7 @@ struct vq_avail;
 struct vq_used;
 struct vq_packed_desc;
 struct vq_event;
+struct vq_watch;
 
 /*
  * Entries of a ring at most; and buffers of a chain at most, whatever the size of its ring. Drivers
@@ -83,7 +84,8 @@ struct vq {
 			uint16_t first_flight, nr_flight; /* in flight[], oldest first */
 		};
 	};
-	const char *why; /* the broken rule behind the last -EPROTO; static string */
+	const char *why;        /* the broken rule behind the last -EPROTO; static string */
+	struct vq_watch *watch; /* split: devices/virtio_watch.h; NULL: nobody */
 	struct vq_flight flight[VQ_NUM_MAX]; /* packed */
 };
 

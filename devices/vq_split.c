@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 
+#include "devices/virtio_watch.h"
 #include "devices/vq_ring.h"
 
 /*
@@ -111,6 +112,8 @@ static int look(struct vq *q)
 	 */
 	idx = vq_load_acquire(&q->avail->idx);
 	waiting = distance(q->next_avail, idx);
+	if (unlikely(q->watch) && waiting)
+		q->watch->avail(q->watch, q->next_avail, idx);
 	outstanding = distance(q->published, q->next_avail);
 	if (unlikely(waiting > q->num - outstanding))
 		return vq_broken(q, "more requests than the ring has entries");
@@ -254,6 +257,8 @@ void vq_split_publish(struct vq *q)
 {
 	if (q->published == q->next_used)
 		return;
+	if (unlikely(q->watch))
+		q->watch->used(q->watch, q->published, q->next_used);
 	/*
 	 * Release: buffers and used entries are complete before the index (virtio 1.2, 2.7.8.2).
 	 * Partner: the read barrier of the driver after it has read the index.
