@@ -197,9 +197,25 @@ static int check(struct vm_config *cfg)
 	return nic_config_check(cfg->nic, cfg->nr_nics);
 }
 
+static bool never(unused const void *target)
+{
+	return false;
+}
+
 int config_parse(struct vm_config *cfg, int argc, char **argv)
 {
-	const struct opt_group groups[] = {{run_options, cfg}, {common_options, &cfg->common}};
+	static const struct opt_def none[] = {OPT_END};
+	const struct config_more run = {
+		.command = "run", .group = {none, cfg}, .without_kernel = never};
+
+	return config_parse_more(cfg, &run, argc, argv);
+}
+
+int config_parse_more(struct vm_config *cfg, const struct config_more *more, int argc, char **argv)
+{
+	const struct opt_group groups[] = {
+		{run_options, cfg}, {common_options, &cfg->common}, more->group};
+	bool no_kernel;
 	int words;
 
 	*cfg = (struct vm_config){
@@ -213,8 +229,9 @@ int config_parse(struct vm_config *cfg, int argc, char **argv)
 		return words;
 	if (cfg->common.help || cfg->version)
 		return 0;
-	if (words == 0 && !cfg->print_machine) {
-		log_error("no kernel given: doorbell run [options] KERNEL");
+	no_kernel = cfg->print_machine || more->without_kernel(more->group.target);
+	if (words == 0 && !no_kernel) {
+		log_error("no kernel given: doorbell %s [options] KERNEL", more->command);
 		return -EINVAL;
 	}
 	if (words > 1) {

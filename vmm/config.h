@@ -9,6 +9,7 @@
 
 #include "boot/machine_map.h"
 #include "vmm/common_config.h"
+#include "vmm/core/opt.h"
 #include "vmm/nic_config.h"
 
 #define VM_MAX_NICS MACHINE_MAX_VIRTIO
@@ -42,6 +43,14 @@ struct vm_config {
  * With cfg->common.help or cfg->version nothing was checked.
  */
 int config_parse(struct vm_config *cfg, int argc, char **argv);
+/* The same for a command that has options of its own beside those of run. */
+struct config_more {
+	const char *command;
+	struct opt_group group;
+	bool (*without_kernel)(
+		const void *target); /* with these of its options no kernel is needed */
+};
+int config_parse_more(struct vm_config *cfg, const struct config_more *more, int argc, char **argv);
 void config_free(struct vm_config *cfg);
 
 const char *config_irqchip_name(unsigned irqchip); /* the word for enum irqchip */

@@ -20,6 +20,7 @@
 /* What there is as long as the process, over all lives of the guest. */
 struct run {
 	const struct vm_config *cfg;
+	const struct run_watch *watch; /* NULL: nobody */
 	struct loop *loop;
 	struct console *console;
 	struct vm *vm;
@@ -89,12 +90,15 @@ static void end(struct run *r)
 	loop_destroy(r->loop);
 }
 
-static int begin(struct run *r, const struct vm_config *cfg)
+static int begin(struct run *r, const struct vm_config *cfg, const struct run_watch *watch)
 {
 	int ret;
 
-	*r = (struct run){
-		.cfg = cfg, .signals = SIGNALS_NONE, .stats = OUTFILE_NONE, .report = OUTFILE_NONE};
+	*r = (struct run){.cfg = cfg,
+	                  .watch = watch,
+	                  .signals = SIGNALS_NONE,
+	                  .stats = OUTFILE_NONE,
+	                  .report = OUTFILE_NONE};
 	if ((ret = loop_create(&r->loop)) < 0) {
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
@@ -117,9 +121,17 @@ static int begin(struct run *r, const struct vm_config *cfg)
 
 static int live_once(struct run *r, struct vm_end *end)
 {
+	int ret;
+
 	audit_run_end(r->audit);
 	r->audit = r->cfg->audit ? audit_run_begin(r->vm) : NULL;
-	return vm_run(r->vm, end);
+	if (!r->watch)
+		return vm_run(r->vm, end);
+	ret = r->watch->begin(r->watch->arg, r->vm, r->loop);
+	if (ret == 0)
+		ret = vm_run(r->vm, end);
+	r->watch->end_life(r->watch->arg);
+	return ret;
 }
 
 /* All lives of the guest. 0 and *end, or -errno. */
@@ -135,11 +147,11 @@ static int live(struct run *r, struct vm_end *end)
 	return ret;
 }
 
-static int run_configured(const struct vm_config *cfg)
+static int run_configured(const struct vm_config *cfg, const struct run_watch *watch)
 {
 	struct vm_end how = {.kind = VM_END_STOPPED};
 	struct run r;
-	int ret = begin(&r, cfg);
+	int ret = begin(&r, cfg, watch);
 	int status;
 
 	if (ret == 0)
@@ -149,8 +161,16 @@ static int run_configured(const struct vm_config *cfg)
 		status = EXIT_SIGNAL + r.signals.signo;
 	if (ret == 0 && say_numbers(&r) < 0)
 		status = status == EXIT_OK ? EXIT_HOST : status;
+	if (ret == 0 && watch)
+		status = watch->end(watch->arg, status);
 	end(&r);
 	return status;
+}
+
+int run_guest(struct vm_config *cfg, const struct run_watch *watch)
+{
+	common_config_begin(&cfg->common);
+	return run_configured(cfg, watch);
 }
 
 int cmd_run(int argc, char **argv)
@@ -168,8 +188,7 @@ int cmd_run(int argc, char **argv)
 		if (vm_print_machine(&cfg, stdout) < 0)
 			status = EXIT_HOST;
 	} else {
-		common_config_begin(&cfg.common);
-		status = run_configured(&cfg);
+		status = run_guest(&cfg, NULL);
 	}
 	config_free(&cfg);
 	return status;

@@ -8,10 +8,30 @@ enum exit_status {
 	EXIT_HOST = 1,       /* the host failed: no KVM, no memory, a backend that broke */
 	EXIT_USAGE = 2,      /* usage or bad input */
 	EXIT_GUEST_DIED = 3, /* triple fault, internal error */
+	EXIT_FINDINGS = 10,  /* check: the driver broke rules */
+	EXIT_NO_DRIVER = 11, /* check: it never worked, or the guest died */
 	EXIT_TIMEOUT = 124,  /* as timeout(1) */
 	EXIT_SIGNAL = 128,   /* plus the signal's number, as a shell says it */
 };
 
+struct loop;
+struct vm;
+struct vm_config;
+
+/* Somebody who looks on at a run; main loop's thread. */
+struct run_watch {
+	int (*begin)(void *arg, struct vm *vm,
+	             struct loop *loop); /* before each life; 0 or -errno, logged */
+	void (*end_life)(void *arg);     /* after each that began */
+	int (*end)(void *arg,
+	           int status); /* after the last one, unless the host failed; the exit status */
+	void *arg;
+};
+
+/* What "doorbell run" does with a machine to be; @watch NULL: nobody. The exit status. */
+int run_guest(struct vm_config *cfg, const struct run_watch *watch);
+
+int cmd_check(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_backend(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);

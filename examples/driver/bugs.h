@@ -32,10 +32,10 @@
 	X(unexpose_first,     "cleanup.reset-before-unexpose", "virtio-win/kvm-guest-drivers-windows#214", "up") \
 	X(free_list,          "split.head-not-outstanding",    "asterinas/asterinas@349d7ba",           "up -indirect_desc") \
 	X(index_for_head,     "split.head-in-range",           "asterinas/asterinas@0ba24e9",           "peer") \
-	X(index_modulo,       "split.avail-idx-no-decrement",  "Solo5/solo5#98",                        "peer") \
+	X(index_modulo,       "split.avail-idx-no-decrement",  "Solo5/solo5#98",                        "peer -indirect_desc") \
 	X(empty_piece,        "split.desc-nonempty",           "rcore-os/virtio-drivers#103",           "peer") \
 	X(short_header,       "net.hdr-12-bytes",              "CTSRD-CHERI/cheribsd#468",              "peer -mrg_rxbuf") \
-	X(small_buffers,      "net.rx-buf-big",                "cloudius-systems/osv#1058",             "echo -mrg_rxbuf") \
+	X(small_buffers,      "net.rx-buf-big",                "cloudius-systems/osv#1058",             "up -mrg_rxbuf") \
 	X(no_kick,            "notif.must-kick",               "rcore-os/virtio-drivers#54",            "peer -event_idx") \
 	X(kick_if_equal,      "event_idx.must-kick",           "hermit-os/kernel#1274",                 "peer") \
 	X(event_stands,       "event_idx.used-event-progress", "rcore-os/virtio-drivers#121",           "peer") \

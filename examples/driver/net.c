@@ -21,6 +21,7 @@ enum { RX, TX };
 #define HDR       12u /* with VERSION_1 always [net.hdr-12-bytes], [net.tx-hdr-same-size] */
 #define ROOM      (HDR + FRAME_MAX) /* [net.rx-buf-1526] */
 #define PART      512u              /* with MRG_RXBUF a frame may take several [net.rx-mrg-min] */
+#define MTU_MIN   68
 #define MTU_MAX   1500
 #define NR_TX     (QUEUE_SIZE / 2)
 #define IDLE_LOOK 4096u /* rounds without work between two looks at the registers, when polling */
@@ -167,13 +168,13 @@ static bool receive(struct nic *n)
 static uint64_t wanted(const struct nic *n)
 {
 	uint64_t bits = WANTED;
-	uint8_t mtu[2];
+	uint16_t mtu;
 
 	/* A field is looked at when its feature is offered. [cfg.check-feature-first] */
 	if (n->dev.offered & FEATURE(VIRTIO_NET_F_MTU)) {
-		device_config(&n->dev, offsetof(struct virtio_net_config, mtu), mtu, 2);
-		if ((mtu[0] | mtu[1] << 8) > MTU_MAX || (mtu[0] | mtu[1] << 8) < 68)
-			bits &= ~FEATURE(VIRTIO_NET_F_MTU); /* no room for that [net.mtu-rx-room] */
+		mtu = device_config16(&n->dev, offsetof(struct virtio_net_config, mtu));
+		if (mtu < MTU_MIN || mtu > MTU_MAX) /* no room for that [net.mtu-rx-room] */
+			bits &= ~FEATURE(VIRTIO_NET_F_MTU);
 	}
 	if (bug(no_version_1))
 		bits &= ~FEATURE(VIRTIO_F_VERSION_1);
@@ -186,11 +187,11 @@ static uint64_t wanted(const struct nic *n)
 
 static void read_link(struct nic *n)
 {
-	uint8_t status[2] = {VIRTIO_NET_S_LINK_UP, 0}; /* [net.link-assume-up] */
+	uint16_t status = VIRTIO_NET_S_LINK_UP; /* [net.link-assume-up] */
 
 	if (has(n, VIRTIO_NET_F_STATUS) || bug(status_not_offered))
-		device_config(&n->dev, offsetof(struct virtio_net_config, status), status, 2);
-	n->link = status[0] & VIRTIO_NET_S_LINK_UP;
+		status = device_config16(&n->dev, offsetof(struct virtio_net_config, status));
+	n->link = status & VIRTIO_NET_S_LINK_UP;
 }
 
 static void read_mac(struct nic *n)

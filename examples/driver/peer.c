@@ -147,7 +147,7 @@ static int open_socket(const char *ours, const char *theirs)
 		exit(2);
 	}
 	/* hello=: somebody is there, and this is the address. */
-	if (poll(&p, 1, 20000) != 1 ||
+	if (poll(&p, 1, 5000) != 1 ||
 	    recvfrom(fd, hello, sizeof(hello), 0, (struct sockaddr *)&peer, &len) < 0 ||
 	    strcmp(peer.sun_path, theirs) != 0 || connect(fd, (struct sockaddr *)&peer, len) < 0) {
 		fprintf(stderr, "peer: no guest at %s\n", theirs);

@@ -32,7 +32,9 @@ static uint32_t status(const struct device *d)
 /* Only ever adds bits. [status.no-clear-bit], [status.set-progress] */
 static void add_status(const struct device *d, uint32_t bit)
 {
-	set(d, VIRTIO_MMIO_STATUS, bug(status_one_bit) ? bit : status(d) | bit);
+	const bool blind = bug(status_one_bit) || (bug(reset_not_awaited) && bit == ACK);
+
+	set(d, VIRTIO_MMIO_STATUS, blind ? bit : status(d) | bit);
 }
 
 bool device_probe(const struct device *d, uint32_t id)
@@ -107,9 +109,14 @@ void device_config(const struct device *d, uint32_t off, uint8_t *dst, uint32_t 
 		if (bug(wide_mac) && len > 4)
 			*(uint32_t *)(void *)dst = *(volatile uint32_t *)from;
 		else
-			for (uint32_t i = 0; i < len; i++) /* [mmio.config-width] */
+			for (uint32_t i = 0; i < len; i++)
 				dst[i] = *(volatile uint8_t *)(from + i);
 	} while (!bug(no_generation) && get(d, VIRTIO_MMIO_CONFIG_GENERATION) != before);
+}
+
+uint16_t device_config16(const struct device *d, uint32_t off)
+{
+	return *(volatile uint16_t *)(d->base + VIRTIO_MMIO_CONFIG + off);
 }
 
 static void set_address(const struct device *d, uint32_t low, const void *at)

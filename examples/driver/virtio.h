@@ -24,7 +24,9 @@ bool device_probe(const struct device *d, uint32_t id);
 void device_begin(struct device *d);
 /* Accepts the part of @wanted that is offered. False: that is not enough for us, or the device refuses it. */
 bool device_accept(struct device *d, uint64_t wanted);
-/* A copy of the config space that is no mixture of an old and a new one. */
+/* A field of 16 bits, in one access. [mmio.config-width] */
+uint16_t device_config16(const struct device *d, uint32_t off);
+/* One of bytes: no mixture of old ones and new ones. */
 void device_config(const struct device *d, uint32_t off, uint8_t *dst, uint32_t len);
 /* Hands an empty queue over. False: the device has no such queue. */
 bool device_add_queue(const struct device *d, uint32_t index, struct queue *q);

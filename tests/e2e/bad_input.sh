@@ -350,6 +350,16 @@ test_the_terminal_is_as_before() {
 	diff "$work/before" "$work/after" || fail "terminal settings have changed"
 }
 
+test_checks() {
+	refused 2 'no kernel given: doorbell check' check
+	refused 2 'ignore init.rset-first: .*most like it is init.reset-first' check --ignore init.rset-first "$bzimage"
+	refused 2 'explain x' check --explain x
+	refused 2 'allowed: text=FILE, json=FILE, junit=FILE' check --report xml=x "$bzimage"
+	refused 2 'fail-on' check --fail-on some "$bzimage"
+	refused 2 'nowhere/r.json' check --report json="$work/nowhere/r.json" "$bzimage"
+	refused 2 'no driver to check' check --net none "$bzimage"
+}
+
 test_backends() {
 	local kind
 	refused 2 'no socket given' backend

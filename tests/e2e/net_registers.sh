@@ -110,4 +110,16 @@ test_user_network_with_the_page() {
 	guest_off
 }
 
+# Unbinding is where it breaks a SHOULD: docs/check.md.
+test_the_driver_of_debian_breaks_no_rule() {
+	local script
+	script="ping -A -c 20 -w 30 10.0.2.2 && cd /sys/bus/virtio/drivers/virtio_net && dev=\$(ls -d virtio*) &&
+		echo \$dev >unbind && echo \$dev >bind && sleep 1"
+	vm_run "$doorbell" check -m 256M -i "$initrd" --report json="$work/report" --net echo,queues=2 \
+		-a "$(append_run "$script" net0=10.0.2.15/24)" "$bzimage"
+	vm_expect_status 0
+	grep '"state": "broken"' -B 4 -A 6 "$work/report" || :
+	[ "$(grep -c '"state": "kept"' "$work/report")" -ge 60 ] || fail "too few rules were exercised"
+}
+
 main "$@"

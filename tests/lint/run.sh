@@ -164,7 +164,7 @@ check_licence() {
 check_state() {
 	local objects
 	objects=$(find build/obj-gcc/vmm build/obj-gcc/devices build/obj-gcc/net build/obj-gcc/boot \
-		build/obj-gcc/arch -name '*.o' 2>/dev/null || :)
+		build/obj-gcc/check build/obj-gcc/arch -name '*.o' 2>/dev/null || :)
 	if [ -z "$objects" ]; then
 		echo "skip lint: state - not built with gcc yet"
 		return 0
@@ -187,7 +187,7 @@ esac
 all_files=$(files)
 c_files=$(grep -E '\.c$' <<<"$all_files")
 h_files=$(grep -E '\.h$' <<<"$all_files")
-product=$(grep -E '^(vmm|devices|net|boot|arch|audit)/.*\.[ch]$' <<<"$all_files")
+product=$(grep -E '^(vmm|devices|net|boot|arch|audit|check)/.*\.[ch]$' <<<"$all_files")
 scripts=$(while IFS= read -r f; do
 	! head -n 1 "$f" | grep -qE '^#!.*\b(ba|da)?sh\b' || echo "$f"
 done <<<"$all_files")

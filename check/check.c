@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check/check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check/state.h"
+#include "vmm/core/loop.h"
+
+enum verdict broken(struct check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->why, sizeof(c->why), fmt, ap);
+	va_end(ap);
+	return BROKEN;
+}
+
+void judged(struct check *c, const char *id, enum verdict v)
+{
+	const struct rule *rule = v == SILENT ? NULL : rule_find(id);
+	struct check_result *r;
+
+	if (!rule)
+		return;
+	r = &c->result[rule - rules];
+	if (v == KEPT) {
+		r->kept++;
+	} else if (r->broken++ == 0) {
+		r->first_ns = loop_now_ns() - c->began_ns;
+		snprintf(r->why, sizeof(r->why), "%s", c->why);
+	}
+}
+
+static void judge_access(struct check *c, const struct access_rule *r,
+                         const struct virtio_access *a)
+{
+	for (; r->id; r++)
+		judged(c, r->id, r->judge(c, a));
+}
+
+static void on_access(struct virtio_watch *w, const struct virtio_access *a)
+{
+	struct check *c = container_of(w, struct check, watch);
+
+	pthread_mutex_lock(&c->lock);
+	judge_access(c, init_rules, a);
+	judge_access(c, mmio_rules, a);
+	judge_access(c, config_rules, a);
+	if (writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 && selected(c) &&
+	    !accepted(c, VIRTIO_F_RING_PACKED))
+		ring_ready(selected(c));
+	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0)
+		stall_at_reset(c);
+	if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY))
+		stall_at_kick(c, u16_of(a->val));
+	state_track(c, a);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void on_avail(struct vq_watch *w, uint16_t from, uint16_t to)
+{
+	struct check_queue *q = container_of(w, struct check_queue, watch);
+
+	pthread_mutex_lock(&q->c->lock);
+	ring_avail(q, from, to);
+	pthread_mutex_unlock(&q->c->lock);
+}
+
+static void on_used(struct vq_watch *w, uint16_t from, uint16_t to)
+{
+	struct check_queue *q = container_of(w, struct check_queue, watch);
+
+	pthread_mutex_lock(&q->c->lock);
+	ring_used(q, from, to);
+	pthread_mutex_unlock(&q->c->lock);
+}
+
+static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue, const struct vq_addr *a)
+{
+	struct check *c = container_of(w, struct check, watch);
+	struct check_queue *q;
+
+	if (queue >= c->dev.nr_queues)
+		return NULL;
+	q = &c->queue[queue];
+	pthread_mutex_lock(&c->lock);
+	q->served = true;
+	q->addr = *a; /* what was written and ignored does not count */
+	pthread_mutex_unlock(&c->lock);
+	return &q->watch;
+}
+
+int check_create(const struct check_device *d, struct check **out)
+{
+	struct check *c = calloc(1, sizeof(*c));
+
+	*out = NULL;
+	if (!c)
+		return -ENOMEM;
+	c->result = calloc(nr_rules, sizeof(*c->result));
+	if (!c->result) {
+		free(c);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&c->lock, NULL);
+	c->watch = (struct virtio_watch){.access = on_access, .queue = on_queue};
+	c->dev = *d;
+	if (c->dev.nr_queues > CHECK_QUEUES)
+		c->dev.nr_queues = CHECK_QUEUES;
+	c->began_ns = loop_now_ns();
+	for (unsigned i = 0; i < CHECK_QUEUES; i++) {
+		c->queue[i].c = c;
+		c->queue[i].index = i;
+		c->queue[i].watch = (struct vq_watch){.avail = on_avail, .used = on_used};
+	}
+	state_forget(c);
+	*out = c;
+	return 0;
+}
+
+void check_destroy(struct check *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_destroy(&c->lock);
+	free(c->result);
+	free(c);
+}
+
+void check_reboot(struct check *c)
+{
+	c->accesses = 0;
+	c->was_reset = false;
+	state_forget(c);
+}
+
+struct virtio_watch *check_watch(struct check *c)
+{
+	return &c->watch;
+}
+
+void check_tick(struct check *c)
+{
+	pthread_mutex_lock(&c->lock);
+	stall_look(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+const struct check_result *check_result(const struct check *c, size_t rule)
+{
+	return &c->result[rule];
+}
+
+const char *check_name(const struct check *c)
+{
+	return c->dev.name;
+}
+
+bool check_was_live(const struct check *c)
+{
+	return c->was_live;
+}
+
+bool check_was_touched(const struct check *c)
+{
+	return c->accesses > 0;
+}

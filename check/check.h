@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/check.h - judges a driver by what it does to one network device
+ *
+ * Register accesses, chains and used entries come in through devices/virtio_watch.h, on the threads where they happen;
+ * a lock puts them in a row. Rules are small functions in rules_*.c and stall.c, what they need to know is kept in
+ * state.c, what they find is in results.
+ */
+#ifndef DOORBELL_CHECK_H
+#define DOORBELL_CHECK_H
+
+#include <stdint.h>
+
+#include "check/rule.h"
+
+struct check;
+struct gmem;
+struct virtio_watch;
+
+/* The device that is driven. */
+struct check_device {
+	const char *name; /* "net0"; borrowed */
+	uint64_t offered;
+	uint32_t config_len;
+	uint8_t mac[6];
+	const struct gmem *mem; /* borrowed */
+	uint32_t num_max[32];
+	unsigned nr_queues;
+};
+
+/* What became of one rule. */
+struct check_result {
+	uint64_t kept, broken; /* how often */
+	uint64_t first_ns;     /* since check_create(); when it was first broken */
+	char why[200];         /* what the driver did then */
+};
+
+int check_create(const struct check_device *d, struct check **out); /* 0 or -ENOMEM */
+void check_destroy(struct check *c);                                /* NULL is fine */
+
+/* The guest begins anew: what was found is kept, what was known of its driver is not. */
+void check_reboot(struct check *c);
+
+struct virtio_watch *check_watch(struct check *c);
+
+/*
+ * Something that should have happened and did not is found by looking now and then: every CHECK_TICK_NS. Any thread,
+ * while guest memory is there.
+ */
+#define CHECK_TICK_NS UINT64_C(100000000)
+void check_tick(struct check *c);
+
+/* Of rules[@rule]. After the last vCPU has stopped. */
+const struct check_result *check_result(const struct check *c, size_t rule);
+const char *check_name(const struct check *c);
+/* Has the driver got as far as DRIVER_OK? Did it touch the device at all? */
+bool check_was_live(const struct check *c);
+bool check_was_touched(const struct check *c);
+
+#endif

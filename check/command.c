@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/command.c - doorbell check: a run whose driver is judged */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/check.h"
+#include "check/report.h"
+#include "devices/virtio.h"
+#include "devices/virtio_net.h"
+#include "vmm/config.h"
+#include "vmm/core/log.h"
+#include "vmm/core/loop.h"
+#include "vmm/core/outfile.h"
+#include "vmm/json_file.h"
+#include "vmm/nic.h"
+#include "vmm/outcome.h"
+#include "vmm/run.h"
+#include "vmm/vm.h"
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT };
+
+static const char *const format_names[] = {
+	[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_JUNIT] = "junit"};
+static const char *const fail_on_names[] = {
+	[FAIL_ON_MUST] = "must", [FAIL_ON_SHOULD] = "should", [FAIL_ON_ANY] = "any", NULL};
+
+struct check_run {
+	struct vm_config cfg;
+	/* --report=FORMAT=FILE */
+	enum format format;
+	const char *path; /* NULL: only for people, to standard error */
+	struct outfile file;
+	unsigned fail_on;
+	bool list_rules;
+	const char *explain;
+	bool *ignored; /* nr_rules */
+	struct loop *loop;
+	struct loop_timer timer;
+	struct check *check[VM_MAX_NICS];
+	unsigned nr;
+};
+
+/* ---- options */
+
+static int find_rule(const char *id, const struct rule **out, char *why, size_t size)
+{
+	*out = rule_find(id);
+	if (*out)
+		return 0;
+	snprintf(why, size, "there is no such rule; the most like it is %s", rule_closest(id)->id);
+	return -EINVAL;
+}
+
+static int parse_ignore(void *target, const char *value, char *why, size_t size)
+{
+	struct check_run *r = target;
+	const struct rule *rule;
+	const int ret = find_rule(value, &rule, why, size);
+
+	if (ret == 0)
+		r->ignored[rule - rules] = true;
+	return ret;
+}
+
+static int parse_explain(void *target, const char *value, char *why, size_t size)
+{
+	struct check_run *r = target;
+	const struct rule *rule;
+
+	r->explain = value;
+	return find_rule(value, &rule, why, size);
+}
+
+static int parse_report(void *target, const char *value, char *why, size_t size)
+{
+	struct check_run *r = target;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(format_names); i++) {
+		const size_t len = strlen(format_names[i]);
+
+		if (strncmp(value, format_names[i], len) != 0 || value[len] != '=' ||
+		    !value[len + 1])
+			continue;
+		r->format = (enum format)i;
+		r->path = value + len + 1;
+		return 0;
+	}
+	snprintf(why, size, "allowed: text=FILE, json=FILE, junit=FILE");
+	return -EINVAL;
+}
+
+#define RUN(member) offsetof(struct check_run, member)
+
+static const struct opt_def check_options[] = {
+	{.name = "report",
+         .type = OPT_CALL,
+         .parse = parse_report,
+         .arg = "text|json|junit=FILE",
+         .help = "the report to a file, too"},
+	{.name = "fail-on",
+         .type = OPT_CHOICE,
+         .offset = RUN(fail_on),
+         .choices = fail_on_names,
+         .arg = "must|should|any",
+         .help = "findings of which level make the exit status 10 (default: must)"},
+	{.name = "ignore",
+         .type = OPT_CALL,
+         .parse = parse_ignore,
+         .arg = "RULE",
+         .help = "say nothing about that rule; repeatable"},
+	{.name = "list-rules",
+         .type = OPT_BOOL,
+         .offset = RUN(list_rules),
+         .help = "print all rules, and which of them are checked"},
+	{.name = "explain",
+         .type = OPT_CALL,
+         .parse = parse_explain,
+         .arg = "RULE",
+         .help = "print what the rule says, where it stands, and what to do"},
+	OPT_END,
+};
+
+static bool without_kernel(const void *target)
+{
+	const struct check_run *r = target;
+
+	return r->list_rules || r->explain;
+}
+
+static void help(void)
+{
+	fputs("Usage: doorbell check [options] KERNEL\n\n"
+	      "Boot KERNEL as doorbell run does, judge what its virtio-net driver does by the "
+	      "rules of\n"
+	      "the specification, and report those that it breaks.\n\nOptions beside those of "
+	      "doorbell "
+	      "run:\n",
+	      stdout);
+	opt_help(stdout, check_options, 2, 0);
+	fputs("\nExit status: 10 rules were broken; 11 the driver never worked, or the guest died; "
+	      "otherwise\nthat of doorbell run.\n",
+	      stdout);
+}
+
+/* ---- the run */
+
+static void on_timer(void *arg)
+{
+	struct check_run *r = arg;
+
+	for (unsigned i = 0; i < r->nr; i++)
+		check_tick(r->check[i]);
+	loop_timer_at(r->loop, &r->timer, loop_now_ns() + CHECK_TICK_NS);
+}
+
+static int watch_nic(struct check_run *r, unsigned i, struct nic *n)
+{
+	struct virtio_dev *d = virtio_net_dev(n->net);
+	struct check_device dev = {
+		.name = n->cfg->name,
+		.offered = d->offered,
+		.config_len = d->ops->config_len,
+		.mem = d->mem,
+		.nr_queues = d->nr_queues,
+	};
+	int ret = 0;
+
+	if (n->rings) {
+		log_error("%s: only rings that doorbell serves itself can be checked: path=pure",
+		          n->cfg->name);
+		return -EINVAL;
+	}
+	memcpy(dev.mac, n->cfg->mac, sizeof(dev.mac));
+	for (unsigned k = 0; k < d->nr_queues && k < ARRAY_SIZE(dev.num_max); k++)
+		dev.num_max[k] = d->queue[k].num_max;
+	if (r->check[i])
+		check_reboot(r->check[i]);
+	else
+		ret = check_create(&dev, &r->check[i]);
+	if (ret == 0)
+		d->watch = check_watch(r->check[i]);
+	return ret;
+}
+
+static int begin(void *arg, struct vm *vm, struct loop *loop)
+{
+	struct check_run *r = arg;
+
+	r->loop = loop;
+	r->timer = (struct loop_timer){.fn = on_timer, .arg = r};
+	for (unsigned i = 0; i < r->cfg.nr_nics; i++) {
+		const int ret = watch_nic(r, i, vm_nic(vm, r->cfg.nic[i].name));
+
+		if (ret < 0)
+			return ret;
+		r->nr = i + 1;
+	}
+	return loop_timer_at(loop, &r->timer, loop_now_ns() + CHECK_TICK_NS);
+}
+
+static void end_life(void *arg)
+{
+	struct check_run *r = arg;
+
+	loop_timer_off(&r->timer);
+}
+
+static int write_report(struct check_run *r, const struct report *report)
+{
+	FILE *out;
+	int fd;
+
+	if (r->format == FORMAT_JSON) {
+		json_t *json = report_json(report);
+		const int ret = json_file(json, &r->file);
+
+		json_decref(json);
+		return ret;
+	}
+	if (outfile_begin(&r->file) < 0)
+		return -EIO;
+	fd = outfile_take(&r->file);
+	out = fdopen(fd, "w");
+	if (!out)
+		return -errno;
+	if (r->format == FORMAT_JUNIT)
+		report_junit(report, out);
+	else
+		report_text(report, out);
+	return fclose(out) == 0 ? 0 : -errno;
+}
+
+static int verdict(const struct check_run *r, const struct report *report, int status)
+{
+	bool live = true;
+
+	for (unsigned i = 0; i < r->nr; i++)
+		live &= check_was_live(r->check[i]);
+	if (report_fails(report))
+		return EXIT_FINDINGS;
+	return live && status != EXIT_GUEST_DIED ? status : EXIT_NO_DRIVER;
+}
+
+static int end(void *arg, int status)
+{
+	struct check_run *r = arg;
+	const struct report report = {
+		.checks = r->check, .nr = r->nr, .ignored = r->ignored, .fail_on = r->fail_on};
+	int ret = 0;
+
+	report_text(&report, stderr);
+	if (r->path)
+		ret = write_report(r, &report);
+	status = verdict(r, &report, status);
+	if (ret == 0)
+		return status;
+	log_error("--report %s=%s: it could not be written: %s", format_names[r->format], r->path,
+	          strerror(-ret));
+	return status == EXIT_OK ? EXIT_HOST : status;
+}
+
+static int check_guest(struct check_run *r)
+{
+	const struct run_watch watch = {.begin = begin, .end_life = end_life, .end = end, .arg = r};
+	int ret;
+
+	if (r->cfg.nr_nics == 0) {
+		log_error("--net none: without a NIC there is no driver to check");
+		return EXIT_USAGE;
+	}
+	for (unsigned i = 0; i < r->cfg.nr_nics; i++) {
+		r->cfg.nic[i].regs = NIC_REGS_TRAP;
+		r->cfg.nic[i].kick = NIC_KICK_EXIT;
+	}
+	ret = outcome_open(&r->file, "--report", r->path);
+	return ret < 0 ? exit_status_of(ret) : run_guest(&r->cfg, &watch);
+}
+
+static int check_parsed(struct check_run *r)
+{
+	if (r->cfg.common.help)
+		help();
+	else if (r->list_rules)
+		report_rules(stdout);
+	else if (r->explain)
+		report_rule(rule_find(r->explain), stdout);
+	else
+		return check_guest(r);
+	return EXIT_OK;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct check_run r = {.file = OUTFILE_NONE};
+	const struct config_more more = {
+		.command = "check", .group = {check_options, &r}, .without_kernel = without_kernel};
+	int status;
+
+	r.ignored = calloc(nr_rules, sizeof(*r.ignored));
+	if (!r.ignored)
+		return EXIT_HOST;
+	status = config_parse_more(&r.cfg, &more, argc, argv) < 0 ? EXIT_USAGE : check_parsed(&r);
+	for (unsigned i = 0; i < r.nr; i++)
+		check_destroy(r.check[i]);
+	outfile_close(&r.file);
+	config_free(&r.cfg);
+	free(r.ignored);
+	return status;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check/report.h"
+
+#include "vmm/core/compiler.h"
+
+static const struct check_result *finding(const struct report *r, const struct check *c,
+                                          size_t rule)
+{
+	const struct check_result *res = check_result(c, rule);
+
+	return res->broken > 0 && !r->ignored[rule] ? res : NULL;
+}
+
+static bool counts(const struct report *r, const struct rule *rule)
+{
+	return rule_is_must(rule) || (r->fail_on >= FAIL_ON_SHOULD && rule_is_should(rule)) ||
+	       r->fail_on == FAIL_ON_ANY;
+}
+
+bool report_fails(const struct report *r)
+{
+	for (unsigned d = 0; d < r->nr; d++)
+		for (size_t i = 0; i < nr_rules; i++)
+			if (finding(r, r->checks[d], i) && counts(r, &rules[i]))
+				return true;
+	return false;
+}
+
+static double seconds(uint64_t ns)
+{
+	return (double)ns / 1e9;
+}
+
+/* ---- text */
+
+/* @res NULL: there is none. */
+static void print_finding(const struct rule *rule, const struct check_result *res, FILE *out)
+{
+	if (!res)
+		return;
+	fprintf(out, "  %s %s (virtio %s), %llu time%s, first after %.3f s\n",
+	        rule_level_name(rule->level), rule->id, rule->section,
+	        (unsigned long long)res->broken, res->broken > 1 ? "s" : "",
+	        seconds(res->first_ns));
+	fprintf(out, "    rule:   %s\n    driver: %s\n    advice: %s\n", rule->text, res->why,
+	        rule->advice);
+}
+
+static void print_device(const struct report *r, const struct check *c, FILE *out)
+{
+	unsigned nr_broken = 0, kept = 0, silent = 0;
+
+	for (size_t i = 0; i < nr_rules; i++) {
+		const struct check_result *res = check_result(c, i);
+
+		if (finding(r, c, i))
+			nr_broken++;
+		else if (res->kept)
+			kept++;
+		else if (rules[i].advice)
+			silent++;
+	}
+	fprintf(out, "%s: %u rules broken, %u kept, %u not exercised\n", check_name(c), nr_broken,
+	        kept, silent);
+	/* The worst first. */
+	for (int level = RULE_MUST; level <= RULE_IMPLIED; level++)
+		for (size_t i = 0; i < nr_rules; i++)
+			if ((int)rules[i].level == level)
+				print_finding(&rules[i], finding(r, c, i), out);
+	if (!check_was_touched(c))
+		fprintf(out, "  the kernel never touched the device\n");
+	else if (!check_was_live(c))
+		fprintf(out, "  the driver never came as far as DRIVER_OK\n");
+}
+
+void report_text(const struct report *r, FILE *out)
+{
+	for (unsigned d = 0; d < r->nr; d++)
+		print_device(r, r->checks[d], out);
+}
+
+/* ---- JSON */
+
+static json_t *json_of_rule(const struct report *r, const struct check *c, size_t i)
+{
+	const struct check_result *res = check_result(c, i);
+	const struct rule *rule = &rules[i];
+	const char *state = res->broken ? "broken" : res->kept ? "kept" : "not exercised";
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "rule", rule->id, "level",
+	                      rule_level_name(rule->level), "part", rule->part, "virtio",
+	                      rule->section, "state", state, "kept", (json_int_t)res->kept);
+
+	if (!o || !res->broken)
+		return o;
+	json_object_set_new(o, "ignored", json_boolean(r->ignored[i]));
+	json_object_set_new(o, "times", json_integer((json_int_t)res->broken));
+	json_object_set_new(o, "first_s", json_real(seconds(res->first_ns)));
+	json_object_set_new(o, "driver", json_string(res->why));
+	json_object_set_new(o, "advice", json_string(rule->advice));
+	return o;
+}
+
+json_t *report_json(const struct report *r)
+{
+	json_t *devices = json_array();
+
+	for (unsigned d = 0; d < r->nr; d++) {
+		const struct check *c = r->checks[d];
+		json_t *list = json_array();
+
+		for (size_t i = 0; i < nr_rules; i++)
+			if (rules[i].advice)
+				json_array_append_new(list, json_of_rule(r, c, i));
+		json_array_append_new(devices,
+		                      json_pack("{s:s, s:b, s:b, s:o}", "device", check_name(c),
+		                                "touched", check_was_touched(c), "live",
+		                                check_was_live(c), "rules", list));
+	}
+	return json_pack("{s:s, s:b, s:o}", "doorbell", DOORBELL_VERSION, "failed", report_fails(r),
+	                 "devices", devices);
+}
+
+/* ---- JUnit: a case per rule that is checked */
+
+static void put_xml(const char *s, FILE *out)
+{
+	for (; *s; s++)
+		switch (*s) {
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		default:
+			fputc(*s, out);
+		}
+}
+
+static void put_case(const struct report *r, const struct check *c, size_t i, FILE *out)
+{
+	const struct check_result *res = finding(r, c, i);
+
+	fprintf(out, "    <testcase classname=\"%s.%s\" name=\"%s\">", check_name(c), rules[i].part,
+	        rules[i].id);
+	if (res) {
+		fputs(counts(r, &rules[i]) ? "<failure message=\"" : "<system-out>", out);
+		put_xml(res->why, out);
+		fputs(counts(r, &rules[i]) ? "\">" : "\n", out);
+		put_xml(rules[i].advice, out);
+		fputs(counts(r, &rules[i]) ? "</failure>" : "</system-out>", out);
+	} else if (!check_result(c, i)->kept) {
+		fputs("<skipped message=\"not exercised\"/>", out);
+	}
+	fputs("</testcase>\n", out);
+}
+
+void report_junit(const struct report *r, FILE *out)
+{
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", out);
+	for (unsigned d = 0; d < r->nr; d++) {
+		fprintf(out, "  <testsuite name=\"doorbell check: %s\">\n",
+		        check_name(r->checks[d]));
+		for (size_t i = 0; i < nr_rules; i++)
+			if (rules[i].advice)
+				put_case(r, r->checks[d], i, out);
+		fputs("  </testsuite>\n", out);
+	}
+	fputs("</testsuites>\n", out);
+}
+
+/* ---- the rules themselves */
+
+void report_rules(FILE *out)
+{
+	unsigned checked = 0;
+
+	for (size_t i = 0; i < nr_rules; i++) {
+		const struct rule *rule = &rules[i];
+
+		checked += rule->advice != NULL;
+		fprintf(out, "%-32s %-10s %-10s virtio %s%s\n", rule->id,
+		        rule_level_name(rule->level), rule->part, rule->section,
+		        rule->advice ? "" : ", not checked by this version");
+	}
+	fprintf(out, "%zu rules, of which %u are checked\n", nr_rules, checked);
+}
+
+void report_rule(const struct rule *rule, FILE *out)
+{
+	fprintf(out, "%s (%s, virtio %s)\n%s.\n%s\n", rule->id, rule_level_name(rule->level),
+	        rule->section, rule->text,
+	        rule->advice ? rule->advice : "Not checked by this version.");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/rule.h - what the specification asks of drivers, as data: rule_table.c */
+#ifndef DOORBELL_RULE_H
+#define DOORBELL_RULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* IMPLIED: follows from a description or a table that has no capitalised word. */
+enum rule_level { RULE_MUST, RULE_MUST_NOT, RULE_SHOULD, RULE_SHOULD_NOT, RULE_IMPLIED };
+
+struct rule {
+	const char *id; /* "init.reset-first" */
+	enum rule_level level;
+	const char *part;    /* "init" */
+	const char *section; /* "1.2, 3.1.1": version, number */
+	const char *text;    /* in our words */
+	const char *advice;  /* one sentence; NULL: this version does not check the rule */
+};
+
+extern const struct rule rules[];
+extern const size_t nr_rules;
+
+const char *rule_level_name(enum rule_level level); /* "MUST NOT" */
+bool rule_is_must(const struct rule *r);
+bool rule_is_should(const struct rule *r);
+/* NULL: none has that id. */
+const struct rule *rule_find(const char *id);
+/* The one whose id is most like @id; never NULL. */
+const struct rule *rule_closest(const char *id);
+
+#endif

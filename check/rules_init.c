@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bring-up, its steps and its features (virtio 1.2, 2.1, 2.2, 3.1). */
+#include <inttypes.h>
+
+#include "check/state.h"
+#include "devices/net_features.h"
+
+#define ACKNOWLEDGE VIRTIO_CONFIG_S_ACKNOWLEDGE
+#define DRIVER      VIRTIO_CONFIG_S_DRIVER
+#define FEATURES_OK VIRTIO_CONFIG_S_FEATURES_OK
+#define DRIVER_OK   VIRTIO_CONFIG_S_DRIVER_OK
+#define NEEDS_RESET VIRTIO_CONFIG_S_NEEDS_RESET
+#define FAILED      VIRTIO_CONFIG_S_FAILED
+#define STEPS       (ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK)
+
+static bool writes_status(const struct virtio_access *a)
+{
+	return writes(a, VIRTIO_MMIO_STATUS) && a->size == 4;
+}
+
+/* Does this access raise @bit, or one of several? */
+static bool raises(const struct virtio_access *a, uint32_t bit)
+{
+	return writes_status(a) && (a->val & bit & ~(uint32_t)a->status);
+}
+
+/* Set-up of a queue. Not QueueReady := 0, by which drivers take back what they never gave. */
+static bool sets_queue_up(const struct virtio_access *a)
+{
+	switch (a->off) {
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return !a->write;
+	case VIRTIO_MMIO_QUEUE_NUM:
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		return a->write;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return a->write && a->val != 0;
+	default:
+		return false;
+	}
+}
+
+static bool goes_live(const struct virtio_access *a)
+{
+	return raises(a, DRIVER_OK);
+}
+
+/* ---- status */
+
+static enum verdict no_clear_bit(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t lost = a->status & ~(uint32_t)a->val & ~(uint32_t)NEEDS_RESET;
+
+	if (!writes_status(a) || a->val == 0)
+		return SILENT;
+	return lost ? broken(c, "Status 0x%02x was written while it was 0x%02x: 0x%02x is lost",
+	                     (unsigned)a->val, a->status, lost)
+	            : KEPT;
+}
+
+static enum verdict failed_then_reset(struct check *c, const struct virtio_access *a)
+{
+	if (!writes_status(a) || !(a->status & FAILED))
+		return SILENT;
+	return raises(a, STEPS)
+	               ? broken(c, "Status 0x%02x was written after FAILED, without a reset",
+	                        (unsigned)a->val)
+	               : KEPT;
+}
+
+static enum verdict reset_first(struct check *c, const struct virtio_access *a)
+{
+	if (c->was_reset || !a->write)
+		return SILENT;
+	if (writes_status(a) && a->val == 0)
+		return KEPT;
+	/* Once: what follows is the same mistake. */
+	c->was_reset = true;
+	return broken(c, "the first write goes to register 0x%03x (0x%" PRIx64 "), not 0 to Status",
+	              a->off, a->val);
+}
+
+static enum verdict ack_step(struct check *c, const struct virtio_access *a)
+{
+	if (!writes_status(a) || a->val == 0 || c->status_written || (a->val & FAILED))
+		return SILENT;
+	return a->val & ACKNOWLEDGE
+	               ? KEPT
+	               : broken(c, "the first step written to Status is 0x%02x", (unsigned)a->val);
+}
+
+static enum verdict driver_step(struct check *c, const struct virtio_access *a)
+{
+	const uint8_t both = ACKNOWLEDGE | DRIVER;
+
+	if (!reads(a, VIRTIO_MMIO_DEVICE_FEATURES) && !writes(a, VIRTIO_MMIO_DRIVER_FEATURES))
+		return SILENT;
+	return (a->status & both) == both
+	               ? KEPT
+	               : broken(c, "features are dealt with while Status is 0x%02x", a->status);
+}
+
+static enum verdict wait_for_zero(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(&c->last, VIRTIO_MMIO_STATUS) || c->last.val != 0 || c->accesses == 0)
+		return SILENT;
+	if (!reads(a, VIRTIO_MMIO_STATUS))
+		return broken(
+			c, "after the reset comes an access to 0x%03x instead of a read of Status",
+			a->off);
+	return KEPT;
+}
+
+static enum verdict reread_features_ok(struct check *c, const struct virtio_access *a)
+{
+	if (!c->ok_written || (!sets_queue_up(a) && !goes_live(a)))
+		return SILENT;
+	return c->ok_read ? KEPT
+	                  : broken(c,
+	                           "an access to 0x%03x follows on FEATURES_OK, and Status was not "
+	                           "read",
+	                           a->off);
+}
+
+static enum verdict stop_after_failure(struct check *c, const struct virtio_access *a)
+{
+	const bool goes_on = (sets_queue_up(a) && a->write) || goes_live(a) ||
+	                     writes(a, VIRTIO_MMIO_QUEUE_NOTIFY);
+
+	if (!goes_on || (!c->ok_read && !(a->status & FAILED)))
+		return SILENT;
+	if (a->status & FAILED)
+		return broken(c, "a write to 0x%03x after FAILED", a->off);
+	return c->refused
+	               ? broken(c,
+	                        "a write to 0x%03x after Status was read without FEATURES_OK: the "
+	                        "device had refused",
+	                        a->off)
+	               : KEPT;
+}
+
+static enum verdict setup_after_negotiation(struct check *c, const struct virtio_access *a)
+{
+	/* With a refusal it is stop_after_failure(). */
+	if (!sets_queue_up(a) || c->ok_written)
+		return SILENT;
+	if (!(a->status & (ACKNOWLEDGE | DRIVER)))
+		return SILENT; /* no bring-up: a stray look */
+	return broken(c, "queue %u is set up (0x%03x) while Status is 0x%02x, before FEATURES_OK",
+	              c->queue_nr, a->off, a->status);
+}
+
+static enum verdict setup_in_time(struct check *c, const struct virtio_access *a)
+{
+	const enum verdict v = setup_after_negotiation(c, a);
+
+	return v == SILENT ? keeps(sets_queue_up(a) && (a->status & FEATURES_OK)) : v;
+}
+
+static enum verdict drvok_last(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_QUEUE_READY) || a->val == 0)
+		return SILENT;
+	return a->status & DRIVER_OK
+	               ? broken(c, "queue %u was made ready after DRIVER_OK", c->queue_nr)
+	               : KEPT;
+}
+
+static enum verdict no_kick_before_drvok(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) || (a->status & NEEDS_RESET))
+		return SILENT;
+	return a->status & DRIVER_OK ? KEPT
+	                             : broken(c, "queue %u was kicked while Status was 0x%02x",
+	                                      (unsigned)a->val, a->status);
+}
+
+/* ---- features */
+
+static enum verdict features_before_ok(struct check *c, const struct virtio_access *a)
+{
+	if (!raises(a, FEATURES_OK))
+		return SILENT;
+	return c->pages_written == 3
+	               ? KEPT
+	               : broken(c,
+	                        "FEATURES_OK was raised before DriverFeatures had been written for "
+	                        "%s",
+	                        c->pages_written == 0   ? "either word"
+	                        : c->pages_written == 1 ? "word 1"
+	                                                : "word 0");
+}
+
+static enum verdict no_new_features(struct check *c, const struct virtio_access *a)
+{
+	const unsigned shift = 32 * (c->driver_page & 1);
+
+	if (goes_live(a))
+		return keeps(a->status & FEATURES_OK);
+	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) || !(a->status & FEATURES_OK) ||
+	    c->driver_page > 1)
+		return SILENT;
+	return a->val == u32_of(c->asked >> shift)
+	               ? KEPT
+	               : broken(c, "word %u of the features became 0x%08x after FEATURES_OK",
+	                        c->driver_page, (unsigned)a->val);
+}
+
+/* For rules about what was asked for, at the moment when it is meant. */
+static enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad,
+                            const char *what)
+{
+	if (!raises(a, FEATURES_OK))
+		return SILENT;
+	return c->asked & bad ? broken(c, "accepted 0x%" PRIx64 ", of which 0x%" PRIx64 " %s",
+	                               c->asked, c->asked & bad, what)
+	                      : KEPT;
+}
+
+static enum verdict no_unoffered(struct check *c, const struct virtio_access *a)
+{
+	return none_of(c, a, ~c->dev.offered, "was not offered");
+}
+
+static enum verdict no_reserved(struct check *c, const struct virtio_access *a)
+{
+	return none_of(c, a, UINT64_C(0xff) << 42, "is for the future");
+}
+
+static enum verdict no_foreign_transport(struct check *c, const struct virtio_access *a)
+{
+	return none_of(c, a, FEATURE(37) | FEATURE(39) | FEATURE(41), "is for PCI");
+}
+
+static enum verdict no_foreign_type(struct check *c, const struct virtio_access *a)
+{
+	return none_of(c, a, FEATURE(4), "does not belong to a network device");
+}
+
+static enum verdict deps(struct check *c, const struct virtio_access *a)
+{
+	const struct net_feature *f = net_features_missing(c->asked);
+
+	if (!raises(a, FEATURES_OK))
+		return SILENT;
+	return f ? broken(c, "%s (bit %u) was accepted without what it needs: 0x%" PRIx64, f->name,
+	                  f->bit, c->asked)
+	         : KEPT;
+}
+
+static enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit)
+{
+	if (!raises(a, FEATURES_OK) || !(c->dev.offered & FEATURE(bit)))
+		return SILENT;
+	return accepted(c, bit) ? KEPT
+	                        : broken(c, "bit %u was offered and not accepted: 0x%" PRIx64, bit,
+	                                 c->asked);
+}
+
+static enum verdict version_1(struct check *c, const struct virtio_access *a)
+{
+	return takes(c, a, VIRTIO_F_VERSION_1);
+}
+
+static enum verdict takes_mac(struct check *c, const struct virtio_access *a)
+{
+	return takes(c, a, VIRTIO_NET_F_MAC);
+}
+
+static enum verdict takes_mtu(struct check *c, const struct virtio_access *a)
+{
+	return takes(c, a, VIRTIO_NET_F_MTU);
+}
+
+const struct access_rule init_rules[] = {
+	{"status.no-clear-bit", no_clear_bit},
+	{"status.failed-then-reset", failed_then_reset},
+	{"init.reset-first", reset_first},
+	{"init.ack-step", ack_step},
+	{"init.driver-step", driver_step},
+	{"reset.wait-for-zero", wait_for_zero},
+	{"init.reread-features-ok", reread_features_ok},
+	{"init.stop-after-failure", stop_after_failure},
+	{"init.setup-after-negotiation", setup_in_time},
+	{"init.drvok-last", drvok_last},
+	{"init.no-kick-before-drvok", no_kick_before_drvok},
+	{"init.features-before-ok", features_before_ok},
+	{"init.no-new-features-after-ok", no_new_features},
+	{"feat.no-unoffered", no_unoffered},
+	{"feat.deps", deps},
+	{"feat.no-reserved-bit", no_reserved},
+	{"feat.no-foreign-transport-bit", no_foreign_transport},
+	{"feat.no-foreign-type-bit", no_foreign_type},
+	{"feat.accept-version-1", version_1},
+	{"net.mac-negotiate", takes_mac},
+	{"net.mtu-negotiate", takes_mtu},
+	{NULL, NULL},
+};

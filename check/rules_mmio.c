@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Registers (virtio 1.2, 4.2.2) and the config space of a network device (2.5, 5.1.4). */
+#include <inttypes.h>
+#include <stddef.h>
+
+#include "check/state.h"
+
+enum { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
+
+static int kind_of(uint32_t off)
+{
+	switch (off) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+	case VIRTIO_MMIO_VERSION:
+	case VIRTIO_MMIO_DEVICE_ID:
+	case VIRTIO_MMIO_VENDOR_ID:
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return READ_ONLY;
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+	case VIRTIO_MMIO_QUEUE_SEL:
+	case VIRTIO_MMIO_QUEUE_NUM:
+	case VIRTIO_MMIO_QUEUE_NOTIFY:
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+	case VIRTIO_MMIO_SHM_SEL:
+		return WRITE_ONLY;
+	case VIRTIO_MMIO_QUEUE_READY:
+	case VIRTIO_MMIO_STATUS:
+	case 0x0c0: /* QueueReset */
+		return BOTH;
+	default:
+		return NO_REG;
+	}
+}
+
+static bool is_config(const struct virtio_access *a)
+{
+	return a->off >= VIRTIO_MMIO_CONFIG;
+}
+
+static bool is_address(uint32_t off)
+{
+	return off >= VIRTIO_MMIO_QUEUE_DESC_LOW && off <= VIRTIO_MMIO_QUEUE_USED_HIGH &&
+	       kind_of(off) == WRITE_ONLY;
+}
+
+static enum verdict described(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t reg = a->off & ~3u;
+
+	if (is_config(a))
+		return a->off - VIRTIO_MMIO_CONFIG + a->size <= c->dev.config_len
+		               ? KEPT
+		               : broken(c, "%u bytes of the config space at %u: it has %u", a->size,
+		                        a->off - VIRTIO_MMIO_CONFIG, c->dev.config_len);
+	return kind_of(reg) != NO_REG ? KEPT : broken(c, "there is no register at 0x%03x", reg);
+}
+
+static enum verdict read_only(struct check *c, const struct virtio_access *a)
+{
+	if (is_config(a) || !a->write)
+		return SILENT;
+	return kind_of(a->off & ~3u) == READ_ONLY
+	               ? broken(c, "0x%" PRIx64 " was written to register 0x%03x", a->val, a->off)
+	               : KEPT;
+}
+
+static enum verdict write_only(struct check *c, const struct virtio_access *a)
+{
+	if (is_config(a) || a->write)
+		return SILENT;
+	return kind_of(a->off & ~3u) == WRITE_ONLY ? broken(c, "register 0x%03x was read", a->off)
+	                                           : KEPT;
+}
+
+static enum verdict control_32bit(struct check *c, const struct virtio_access *a)
+{
+	if (is_config(a))
+		return SILENT;
+	return a->size == 4 && a->off % 4 == 0
+	               ? KEPT
+	               : broken(c, "an access of %u bytes to register 0x%03x", a->size, a->off);
+}
+
+/* Access number @n, from 0, is to be a read of @reg; later ones are of no interest. */
+static enum verdict in_turn(struct check *c, const struct virtio_access *a, unsigned n,
+                            uint32_t reg)
+{
+	if (c->accesses != n || is_config(a))
+		return SILENT;
+	return reads(a, reg) ? KEPT
+	                     : broken(c, "access number %u is a %s register 0x%03x", n + 1,
+	                              a->write ? "write to" : "read of", a->off);
+}
+
+static enum verdict probe_magic(struct check *c, const struct virtio_access *a)
+{
+	const enum verdict v = in_turn(c, a, 0, VIRTIO_MMIO_MAGIC_VALUE);
+
+	return v == SILENT ? in_turn(c, a, 1, VIRTIO_MMIO_VERSION) : v;
+}
+
+static enum verdict probe_devid(struct check *c, const struct virtio_access *a)
+{
+	return in_turn(c, a, 2, VIRTIO_MMIO_DEVICE_ID);
+}
+
+static enum verdict device_sel_first(struct check *c, const struct virtio_access *a)
+{
+	if (!reads(a, VIRTIO_MMIO_DEVICE_FEATURES))
+		return SILENT;
+	return c->device_sel ? KEPT
+	                     : broken(c, "DeviceFeatures was read before a selector was written");
+}
+
+static enum verdict driver_sel_first(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES))
+		return SILENT;
+	return c->driver_sel ? KEPT : broken(c, "DriverFeatures was written before a selector was");
+}
+
+/* ---- queues */
+
+static enum verdict queue_sel_first(struct check *c, const struct virtio_access *a)
+{
+	if (a->off != VIRTIO_MMIO_QUEUE_NUM_MAX && a->off != VIRTIO_MMIO_QUEUE_NUM &&
+	    a->off != VIRTIO_MMIO_QUEUE_READY && !is_address(a->off))
+		return SILENT;
+	return c->queue_sel ? KEPT
+	                    : broken(c, "register 0x%03x was %s before QueueSel was written",
+	                             a->off, a->write ? "written" : "read");
+}
+
+static enum verdict size_le_max(struct check *c, const struct virtio_access *a)
+{
+	const struct check_queue *q = selected(c);
+
+	if (!writes(a, VIRTIO_MMIO_QUEUE_NUM) || !q)
+		return SILENT;
+	if (a->val > c->dev.num_max[q->index])
+		return broken(c, "queue %u is to have %" PRIu64 " entries, possible are %u",
+		              q->index, a->val, c->dev.num_max[q->index]);
+	return q->max_read ? KEPT
+	                   : broken(c,
+	                            "queue %u is to have %" PRIu64 " entries, and nobody asked how "
+	                            "many are possible",
+	                            q->index, a->val);
+}
+
+static enum verdict absent_queue(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !is_address(a->off))
+		return SILENT;
+	return selected(c) ? KEPT
+	                   : broken(c, "queue %u is set up, and does not exist", c->queue_nr);
+}
+
+static enum verdict no_change_when_ready(struct check *c, const struct virtio_access *a)
+{
+	const struct check_queue *q = selected(c);
+
+	if (!q || (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !(a->write && is_address(a->off))))
+		return SILENT;
+	return q->ready ? broken(c, "register 0x%03x of queue %u was written while it was ready",
+	                         a->off, q->index)
+	                : KEPT;
+}
+
+static enum verdict ready_values(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_QUEUE_READY))
+		return SILENT;
+	return a->val <= 1 ? KEPT : broken(c, "%" PRIu64 " was written to QueueReady", a->val);
+}
+
+/* Rules about the moment at which a queue becomes ready. */
+static struct check_queue *becomes_ready(struct check *c, const struct virtio_access *a)
+{
+	return writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 ? selected(c) : NULL;
+}
+
+static enum verdict not_in_use(struct check *c, const struct virtio_access *a)
+{
+	const struct check_queue *q = becomes_ready(c, a);
+
+	if (!q)
+		return SILENT;
+	return q->ready_read ? KEPT
+	                     : broken(c, "queue %u was made ready, and QueueReady not read before",
+	                              q->index);
+}
+
+static enum verdict both_halves(struct check *c, const struct virtio_access *a)
+{
+	const struct check_queue *q = becomes_ready(c, a);
+
+	if (!q)
+		return SILENT;
+	return q->halves == 0x3f ? KEPT
+	                         : broken(c,
+	                                  "of the six halves of its addresses, queue %u was given "
+	                                  "0x%02x",
+	                                  q->index, q->halves);
+}
+
+static enum verdict size_before_ready(struct check *c, const struct virtio_access *a)
+{
+	const struct check_queue *q = becomes_ready(c, a);
+
+	if (!q)
+		return SILENT;
+	return q->num_written ? KEPT
+	                      : broken(c, "queue %u was made ready without a size", q->index);
+}
+
+static enum verdict ready0_readback(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(&c->last, VIRTIO_MMIO_QUEUE_READY) || c->last.val != 0 || c->accesses == 0)
+		return SILENT;
+	return reads(a, VIRTIO_MMIO_QUEUE_READY) ? KEPT
+	                                         : broken(c,
+	                                                  "QueueReady became 0, and 0x%03x was "
+	                                                  "accessed instead of reading it",
+	                                                  a->off);
+}
+
+static enum verdict kick_valid(struct check *c, const struct virtio_access *a)
+{
+	/* With NOTIFICATION_DATA, which is not offered, there would be more in it. */
+	if (!writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) || !(a->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return SILENT;
+	if (a->val >= c->dev.nr_queues)
+		return broken(c, "queue %" PRIu64 " was kicked, and does not exist", a->val);
+	return c->queue[a->val].ready
+	               ? KEPT
+	               : broken(c, "queue %u was kicked, and is not ready", (unsigned)a->val);
+}
+
+/* ---- interrupts */
+
+/* So many reads in a row that find the bit are no accident. */
+#define IGNORED_MAX 8u
+
+static enum verdict ack_handled(struct check *c, const struct virtio_access *a)
+{
+	if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
+		return keeps(c->isr_ignored > 0);
+	if (!reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || !(a->val & VIRTIO_MMIO_INT_VRING) ||
+	    c->isr_ignored != IGNORED_MAX)
+		return SILENT;
+	return broken(
+		c, "InterruptStatus was read %u times with bit 0 set, and InterruptACK not written",
+		IGNORED_MAX + 1);
+}
+
+static enum verdict ack_seen(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t strange = (uint32_t)a->val & ~c->isr_seen;
+
+	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
+		return SILENT;
+	return strange & 3
+	               ? broken(c, "0x%x was acknowledged, and InterruptStatus had not shown 0x%x",
+	                        (unsigned)a->val, strange)
+	               : KEPT;
+}
+
+static enum verdict ack_known(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
+		return SILENT;
+	return a->val & ~UINT64_C(3)
+	               ? broken(c, "0x%" PRIx64 " was written to InterruptACK", a->val)
+	               : KEPT;
+}
+
+static enum verdict no_shm(struct check *c, const struct virtio_access *a)
+{
+	if (is_config(a))
+		return SILENT;
+	return a->off >= VIRTIO_MMIO_SHM_SEL && a->off <= VIRTIO_MMIO_SHM_BASE_HIGH
+	               ? broken(c, "register 0x%03x is about shared memory", a->off)
+	               : KEPT;
+}
+
+const struct access_rule mmio_rules[] = {
+	{"mmio.no-undescribed-offset", described},
+	{"mmio.no-write-readonly", read_only},
+	{"mmio.no-read-writeonly", write_only},
+	{"mmio.control-32bit", control_32bit},
+	{"mmio.probe-magic-version", probe_magic},
+	{"mmio.probe-devid", probe_devid},
+	{"mmio.devfeatsel-first", device_sel_first},
+	{"mmio.drvfeatsel-first", driver_sel_first},
+	{"mmio.queuesel-first", queue_sel_first},
+	{"mmio.qsize-le-max", size_le_max},
+	{"mmio.qmax0-absent", absent_queue},
+	{"mmio.no-qreg-when-ready", no_change_when_ready},
+	{"mmio.ready-values", ready_values},
+	{"mmio.queue-not-in-use", not_in_use},
+	{"mmio.addr-both-halves", both_halves},
+	{"mmio.size-before-ready", size_before_ready},
+	{"mmio.qready0-readback", ready0_readback},
+	{"notify.queue-index-valid", kick_valid},
+	{"mmio.intack-handled", ack_handled},
+	{"mmio.irq-ack", ack_seen},
+	{"mmio.intack-no-unknown", ack_known},
+	{"mmio.no-shm", no_shm},
+	{NULL, NULL},
+};
+
+/* ---- config space */
+
+/* Fields of struct virtio_net_config: where, how wide, and the features of which one is needed. */
+static const struct field {
+	uint32_t off, width, count;
+	uint64_t needs;
+} fields[] = {
+	{0, 1, 6, 0},
+	{offsetof(struct virtio_net_config, status), 2, 1, FEATURE(VIRTIO_NET_F_STATUS)},
+	{offsetof(struct virtio_net_config, max_virtqueue_pairs), 2, 1,
+         FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS)},
+	{offsetof(struct virtio_net_config, mtu), 2, 1, FEATURE(VIRTIO_NET_F_MTU)},
+	{offsetof(struct virtio_net_config, speed), 4, 1, FEATURE(VIRTIO_NET_F_SPEED_DUPLEX)},
+	{offsetof(struct virtio_net_config, duplex), 1, 1, FEATURE(VIRTIO_NET_F_SPEED_DUPLEX)},
+	{offsetof(struct virtio_net_config, rss_max_key_size), 1, 1,
+         FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT)},
+	{offsetof(struct virtio_net_config, rss_max_indirection_table_length), 2, 1,
+         FEATURE(VIRTIO_NET_F_RSS)},
+	{offsetof(struct virtio_net_config, supported_hash_types), 4, 1,
+         FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT)},
+};
+
+static const struct field *field_at(const struct virtio_access *a)
+{
+	const uint32_t off = a->off - VIRTIO_MMIO_CONFIG;
+
+	for (unsigned i = 0; is_config(a) && i < ARRAY_SIZE(fields); i++)
+		if (off >= fields[i].off && off < fields[i].off + fields[i].width * fields[i].count)
+			return &fields[i];
+	return NULL;
+}
+
+static enum verdict natural_width(struct check *c, const struct virtio_access *a)
+{
+	const struct field *f = field_at(a);
+
+	if (!f)
+		return SILENT;
+	return a->size == f->width && (a->off - VIRTIO_MMIO_CONFIG - f->off) % f->width == 0
+	               ? KEPT
+	               : broken(c,
+	                        "an access of %u bytes at offset %u of the config space, where "
+	                        "fields "
+	                        "have %u",
+	                        a->size, a->off - VIRTIO_MMIO_CONFIG, f->width);
+}
+
+static enum verdict feature_first(struct check *c, const struct virtio_access *a)
+{
+	const struct field *f = field_at(a);
+
+	if (!f || !f->needs || a->write)
+		return SILENT;
+	return c->dev.offered & f->needs
+	               ? KEPT
+	               : broken(c,
+	                        "offset %u of the config space was read, and no feature that it "
+	                        "belongs to is offered",
+	                        a->off - VIRTIO_MMIO_CONFIG);
+}
+
+/* Only of the address: what one read gets needs no bracket, and each other field is one read. */
+static enum verdict generation(struct check *c, const struct virtio_access *a)
+{
+	if (c->mac_reads < 2 || (is_config(a) && !a->write && a->off < VIRTIO_MMIO_CONFIG + 6))
+		return SILENT;
+	if (c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
+		return KEPT;
+	return broken(c,
+	              "the address was taken by %u reads, without one of ConfigGeneration %s them",
+	              c->mac_reads, c->generation_before ? "behind" : "before");
+}
+
+static enum verdict read_only_config(struct check *c, const struct virtio_access *a)
+{
+	if (!is_config(a))
+		return SILENT;
+	return a->write ? broken(c, "%u bytes were written at offset %u of the config space",
+	                         a->size, a->off - VIRTIO_MMIO_CONFIG)
+	                : KEPT;
+}
+
+static enum verdict no_early_write(struct check *c, const struct virtio_access *a)
+{
+	if (!is_config(a) || (a->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return SILENT;
+	return read_only_config(c, a);
+}
+
+const struct access_rule config_rules[] = {
+	{"mmio.config-width", natural_width},        {"cfg.check-feature-first", feature_first},
+	{"cfg.generation-loop", generation},         {"net.cfg-readonly", read_only_config},
+	{"init.no-cfg-write-early", no_early_write}, {NULL, NULL},
+};

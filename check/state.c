@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check/state.h"
+
+#include <string.h>
+
+enum queue_kind check_queue_kind(const struct check *c, unsigned index)
+{
+	const bool many = accepted(c, VIRTIO_NET_F_MQ) || accepted(c, VIRTIO_NET_F_RSS);
+	const unsigned ctrl = many ? c->dev.nr_queues - 1 : 2;
+
+	if (index == ctrl && accepted(c, VIRTIO_NET_F_CTRL_VQ))
+		return QUEUE_CTRL;
+	return index % 2 ? QUEUE_TX : QUEUE_RX;
+}
+
+static void forget_queue(struct check_queue *q)
+{
+	q->addr = (struct vq_addr){0};
+	q->halves = 0;
+	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
+	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
+	q->unkicked = q->unreaped = 0;
+	memset(q->owner, 0xff, sizeof(q->owner));
+}
+
+void state_forget(struct check *c)
+{
+	c->status_written = c->ok_written = c->ok_read = c->refused = false;
+	c->device_sel = c->driver_sel = c->queue_sel = false;
+	c->driver_page = c->queue_nr = c->pages_written = 0;
+	c->asked = 0;
+	c->mac_reads = 0;
+	c->isr_seen = c->isr_ignored = 0;
+	for (unsigned i = 0; i < CHECK_QUEUES; i++)
+		forget_queue(&c->queue[i]);
+}
+
+static void track_status(struct check *c, const struct virtio_access *a)
+{
+	if (!a->write) {
+		if (c->ok_written) {
+			c->ok_read = true;
+			c->refused = !(a->val & VIRTIO_CONFIG_S_FEATURES_OK);
+		}
+	} else if (a->val == 0) {
+		state_forget(c);
+		c->was_reset = true;
+	} else {
+		c->status_written = true;
+		if ((a->val & ~(uint64_t)a->status) & VIRTIO_CONFIG_S_FEATURES_OK)
+			c->ok_written = true;
+		if (a->val & VIRTIO_CONFIG_S_DRIVER_OK)
+			c->was_live = true;
+	}
+}
+
+static void set_half(gpa_t *addr, bool high, uint32_t val)
+{
+	const unsigned shift = high ? 32 : 0;
+
+	*addr = (*addr & ~((gpa_t)UINT32_MAX << shift)) | (gpa_t)val << shift;
+}
+
+static void track_address(struct check_queue *q, uint32_t off, uint32_t val)
+{
+	gpa_t *const part[] = {&q->addr.desc, &q->addr.avail, &q->addr.used};
+	const unsigned i = (off - VIRTIO_MMIO_QUEUE_DESC_LOW) / 16;
+	const bool high = off % 16 == 4;
+
+	if (!q->served)
+		set_half(part[i], high, val);
+	q->halves |= (uint8_t)(1u << (2 * i + high));
+}
+
+/* A register of the queue that is selected. */
+static void track_queue(struct check *c, const struct virtio_access *a)
+{
+	struct check_queue *q = selected(c);
+
+	if (!q)
+		return;
+	switch (a->off) {
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		q->max_read |= !a->write;
+		break;
+	case VIRTIO_MMIO_QUEUE_NUM:
+		q->num_written = true;
+		if (!q->served)
+			q->addr.num = u32_of(a->val);
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		q->ready_read |= !a->write;
+		if (a->write)
+			q->ready = a->val & 1;
+		if (a->write && !q->ready)
+			q->served = false;
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		track_address(q, a->off, u32_of(a->val));
+		break;
+	default:
+		break;
+	}
+}
+
+static void track_config(struct check *c, const struct virtio_access *a)
+{
+	const bool mac =
+		!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off < VIRTIO_MMIO_CONFIG + 6;
+
+	if (mac && c->mac_reads == 0)
+		c->generation_before = reads(&c->last, VIRTIO_MMIO_CONFIG_GENERATION);
+	c->mac_reads = mac ? c->mac_reads + 1 : 0;
+}
+
+static void track_interrupt(struct check *c, const struct virtio_access *a)
+{
+	if (reads(a, VIRTIO_MMIO_INTERRUPT_STATUS)) {
+		c->isr_seen |= u32_of(a->val);
+		if (a->val & VIRTIO_MMIO_INT_VRING)
+			c->isr_ignored++;
+	} else if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK)) {
+		c->isr_seen &= ~u32_of(a->val);
+		c->isr_ignored = 0;
+	}
+}
+
+static void track_feature(struct check *c, const struct virtio_access *a)
+{
+	const unsigned shift = 32 * (c->driver_page & 1);
+
+	if (writes(a, VIRTIO_MMIO_DEVICE_FEATURES_SEL))
+		c->device_sel = true;
+	if (writes(a, VIRTIO_MMIO_DRIVER_FEATURES_SEL)) {
+		c->driver_sel = true;
+		c->driver_page = u32_of(a->val);
+	}
+	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) || c->driver_page > 1 ||
+	    (a->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		return;
+	c->pages_written |= 1u << c->driver_page;
+	c->asked = (c->asked & ~((uint64_t)UINT32_MAX << shift)) | (a->val & UINT32_MAX) << shift;
+}
+
+void state_track(struct check *c, const struct virtio_access *a)
+{
+	track_config(c, a);
+	if (a->size == 4) {
+		track_feature(c, a);
+		track_interrupt(c, a);
+		track_queue(c, a);
+		if (writes(a, VIRTIO_MMIO_QUEUE_SEL)) {
+			c->queue_sel = true;
+			c->queue_nr = u32_of(a->val);
+		}
+		if (a->off == VIRTIO_MMIO_STATUS)
+			track_status(c, a);
+	}
+	c->last = *a;
+	c->accesses++;
+}
