@@ -33,8 +33,11 @@ bench_awk='
 			}
 	}
 	function med(v, n) { return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }
-	function low(v, n) { return rank(n) > 0 ? v[rank(n)] : 0 }
+	function low(v, n) { return rank(n) > 0 ? v[rank(n)] : -1 }
 	function high(v, n) { return rank(n) > 0 ? v[n + 1 - rank(n)] : 1e99 }
+	function span(v, n, format) {
+		return rank(n) > 0 ? sprintf(format, low(v, n), high(v, n)) : "unknown, too few rounds"
+	}
 	function verdict(v, n, least) {
 		return low(v, n) >= least ? "met" : high(v, n) < least ? "not met" : "not concluded"
 	}'

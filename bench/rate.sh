@@ -91,8 +91,8 @@ awk "$bench_awk"'
 			for (i = 1; i <= m; i++)
 				v[i] = x[place, "auto", 4, i] / (x[place, best, 4, i] + 1)
 			sort(v, m)
-			printf "  auto is %.2f of %s, median lies in %.2f .. %.2f: carried %s\n", med(v, m), best,
-				low(v, m), high(v, m), verdict(v, m, 0.9)
+			printf "  auto is %.2f of %s, median lies in %s: carried %s\n", med(v, m), best,
+				span(v, m, "%.2f .. %.2f"), verdict(v, m, 0.9)
 		}
 		print "idle"
 		for (k = 1; k <= split("off on auto", mode, " "); k++) {

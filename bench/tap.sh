@@ -50,7 +50,7 @@ done | awk -v bar="$bar" "$bench_awk"'
 		for (i = 1; i <= NR; i++)
 			v[i] = all[name "-bare", i] / all[name "-ours", i]
 		sort(v, NR)
-		printf "%-10s least %7.3f     median %7.3f  most %7.3f   median lies in %.3f .. %.3f: bar %s %s\n", name,
-			v[1], med(v, NR), v[NR], low(v, NR), high(v, NR), bar, verdict(v, NR, bar)
+		printf "%-10s least %7.3f     median %7.3f  most %7.3f   median lies in %s: bar %s %s\n", name,
+			v[1], med(v, NR), v[NR], span(v, NR, "%.3f .. %.3f"), bar, verdict(v, NR, bar)
 	}
 	END { share("tx"); share("rx"); share("both") }'

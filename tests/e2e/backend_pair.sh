@@ -86,11 +86,11 @@ test_a_driver_that_comes_and_goes_loses_none_of_the_other_cards_frames() {
 }
 
 test_a_front_end_killed_under_load_is_followed_by_the_next() {
-	in_vm one guest_tell load "netcheck tcp listen $net.1 7002 both bytes=1000000000 timeout=60"
-	in_vm two guest_tell load "netcheck tcp connect $net.1 7002 both bytes=1000000000 timeout=60"
+	in_vm one guest_tell load "netcheck tcp listen $net.1 7002 both bytes=1000000000 timeout=120"
+	in_vm two guest_tell load "netcheck tcp connect $net.1 7002 both bytes=1000000000 timeout=120"
 	local before
 	before=$(ctl stats | jq '.nics[0].device.rx_frames')
-	wait_for 30 "load" eval "[ \$(ctl stats | jq '.nics[0].device.rx_frames') -gt $((before + 2000)) ]"
+	wait_for 60 "load" eval "[ \$(ctl stats | jq '.nics[0].device.rx_frames') -gt $((before + 200)) ]"
 	in_vm two uml_kill
 	side_start two 1
 	in_vm two guest "ping -A -c 20 -w 20 $net.1" | grep -w '0% packet loss' || fail "packets were lost"
