@@ -16,10 +16,11 @@ Measures, in interleaved rounds, and says for each budget "met", "not met" or "n
   memory     private dirty memory beside guest RAM, with one network card: at rest, and (with the
              boots) after 16 MB of traffic of a Linux guest
   boot       exec to init of a stock kernel, against QEMU's microvm with the same kernel, initramfs and
-             command line, A B B A: where hardware can, here; otherwise in the lab
+             command line, as it comes and at its fastest, A B C C B A: where hardware can, here;
+             otherwise in the lab
 
   --rounds N     rounds of start (15)
-  --blocks N     blocks A B B A of boot (7)
+  --blocks N     blocks A B C C B A of boot (7)
   --only WHAT    start, memory or boot; repeatable
   --json FILE    results for machines (build/bench/results.json)
   --help
