@@ -145,9 +145,10 @@ static void dial(struct writer *w)
 }
 
 /* What the other side will see of it. */
-static void written(struct writer *w, const uint8_t *p, size_t len)
+static void written(struct writer *w, const uint8_t *p, size_t len, size_t sent)
 {
-	for (size_t i = 0; i < len && !w->cut; i++) {
+	REQUIRE(sent <= len);
+	for (size_t i = 0; i < sent && !w->cut; i++) {
 		w->line = p[i] == '\n' ? 0 : w->line + 1;
 		w->lines += p[i] == '\n';
 		if (w->line > CONTROL_LINE_MAX) {
@@ -172,7 +173,7 @@ static void put(struct writer *w, const uint8_t *p, size_t len)
 			REQUIRE(w->cut);
 			return;
 		}
-		written(w, p, (size_t)n);
+		written(w, p, len, (size_t)n);
 		p += n;
 		len -= (size_t)n;
 	}

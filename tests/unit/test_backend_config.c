@@ -23,7 +23,7 @@ static int parse(struct backend_config *cfg, const char *text)
 	int argc = 0;
 
 	assert_true(strlen(text) < sizeof(copy));
-	strcpy(copy, text);
+	memcpy(copy, text, strlen(text) + 1);
 	while (rest && *rest) {
 		assert_true(argc < WORDS_MAX);
 		argv[argc++] = strsep(&rest, " ");

@@ -90,11 +90,12 @@ static void any_range_is_copied_in_and_nothing_else(unused void **state)
 
 static void nothing_is_copied_out_of_no_pieces(unused void **state)
 {
+	const struct iovec none = {0};
 	uint8_t byte = 0xee;
 
-	assert_int_equal(iov_read(NULL, 0, 0, &byte, 1), 0);
-	assert_int_equal(iov_write(NULL, 0, 0, &byte, 1), 0);
-	assert_int_equal(iov_zero(NULL, 0, 0, 1), 0);
+	assert_int_equal(iov_read(&none, 0, 0, &byte, 1), 0);
+	assert_int_equal(iov_write(&none, 0, 0, &byte, 1), 0);
+	assert_int_equal(iov_zero(&none, 0, 0, 1), 0);
 	assert_int_equal(iov_skip(NULL, 0, 1), 0);
 	assert_int_equal(byte, 0xee);
 }
