@@ -169,14 +169,13 @@ static void put(struct writer *w, const uint8_t *p, size_t len)
 			read_answers(w);
 			continue;
 		}
-		if (n < 0) {
-			REQUIRE(w->cut);
-			return;
-		}
+		if (n < 0)
+			break;
 		written(w, p, len, (size_t)n);
 		p += n;
 		len -= (size_t)n;
 	}
+	REQUIRE(!len || w->cut);
 }
 
 static void fill(struct writer *w, size_t times)
