@@ -64,7 +64,8 @@ void split_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id)
 			q->split.desc[at] = describe(&p[i], i + 1 == nr, q->next_free[at]);
 	}
 	/* The head of the chain, [split.head-in-range], which nobody else has. [split.head-not-outstanding] */
-	store(&q->split.avail[RING + slot], bug(index_for_head) ? q->avail : id);
+	store(&q->split.avail[RING + slot],
+	      bug(index_for_head) && p->device_writes ? q->avail : id);
 	q->avail++;
 }
 
