@@ -532,17 +532,27 @@ static void drain(struct console *c)
 		poll(&pfd, 1, ms_until(deadline));
 	}
 	c->dropped += c->len;
+	c->len = 0;
+}
+
+void console_finish(struct console *c)
+{
+	if (!c)
+		return;
+	if (!c->gone)
+		drain(c);
+	c->gone = true;
+	c->started = false;
+	loop_timer_off(&c->gather);
+	loop_timer_off(&c->look);
+	end_input(c);
 }
 
 void console_destroy(struct console *c)
 {
 	if (!c)
 		return;
-	if (!c->gone)
-		drain(c);
-	loop_timer_off(&c->gather);
-	loop_timer_off(&c->look);
-	end_input(c);
+	console_finish(c);
 	loop_del(&c->out.watch);
 	if (c->file.fd >= 0)
 		outfile_close(&c->file);

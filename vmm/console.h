@@ -46,7 +46,12 @@ void console_attach(struct console *c, struct uart16550 *uart);
  */
 int console_start(struct console *c);
 
-/* Write what is left, give the terminal back, say how much was dropped. The loop does not run. NULL is fine. */
+/*
+ * No guest runs any more: write what is left and give the terminal back, for what is said about its run. The loop does
+ * not run. NULL and twice are fine.
+ */
+void console_finish(struct console *c);
+/* Likewise, and say how much was dropped. */
 void console_destroy(struct console *c);
 
 /* Give the terminal back in a hurry. Any thread, async-signal-safe, also without any console. */

@@ -156,6 +156,7 @@ static int run_configured(const struct vm_config *cfg, const struct run_watch *w
 
 	if (ret == 0)
 		ret = live(&r, &how);
+	console_finish(r.console);
 	status = ret < 0 ? exit_status_of(ret) : status_of_end(&how);
 	if (ret == 0 && how.kind == VM_END_STOPPED && r.signals.signo)
 		status = EXIT_SIGNAL + r.signals.signo;

@@ -179,6 +179,19 @@ t_a_signal_ends_the_wait_for_the_reader_of_a_fifo() {
 	done
 }
 
+# A terminal that is still raw does not go back to the first column.
+t_numbers_on_a_terminal_are_straight_lines() {
+	local option
+	for option in --stats --audit; do
+		timeout -k 5 "$limit" script -qec "'$doorbell' run --net none $option --append off '$guest'" /dev/null \
+			>"$tmp/out" 2>"$tmp/err" </dev/null
+		status=$?
+		with "$option" is_status 0 || return
+		[ "$(wc -l <"$tmp/out")" -gt 3 ] || { why="$option: no numbers" && return 1; }
+		! sed 1d "$tmp/out" | grep -qv $'\r$' || { why="$option: a line without a carriage return" && return 1; }
+	done
+}
+
 t_a_signal_that_was_ignored_at_the_start_stays_so() {
 	local pid
 	(
