@@ -24,24 +24,43 @@ static void on_signal(void *arg, unused uint32_t revents)
 	s->fn(s->arg);
 }
 
+/*
+ * All that would end the process otherwise, with the terminal still raw (signal(7)); but not SIGRTMIN, with which vCPUs
+ * are taken out of the guest.
+ */
+static void set_of_ends(sigset_t *mask)
+{
+	static const int others[] = {
+		SIGKILL, SIGSTOP,                                              /* nobody's choice */
+		SIGCONT, SIGTSTP, SIGTTIN,  SIGTTOU,                           /* job control */
+		SIGCHLD, SIGURG,  SIGWINCH,                                    /* end nothing */
+		SIGABRT, SIGBUS,  SIGFPE,   SIGILL,  SIGSEGV, SIGSYS, SIGTRAP, /* terminal.c */
+		SIGPIPE, SIGXFSZ, /* an error of write() */
+	};
+	struct sigaction was;
+
+	sigemptyset(mask);
+	for (int signo = 1; signo <= SIGRTMAX; signo++) {
+		/* What lies between belongs to the C library. */
+		if (signo >= __SIGRTMIN && signo <= SIGRTMIN)
+			continue;
+		/* A signalfd would take what nohup(1), or a shell for its background, has switched off. */
+		if (sigaction(signo, NULL, &was) < 0 || was.sa_handler != SIG_IGN)
+			sigaddset(mask, signo);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		sigdelset(mask, others[i]);
+}
+
 int signals_begin(struct signals *s, struct loop *l, void (*fn)(void *arg), void *arg)
 {
-	/* All that would end the process otherwise, with the terminal still raw. */
-	static const int ends[] = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGUSR1,
-	                           SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
-	struct sigaction was;
 	sigset_t mask;
 	int ret;
 
-	sigemptyset(&mask);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-		/* A signalfd would take what nohup(1), or a shell for its background, has switched off. */
-		if (sigaction(ends[i], NULL, &was) < 0 || was.sa_handler != SIG_IGN)
-			sigaddset(&mask, ends[i]);
-	}
+	set_of_ends(&mask);
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file that grew too large is an error of write() */
+	signal(SIGXFSZ, SIG_IGN);
 	*s = (struct signals){
 		.watch = {.events = EPOLLIN, .fn = on_signal, .arg = s}, .fn = fn, .arg = arg};
 	s->watch.fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
