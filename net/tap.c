@@ -5,8 +5,9 @@
  *
  * What is left alone: an interface that existed before keeps its MAC, MTU, flags and up state; we
  * attach to its queue, and put the queue's header size and send buffer back when we leave. One that was
- * handed in as a descriptor keeps its header size, and gets back its blocking mode. Offloads are none when we
- * leave: TUNSETOFFLOAD says what the reader understands, and there is none any more.
+ * handed in as a descriptor keeps its header size, and gets back its blocking mode and the offloads of its owner, who
+ * reads on. Else offloads are none when we leave: TUNSETOFFLOAD says what the reader understands, and there is none any
+ * more.
  *
  * With several pairs each has a queue of the interface, a descriptor, and a struct net_tap. What is of the
  * interface as a whole (header size, offloads, send buffer) is asked of the first one; the kernel spreads the
@@ -432,7 +433,8 @@ static const struct opt_def tap_keys[] = {
          .max = INT_MAX,
          .exclusive = 1,
          .arg = "N",
-         .help = "an open TAP with IFF_VNET_HDR that was handed in; the interface stays as it is"},
+         .help = "an open TAP with IFF_VNET_HDR that was handed in; its offloads, O_NONBLOCK and "
+                 "send buffer change while the guest runs"},
 	{.name = "path",
          .type = OPT_CHOICE,
          .offset = offsetof(struct tap_config, path),

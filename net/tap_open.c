@@ -23,11 +23,6 @@
 
 #define TUN_PATH "/dev/net/tun"
 
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20
-#define TUN_F_USO6 0x40
-#endif
-
 /* One bit of the queue's offloads and the feature that asks for it. USO goes as a pair: see below. */
 static const struct {
 	uint64_t guest;
@@ -64,16 +59,19 @@ static unsigned tun_bits(uint64_t guest)
 	return bits;
 }
 
-int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads)
+static int set_offload_bits(struct tap_fd *t, unsigned bits)
 {
-	unsigned bits = tun_bits(offloads);
-
 	if (bits == t->offload_bits)
 		return 0;
 	if (ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)bits) < 0)
 		return -errno;
 	t->offload_bits = bits;
 	return 0;
+}
+
+int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads)
+{
+	return set_offload_bits(t, tun_bits(offloads));
 }
 
 bool tap_fd_takes_partial(const struct tap_fd *t)
@@ -380,6 +378,7 @@ static int take_fd(struct tap_fd *t, int fd, const struct net_common *common)
 		log_error("%s: tap: fd=%d: %s", common->nic, fd, strerror(-ret));
 		return ret;
 	}
+	t->found_offload_bits = t->offload_bits = tun_offloads(t->fd, t->ifname);
 	look_at_found(t, common);
 	return 0;
 }
@@ -415,7 +414,7 @@ void tap_fd_close(struct tap_fd *t)
 {
 	if (t->fd < 0)
 		return;
-	tap_fd_set_offloads(t, 0);
+	set_offload_bits(t, t->found_offload_bits);
 	if (t->found_sndbuf >= 0)
 		ioctl(t->fd, TUNSETSNDBUF, &t->found_sndbuf);
 	if (t->found_hdr_len >= 0)

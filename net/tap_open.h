@@ -26,7 +26,8 @@ struct tap_fd {
 	int found_hdr_len;     /* to be put back; -1: nothing to put back */
 	int found_flags;       /* F_SETFL, likewise: whoever handed the descriptor in shares them */
 	int found_sndbuf;      /* bytes, to be put back; -1: nothing to put back */
-	unsigned offload_bits; /* TUN_F_* in force; 0 on a fresh TAP and when we leave */
+	unsigned offload_bits; /* TUN_F_* in force; 0 on a fresh TAP */
+	unsigned found_offload_bits; /* to be put back: of what was handed in, else 0 */
 };
 
 /*

@@ -3,13 +3,18 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdalign.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "vmm/core/compiler.h"
@@ -96,4 +101,98 @@ int tun_nr_queues(const char *ifname)
 	ret = len < 0 ? -errno : read_answer(answer, (size_t)len);
 	fd_close(&fd);
 	return ret;
+}
+
+/* ---- offloads */
+
+#define FEATURES_MAX 256u /* 64 in Linux 6.x, and each has a bit and a name */
+
+/* What of an interface's features (kernel: ethtool's names) comes from which bits of TUNSETOFFLOAD. */
+static const struct {
+	const char *feature;
+	unsigned tun;
+} offload_features[] = {
+	{"tx-checksum-ip-generic", TUN_F_CSUM},
+	{"tx-tcp-segmentation", TUN_F_TSO4},
+	{"tx-tcp6-segmentation", TUN_F_TSO6},
+	{"tx-tcp-ecn-segmentation", TUN_F_TSO_ECN},
+	{"tx-udp-segmentation", TUN_F_USO4 | TUN_F_USO6},
+};
+
+static int ethtool(int s, const char *ifname, void *request)
+{
+	struct ifreq ifr = {.ifr_data = request};
+
+	memcpy(ifr.ifr_name, ifname, strnlen(ifname, IFNAMSIZ - 1));
+	return ioctl(s, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+}
+
+/* Features that the kernel knows; 0 when it does not tell. */
+static unsigned nr_features(int s, const char *ifname)
+{
+	struct ethtool_sset_info *ask = calloc(1, sizeof(*ask) + sizeof(ask->data[0]));
+	unsigned nr = 0;
+
+	if (!ask)
+		return 0;
+	ask->cmd = ETHTOOL_GSSET_INFO;
+	ask->sset_mask = UINT64_C(1) << ETH_SS_FEATURES;
+	if (ethtool(s, ifname, ask) == 0 && ask->sset_mask && ask->data[0] <= FEATURES_MAX)
+		nr = ask->data[0];
+	free(ask);
+	return nr;
+}
+
+static unsigned offload_of(const uint8_t *feature)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(offload_features); i++)
+		if (strncmp((const char *)feature, offload_features[i].feature, ETH_GSTRING_LEN) ==
+		    0)
+			return offload_features[i].tun;
+	return 0;
+}
+
+static unsigned active_offloads(int s, const char *ifname)
+{
+	const unsigned nr = nr_features(s, ifname);
+	const unsigned blocks = (nr + 31) / 32; /* of 32 bits each */
+	struct ethtool_gstrings *names = calloc(1, sizeof(*names) + (size_t)nr * ETH_GSTRING_LEN);
+	struct ethtool_gfeatures *bits =
+		calloc(1, sizeof(*bits) + blocks * sizeof(bits->features[0]));
+	unsigned found = 0;
+
+	if (nr > 0 && names && bits) {
+		names->cmd = ETHTOOL_GSTRINGS;
+		names->string_set = ETH_SS_FEATURES;
+		names->len = nr;
+		bits->cmd = ETHTOOL_GFEATURES;
+		bits->size = blocks;
+		if (ethtool(s, ifname, names) < 0 || ethtool(s, ifname, bits) < 0)
+			bits->size = 0; /* none of them */
+		for (unsigned i = 0; i < nr && i / 32 < min_u32(bits->size, blocks); i++)
+			if (bits->features[i / 32].active & (1u << i % 32))
+				found |= offload_of(names->data + (size_t)i * ETH_GSTRING_LEN);
+	}
+	free(names);
+	free(bits);
+	return found;
+}
+
+/* The name is one of this thread's network namespace, which need not be the descriptor's. */
+static bool is_here(int s, int fd, const char *ifname)
+{
+	struct ifreq by_fd = {0}, by_name = {0};
+
+	memcpy(by_name.ifr_name, ifname, strnlen(ifname, IFNAMSIZ - 1));
+	return ioctl(fd, SIOCGIFHWADDR, &by_fd) == 0 && ioctl(s, SIOCGIFHWADDR, &by_name) == 0 &&
+	       memcmp(by_fd.ifr_hwaddr.sa_data, by_name.ifr_hwaddr.sa_data, ETH_ALEN) == 0;
+}
+
+unsigned tun_offloads(int fd, const char *ifname)
+{
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	unsigned found = s >= 0 && is_here(s, fd, ifname) ? active_offloads(s, ifname) : 0;
+
+	fd_close(&s);
+	return found;
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "net/csum.h"
+#include "net/tun_info.h"
 #include "tests/lib/capture.h"
 #include "tests/lib/net_rig.h"
 #include "tests/lib/pkt.h"
@@ -307,7 +308,8 @@ static void different_mtu_is_worth_a_line(unused void **state)
 
 /* ---- a descriptor that was handed in */
 
-static void handed_in(int hdr_len)
+/* @offloads: what its owner had asked for. */
+static void handed_in(int hdr_len, unsigned offloads)
 {
 	struct snapshot before;
 	struct rig r;
@@ -319,7 +321,9 @@ static void handed_in(int hdr_len)
 	status = fcntl(fd, F_GETFL) & ~O_NONBLOCK;
 	assert_int_equal(fcntl(fd, F_SETFL, status), 0); /* its owner waits in read() */
 	ip("link set given0 mtu 1600 up");
+	assert_int_equal(ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads), 0);
 	before = look("given0");
+	assert_int_equal(tun_offloads(fd, "given0"), offloads);
 	assert_int_equal(ioctl(fd, TUNGETIFF, &ifr), 0);
 	snprintf(keys, sizeof(keys), "fd=%d", fd);
 	/* Twice: what was handed in is still good after the first machine has ended. */
@@ -339,6 +343,7 @@ static void handed_in(int hdr_len)
 		assert_int_equal(ioctl(fd, TUNGETVNETHDRSZ, &len), 0);
 		assert_int_equal(len, hdr_len);
 		assert_int_equal(fcntl(fd, F_GETFL), status);
+		assert_int_equal(tun_offloads(fd, "given0"), offloads);
 	}
 	close(fd);
 	assert_false(exists("given0"));
@@ -347,13 +352,44 @@ static void handed_in(int hdr_len)
 static void handed_in_queue_is_used_and_not_modified(unused void **state)
 {
 	NEEDS_TAP();
-	handed_in(12);
+	handed_in(12, 0);
+}
+
+static void handed_in_queue_gets_its_offloads_back(unused void **state)
+{
+	static const unsigned sets[] = {
+		TUN_F_CSUM,
+		TUN_F_CSUM | TUN_F_TSO4,
+		TUN_F_CSUM | TUN_F_TSO6,
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+	};
+
+	NEEDS_TAP();
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+		handed_in(12, sets[i]);
+}
+
+/* A name means another interface there, or none. */
+static void offloads_in_another_network_are_not_guessed(unused void **state)
+{
+	const unsigned offloads = TUN_F_CSUM | TUN_F_TSO4;
+	int fd, other;
+
+	NEEDS_TAP();
+	fd = open_queue("given0", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, 0);
+	assert_int_equal(ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads), 0);
+	assert_int_equal(tun_offloads(fd, "given0"), offloads);
+	assert_int_equal(tun_offloads(fd, "nowhere0"), 0);
+	other = open_queue("given1", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, 0);
+	assert_int_equal(tun_offloads(other, "given0"), 0);
+	close(other);
+	close(fd);
 }
 
 static void handed_in_queue_with_old_headers_stays_so(unused void **state)
 {
 	NEEDS_TAP();
-	handed_in(10);
+	handed_in(10, 0);
 }
 
 /* ---- offloads */
@@ -610,6 +646,8 @@ int main(void)
 		cmocka_unit_test(interface_that_is_down_is_named_and_drops),
 		cmocka_unit_test(different_mtu_is_worth_a_line),
 		cmocka_unit_test(handed_in_queue_is_used_and_not_modified),
+		cmocka_unit_test(handed_in_queue_gets_its_offloads_back),
+		cmocka_unit_test(offloads_in_another_network_are_not_guessed),
 		cmocka_unit_test(handed_in_queue_with_old_headers_stays_so),
 		cmocka_unit_test(segments_and_checksums_pass_whole),
 		cmocka_unit_test(checksum_is_left_to_a_guest_that_wants_it),
