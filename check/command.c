@@ -209,7 +209,6 @@ static void end_life(void *arg)
 static int write_report(struct check_run *r, const struct report *report)
 {
 	FILE *out;
-	int fd;
 
 	if (r->format == FORMAT_JSON) {
 		json_t *json = report_json(report);
@@ -220,8 +219,7 @@ static int write_report(struct check_run *r, const struct report *report)
 	}
 	if (outfile_begin(&r->file) < 0)
 		return -EIO;
-	fd = outfile_take(&r->file);
-	out = fdopen(fd, "w");
+	out = outfile_stream(&r->file);
 	if (!out)
 		return -errno;
 	if (r->format == FORMAT_JUNIT)
@@ -256,7 +254,7 @@ static int end(void *arg, int status)
 	if (ret == 0)
 		return status;
 	log_error("--report %s=%s: it could not be written: %s", format_names[r->format], r->path,
-	          strerror(-ret));
+	          outfile_strerror(ret));
 	return status == EXIT_OK ? EXIT_HOST : status;
 }
 
@@ -273,7 +271,8 @@ static int check_guest(struct check_run *r)
 		r->cfg.nic[i].regs = NIC_REGS_TRAP;
 		r->cfg.nic[i].kick = NIC_KICK_EXIT;
 	}
-	ret = outcome_open(&r->file, "--report", r->path);
+	common_config_begin(&r->cfg.common);
+	ret = outcome_open(&r->file, "--report", r->path, r->cfg.common.deadline_ns);
 	return ret < 0 ? exit_status_of(ret) : run_guest(&r->cfg, &watch);
 }
 

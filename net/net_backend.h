@@ -260,9 +260,11 @@ void net_destroy(struct net_backend *b); /* NULL is fine */
 /*
  * Wrap @b, and the backends of its other pairs, so that every frame in both directions goes to the one pcap file
  * @path (net/pcap.c). @b is owned by the wrapper from then on, also on failure. What is in the file stays until net_pcap_begin().
- * @path is borrowed. 0; or -errno after one log_error(), with @b destroyed and *out NULL.
+ * @path is borrowed. The reader of a FIFO is waited for until @deadline_ns (CLOCK_MONOTONIC, 0: no limit). 0; or -errno
+ * after one log_error(), with @b destroyed and *out NULL.
  */
-int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out);
+int net_pcap_create(const char *path, uint64_t deadline_ns, struct net_backend *b,
+                    struct net_backend **out);
 /*
  * Nothing can be refused any more: empty the file, write its header. @b is what net_pcap_create() made; before its
  * first start(); no-op from the second time on. 0; or -errno after one log_error().

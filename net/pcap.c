@@ -7,7 +7,7 @@
  *
  * One file for all queue pairs of a NIC. Each pair's wrapper is its own thread's, like the backend inside; the file
  * is shared, and a lock held for the time and the write of one record: records are whole, and in the order of their
- * times. So whoever does not read a FIFO holds up all pairs.
+ * times. So whoever reads a FIFO slowly holds up all pairs; whoever takes nothing for OUTFILE_PATIENCE_MS loses the rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -102,7 +102,7 @@ static void write_record(struct pcap_file *f, const uint8_t *frame, size_t len)
 	f->api.dump((u_char *)f->dumper, &h, frame);
 	/* At once: whatever ends this process, the file can be read up to here. */
 	if (f->api.dump_flush(f->dumper) < 0) {
-		log_warn("pcap: %s: the capture ends here", strerror(errno));
+		log_warn("pcap: %s: the capture ends here", outfile_strerror(errno));
 		end_dump(f);
 	}
 }
@@ -245,18 +245,6 @@ static bool is_stdout(const char *path)
 	return strcmp(path, "-") == 0;
 }
 
-static int open_file(struct pcap_file *f, const char *path, int flags)
-{
-	int ret = 0;
-
-	if (!is_stdout(path))
-		ret = outfile_open(&f->file, path, flags);
-	else if ((f->file.fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)) < 0)
-		ret = -errno;
-	f->file.path = path;
-	return ret;
-}
-
 /* Something with another end, which decides when a write goes on. */
 static bool has_reader(int fd)
 {
@@ -271,7 +259,7 @@ static bool has_reader(int fd)
  */
 static int open_file_running(struct pcap_file *f, const char *path)
 {
-	int ret = open_file(f, path, O_NONBLOCK);
+	int ret = is_stdout(path) ? outfile_open_stdout(&f->file) : outfile_open(&f->file, path);
 
 	return ret == 0 && has_reader(f->file.fd) ? -ENXIO : ret;
 }
@@ -287,10 +275,9 @@ static int begin(struct pcap_file *f)
 	f->pcap = f->api.open_dead(DLT_EN10MB, FRAME_MAX, PCAP_TSTAMP_PRECISION_NANO);
 	if (!f->pcap)
 		return -ENOMEM;
-	out = fdopen(f->file.fd, "w");
+	out = outfile_stream(&f->file);
 	if (!out)
 		return -errno;
-	outfile_take(&f->file);
 	f->dumper = f->api.dump_fopen(f->pcap, out); /* closes it when it fails */
 	if (!f->dumper)
 		return -EIO;
@@ -310,8 +297,8 @@ int net_pcap_begin(struct net_backend *b)
 	ret = begin(f);
 	if (ret < 0)
 		log_error("pcap=%s: the capture cannot be written: %s", f->file.path,
-		          strerror(-ret));
-	return ret;
+		          outfile_strerror(ret));
+	return ret == -ETIMEDOUT ? -EIO : ret; /* it is not that of --timeout */
 }
 
 static bool pcap_attend(struct net_backend *b, void (*tell)(void *arg, bool up), void *arg)
@@ -385,7 +372,8 @@ int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **
 	return 0;
 }
 
-int net_pcap_create(const char *path, struct net_backend *b, struct net_backend **out)
+int net_pcap_create(const char *path, uint64_t deadline_ns, struct net_backend *b,
+                    struct net_backend **out)
 {
 	struct pcap_file *f;
 	char why[256];
@@ -405,9 +393,11 @@ int net_pcap_create(const char *path, struct net_backend *b, struct net_backend 
 		net_destroy(b);
 		return ret;
 	}
-	ret = open_file(f, path, 0);
+	ret = is_stdout(path) ? outfile_open_stdout(&f->file)
+	                      : outfile_open_by(&f->file, path, deadline_ns);
 	if (ret < 0) {
-		log_error("pcap=%s: the capture cannot be written: %s", path, strerror(-ret));
+		log_error("pcap=%s: the capture cannot be written: %s", path,
+		          outfile_strerror(ret));
 		net_destroy(&f->pair[0].b);
 		return ret;
 	}

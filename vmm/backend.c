@@ -159,7 +159,8 @@ static int begin(struct backend *b)
 		log_error("no event loop: %s", strerror(-ret));
 		return ret;
 	}
-	if ((ret = outcome_open(&b->stats, "--stats", b->cfg->common.stats_path)) < 0)
+	if ((ret = outcome_open(&b->stats, "--stats", b->cfg->common.stats_path,
+	                        b->cfg->common.deadline_ns)) < 0)
 		return ret;
 	for (unsigned i = 0; i < b->cfg->nr; i++)
 		if ((ret = open_port(b, i)) < 0)

@@ -397,7 +397,7 @@ static void on_room(void *arg)
 static int open_file(struct console *c, const struct vm_config *cfg)
 {
 	const char *path = cfg->console_path;
-	int ret = outfile_open(&c->file, path, O_NONBLOCK);
+	int ret = outfile_open(&c->file, path);
 
 	if (ret < 0) {
 		log_error("--console file=%s: %s", path,

@@ -15,13 +15,12 @@ int json_print(const json_t *json, FILE *out)
 int json_file(const json_t *json, struct outfile *f)
 {
 	int ret = outfile_begin(f);
-	FILE *out = ret == 0 ? fdopen(f->fd, "w") : NULL;
+	FILE *out = ret == 0 ? outfile_stream(f) : NULL;
 
 	if (!out)
 		return ret < 0 ? ret : -errno;
-	outfile_take(f);
 	ret = json_print(json, out);
-	if (fclose(out) != 0 && ret == 0)
+	if (fclose(out) != 0) /* says why, if it was the file */
 		ret = -errno;
 	return ret;
 }

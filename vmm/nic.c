@@ -35,7 +35,7 @@ static int open_backend(struct nic *n, uint64_t deadline_ns, struct net_pairs *p
 	ret = cfg->kind->create(cfg->backend, &common, n->loop, &n->backend);
 	if (ret < 0 || !cfg->pcap)
 		return ret;
-	ret = net_pcap_create(cfg->pcap, n->backend, &n->backend);
+	ret = net_pcap_create(cfg->pcap, deadline_ns, n->backend, &n->backend);
 	if (ret < 0)
 		return ret;
 	n->pcap = strdup(cfg->pcap);

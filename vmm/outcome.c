@@ -2,7 +2,6 @@
 #include "vmm/outcome.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/log.h"
@@ -22,12 +21,12 @@ int exit_status_of(int err)
 	return EXIT_HOST;
 }
 
-int outcome_open(struct outfile *f, const char *option, const char *path)
+int outcome_open(struct outfile *f, const char *option, const char *path, uint64_t deadline_ns)
 {
-	int ret = path ? outfile_open(f, path, 0) : 0;
+	int ret = path ? outfile_open_by(f, path, deadline_ns) : 0;
 
 	if (ret < 0)
-		log_error("%s=%s: %s", option, path, strerror(-ret));
+		log_error("%s=%s: %s", option, path, outfile_strerror(ret));
 	return ret;
 }
 
@@ -38,6 +37,6 @@ int outcome_stats(json_t *stats, const char *path, struct outfile *f)
 	json_decref(stats);
 	if (ret < 0)
 		log_error("--stats%s%s: the counters could not be written: %s", path ? "=" : "",
-		          path ? path : "", strerror(-ret));
+		          path ? path : "", outfile_strerror(ret));
 	return ret;
 }

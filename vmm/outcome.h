@@ -13,8 +13,8 @@
  */
 int exit_status_of(int err);
 
-/* outfile_open() of what @option names; no-op when @path is NULL. 0; or -errno after one log_error(). */
-int outcome_open(struct outfile *f, const char *option, const char *path);
+/* outfile_open_by() of what @option names; no-op when @path is NULL. 0; or -errno after one log_error(). */
+int outcome_open(struct outfile *f, const char *option, const char *path, uint64_t deadline_ns);
 /*
  * --stats: @stats (taken) to @f, which is open, or, when @path is NULL, to standard error. 0; or -errno after one
  * log_error().

@@ -63,7 +63,7 @@ static int print_audit(struct run *r)
 
 	if (ret < 0)
 		log_error("--audit%s%s: the report could not be written: %s", path ? "=" : "",
-		          path ? path : "", strerror(-ret));
+		          path ? path : "", outfile_strerror(ret));
 	return ret;
 }
 
@@ -105,8 +105,10 @@ static int begin(struct run *r, const struct vm_config *cfg, const struct run_wa
 	}
 	if ((ret = console_create(cfg, r->loop, stop_guest, r, &r->console)) < 0)
 		return ret;
-	if ((ret = outcome_open(&r->stats, "--stats", cfg->common.stats_path)) < 0 ||
-	    (ret = outcome_open(&r->report, "--audit", cfg->audit_path)) < 0)
+	if ((ret = outcome_open(&r->stats, "--stats", cfg->common.stats_path,
+	                        cfg->common.deadline_ns)) < 0 ||
+	    (ret = outcome_open(&r->report, "--audit", cfg->audit_path, cfg->common.deadline_ns)) <
+	            0)
 		return ret;
 	if ((ret = vm_create(cfg, r->loop, r->console, &r->vm)) < 0)
 		return ret;
@@ -147,7 +149,7 @@ static int live(struct run *r, struct vm_end *end)
 	return ret;
 }
 
-static int run_configured(const struct vm_config *cfg, const struct run_watch *watch)
+int run_guest(const struct vm_config *cfg, const struct run_watch *watch)
 {
 	struct vm_end how = {.kind = VM_END_STOPPED};
 	struct run r;
@@ -168,12 +170,6 @@ static int run_configured(const struct vm_config *cfg, const struct run_watch *w
 	return status;
 }
 
-int run_guest(struct vm_config *cfg, const struct run_watch *watch)
-{
-	common_config_begin(&cfg->common);
-	return run_configured(cfg, watch);
-}
-
 int cmd_run(int argc, char **argv)
 {
 	struct vm_config cfg;
@@ -189,6 +185,7 @@ int cmd_run(int argc, char **argv)
 		if (vm_print_machine(&cfg, stdout) < 0)
 			status = EXIT_HOST;
 	} else {
+		common_config_begin(&cfg.common);
 		status = run_guest(&cfg, NULL);
 	}
 	config_free(&cfg);

@@ -28,8 +28,8 @@ struct run_watch {
 	void *arg;
 };
 
-/* What "doorbell run" does with a machine to be; @watch NULL: nobody. The exit status. */
-int run_guest(struct vm_config *cfg, const struct run_watch *watch);
+/* What "doorbell run" does with a machine to be, after common_config_begin(); @watch NULL: nobody. The exit status. */
+int run_guest(const struct vm_config *cfg, const struct run_watch *watch);
 
 int cmd_check(int argc, char **argv);
 int cmd_run(int argc, char **argv);

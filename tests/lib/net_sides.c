@@ -58,7 +58,7 @@ static int open_pcap(struct side *s)
 	if (ret < 0)
 		return ret;
 	new_path(s->path);
-	ret = net_pcap_create(s->path, s->rig.b, &s->rig.b);
+	ret = net_pcap_create(s->path, 0, s->rig.b, &s->rig.b);
 	return ret < 0 ? ret : net_pcap_begin(s->rig.b);
 }
 

@@ -179,6 +179,31 @@ t_a_signal_ends_the_wait_for_the_reader_of_a_fifo() {
 	done
 }
 
+t_a_timeout_ends_the_wait_for_the_reader_of_a_fifo() {
+	local option
+	mkfifo "$tmp/unread"
+	for option in "--stats=$tmp/unread" "--audit=$tmp/unread" "--net=user,pcap=$tmp/unread"; do
+		run "$option" --timeout 1 --append off "$guest"
+		with "$option" is_status 124 && err_has "nobody reads" || return
+	done
+}
+
+# The FIFO's reader is there and does not read; but for the last 4 KiB it is full.
+t_a_reader_that_stalls_holds_up_neither_guest_nor_end() {
+	local option
+	mkfifo "$tmp/stalls"
+	exec 8<>"$tmp/stalls"
+	head -c 61440 /dev/zero >&8
+	run --net "user,pcap=$tmp/stalls" --timeout "$limit" --append "ping ping" "$guest"
+	is_status 0 && err_has "the capture ends here" || return
+	head -c 4096 /dev/zero | dd bs=4096 oflag=nonblock status=none >&8 2>/dev/null
+	for option in --stats --audit; do
+		run --net none "$option=$tmp/stalls" --append off "$guest"
+		with "$option" is_status 1 && err_has "nobody reads" || return
+	done
+	exec 8>&-
+}
+
 # A terminal that is still raw does not go back to the first column.
 t_numbers_on_a_terminal_are_straight_lines() {
 	local option

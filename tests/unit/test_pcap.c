@@ -53,7 +53,7 @@ static void set_up(struct fixture *f)
 static void open_capture(struct fixture *f)
 {
 	f->fake = fake_net_create(FEATURE(VIRTIO_NET_F_GUEST_CSUM));
-	assert_int_equal(net_pcap_create(f->path, &f->fake->backend, &f->b), 0);
+	assert_int_equal(net_pcap_create(f->path, 0, &f->fake->backend, &f->b), 0);
 	assert_int_equal(net_pcap_begin(f->b), 0);
 	assert_int_equal(f->b->frame->start(f->b, 0, &sink), 0);
 }
@@ -272,7 +272,7 @@ static void refuse(const char *path, const char *why)
 	int ret;
 
 	fake_net_on_destroy(fake, &destroyed);
-	CAPTURED(&c, &ret, net_pcap_create(path, out, &out));
+	CAPTURED(&c, &ret, net_pcap_create(path, 0, out, &out));
 	assert_true(ret < 0);
 	assert_null(out);
 	assert_true(destroyed);
@@ -297,7 +297,7 @@ static void full_disk_is_named_when_the_capture_begins(unused void **state)
 	struct capture c;
 	int ret;
 
-	assert_int_equal(net_pcap_create("/dev/full", &fake->backend, &b), 0);
+	assert_int_equal(net_pcap_create("/dev/full", 0, &fake->backend, &b), 0);
 	CAPTURED(&c, &ret, net_pcap_begin(b));
 	assert_int_equal(ret, -ENOSPC);
 	assert_one_line(&c, "pcap=/dev/full: the capture cannot be written: No space left");
@@ -318,7 +318,7 @@ static void capture_that_does_not_begin_leaves_the_file_alone(unused void **stat
 			close(open(f.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 		assert_int_equal(there ? truncate(f.path, 5) : 0, 0);
 		fake = fake_net_create(0);
-		assert_int_equal(net_pcap_create(f.path, &fake->backend, &b), 0);
+		assert_int_equal(net_pcap_create(f.path, 0, &fake->backend, &b), 0);
 		net_destroy(b);
 		assert_int_equal(stat(f.path, &st), there ? 0 : -1);
 		assert_true(!there || st.st_size == 5);
@@ -428,7 +428,7 @@ static void open_pairs(struct fixture *f, struct pair pair[PAIRS])
 	pair[0].fake = f->fake;
 	for (unsigned i = 1; i < PAIRS; i++)
 		pair[i].fake = fake_net_add_pair(f->fake);
-	assert_int_equal(net_pcap_create(f->path, &f->fake->backend, &f->b), 0);
+	assert_int_equal(net_pcap_create(f->path, 0, &f->fake->backend, &f->b), 0);
 	assert_int_equal(net_pcap_begin(f->b), 0);
 	assert_int_equal(f->b->set_pairs(f->b, PAIRS), 0);
 	assert_int_equal(f->fake->pairs, PAIRS);

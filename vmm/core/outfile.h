@@ -8,6 +8,11 @@
 #define DOORBELL_OUTFILE_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* How long one write of outfile_stream() waits for a reader: nobody else may be held up by one that does not read. */
+#define OUTFILE_PATIENCE_MS 1000
 
 struct outfile {
 	int fd;           /* owned; -1: none */
@@ -22,14 +27,23 @@ struct outfile {
 	}
 
 /*
- * @flags beside those of an output file: O_NONBLOCK. A FIFO without it waits for its reader. 0; or
- * -errno, with f->fd -1.
+ * Waits for nobody: a FIFO without a reader is -ENXIO. The descriptor is non-blocking. 0; or -errno, with
+ * f->fd -1.
  */
-int outfile_open(struct outfile *f, const char *path, int flags);
+int outfile_open(struct outfile *f, const char *path);
+/* Likewise, but waits for the reader of a FIFO until @deadline_ns (CLOCK_MONOTONIC, 0: no limit): -ETIMEDOUT. */
+int outfile_open_by(struct outfile *f, const char *path, uint64_t deadline_ns);
+/* The standard output, or what it leads to opened once more: O_NONBLOCK of the former is not ours to change. */
+int outfile_open_stdout(struct outfile *f);
 /* From here on it is the run's: empty it, if it is a regular file. No-op when not open. 0 or -errno. */
 int outfile_begin(struct outfile *f);
-/* After outfile_begin(): somebody else closes it. */
-int outfile_take(struct outfile *f);
+/*
+ * After outfile_begin(): a stream that writes to it, and closes it. A write that the reader has not taken after
+ * OUTFILE_PATIENCE_MS fails with ETIMEDOUT, and all later ones do so at once. NULL: errno says why.
+ */
+FILE *outfile_stream(struct outfile *f);
+/* strerror() for what these return, but for a reader's fault. @err: errno, or its negative. */
+const char *outfile_strerror(int err);
 void outfile_close(struct outfile *f); /* no-op when not open */
 
 #endif
