@@ -2,6 +2,7 @@
 # What every example needs: set-up, and the lab where the hardware cannot run guests.
 # shellcheck shell=bash disable=SC2034 # variables for the examples
 
+export LC_ALL=C.UTF-8 # the words of programs are read
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 doorbell=${DOORBELL:-$top/build/doorbell}

@@ -3,6 +3,7 @@
 # Sets up, builds and runs all tests. See --help.
 # shellcheck disable=SC2317 # the steps are called by the names in $steps
 set -euo pipefail
+export LC_ALL=C.UTF-8 # the tests read the words of programs
 
 usage() {
 	cat <<'END'

@@ -3,6 +3,7 @@
 # Installs what building and testing doorbell needs on Debian 12, and fetches the stock kernels for
 # the lab and its guests. Does nothing, and says nothing, when everything is there already.
 set -euo pipefail
+export LC_ALL=C.UTF-8 # the words of apt-cache and others are read
 
 usage() {
 	cat <<'END'
