@@ -28,7 +28,8 @@ cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 pkgs_build="gcc libc6-dev make pkg-config libslirp-dev libfdt-dev libjansson-dev libpcap-dev
 	linux-libc-dev"
 pkgs_test="libcmocka-dev clang libclang-rt-14-dev llvm clang-tidy clang-format cppcheck shellcheck
-	tcpdump jq iproute2 util-linux acpica-tools man-db user-mode-linux dpdk iperf3 busybox-static cpio kmod"
+	tcpdump jq iproute2 util-linux acpica-tools man-db user-mode-linux dpdk iperf3 busybox-static cpio kmod
+	git procps"
 pkgs_lab="qemu-system-x86 busybox-static cpio kmod lz4 xz-utils iproute2 util-linux tcpdump jq gcc
 	libc6-dev dpdk-dev librte-net-vhost23 librte-net-tap23 librte-mempool-ring23 librte-bus-vdev23"
 pkgs_kernels="kmod lz4 xz-utils"

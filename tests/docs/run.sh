@@ -102,9 +102,7 @@ check_manual() {
 }
 
 documents() {
-	git ls-files -co --exclude-standard '*.md' | while IFS= read -r f; do
-		[ ! -f "$f" ] || echo "$f"
-	done
+	tests/lint/files.sh | grep '\.md$'
 }
 
 check_links() {

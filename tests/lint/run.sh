@@ -40,12 +40,6 @@ failed=0
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 
-files() { # what git knows or would add, as far as it exists
-	git ls-files -co --exclude-standard | grep -v '^tests/fuzz/corpus/' | sort -u | while IFS= read -r f; do
-		[ ! -f "$f" ] || echo "$f"
-	done
-}
-
 have() { # TOOL CHECK
 	command -v "$1" >/dev/null || {
 		echo "skip lint: $2 - $1 is not installed"
@@ -184,7 +178,7 @@ esac
 [ $# -gt 0 ] || read -r -d '' -a chosen <<<"$checks" || :
 [ $# = 0 ] || chosen=("$@")
 
-all_files=$(files)
+all_files=$(tests/lint/files.sh | grep -v '^tests/fuzz/corpus/')
 c_files=$(grep -E '\.c$' <<<"$all_files")
 h_files=$(grep -E '\.h$' <<<"$all_files")
 product=$(grep -E '^(vmm|devices|net|boot|arch|audit|check)/.*\.[ch]$' <<<"$all_files")
