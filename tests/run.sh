@@ -18,7 +18,7 @@ Installs what is missing (as root or through sudo), builds, and runs in this ord
   tiny       tiny guests on /dev/kvm, even where it only emulates
   driver     examples/driver, likewise
   native     input that is refused, and other end-to-end tests that boot no Linux
-  docs       do the documents name options and files that exist?
+  docs       do the documents say what the program does, and do their commands run?
   lint       format, static analysis, house rules
   guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab); beside
              the lab, which needs one CPU, unit-san and lint run at the lowest priority
@@ -170,7 +170,7 @@ step_soak() {
 }
 
 step_docs() {
-	step docs tests/e2e/docs.sh
+	step docs tests/docs/run.sh
 }
 
 step_lint() {

@@ -74,10 +74,10 @@ check_options() {
 check_keys() {
 	compare keys \
 		"$(sed -n '/^--net /,/^Exit status/p' <<<"$help_text" |
-			sed -nE 's/^--net ([a-z]+):.*/kind \1/p; s/^keys of every.*/kind any/p; s/^ +([a-z-]+)=.*/\1=/p' |
+			sed -nE 's/^--net ([a-z-]+):.*/kind \1/p; s/^keys of every.*/kind any/p; s/^ +([a-z0-9-]+)=.*/\1=/p' |
 			awk '$1 == "kind" { kind = $2; next } { print kind ": " $0 }')" \
-		"$(section NETWORK | sed -nE 's/^\.SS "--net ([a-z]+)"/kind \1/p; s/^\.SS "Keys of every.*/kind any/p
-				s/^\.B[IR] ([a-z-]+=).*/\1/p' |
+		"$(section NETWORK | grep -A 1 -E '^\.(SS|TP)' | sed -nE 's/^\.SS "--net ([a-z-]+)[",].*/kind \1/p; s/^\.SS "Keys of every.*/kind any/p
+				s/^\.B[IR] ([a-z0-9-]+=).*/\1/p' |
 			awk '$1 == "kind" { kind = $2; next } { print kind ": " $0 }')"
 }
 
