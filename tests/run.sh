@@ -150,7 +150,7 @@ step_tiny() {
 	if [ ! -x tests/tiny/run.sh ]; then
 		take tiny <<<"skip all - there is no tests/tiny/run.sh"
 	elif ! can_open /dev/kvm; then
-		take tiny <<<"skip all - /dev/kvm cannot be opened; they run in the lab"
+		take tiny <<<"skip all - /dev/kvm cannot be opened; in the lab: tests/lab/run.sh -- tests/tiny/run.sh"
 	else
 		step tiny tests/tiny/run.sh
 	fi
