@@ -22,7 +22,10 @@
 
 enum verdict { HAS, LIMITED, LACKS };
 
-/* What a check found out. fix stays "" where nothing has to be done, or nothing can be. */
+/* Of the source tree: a host with KVM, emulated. */
+#define IN_THE_LAB "./tests/lab/run.sh -- ./build/doorbell run KERNEL"
+
+/* What a check found out. fix is one command for a shell; "" where nothing has to be done. */
 struct finding {
 	enum verdict verdict;
 	char text[200];
@@ -52,12 +55,22 @@ static void read_text(const char *path, char *buf, size_t size)
 	fd_close(&fd);
 }
 
-static bool cpu_has_virtualization(void)
+/* The module that gives this CPU a /dev/kvm; NULL when it has no virtualization. */
+static const char *kvm_module(void)
 {
 	char buf[8192];
 
 	read_text("/proc/cpuinfo", buf, sizeof(buf));
-	return strstr(buf, " vmx") || strstr(buf, " svm");
+	return strstr(buf, " vmx") ? "kvm_intel" : strstr(buf, " svm") ? "kvm_amd" : NULL;
+}
+
+static void say_no_kvm(struct finding *f)
+{
+	const char *module = kvm_module();
+
+	say(f, LACKS, "there is no /dev/kvm", IN_THE_LAB);
+	if (module)
+		snprintf(f->fix, sizeof(f->fix), "sudo modprobe %s", module);
 }
 
 static void look_kvm(struct finding *f)
@@ -67,43 +80,45 @@ static void look_kvm(struct finding *f)
 	struct kvm k;
 
 	if (fd < 0 && (err == EACCES || err == EPERM)) {
-		say(f, LACKS, "/dev/kvm is there, but this user may not open it",
-		    "sudo usermod -aG kvm $USER   (then log in again)");
+		say(f, LACKS,
+		    "/dev/kvm is there, but this user may not open it (after the fix: log in "
+		    "again)",
+		    "sudo usermod -aG kvm $USER");
 		return;
 	}
 	if (fd < 0) {
-		say(f, LACKS, "there is no /dev/kvm",
-		    "sudo modprobe -a kvm_intel kvm_amd   (or tests/lab/run.sh: a host with KVM, "
-		    "emulated)");
+		say_no_kvm(f);
 		return;
 	}
 	fd_close(&fd);
 	log_set_level(LOG_ERROR);
 	if (kvm_open(&k) < 0) {
-		say(f, LACKS, "/dev/kvm opens, but makes no VM", "");
+		say(f, LACKS, "/dev/kvm opens, but makes no VM", IN_THE_LAB);
 		return;
 	}
 	snprintf(f->text, sizeof(f->text), "/dev/kvm works, up to %u CPUs", k.max_vcpus);
 	f->verdict = HAS;
 	if (kvm_capability(&k, KVM_CAP_READONLY_MEM) <= 0)
 		say(f, LIMITED, "/dev/kvm works, but has no read-only memory",
-		    "doorbell run --net KIND,regs=trap");
+		    "doorbell run --net user,regs=trap KERNEL");
 	kvm_close(&k);
 }
 
 static void look_virtualization(struct finding *f)
 {
-	if (cpu_has_virtualization())
+	if (kvm_module())
 		say(f, HAS, "the CPU has vmx or svm", "");
 	else if (access("/dev/kvm", F_OK) == 0)
 		say(f, LIMITED,
 		    "no vmx or svm: /dev/kvm here can only emulate, good for tiny guests and not "
-		    "for a stock kernel",
-		    "tests/lab/run.sh -- doorbell run ...   (a host with KVM, emulated)");
+		    "for a stock kernel; the fix is a host with KVM, emulated",
+		    IN_THE_LAB);
 	else
-		say(f, LACKS, "the CPU shows no vmx or svm",
-		    "switch virtualization on in the firmware, or nested virtualization in the "
-		    "cloud");
+		say(f, LACKS,
+		    "the CPU shows no vmx or svm: switch virtualization on in the firmware, or "
+		    "nested "
+		    "virtualization in the cloud; the fix is a host with KVM, emulated",
+		    IN_THE_LAB);
 }
 
 static bool has_net_admin(void)
@@ -162,8 +177,10 @@ static void look_vhost(struct finding *f)
 	if (access("/dev/vhost-net", F_OK) < 0)
 		say(f, LACKS, "there is no /dev/vhost-net", "sudo modprobe vhost_net");
 	else if (access("/dev/vhost-net", R_OK | W_OK) < 0)
-		say(f, LIMITED, "/dev/vhost-net is there, but this user may not open it",
-		    "sudo usermod -aG kvm $USER   (then log in again)");
+		say(f, LIMITED,
+		    "/dev/vhost-net is there, but this user may not open it (after the fix: log in "
+		    "again)",
+		    "sudo usermod -aG kvm $USER");
 	else
 		say(f, HAS, "/dev/vhost-net can be opened", "");
 }

@@ -47,4 +47,47 @@ test_doctor_names_kvm_and_tap() {
 	grep -qiE 'tap|/dev/net/tun' "$work/stdout" || fail "not a word about TAP"
 }
 
+# examined CPUFLAG: what doctor says of a host with this CPU, without devices and huge pages, as "NAME: FIX"
+# shellcheck disable=SC2016 # expanded by sh
+examined() {
+	echo "flags : fpu $1" >"$work/cpuinfo"
+	echo "always madvise [never]" >"$work/thp"
+	unshare --mount --propagation private sh -e -c 'mount --bind "$1" /proc/cpuinfo
+		mount --bind "$2" /sys/kernel/mm/transparent_hugepage/enabled
+		mount -t tmpfs tmpfs /dev
+		exec "$3" doctor --json' sh "$work/cpuinfo" "$work/thp" "$doorbell" >"$work/found" || :
+	jq -r '.[] | select(.verdict != "ok") | .name + ": " + .fix' "$work/found"
+}
+
+test_doctor_names_one_command_for_each_thing_that_is_missing() {
+	local lab='./tests/lab/run.sh -- ./build/doorbell run KERNEL' fix
+	[ "$(id -u)" = 0 ] || skip "hiding devices needs root"
+	[ -e /sys/kernel/mm/transparent_hugepage/enabled ] || skip "this kernel has no transparent huge pages"
+	examined svm >"$work/amd"
+	examined vmx >"$work/intel"
+	examined none >"$work/none"
+	cat "$work/amd"
+	grep -qx 'kvm: sudo modprobe kvm_amd' "$work/amd" || fail "AMD: $(head -n 1 "$work/amd")"
+	grep -qx 'kvm: sudo modprobe kvm_intel' "$work/intel" || fail "Intel: $(head -n 1 "$work/intel")"
+	grep -qxF "kvm: $lab" "$work/none" || fail "no virtualization: $(head -n 1 "$work/none")"
+	grep -qxF "virtualization: $lab" "$work/none" || fail "no virtualization: $(sed -n 2p "$work/none")"
+	for fix in 'tap: sudo modprobe tun' 'vhost-net: sudo modprobe vhost_net' \
+		'huge-pages: echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled'; do
+		grep -qxF "$fix" "$work/amd" || fail "no '$fix'"
+	done
+	! grep -q ': $' "$work/amd" "$work/none" || fail "something has no fix"
+}
+
+# Here and now, whatever is missing: a line that a shell takes, whose program is there.
+test_doctor_names_commands_that_can_be_typed() {
+	local fix program
+	"$doorbell" doctor --json | jq -r '.[] | select(.verdict != "ok") | .fix' >"$work/fixes"
+	while IFS= read -r fix; do
+		echo "fix: $fix"
+		bash -n -c "$fix" || fail "no shell takes '$fix'"
+		program=${fix#sudo }
+		(cd "$top" && PATH=$PATH:/sbin:/usr/sbin command -v "${program%% *}") || fail "there is no ${program%% *}"
+	done <"$work/fixes"
+}
+
 main "$@"
