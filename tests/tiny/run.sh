@@ -519,16 +519,22 @@ host_side() {
 	"$doorbell" ctl "$tmp/ctl" status | grep -o '"link": "[a-z]*"'
 }
 
+# Runs a case that makes TAPs where those of the host are not.
+in_own_network() { # FUNCTION
+	if [ ! -w /dev/net/tun ] || ! unshare -n true 2>/dev/null; then
+		why="no right to make a TAP"
+		return 77
+	fi
+	TINY_INSIDE=1 unshare -n "$0" "${1#t_}" >"$tmp/out" && return
+	why="see below"
+	return 1
+}
+
 t_restarts_keep_what_belongs_to_the_host() {
 	local pid before after
 	if [ -z "${TINY_INSIDE-}" ]; then
-		if [ ! -w /dev/net/tun ] || ! unshare -n true 2>/dev/null; then
-			why="no right to make a TAP"
-			return 77
-		fi
-		TINY_INSIDE=1 unshare -n "$0" "${FUNCNAME[0]#t_}" >"$tmp/out" && return
-		why="see below"
-		return 1
+		in_own_network "${FUNCNAME[0]}"
+		return
 	fi
 	printf 'an old file' >"$tmp/pcap"
 	timeout -k 5 "$limit" "$doorbell" run --net "tap,ifname=db0,pcap=$tmp/pcap" --control "$tmp/ctl" \
@@ -548,6 +554,42 @@ t_restarts_keep_what_belongs_to_the_host() {
 	is_status 0 && is_quiet || return
 	[ "$(head -c 4 "$tmp/pcap" | od -An -tx4)" = " a1b23c4d" ] || { why="no capture" && return 1; }
 	! ip link show dev db0 >/dev/null 2>&1 || { why="db0 is left" && return 1; }
+}
+
+# Waits for a doorbell on a terminal, ends it by SIGNAL, and looks for what is left.
+signal_on_a_terminal() { # SIGNAL
+	local pid left
+	rm -f "$tmp"/{tty,before,after,pid,rc}
+	# A shell has its background jobs ignore some signals, and doorbell respects that.
+	script -qec "tty >'$tmp/tty'; stty -a >'$tmp/before'
+		sh -c 'echo \$\$ >$tmp/pid; exec env --default-signal \"\$@\"' sh '$doorbell' run --net tap,ifname=db0 \
+			--control '$tmp/ctl' --timeout $limit --append halt '$guest' 2>'$tmp/err'
+		echo \$? >'$tmp/rc'; stty -a >'$tmp/after'" /dev/null >"$tmp/out" 2>&1 </dev/null &
+	pid=$!
+	until "$doorbell" ctl "$tmp/ctl" status >/dev/null 2>&1; do
+		kill -0 "$pid" 2>/dev/null || { why="it did not start" && return 1; }
+		sleep 0.05
+	done
+	ip link show dev db0 >/dev/null || { why="there is no db0" && return 1; }
+	! stty -a -F "$(cat "$tmp/tty")" | cmp -s - "$tmp/before" || { why="the terminal is not raw" && return 1; }
+	kill "-$1" "$(cat "$tmp/pid")"
+	wait "$pid"
+	status=$(cat "$tmp/rc")
+	left=$(ip -o link show dev db0 2>/dev/null; ls "$tmp/ctl" 2>/dev/null; diff "$tmp/before" "$tmp/after")
+	[ -z "$left" ] || { why="left: $left" && return 1; }
+}
+
+t_each_signal_removes_the_tap_and_restores_the_terminal() {
+	local signal
+	if [ -z "${TINY_INSIDE-}" ]; then
+		in_own_network "${FUNCNAME[0]}"
+		return
+	fi
+	for signal in HUP INT QUIT TERM; do
+		signal_on_a_terminal "$signal" && is_status $((128 + $(kill -l "$signal"))) && continue
+		why="SIG$signal: $why"
+		return 1
+	done
 }
 
 # With a driver that was at work when it happened.
