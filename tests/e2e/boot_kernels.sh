@@ -78,16 +78,24 @@ test_a_triple_fault_is_a_dead_guest() {
 }
 
 test_sigterm_ends_the_run() {
-	vm_start --net user -a "$(append_agent)" "$bzimage"
+	need_tap
+	vm_start --net tap,ifname=db9 --control "$work/ctl" -a "$(append_agent)" "$bzimage"
 	vm_expect @agent
+	tap_exists db9 || fail "there is no db9 before the signal"
 	kill -TERM "$(cat "$work/pid")"
-	wait_for 20 "the end after SIGTERM" vm_ended
+	vm_expect_status 143 20
+	! tap_exists db9 || fail "db9 is left"
+	[ ! -e "$work/ctl" ] || fail "the control socket is left"
 }
 
 test_statistics_are_json() {
 	vm_start --net user --stats="$work/stats" -a "$(append_run 'ping -c 3 10.0.2.2')" "$bzimage"
 	vm_expect_status 0
 	jq -e . "$work/stats" >/dev/null || fail "not JSON: $(head -c 200 "$work/stats")"
+	# Three echoes and what found their way; nothing went astray between card and network.
+	jq -e '.nics[0] | .device.tx_frames >= 4 and .device.rx_frames >= 4 and .device.tx_bytes > 3 * 98 and
+		.backend.sends == .device.tx_frames and .backend.recvs == .device.rx_frames and .broken == 0' \
+		"$work/stats" >/dev/null || fail "counters: $(jq -c '.nics[0]' "$work/stats")"
 }
 
 test_the_console_can_go_to_a_file() {
