@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -24,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "devices/net_features.h"
 #include "net/csum.h"
 #include "net/tun_info.h"
 #include "tests/lib/capture.h"
@@ -105,15 +107,20 @@ static void assert_unchanged(const char *name, const struct snapshot *before)
 	assert_int_equal(now.flags, before->flags);
 }
 
-static int packet_socket(const char *name)
+static int packet_socket_of(const char *name, uint16_t proto)
 {
-	struct sockaddr_ll ll = {.sll_family = AF_PACKET, .sll_protocol = htons(PROTO)};
+	struct sockaddr_ll ll = {.sll_family = AF_PACKET, .sll_protocol = htons(proto)};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	ll.sll_ifindex = (int)if_nametoindex(name);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&ll, sizeof(ll)), 0);
 	return fd;
+}
+
+static int packet_socket(const char *name)
+{
+	return packet_socket_of(name, PROTO);
 }
 
 static size_t make_frame(uint8_t *f, size_t len, unsigned seed)
@@ -434,6 +441,93 @@ static bool is_udp_7(const uint8_t *f, size_t len, unused void *arg)
 	return off && len >= off + 8 && pkt_be16(f + off + 2) == 7;
 }
 
+#define UDP_LEN 8192 /* payload of the segments below, more than five frames */
+
+static struct virtio_net_hdr_v1 udp_hdr(uint8_t gso_type)
+{
+	return (struct virtio_net_hdr_v1){
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = gso_type,
+		.gso_size = 1400,
+		.hdr_len = ETH_HLEN + 20 + 8,
+		.csum_start = ETH_HLEN + 20,
+		.csum_offset = 6,
+	};
+}
+
+static size_t udp_segment(uint8_t *f)
+{
+	struct pkt_ends e = {.src = 0x0a000002, .dst = 0x0a000001, .sport = 1, .dport = 7};
+	uint8_t data[UDP_LEN] = {0};
+
+	memset(e.dst_mac, 0xff, 6);
+	memset(e.src_mac, 2, 6);
+	return pkt_udp(f, &e, data, sizeof(data));
+}
+
+static bool is_whole_udp_7(const uint8_t *f, size_t len, void *arg)
+{
+	return len >= UDP_LEN && is_udp_7(f, len, arg);
+}
+
+/* A segment of @gso_type goes through the TAP of @r; @s, on the host's side, gets it in one piece. */
+static void segment_arrives_whole(struct rig *r, int s, uint8_t gso_type)
+{
+	const struct virtio_net_hdr_v1 hdr = udp_hdr(gso_type);
+	struct pollfd p = {.fd = s, .events = POLLIN};
+	uint8_t *f = malloc(PKT_MAX), *got = malloc(PKT_MAX);
+	size_t len = udp_segment(f);
+	ssize_t n;
+
+	assert_int_equal(rig_send(r, &hdr, f, len), len + NET_HDR_LEN);
+	do {
+		assert_int_equal(poll(&p, 1, RIG_PATIENCE_S * 1000), 1);
+		n = recv(s, got, PKT_MAX, 0);
+		assert_true(n > 0);
+	} while (!is_udp_7(got, (size_t)n, NULL));
+	assert_int_equal(n, len);
+	free(got);
+	free(f);
+}
+
+static void udp_segments_pass_whole_both_ways_where_the_kernel_has_them(unused void **state)
+{
+	const struct virtio_net_hdr_v1 hdr = udp_hdr(VIRTIO_NET_HDR_GSO_UDP_L4);
+	uint64_t uso = FEATURE(VIRTIO_NET_F_GUEST_USO4) | FEATURE(VIRTIO_NET_F_GUEST_USO6);
+	const struct rig_frame *g;
+	int s, one = 1;
+	struct rig r;
+	uint8_t *f;
+	size_t len;
+
+	NEEDS_TAP();
+	f = malloc(PKT_MAX);
+	rig_init(&r);
+	assert_int_equal(rig_open(&r, "tap", "ifname=uso0", 0), 0);
+	s = packet_socket_of("uso0", ETH_P_IP);
+	rig_run(&r);
+	uso &= r.b->can;
+	assert_int_equal(rig_start(&r, uso ? uso | FEATURE(VIRTIO_NET_F_GUEST_CSUM) : 0), 0);
+	if (r.b->can & FEATURE(VIRTIO_NET_F_HOST_UFO))
+		segment_arrives_whole(&r, s, VIRTIO_NET_HDR_GSO_UDP);
+	if (r.b->can & FEATURE(VIRTIO_NET_F_HOST_USO))
+		segment_arrives_whole(&r, s, VIRTIO_NET_HDR_GSO_UDP_L4);
+	if (uso) {
+		/* The socket's header is the short one. */
+		assert_int_equal(setsockopt(s, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), 0);
+		memcpy(f, &hdr, sizeof(struct virtio_net_hdr));
+		len = udp_segment(f + sizeof(struct virtio_net_hdr));
+		assert_true(send(s, f, len + sizeof(struct virtio_net_hdr), 0) > 0);
+		g = rig_find(&r, is_whole_udp_7, NULL);
+		assert_non_null(g);
+		assert_int_equal(g->len, len + NET_HDR_LEN);
+		assert_int_equal(g->data[1], VIRTIO_NET_HDR_GSO_UDP_L4);
+	}
+	close(s);
+	rig_close(&r);
+	free(f);
+}
+
 /* The kernel leaves the checksum to a guest that said it can; to another one it comes done. */
 static void checksum_is_left_to_a_guest_that_wants_it(unused void **state)
 {
@@ -650,6 +744,7 @@ int main(void)
 		cmocka_unit_test(offloads_in_another_network_are_not_guessed),
 		cmocka_unit_test(handed_in_queue_with_old_headers_stays_so),
 		cmocka_unit_test(segments_and_checksums_pass_whole),
+		cmocka_unit_test(udp_segments_pass_whole_both_ways_where_the_kernel_has_them),
 		cmocka_unit_test(checksum_is_left_to_a_guest_that_wants_it),
 		cmocka_unit_test(frames_that_wait_when_checksums_are_switched_off_come_complete),
 		cmocka_unit_test(bad_names_are_refused),
