@@ -83,6 +83,9 @@ $(TEST_BIN): $(OBJ)/tests/unit/%: $(OBJ)/tests/unit/%.o $(TEST_LIB) $(OBJ)/libdo
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(TEST_LIB) $(OBJ)/libdoorbell.a -lcmocka $(LDLIBS)
 
+# Where it counts.
+$(OBJ)/tests/unit/test_no_allocation: LDFLAGS_ALL += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=mmap
+
 check: $(TEST_BIN)
 	@tests/unit/run.sh $(TEST_BIN)
 
