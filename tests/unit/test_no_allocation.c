@@ -37,6 +37,7 @@
 
 static atomic_uint allocations;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the names are the linker's. */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
@@ -69,6 +70,8 @@ void *__wrap_mmap(void *p, size_t len, int prot, int flags, int fd, off_t off)
 	allocations++;
 	return __real_mmap(p, len, prot, flags, fd, off);
 }
+
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* ---- a device on a real backend, whose outside gives back every frame */
 
