@@ -36,6 +36,7 @@ struct pcap_api {
 	__typeof__(pcap_geterr) *geterr;
 	__typeof__(pcap_dump_fopen) *dump_fopen;
 	__typeof__(pcap_dump) *dump;
+	__typeof__(pcap_dump_file) *dump_file;
 	__typeof__(pcap_dump_flush) *dump_flush;
 	__typeof__(pcap_dump_close) *dump_close;
 };
@@ -46,6 +47,7 @@ static const struct dl_function functions[] = {
 	{"pcap_geterr", offsetof(struct pcap_api, geterr)},
 	{"pcap_dump_fopen", offsetof(struct pcap_api, dump_fopen)},
 	{"pcap_dump", offsetof(struct pcap_api, dump)},
+	{"pcap_dump_file", offsetof(struct pcap_api, dump_file)},
 	{"pcap_dump_flush", offsetof(struct pcap_api, dump_flush)},
 	{"pcap_dump_close", offsetof(struct pcap_api, dump_close)},
 	{.name = NULL},
@@ -101,7 +103,8 @@ static void write_record(struct pcap_file *f, const uint8_t *frame, size_t len)
 	h.caplen = h.len = (bpf_u_int32)len;
 	f->api.dump((u_char *)f->dumper, &h, frame);
 	/* At once: whatever ends this process, the file can be read up to here. */
-	if (f->api.dump_flush(f->dumper) < 0) {
+	/* A frame larger than the stream's buffer is written, and may fail, in dump(): flushing has no error then. */
+	if (f->api.dump_flush(f->dumper) < 0 || ferror(f->api.dump_file(f->dumper))) {
 		log_warn("pcap: %s: the capture ends here", outfile_strerror(errno));
 		end_dump(f);
 	}

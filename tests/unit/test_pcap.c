@@ -327,7 +327,7 @@ static void capture_that_does_not_begin_leaves_the_file_alone(unused void **stat
 	rmdir(f.dir);
 }
 
-static void full_disk_ends_the_capture_and_not_the_network(unused void **state)
+static void fill_disk(size_t len)
 {
 	struct fixture f;
 	struct capture c;
@@ -343,7 +343,7 @@ static void full_disk_ends_the_capture_and_not_the_network(unused void **state)
 	close(pipe_fd[0]);
 	capture_begin(&c);
 	for (unsigned i = 0; i < 5; i++)
-		assert_true(send_frame(&f, 60, i) > 0);
+		assert_true(send_frame(&f, len, i) > 0);
 	recv_frame(&f, 100, 7);
 	capture_end(&c);
 	assert_one_line(&c, "Broken pipe");
@@ -351,6 +351,16 @@ static void full_disk_ends_the_capture_and_not_the_network(unused void **state)
 	close(pipe_fd[1]);
 	net_destroy(f.b);
 	rmdir(f.dir);
+}
+
+static void full_disk_ends_the_capture_and_not_the_network(unused void **state)
+{
+	fill_disk(60);
+}
+
+static void frame_larger_than_the_streams_buffer_ends_it_too(unused void **state)
+{
+	fill_disk(20000);
 }
 
 static void everything_else_is_handed_through(unused void **state)
@@ -596,6 +606,7 @@ int main(void)
 		cmocka_unit_test(full_disk_is_named_when_the_capture_begins),
 		cmocka_unit_test(capture_that_does_not_begin_leaves_the_file_alone),
 		cmocka_unit_test(full_disk_ends_the_capture_and_not_the_network),
+		cmocka_unit_test(frame_larger_than_the_streams_buffer_ends_it_too),
 		cmocka_unit_test(everything_else_is_handed_through),
 		cmocka_unit_test(frames_of_all_pairs_are_in_one_file_whole),
 		cmocka_unit_test(a_full_disk_ends_the_capture_of_all_pairs),
