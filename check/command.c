@@ -280,6 +280,10 @@ static int check_parsed(struct check_run *r)
 {
 	if (r->cfg.common.help)
 		help();
+	else if (r->cfg.version)
+		puts("doorbell " DOORBELL_VERSION);
+	else if (r->cfg.print_machine)
+		return vm_print_machine(&r->cfg, stdout) < 0 ? EXIT_HOST : EXIT_OK;
 	else if (r->list_rules)
 		report_rules(stdout);
 	else if (r->explain)

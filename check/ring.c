@@ -326,6 +326,8 @@ void ring_avail(struct check_queue *q, uint16_t from, uint16_t to)
 			judge_chain(q, head);
 	}
 	q->looked = to;
+	if ((uint16_t)(q->kicked - to) > q->addr.num) /* long passed: kicks are not asked for */
+		q->kicked = to;
 }
 
 static void release(struct check_queue *q, uint32_t head)
@@ -339,7 +341,9 @@ static void release(struct check_queue *q, uint32_t head)
 
 void ring_used(struct check_queue *q, uint16_t from, uint16_t to)
 {
-	for (uint16_t i = from; q->served && i != to; i++) {
+	if (!q->served) /* a reset is on its way */
+		return;
+	for (uint16_t i = from; i != to; i++) {
 		const gpa_t at = q->addr.used + 4 + 8 * (gpa_t)(i & (q->addr.num - 1));
 		uint8_t raw[4];
 

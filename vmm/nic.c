@@ -339,6 +339,11 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 		         n->cfg->name);
 		return -EBUSY;
 	}
+	if (w.rings && virtio_net_dev(n->net)->watch) {
+		snprintf(why, why_size, "%s: its driver is checked, which needs path=pure",
+		         n->cfg->name);
+		return -EBUSY;
+	}
 	if (w.rings && (!ring || strcmp(path, ring->name) != 0)) {
 		snprintf(why, why_size, "the path of %s %s can be pure%s%s, not '%.20s'",
 		         n->backend->kind, n->backend->label, ring ? " or " : "",
