@@ -352,12 +352,14 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 {
 	struct virtio_mmio *t = dev;
 	struct access a = {.t = t, .off = u32_of(off), .size = size};
-	const uint8_t status = t->dev->status;
+	uint8_t status;
 
 	count(t, off);
+	if (likely(!t->dev->watch))
+		return read_reg(t, a.off, size);
+	status = t->dev->status;
 	a.val = read_reg(t, a.off, size);
-	if (unlikely(t->dev->watch))
-		tell_watch(t, &a, false, status);
+	tell_watch(t, &a, false, status);
 	return a.val;
 }
 
