@@ -124,6 +124,41 @@ static void two_that_share_a_thread_are_both_looked_at(void **state)
 	loop_poll_stop(w->loop, &w->poll);
 }
 
+struct again {
+	struct loop_hook hook;
+	struct loop *loop;
+	unsigned times;
+};
+
+static void ask_again(void *arg)
+{
+	struct again *a = arg;
+
+	if (a->times) {
+		a->times--;
+		loop_again(a->loop);
+	}
+}
+
+/* What a hook has left to do is no sleep: kicks stay off. */
+static void a_turn_that_comes_again_is_no_sleep(void **state)
+{
+	struct work *w = *state;
+	struct again a = {.hook = {.fn = ask_again}, .loop = w->loop, .times = 3};
+
+	a.hook.arg = &a;
+	w->poll.budget.mode = POLL_AUTO;
+	loop_hook_add(w->loop, &a.hook);
+	loop_poll_start(w->loop, &w->poll);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(loop_turn(w->loop, 1000), 0);
+	assert_int_equal(w->looks, 3);
+	assert_int_equal(w->rests, 0);
+	assert_int_equal(loop_turn(w->loop, 1), 0);
+	assert_int_equal(w->rests, 1);
+	loop_hook_del(w->loop, &a.hook);
+}
+
 static void a_descriptor_is_found_while_looking(void **state)
 {
 	struct work *w = *state;
@@ -229,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_found_in_memory_wakes_nobody),
 		CASE(two_that_share_a_thread_are_both_looked_at),
+		CASE(a_turn_that_comes_again_is_no_sleep),
 		CASE(a_descriptor_is_found_while_looking),
 		CASE(what_comes_at_the_last_moment_is_done_and_not_slept_over),
 		CASE(who_stops_it_while_it_looks_is_not_asked_again),

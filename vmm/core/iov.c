@@ -84,7 +84,8 @@ size_t iov_copy(const struct iovec *to, unsigned nr_to, const struct iovec *from
 
 		r.len = min_size(from[i].iov_len, len - done);
 		for (; next_part(&r, &part); done += part.iov_len) {
-			memcpy(part.iov_base, at, part.iov_len);
+			memmove(part.iov_base, at,
+			        part.iov_len); /* both may be the guest's choice */
 			at += part.iov_len;
 		}
 	}

@@ -302,6 +302,15 @@ static bool rest_all(struct loop *l)
 	return agreed;
 }
 
+/* Whose budget counts. There is one. */
+static struct loop_poll *governing(const struct loop *l)
+{
+	for (struct loop_poll *p = l->poll; p; p = p->next)
+		if (p->budget.mode == POLL_ON)
+			return p;
+	return l->poll;
+}
+
 /* Without waiting. What epoll_wait() returns; @worked: something was found in memory. */
 static int look(struct loop *l, bool *worked)
 {
@@ -318,7 +327,7 @@ static int look(struct loop *l, bool *worked)
 /* Is there a CPU for it? */
 static void check_share(struct loop *l, uint64_t now)
 {
-	struct poll_budget *b = &l->poll->budget;
+	struct poll_budget *b = &governing(l)->budget;
 
 	if (poll_budget_check_due(b, now) && poll_budget_check(b, now, task_delay_ns()))
 		count(&l->poll_yields);
@@ -347,7 +356,7 @@ static int wait_looking(struct loop *l, int timeout_ms)
 {
 	const uint64_t from = loop_now_ns();
 	const uint64_t limit = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * 1000000u;
-	const uint64_t budget = min_u64(poll_budget_ns(&l->poll->budget, from), limit);
+	const uint64_t budget = min_u64(poll_budget_ns(&governing(l)->budget, from), limit);
 	uint64_t now = from;
 	bool worked;
 	int nr;
@@ -360,12 +369,12 @@ static int wait_looking(struct loop *l, int timeout_ms)
 		check_share(l, now);
 		if (nr == 0 && !worked)
 			continue;
-		poll_budget_hit(&l->poll->budget);
+		poll_budget_hit(&governing(l)->budget);
 		return nr;
 	}
 	nr = rest(l, budget == limit ? 0 : timeout_ms);
 	if (l->poll)
-		poll_budget_slept(&l->poll->budget, budget, loop_now_ns() - from);
+		poll_budget_slept(&governing(l)->budget, budget, loop_now_ns() - from);
 	return nr;
 }
 
@@ -447,12 +456,17 @@ void loop_again(struct loop *l)
 
 int loop_turn(struct loop *l, int timeout_ms)
 {
+	bool worked;
 	int nr;
 
 	l->again = false;
 	run_hooks(l);
-	timeout_ms = l->again ? 0 : timeout_ms;
-	nr = l->poll ? wait_looking(l, timeout_ms) : rest(l, timeout_ms);
+	if (!l->poll)
+		nr = rest(l, l->again ? 0 : timeout_ms);
+	else if (l->again) /* it does not sleep now: nobody is asked to wake it */
+		nr = look(l, &worked);
+	else
+		nr = wait_looking(l, timeout_ms);
 	if (nr < 0)
 		return errno == EINTR ? 0 : -errno;
 	l->batch_nr = nr;
