@@ -107,10 +107,7 @@ step() { # STEP COMMAND...
 # Result lines of a step that has run count; when there are none, its exit status does.
 count() { # STEP
 	local name=$1 log=$logs/$1.log rc took before=$failed good=$passed
-	if ! read -r rc took <"$logs/$name.rc"; then
-		take "$name" <<<"not ok it was ended, see build/test-logs/$name.log"
-		return 1
-	fi
+	read -r rc took <"$logs/$name.rc"
 	take "$name" <"$log"
 	if ! grep -qE '^(ok|not ok|skip) ' "$log"; then
 		if [ "$rc" = 0 ]; then
