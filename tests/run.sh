@@ -20,8 +20,7 @@ Installs what is missing (as root or through sudo), builds, and runs in this ord
   native     input that is refused, and other end-to-end tests that boot no Linux
   docs       do the documents say what the program does, and do their commands run?
   lint       format, static analysis, house rules
-  guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab); beside
-             the lab, which needs one CPU, unit-san and lint run at the lowest priority
+  guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab)
 
 Failures and skips are shown with their reason, the rest goes to build/test-logs/. The last line is
 "N passed, N failed, N skipped"; exit status 0 only when nothing failed.
@@ -72,7 +71,6 @@ fi
 steps+=$soak
 
 passed=0 failed=0 skipped=0
-later="" # steps run, but are not counted yet
 
 # Counts and shows result lines from stdin, and leaves other lines out. take STEP [live]
 take() {
@@ -95,19 +93,11 @@ take() {
 	done
 }
 
-# Runs a command as a step, whose results are counted now, or with $later by who calls count().
+# Runs a command as a step: its result lines count; when there are none, its exit status does.
 step() { # STEP COMMAND...
-	local name=$1 rc=0 start=$SECONDS
+	local name=$1 log=$logs/$1.log rc=0 start=$SECONDS before=$failed good=$passed
 	shift
-	"$@" >"$logs/$name.log" 2>&1 </dev/null || rc=$?
-	echo "$rc $((SECONDS - start))" >"$logs/$name.rc"
-	[ -n "$later" ] || count "$name"
-}
-
-# Result lines of a step that has run count; when there are none, its exit status does.
-count() { # STEP
-	local name=$1 log=$logs/$1.log rc took before=$failed good=$passed
-	read -r rc took <"$logs/$name.rc"
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
 	take "$name" <"$log"
 	if ! grep -qE '^(ok|not ok|skip) ' "$log"; then
 		if [ "$rc" = 0 ]; then
@@ -121,7 +111,7 @@ count() { # STEP
 	if [ "$failed" != "$before" ]; then
 		tail -n 25 "$log" | sed 's/^/    /'
 	fi
-	echo "== $name: $((passed - good)) passed, $took s"
+	echo "== $name: $((passed - good)) passed, $((SECONDS - start)) s"
 	return "$rc"
 }
 
@@ -261,46 +251,6 @@ lab_run() {
 	done < <(unfinished)
 }
 
-# A guest of the lab keeps one CPU busy. Steps to which time means nothing have the other one meanwhile, and
-# lose whenever the lab wants it.
-beside="unit-san lint"
-beside_pid=""
-
-starts_beside() { # STEP
-	[[ " $steps " = *" guests "* && " $beside " = *" $1 "* ]] && [ -n "$(needs_lab)" ]
-}
-
-begin_beside() {
-	local s mine=""
-	for s in $steps; do
-		! starts_beside "$s" || mine+=" $s"
-	done
-	beside=$mine
-	[ -n "$beside" ] || return 0
-	echo "== beside the guests:$beside"
-	set -m # a process group of its own: all of it is ended when we are
-	(
-		renice -n 19 -p "$BASHPID" >/dev/null
-		later=1
-		for s in $beside; do
-			rm -f "$logs/$s.rc"
-			"step_$s" || :
-		done
-	) &
-	beside_pid=$!
-	set +m
-}
-
-end_beside() {
-	local s
-	[ -n "$beside_pid" ] || return 0
-	wait "$beside_pid" || :
-	beside_pid=""
-	for s in $beside; do
-		count "$s" || :
-	done
-}
-
 finish() {
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ $failed = 0 ]
@@ -314,10 +264,7 @@ if [ -n "$setup" ]; then
 		finish
 	}
 fi
-trap '[ -z "$beside_pid" ] || kill -- "-$beside_pid" || :' EXIT
 for s in $steps; do
-	[ "$s" != guests ] || begin_beside
-	starts_beside "$s" || "step_$s" || :
+	"step_$s" || :
 done
-end_beside
 finish
