@@ -218,7 +218,7 @@ unfinished() {
 
 lab_once() { # FILE... : runs these test files in one boot of L1
 	tests/lab/run.sh --mem 6144 --timeout "${DOORBELL_LAB_LIMIT:-900}" --log "$logs/lab-console.log" -- \
-		env E2E_ONLY="$E2E_ONLY" tests/e2e/run.sh --guests --logs build/lab-out/e2e "$@" \
+		env E2E_ONLY="$E2E_ONLY" ${E2E_KILLS:+E2E_KILLS="$E2E_KILLS"} tests/e2e/run.sh --guests --logs build/lab-out/e2e "$@" \
 		2>"$logs/lab-stderr.log" </dev/null | tee -a "$log" |
 		grep -E --line-buffered '^(ok|not ok|skip) ' || :
 	cat "$logs/lab-stderr.log" >&2
