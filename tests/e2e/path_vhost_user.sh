@@ -122,7 +122,7 @@ test_traffic_goes_on_after_each_death_of_the_peer() {
 	local n=0 pid rc=0
 	# What a TCP connection waits before it tries again grows with each death.
 	# shellcheck disable=SC2034 # for traffic
-	(guest_limit=300
+	(guest_limit=$((100 + 20 * kills))
 	until [ -e "$work/enough" ]; do
 		traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000 streams=2
 	done) >"$work/traffic" 2>&1 &
