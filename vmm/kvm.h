@@ -25,7 +25,7 @@ struct kvm {
  * get it), not API 12. On failure @k holds no descriptor.
  */
 int kvm_open(struct kvm *k);
-int kvm_try(struct kvm *k); /* the same, but says nothing */
+int kvm_try(struct kvm *k);    /* the same, but says nothing */
 void kvm_close(struct kvm *k); /* descriptors -1 are fine */
 
 int kvm_capability(const struct kvm *k,

@@ -224,8 +224,7 @@ static int make_vcpus(struct vm *vm)
 		fds[i] = vm->vcpu[i].fd;
 		vm->nr_vcpus = i + 1;
 	}
-	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus,
-	                      kvm_ahead_answer(vm->ahead));
+	ret = arch_vcpus_init(&vm->kvm, fds, vm->nr_vcpus, kvm_ahead_answer(vm->ahead));
 	if (ret < 0)
 		return ret;
 	return arch_vcpu_start(vm->vcpu[0].fd, &vm->entry);

@@ -24,10 +24,10 @@
 
 #include "vmm/core/bus.h"
 
-#define IOAPIC_MAX_PINS 24u /* the chip's */
+#define IOAPIC_MAX_PINS 24u     /* the chip's */
 #define IOAPIC_SIZE     0x1000u /* bytes of the region */
 /* No EOI register: that came with 0x20. Local APICs tell us of the end of a level-triggered interrupt. */
-#define IOAPIC_VERSION  0x11u
+#define IOAPIC_VERSION 0x11u
 
 /* A message signalled interrupt (Intel SDM 3A, 11.11). address 0: none, the pin sends nothing. */
 struct ioapic_msi {
@@ -43,10 +43,10 @@ struct ioapic_host {
 
 struct ioapic {
 	struct ioapic_host host;
-	unsigned nr_pins; /* constant */
+	unsigned nr_pins;     /* constant */
 	pthread_mutex_t lock; /* of all that follows */
 	uint8_t select, id;
-	uint32_t asserted;                     /* wires, bit per pin */
+	uint32_t asserted;                      /* wires, bit per pin */
 	uint64_t entry[IOAPIC_MAX_PINS];        /* redirection table, as a guest reads it */
 	struct ioapic_msi msi[IOAPIC_MAX_PINS]; /* what follows from it */
 };

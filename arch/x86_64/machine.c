@@ -45,8 +45,7 @@ unsigned arch_ram_ranges(uint64_t bytes, struct gmem_range out[GMEM_MAX_REGIONS]
  */
 static unsigned nr_pins(const struct machine_map *map)
 {
-	return map->announce == ANNOUNCE_ACPI ? LAYOUT_VIRTIO_GSI + map->nr_virtio :
-	                                        LAYOUT_NR_GSIS;
+	return map->announce == ANNOUNCE_ACPI ? LAYOUT_VIRTIO_GSI + map->nr_virtio : LAYOUT_NR_GSIS;
 }
 
 int arch_vm_init(struct kvm *k, const struct arch_vm_config *cfg)

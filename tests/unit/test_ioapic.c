@@ -21,8 +21,8 @@
 struct rig {
 	struct ioapic io;
 	struct ioapic_msi route[IOAPIC_MAX_PINS]; /* what the host was told last */
-	unsigned routed;                         /* how often */
-	struct ioapic_msi sent;                  /* the last one */
+	unsigned routed;                          /* how often */
+	struct ioapic_msi sent;                   /* the last one */
 	unsigned nr_sent;
 };
 
