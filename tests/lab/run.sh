@@ -89,7 +89,7 @@ qemu() {
 	local args=(
 		# No erms: a guest that is given pages with code of an earlier one has L1 clear them byte by byte, and for
 		# each byte the emulator looks through what it has translated of that page: up to a second for 2 MiB.
-		-M q35 -accel tcg -cpu max,erms=off,fsrm=off,la57=off -smp 2 -m "$mem"
+		-M q35 -accel tcg -cpu max,erms=off,fsrm=off -smp 2 -m "$mem"
 		-nographic -nodefaults -no-user-config -no-reboot
 		-kernel "$cache/x86_64/host/vmlinuz" -initrd "$image"
 		# QEMU's emulation of SVM has its faults. idle=poll: a halted L1 CPU can miss its wake-up.
