@@ -31,17 +31,11 @@ static bool sets_queue_up(const struct virtio_access *a)
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:
 		return !a->write;
 	case VIRTIO_MMIO_QUEUE_NUM:
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
-	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-	case VIRTIO_MMIO_QUEUE_USED_LOW:
-	case VIRTIO_MMIO_QUEUE_USED_HIGH:
 		return a->write;
 	case VIRTIO_MMIO_QUEUE_READY:
 		return a->write && a->val != 0;
 	default:
-		return false;
+		return a->write && is_ring_address(a->off);
 	}
 }
 

@@ -30,12 +30,6 @@ static int kind_of(uint32_t off)
 	case VIRTIO_MMIO_QUEUE_NUM:
 	case VIRTIO_MMIO_QUEUE_NOTIFY:
 	case VIRTIO_MMIO_INTERRUPT_ACK:
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
-	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-	case VIRTIO_MMIO_QUEUE_USED_LOW:
-	case VIRTIO_MMIO_QUEUE_USED_HIGH:
 	case VIRTIO_MMIO_SHM_SEL:
 		return WRITE_ONLY;
 	case VIRTIO_MMIO_QUEUE_READY:
@@ -43,19 +37,13 @@ static int kind_of(uint32_t off)
 	case 0x0c0: /* QueueReset */
 		return BOTH;
 	default:
-		return NO_REG;
+		return is_ring_address(off) ? WRITE_ONLY : NO_REG;
 	}
 }
 
 static bool is_config(const struct virtio_access *a)
 {
 	return a->off >= VIRTIO_MMIO_CONFIG;
-}
-
-static bool is_address(uint32_t off)
-{
-	return off >= VIRTIO_MMIO_QUEUE_DESC_LOW && off <= VIRTIO_MMIO_QUEUE_USED_HIGH &&
-	       kind_of(off) == WRITE_ONLY;
 }
 
 static enum verdict described(struct check *c, const struct virtio_access *a)
@@ -139,7 +127,7 @@ static enum verdict driver_sel_first(struct check *c, const struct virtio_access
 static enum verdict queue_sel_first(struct check *c, const struct virtio_access *a)
 {
 	if (a->off != VIRTIO_MMIO_QUEUE_NUM_MAX && a->off != VIRTIO_MMIO_QUEUE_NUM &&
-	    a->off != VIRTIO_MMIO_QUEUE_READY && !is_address(a->off))
+	    a->off != VIRTIO_MMIO_QUEUE_READY && !is_ring_address(a->off))
 		return SILENT;
 	return c->queue_sel ? KEPT
 	                    : broken(c, "register 0x%03x was %s before QueueSel was written",
@@ -164,7 +152,7 @@ static enum verdict size_le_max(struct check *c, const struct virtio_access *a)
 
 static enum verdict absent_queue(struct check *c, const struct virtio_access *a)
 {
-	if (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !is_address(a->off))
+	if (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !is_ring_address(a->off))
 		return SILENT;
 	return selected(c) ? KEPT
 	                   : broken(c, "queue %u is set up, and does not exist", c->queue_nr);
@@ -174,7 +162,7 @@ static enum verdict no_change_when_ready(struct check *c, const struct virtio_ac
 {
 	const struct check_queue *q = selected(c);
 
-	if (!q || (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !(a->write && is_address(a->off))))
+	if (!q || (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !(a->write && is_ring_address(a->off))))
 		return SILENT;
 	return q->ready ? broken(c, "register 0x%03x of queue %u was written while it was ready",
 	                         a->off, q->index)

@@ -61,6 +61,21 @@ static void set_half(gpa_t *addr, bool high, uint32_t val)
 	*addr = (*addr & ~((gpa_t)UINT32_MAX << shift)) | (gpa_t)val << shift;
 }
 
+bool is_ring_address(uint32_t off)
+{
+	switch (off) {
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void track_address(struct check_queue *q, uint32_t off, uint32_t val)
 {
 	gpa_t *const part[] = {&q->addr.desc, &q->addr.avail, &q->addr.used};
@@ -95,15 +110,9 @@ static void track_queue(struct check *c, const struct virtio_access *a)
 		if (a->write && !q->ready)
 			q->served = false;
 		break;
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
-	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-	case VIRTIO_MMIO_QUEUE_USED_LOW:
-	case VIRTIO_MMIO_QUEUE_USED_HIGH:
-		track_address(q, a->off, u32_of(a->val));
-		break;
 	default:
+		if (is_ring_address(a->off))
+			track_address(q, a->off, u32_of(a->val));
 		break;
 	}
 }

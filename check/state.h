@@ -123,6 +123,8 @@ enum queue_kind { QUEUE_RX, QUEUE_TX, QUEUE_CTRL };
 enum queue_kind check_queue_kind(const struct check *c, unsigned index);
 
 /* state.c: what an access changes. */
+/* A register with half an address of the selected queue. */
+bool is_ring_address(uint32_t off);
 void state_forget(struct check *c); /* as after a reset */
 void state_track(struct check *c, const struct virtio_access *a);
 
