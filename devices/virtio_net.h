@@ -20,6 +20,7 @@
 #define DOORBELL_VIRTIO_NET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/core/poll.h"
@@ -85,6 +86,11 @@ struct virtio_net_switch {
  * link is down, or one of rx and tx is not set up, the frame path serves what there is.
  */
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s);
+/*
+ * Before virtio_net_set_path() to the ring path, by the same caller's thread, which is not that of the loop: what need
+ * not hold up the frames. 0; or -errno with @why, and that call would say the same.
+ */
+int virtio_net_open_rings(struct virtio_net *n, char *why, size_t size);
 /*
  * After each virtio_net_set_path() that took the rings from their peer with 0, and before the next one: end the hold that the
  * peer still has of their eventfds. By the caller's thread, not that of the loop, which serves them meanwhile.

@@ -376,10 +376,10 @@ static int offered_too_much(const struct virtio_net *n, char *why, size_t size)
 	return -ENOTSUP;
 }
 
-/* Can the ring path serve this device at all? Nothing that serves is touched. */
-static int judge(const struct virtio_net *n, char *why, size_t size)
+/* Can the ring path serve this device at all, whatever its peer says? */
+static int can_serve(const struct virtio_net *n, char *why, size_t size)
 {
-	struct net_backend *b = n->backend;
+	const struct net_backend *b = n->backend;
 	int r;
 
 	if (!b->ring) {
@@ -394,15 +394,33 @@ static int judge(const struct virtio_net *n, char *why, size_t size)
 		snprintf(why, size, "it could not interrupt the driver: that takes irq=irqfd");
 		return -ENOTSUP;
 	}
-	r = b->ring->prepare(b, n->dev.mem, why, size);
+	return 0;
+}
+
+/* Nothing that serves is touched. */
+static int judge(const struct virtio_net *n, char *why, size_t size)
+{
+	struct net_backend *b = n->backend;
+	int r = can_serve(n, why, size);
+
+	if (r == 0)
+		r = b->ring->prepare(b, n->dev.mem, why, size);
 	return r < 0 ? r : offered_too_much(n, why, size);
+}
+
+int virtio_net_open_rings(struct virtio_net *n, char *why, size_t size)
+{
+	struct net_backend *b = n->backend;
+	int r = can_serve(n, why, size);
+
+	return r < 0 || !b->ring->open ? r : b->ring->open(b, n->dev.mem, why, size);
 }
 
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s)
 {
 	const bool before = n->rings_wanted;
 	const uint64_t *count = &n->pair[0].stats.switches, switches = *count;
-	/* Before judge(): what it opens the first time holds up the frames, too. */
+	/* Before judge(): what that takes holds up the frames, too. */
 	const uint64_t from = loop_now_ns();
 	int r = 0;
 

@@ -108,6 +108,11 @@ struct net_ring {
 struct net_ring_ops {
 	const char *name; /* "vhost" */
 	/*
+	 * The part of prepare() that takes time, by any thread while none is in another call of this table: frames pass
+	 * meanwhile. Optional, and so may be NULL. 0; or -errno with the reason in @why.
+	 */
+	int (*open)(struct net_backend *b, const struct gmem *m, char *why, size_t why_size);
+	/*
 	 * All that can be refused, so that it is before anything is touched: open the peer, give it
 	 * @m. Any number of times. 0, and b->ring_cannot is known; or -errno with the reason in @why.
 	 * The first time, before the loop has a thread, it may wait for a peer: -ETIMEDOUT the deadline

@@ -220,10 +220,19 @@ static int tap_set_pairs(struct net_backend *b, unsigned nr)
 
 /* ---- vhost */
 
+static int vhost_open(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
+{
+	int ret = 0;
+
+	for (struct net_tap *t = tap_of(b); t && ret == 0; t = next_of(t))
+		ret = vhost_net_open(&t->vhost, m, why, why_size);
+	return ret;
+}
+
 static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
 {
 	struct net_tap *first = tap_of(b);
-	int ret = 0;
+	int ret;
 
 	if (first->tap.hdr_len != NET_HDR_LEN) {
 		snprintf(why, why_size,
@@ -231,8 +240,9 @@ static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why,
 		         first->tap.hdr_len, NET_HDR_LEN);
 		return -EINVAL;
 	}
+	ret = vhost_open(b, m, why, why_size);
 	for (struct net_tap *t = first; t && ret == 0; t = next_of(t))
-		ret = vhost_net_open(&t->vhost, m, first->busyloop_us, why, why_size);
+		ret = vhost_net_watch(&t->vhost, first->busyloop_us, why, why_size);
 	if (ret < 0)
 		return ret;
 	ret = tap_fd_unlimited(&first->tap);
@@ -293,6 +303,7 @@ static void vhost_forget(struct net_backend *b)
 
 static const struct net_ring_ops vhost_ops = {
 	.name = "vhost",
+	.open = vhost_open,
 	.prepare = vhost_prepare,
 	.start = vhost_start,
 	.stop = vhost_stop,

@@ -137,8 +137,8 @@ static int set_busyloop(const struct vhost_net *v, unsigned i, uint64_t us)
 	return us ? ret : 0;
 }
 
-/* What stays as it is from one start to the next. NULL; or what failed, and *ret is -errno. */
-static const char *set_up(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_us, int *ret)
+/* What the kernel needs time for, a new worker above all. NULL; or what failed, and *ret is -errno. */
+static const char *set_up(struct vhost_net *v, const struct gmem *m, int *ret)
 {
 	*ret = 0;
 	if (ioctl(v->fd, VHOST_SET_OWNER) < 0) {
@@ -153,6 +153,12 @@ static const char *set_up(struct vhost_net *v, const struct gmem *m, uint64_t bu
 		*ret = -errno;
 		return "VHOST_SET_MEM_TABLE";
 	}
+	return NULL;
+}
+
+/* What else stays as it is from one start to the next: as set_up(). */
+static const char *watch(struct vhost_net *v, uint64_t busyloop_us, int *ret)
+{
 	for (unsigned i = 0; i < VHOST_NET_RINGS; i++) {
 		*ret = watch_ring(v, i);
 		if (*ret < 0)
@@ -166,8 +172,7 @@ static const char *set_up(struct vhost_net *v, const struct gmem *m, uint64_t bu
 	return *ret < 0 ? "timerfd_create" : NULL;
 }
 
-int vhost_net_open(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_us, char *why,
-                   size_t why_size)
+int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size)
 {
 	const char *what;
 	int ret;
@@ -178,7 +183,22 @@ int vhost_net_open(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_
 	if (ret < 0)
 		return ret;
 	v->fd = ret;
-	what = set_up(v, m, busyloop_us, &ret);
+	what = set_up(v, m, &ret);
+	if (what) {
+		snprintf(why, why_size, VHOST_PATH ": %s: %s", what, strerror(-ret));
+		fd_close(&v->fd);
+	}
+	return ret;
+}
+
+int vhost_net_watch(struct vhost_net *v, uint64_t busyloop_us, char *why, size_t why_size)
+{
+	const char *what;
+	int ret = 0;
+
+	if (v->look.watch.loop)
+		return 0;
+	what = watch(v, busyloop_us, &ret);
 	if (what) {
 		snprintf(why, why_size, VHOST_PATH ": %s: %s", what, strerror(-ret));
 		vhost_net_close(v);

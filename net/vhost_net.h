@@ -32,11 +32,16 @@ struct vhost_net {
 
 void vhost_net_init(struct vhost_net *v, struct loop *l); /* no descriptors yet */
 /*
- * Open /dev/vhost-net and give it guest memory, and all else that no start changes; nothing when that was done.
- * @busyloop_us: how long it polls, 0: not. 0; or -errno with what is missing, and what would help, in @why.
+ * Open /dev/vhost-net and give it guest memory; nothing when that was done. 0; or -errno with what is missing, and
+ * what would help, in @why. Any thread, while none is in another call: the kernel makes a worker, which may take
+ * tens of milliseconds, and the loop need not wait for that.
  */
-int vhost_net_open(struct vhost_net *v, const struct gmem *m, uint64_t busyloop_us, char *why,
-                   size_t why_size);
+int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size);
+/*
+ * After vhost_net_open(), on the loop's thread: all else that no start changes; nothing when that was done.
+ * @busyloop_us: how long it polls, 0: not. 0; or -errno with @why, and it is closed.
+ */
+int vhost_net_watch(struct vhost_net *v, uint64_t busyloop_us, char *why, size_t why_size);
 
 struct vhost_net_how {
 	int tap_fd; /* with headers of 12 bytes; borrowed until vhost_net_stop() */

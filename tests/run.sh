@@ -184,17 +184,17 @@ needs_lab() {
 
 step_guests() {
 	local why log=$logs/guests.log start=$SECONDS before=$failed
-	export E2E_ONLY=$tests_only
 	why=$(needs_lab)
 	: >"$log"
 	if [ -z "$why" ]; then
-		tests/e2e/run.sh --guests --logs build/e2e 2>&1 </dev/null | tee "$log" |
+		tests/e2e/run.sh --guests --only "$tests_only" --logs build/e2e 2>&1 </dev/null | tee "$log" |
 			grep -E --line-buffered '^(ok|not ok|skip) ' || :
-		take_quietly <"$log"
 	else
 		echo "== guests: in the lab ($why)"
-		lab_run
+		tests/lab/e2e.sh --only "$tests_only" ${DOORBELL_LAB_LIMIT:+--timeout "$DOORBELL_LAB_LIMIT"} </dev/null |
+			tee "$log" | grep -E --line-buffered '^(ok|not ok|skip|==) ' || :
 	fi
+	take_quietly <"$log"
 	[ "$failed" = "$before" ] || echo "    logs of the tests: build/lab-out/e2e or build/e2e"
 	echo "== guests: $(grep -c '^ok ' "$log" || :) passed, $((SECONDS - start)) s"
 }
@@ -207,48 +207,6 @@ take_quietly() { # lines that have been shown already
 	failed=$((failed + $(grep -c '^not ok ' "$file" || :)))
 	skipped=$((skipped + $(grep -c '^skip ' "$file" || :)))
 	rm -f "$file"
-}
-
-# The names of the tests (of FILE...) that $log has no result of.
-unfinished() {
-	tests/e2e/run.sh --guests --list "$@" | grep -vxFf <(
-		sed -nE 's/^(ok|not ok|skip) ([a-z0-9_]+: [a-z0-9_]+).*/\2/p' "$log"
-	) || :
-}
-
-lab_once() { # FILE... : runs these test files in one boot of L1
-	tests/lab/run.sh --mem 6144 --timeout "${DOORBELL_LAB_LIMIT:-900}" --log "$logs/lab-console.log" -- \
-		env E2E_ONLY="$E2E_ONLY" ${E2E_KILLS:+E2E_KILLS="$E2E_KILLS"} tests/e2e/run.sh --guests --logs build/lab-out/e2e "$@" \
-		2>"$logs/lab-stderr.log" </dev/null | tee -a "$log" |
-		grep -E --line-buffered '^(ok|not ok|skip) ' || :
-	cat "$logs/lab-stderr.log" >&2
-}
-
-# QEMU's emulation of SVM now and then freezes L1, or makes its kernel panic. That is forgiven twice, with
-# what is left of the file; a guest that hangs in a lively L1 is a failure.
-lab_file() { # FILE
-	local left try
-	lab_once "$1"
-	for try in 2 3; do
-		grep -qE 'stood still|ended without a status' "$logs/lab-stderr.log" || return 0
-		left=$(unfinished "$1" | paste -s -d '|')
-		[ -n "$left" ] || return 0
-		echo "== guests: L1 itself failed; try $try with what is left of $(basename "$1" .sh)"
-		mv "$logs/lab-console.log" "$logs/lab-console-of-a-failure.log"
-		E2E_ONLY="^($left)\$" lab_once "$1"
-	done
-}
-
-# One boot of L1 for each file: that costs 6 s, and an L1 that fails takes little with it.
-lab_run() {
-	local name file
-	for file in tests/e2e/*_*.sh; do
-		[ -z "$(tests/e2e/run.sh --guests --list "$file")" ] || lab_file "$file"
-	done
-	take_quietly <"$log"
-	while IFS= read -r name; do
-		[ -z "$name" ] || take guests <<<"not ok $name - the lab ended before it: $(tail -n 1 "$logs/lab-stderr.log")"
-	done < <(unfinished)
 }
 
 finish() {

@@ -311,9 +311,9 @@ static void set_path(void *arg)
 	w->ret = virtio_net_set_path(w->net, w->rings, &w->s);
 }
 
-/* A frame that waits for buffers is a matter of microseconds, or of a driver that does not post any. */
-#define PATH_TRIES   200u
-#define PATH_WAIT_NS 5000000
+#define PATH_TRIES       205u
+#define PATH_WAIT_MIN_NS 100000L
+#define PATH_WAIT_MAX_NS 5000000L
 
 static void note_pause(struct nic *n, uint64_t ns)
 {
@@ -323,38 +323,60 @@ static void note_pause(struct nic *n, uint64_t ns)
 		samples_add(n->pauses, ns);
 }
 
-int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size)
+/* What needs no look at the device. */
+static int refuse_path(struct nic *n, const char *path, bool rings, char *why, size_t why_size)
 {
-	const struct timespec wait = {.tv_nsec = PATH_WAIT_NS};
 	const struct net_ring_ops *ring = n->backend->ring;
-	struct path_wish w = {.net = n->net, .rings = strcmp(path, "pure") != 0};
 
 	if (n->backend->ring_only && strcmp(path, ring->name) != 0) {
 		snprintf(why, why_size, "the path of a %s NIC is %s, and cannot be changed",
 		         n->backend->kind, ring->name);
 		return -ENOTSUP;
 	}
-	if (w.rings && n->pcap) {
+	if (rings && n->pcap) {
 		snprintf(why, why_size, "%s: its frames are captured: pcap=off first",
 		         n->cfg->name);
 		return -EBUSY;
 	}
-	if (w.rings && virtio_net_dev(n->net)->watch) {
+	if (rings && virtio_net_dev(n->net)->watch) {
 		snprintf(why, why_size, "%s: its driver is checked, which needs path=pure",
 		         n->cfg->name);
 		return -EBUSY;
 	}
-	if (w.rings && (!ring || strcmp(path, ring->name) != 0)) {
+	if (rings && (!ring || strcmp(path, ring->name) != 0)) {
 		snprintf(why, why_size, "the path of %s %s can be pure%s%s, not '%.20s'",
 		         n->backend->kind, n->backend->label, ring ? " or " : "",
 		         ring ? ring->name : "", path);
 		return -EINVAL;
 	}
-	loop_call(n->loop, set_path, &w);
-	for (unsigned i = 0; w.ret == -EAGAIN && i < PATH_TRIES; i++) {
+	return 0;
+}
+
+/* Tried again for a second while a frame waits: for microseconds, or because the driver posts no buffers. */
+static void try_path(struct nic *n, struct path_wish *w)
+{
+	struct timespec wait = {.tv_nsec = PATH_WAIT_MIN_NS};
+
+	loop_call(n->loop, set_path, w);
+	for (unsigned i = 0; w->ret == -EAGAIN && i < PATH_TRIES; i++) {
 		nanosleep(&wait, NULL);
-		loop_call(n->loop, set_path, &w);
+		if (wait.tv_nsec < PATH_WAIT_MAX_NS)
+			wait.tv_nsec *= 2;
+		loop_call(n->loop, set_path, w);
 	}
+}
+
+int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size)
+{
+	struct path_wish w = {.net = n->net, .rings = strcmp(path, "pure") != 0};
+	int ret = refuse_path(n, path, w.rings, why, why_size);
+
+	if (ret < 0)
+		return ret;
+	if (w.rings)
+		w.ret = virtio_net_open_rings(n->net, w.s.why, sizeof(w.s.why));
+	if (w.ret == 0)
+		try_path(n, &w);
 	if (w.ret < 0) {
 		snprintf(why, why_size, "%s: path=%s: %s", n->cfg->name, path, w.s.why);
 		return w.ret;

@@ -192,11 +192,11 @@ test_a_capture_begins_and_ends_while_frames_pass() {
 	[ "$(stat -c %s "$work/x.pcap")" = "$bytes" ] || fail "it went on"
 	ctl net0 path=vhost
 	small_frames 300
-	guest_off
 }
 
 test_trapped_registers_cost_two_exits_for_each_interrupt() {
 	local exits interrupts
+	guest_off # the one that the others share: its TAP is needed
 	vm_start --control "$work/control" --audit="$work/run.json" --net "tap,ifname=$tap,regs=trap" \
 		-a "$(append_agent net0=$it/24,$us)" "$bzimage"
 	vm_expect @agent

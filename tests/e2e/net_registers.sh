@@ -31,10 +31,18 @@ counter() { # NAME...: the sum of these counters over all CPUs and NICs
 ping_and_count() {
 	busybox ping -A -c 20 -w 60 $it >/dev/null # addresses are resolved
 	exits=$(counter exits_mmio) interrupts=$(counter rx_interrupts tx_interrupts)
-	busybox ping -A -c 400 -w 300 $it | tail -n 2 | grep -w '0% packet loss' || fail "packets were lost"
+	busybox ping -A -c 400 -w 300 $it | tail -n 2 | grep -w '0% packet loss' || packets_were_lost
 	exits=$(($(counter exits_mmio) - exits))
 	interrupts=$(($(counter rx_interrupts tx_interrupts) - interrupts))
 	echo "400 pings: $exits MMIO exits to userspace, $interrupts interrupts"
+}
+
+# Who has stopped: the guest, its driver, or we? The numbers before and after it was asked are in the log.
+packets_were_lost() {
+	ctl stats
+	guest "cat /proc/interrupts; ip -s link show eth0; cat /proc/net/snmp"
+	ctl stats
+	fail "packets were lost; the guest itself answers"
 }
 
 carrier() { # 0|1: waits until the guest has seen it

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# needs: kvm tap vhost-net
+# needs: kvm tap vhost-net cpus
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # One guest whose rings the kernel's vhost-net serves, and doorbell, in turn: traffic on either, and
 # while it changes; and a card that vhost could serve.

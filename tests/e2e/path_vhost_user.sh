@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# needs: kvm tap dpdk
+# needs: kvm tap dpdk cpus
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # One guest whose rings DPDK serves: two network cards of two queue pairs, one whose peer listens and one whose peer
 # connects (its kicks exit, its registers are trapped), each joined to a TAP. The peer comes late, and is killed under

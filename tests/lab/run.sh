@@ -16,6 +16,7 @@ there as root, in the same working directory, with every file of this machine at
   --arch x86_64     what to emulate (only this one so far)
   --timeout S       hard limit for the whole run (900); exit status is then 124
   --mem MIB         memory of L1 (4096)
+  --cpus N          CPUs of L1 (2)
   --out DIR         a directory that COMMAND may write to (build/lab-out); everything else of this
                     machine is read-only there, /tmp and /run are L1's own and vanish with it
   --nic             gives L1 a network card with access to the outside (QEMU's user networking)
@@ -42,7 +43,7 @@ die() {
 	exit 125
 }
 
-arch=x86_64 limit=900 mem=4096 out=$top/build/lab-out nic="" log=""
+arch=x86_64 limit=900 mem=4096 cpus=2 out=$top/build/lab-out nic="" log=""
 
 parse() {
 	while [ $# -gt 0 ]; do
@@ -50,6 +51,7 @@ parse() {
 		--arch) arch=${2:?} && shift 2 ;;
 		--timeout) limit=${2:?} && shift 2 ;;
 		--mem) mem=${2:?} && shift 2 ;;
+		--cpus) cpus=${2:?} && shift 2 ;;
 		--out) out=${2:?} && shift 2 ;;
 		--log) log=${2:?} && shift 2 ;;
 		--nic) nic=1 && shift ;;
@@ -89,7 +91,7 @@ qemu() {
 	local args=(
 		# No erms: a guest that is given pages with code of an earlier one has L1 clear them byte by byte, and for
 		# each byte the emulator looks through what it has translated of that page: up to a second for 2 MiB.
-		-M q35 -accel tcg -cpu max,erms=off,fsrm=off -smp 2 -m "$mem"
+		-M q35 -accel tcg -cpu max,erms=off,fsrm=off -smp "$cpus" -m "$mem"
 		-nographic -nodefaults -no-user-config -no-reboot
 		-kernel "$cache/x86_64/host/vmlinuz" -initrd "$image"
 		# QEMU's emulation of SVM has its faults. idle=poll: a halted L1 CPU can miss its wake-up.

@@ -28,7 +28,7 @@ static void a_host_without_vhost_says_what_would_help(unused void **state)
 	before = count_fds();
 	vhost_net_init(&v, NULL);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(vhost_net_open(&v, &m.gmem, 0, why, sizeof(why)), -ENODEV);
+		assert_int_equal(vhost_net_open(&v, &m.gmem, why, sizeof(why)), -ENODEV);
 	assert_non_null(strstr(why, "modprobe vhost_net"));
 	vhost_net_close(&v);
 	assert_int_equal(count_fds(), before);
