@@ -167,6 +167,11 @@ vm_booted() { # TIMES
 	vm_ended || [ "$(grep -c '^@agent' "$work/console")" -ge "$1" ]
 }
 
+# Until the driver has heard that a link is back, the guest's stack drops what is sent. guest_has_link INTERFACE...
+guest_has_link() {
+	guest "for i in $*; do until grep -q 1 /sys/class/net/\$i/carrier; do sleep 0.1; done; done"
+}
+
 # Shuts a guest with agent down and expects a clean end.
 guest_off() {
 	guest_tell off 'poweroff -f'

@@ -67,6 +67,7 @@ links_are() { # up|down: both
 }
 
 pings() { # until both ways work again
+	guest_has_link eth0 eth1
 	guest "ping -c 1 -w 30 $us >/dev/null && ping -c 1 -w 30 $us1 >/dev/null"
 }
 
@@ -108,6 +109,7 @@ test_a_link_that_is_down_stops_the_peer() {
 	ctl net0 link=down
 	guest "ping -c 1 -W 1 $us >/dev/null" && fail "a ping went through a link that is down"
 	ctl net0 link=up
+	guest_has_link eth0
 	guest "ping -c 1 -w 30 $us >/dev/null"
 }
 

@@ -79,6 +79,6 @@ switch_while_the_link_is_down() {
 	path pure
 	path vhost
 	ctl net0 link=up
-	# Until the driver has heard of it, the guest's stack drops what is sent.
-	guest "until grep -q 1 /sys/class/net/eth0/carrier; do sleep 0.1; done; ping -A -c 3 -w 30 $us"
+	guest_has_link eth0
+	guest "ping -A -c 3 -w 30 $us"
 }
