@@ -104,7 +104,8 @@ qemu() {
 		-device virtio-9p-pci,fsdev=job,mount_tag=job
 		-fsdev "local,id=out,path=$out,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=out,mount_tag=out
-		-device virtio-serial-pci)
+		-device virtio-serial-pci
+		-chardev "pipe,id=monitor,path=$job/monitor" -mon chardev=monitor,mode=readline)
 	if [ -n "$nic" ]; then # not 10.0.2.0/24, which the guests of L1 will use
 		args+=(-netdev "user,id=nic,net=10.0.3.0/24,dhcpstart=10.0.3.15"
 			-device virtio-net-pci,netdev=nic)
@@ -122,18 +123,28 @@ qemu() {
 		setpriv --pdeathsig KILL "${first[@]}" qemu-system-x86_64 "${args[@]}"
 }
 
+# Where do the CPUs of L1 stand? What docs/lab.md knows of stand-stills was found by this.
+ask_monitor() { # COMMAND...
+	local line
+	printf '%s\n' "$@" >&6
+	while read -r -t 3 line <&5; do
+		printf '%s\n' "$line"
+	done
+}
+
 # Ends the run when L1 has given no sign of life for two minutes.
 watch_over() { # PID
 	local now last
 	touch "$job/beat"
 	mkfifo "$job/never"
-	exec 7<>"$job/never" # read waits here: a sleep would be a process that outlives us
+	exec 5<>"$job/monitor.out" 6<>"$job/monitor.in" 7<>"$job/never" # read waits here: a sleep would be a process that outlives us
 	while kill -0 "$1" 2>/dev/null; do
 		read -r -t 10 <&7 || :
 		now=$(date +%s)
 		last=$(stat -c %Y "$job/beat" 2>/dev/null || echo "$now")
 		if [ $((now - last)) -gt 120 ]; then
 			touch "$job/stuck"
+			ask_monitor 'info registers -a' 'info lapic 0' 'info lapic 1' >>"$log"
 			kill "$1"
 		fi
 	done
@@ -176,6 +187,7 @@ job=$(mktemp -d)
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+mkfifo "$job/monitor.in" "$job/monitor.out"
 [ -n "$log" ] || log=$job/console
 write_job
 
