@@ -15,11 +15,11 @@ Installs what is missing (as root or through sudo), builds, and runs in this ord
   unit       unit tests, built by gcc
   unit-san   the same, built by clang with address and undefined behaviour sanitizers
   fuzz       every fuzz target on its stored corpus, some seconds each
+  lint       format, static analysis, house rules
+  native     input that is refused, and other end-to-end tests that boot no Linux; begins with the first one
   tiny       tiny guests on /dev/kvm, even where it only emulates
   driver     examples/driver, likewise
-  native     input that is refused, and other end-to-end tests that boot no Linux
   docs       do the documents say what the program does, and do their commands run?
-  lint       format, static analysis, house rules
   guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab)
 
 Failures and skips are shown with their reason, the rest goes to build/test-logs/. The last line is
@@ -38,7 +38,7 @@ END
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 logs=$top/build/test-logs
-steps="build unit unit-san fuzz tiny driver native docs lint guests"
+steps="build unit unit-san fuzz lint native tiny driver docs guests"
 quick="" soak="" only="" setup=1 verbose="" list=""
 
 while [ $# -gt 0 ]; do
@@ -122,18 +122,19 @@ step_build() {
 		finish # nothing else makes sense
 	fi
 	tests/guest/mkinitramfs.sh
+	[[ " $steps " != *" native "* ]] || begin_native
 }
 
 step_unit() {
-	step unit make -k -j"$(nproc)" check
+	step unit nice make -k -j"$(nproc)" check
 }
 
 step_unit-san() {
-	step unit-san make -k -j"$(nproc)" check CC=clang SAN=address,undefined
+	step unit-san nice make -k -j"$(nproc)" check CC=clang SAN=address,undefined
 }
 
 step_fuzz() {
-	step fuzz make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-3}"
+	step fuzz nice make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-3}"
 }
 
 step_tiny() {
@@ -150,8 +151,24 @@ step_driver() {
 	step driver make -C examples/driver check
 }
 
+# Mostly waits: begins when doorbell is built, and goes on beside the steps that compute. Those are nice, because
+# its waits have limits.
+native=""
+begin_native() {
+	tests/e2e/run.sh --native --only "$tests_only" --logs build/e2e >"$logs/native.out" 2>&1 </dev/null &
+	native=$!
+}
+
+end_native() {
+	local rc=0
+	wait "$native" || rc=$?
+	native=""
+	cat "$logs/native.out"
+	return "$rc"
+}
+
 step_native() {
-	E2E_ONLY=$tests_only step native tests/e2e/run.sh --native --logs build/e2e
+	step native end_native
 }
 
 step_soak() {
@@ -164,7 +181,7 @@ step_docs() {
 }
 
 step_lint() {
-	step lint make lint
+	step lint nice make lint
 }
 
 can_open() {
@@ -216,6 +233,7 @@ finish() {
 }
 
 mkdir -p "$logs"
+trap '[ -z "$native" ] || kill "$native" 2>/dev/null' EXIT
 if [ -n "$setup" ]; then
 	tests/setup.sh || {
 		take setup <<<"not ok set-up failed"

@@ -68,14 +68,18 @@ if [ -n "${E2E_INSIDE:-}" ]; then
 	[ ! -d /sys/kernel/tracing ] || mount -t tracefs tracefs /sys/kernel/tracing # was below the old /sys
 fi
 
-rc=0 limit=${E2E_LIMIT:-600}
+rc=0 limit=${E2E_LIMIT:-600} running=""
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null || :; wait; exit 143' TERM INT HUP
 for file in "${files[@]}"; do
 	wanted "$file" || continue
 	# Each wait in a test has its own limit; this one is for what nobody thought of.
-	timeout -k 10 "$limit" bash "$file" $list || {
+	timeout -k 10 "$limit" bash "$file" $list &
+	running=$!
+	wait "$running" || {
 		status=$?
 		rc=1
 		[ $status != 124 ] || echo "not ok $(basename "$file" .sh): all of it - time limit of $limit s"
 	}
+	running=""
 done
 exit $rc
