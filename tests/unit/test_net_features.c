@@ -47,6 +47,7 @@ static void table_is_sorted_and_names_are_unique(unused void **state)
 	}
 }
 
+/* dev.feat.offer-consistent */
 static void everything_known_is_closed(unused void **state)
 {
 	assert_null(net_features_missing(net_features_known()));
@@ -54,6 +55,7 @@ static void everything_known_is_closed(unused void **state)
 	assert_null(net_features_missing(0));
 }
 
+/* dev.feat.offer-consistent, dev.feat.reject-bad */
 static void each_need_of_the_standard_is_noticed(unused void **state)
 {
 	static const struct {
@@ -88,6 +90,7 @@ static void each_need_of_the_standard_is_noticed(unused void **state)
 	}
 }
 
+/* dev.net.hash-report-ctrl, dev.net.rx-extra-ctrl */
 static void recommendations_bind_the_offer_but_not_the_driver(unused void **state)
 {
 	uint64_t soft = F(CTRL_GUEST_OFFLOADS) | F(CTRL_RX_EXTRA);
@@ -97,6 +100,7 @@ static void recommendations_bind_the_offer_but_not_the_driver(unused void **stat
 	assert_int_equal(net_features_close(soft | F(CTRL_VQ)), soft | F(CTRL_VQ));
 }
 
+/* dev.feat.offer-consistent */
 static void closing_removes_chains_of_needs_and_unknown_bits(unused void **state)
 {
 	assert_int_equal(net_features_close(F(HOST_ECN) | F(HOST_TSO4)), 0);
@@ -118,6 +122,7 @@ static void random_sets_close_to_closed_subsets(unused void **state)
 	}
 }
 
+/* dev.feat.offer-version-1 */
 static void presets_mean_what_they_say(unused void **state)
 {
 	uint64_t can = net_features_known() & ~NET_ONLY_BY_NAME;

@@ -201,6 +201,7 @@ static void the_report_names_what_was_hashed(unused void **state)
 	expect_report(0, len, VIRTIO_NET_HASH_REPORT_NONE);
 }
 
+/* dev.rss.steer */
 static void the_table_names_the_pair(unused void **state)
 {
 	struct rss r = with(RSS_HASH_TYPES);

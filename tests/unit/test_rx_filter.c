@@ -104,6 +104,11 @@ static bool expected(const uint8_t dst[6], const bool mode[MODES])
 	return !mode[NOUNI]; /* own and listed */
 }
 
+/*
+ * dev.rxf.promisc-all, dev.rxf.promisc-wins, dev.rxf.allmulti-all, dev.rxf.alluni-all, dev.rxf.nomulti-drop,
+ * dev.rxf.nomulti-wins, dev.rxf.nomulti-bcast, dev.rxf.nouni-drop, dev.rxf.nouni-wins, dev.rxf.nobcast-drop,
+ * dev.rxf.nobcast-wins
+ */
 static void all_modes_in_all_combinations(unused void **state)
 {
 	const uint8_t *const dst[] = {own, listed, foreign, group, other_group, broadcast};
@@ -157,6 +162,7 @@ static void a_full_table_is_searched_to_its_end(unused void **state)
 	assert_false(wants(&f, foreign));
 }
 
+/* dev.vlan.all-without */
 static void without_ctrl_vlan_every_tag_passes(unused void **state)
 {
 	struct rx_filter f;
@@ -166,6 +172,7 @@ static void without_ctrl_vlan_every_tag_passes(unused void **state)
 		assert_true(wants_tag(&f, 0x8100, id));
 }
 
+/* dev.vlan.listed, dev.vlan.unlisted */
 static void with_ctrl_vlan_only_listed_tags_pass(unused void **state)
 {
 	struct rx_filter f;

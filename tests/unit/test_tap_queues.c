@@ -171,6 +171,7 @@ static unsigned take(unsigned i, uint64_t *flows)
 
 /* ---- cases */
 
+/* dev.mq.within-pairs */
 static void frames_go_to_the_pairs_in_use_only(unused void **state)
 {
 	static const unsigned numbers[] = {1, 2, 4, 3, 1};
@@ -200,6 +201,7 @@ static void frames_go_to_the_pairs_in_use_only(unused void **state)
 	}
 }
 
+/* dev.mq.auto-steer, dev.mq.same-queue */
 static void a_flow_comes_back_on_the_pair_that_it_was_sent_on(unused void **state)
 {
 	NEEDS_TAP();

@@ -602,7 +602,7 @@ static void echo_some(struct rig *r, unsigned n)
 	}
 }
 
-/* dev.notif.spurious-kick */
+/* dev.notif.spurious-kick, dev.mmio.notify-data */
 static void requests_travel_from_registers_to_ring_and_back(void **state)
 {
 	struct rig *r = *state;

@@ -195,6 +195,7 @@ static void the_page_says_what_a_trapped_read_says_after_every_step(void **state
 	}
 }
 
+/* dev.mmio.reset-clears */
 static void a_reset_brings_the_page_back(void **state)
 {
 	struct rig *r = *state;
@@ -245,6 +246,7 @@ static void a_driver_that_starts_and_stops_changes_no_eventfd(void **state)
 	assert_int_equal(r->page.changes, 1);
 }
 
+/* dev.mmio.intstatus-sticky */
 static void a_config_change_stays_up_until_its_own_bit_is_acknowledged(void **state)
 {
 	struct rig *r = *state;
@@ -275,6 +277,7 @@ static void what_an_interrupt_is_about_is_in_the_page_before_it(void **state)
 	assert_true(r->status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
+/* dev.mmio.intstatus-clean */
 static void without_a_driver_no_bit_is_up(void **state)
 {
 	struct rig *r = *state;

@@ -104,6 +104,7 @@ static bool link_shown(void)
 
 /* ---- frames out of the guest */
 
+/* dev.tx.used-len-0 */
 static void a_frame_goes_out_in_one_call_without_a_copy(unused void **state)
 {
 	struct fake_buf b;
@@ -141,6 +142,7 @@ static void send_cut(uint32_t total, uint32_t first, uint32_t then, int direct)
 	assert_int_equal(reap_tx(), 1);
 }
 
+/* dev.framing.any */
 static void the_header_may_lie_anywhere(unused void **state)
 {
 	vrig_up(&rig, VRIG_ALL);
@@ -219,6 +221,7 @@ static void writable_parts_of_a_tx_chain_are_left_alone(unused void **state)
 	assert_memory_equal(fake_at(&rig.m, b[1].addr, 64), buf, 64);
 }
 
+/* dev.tx.runt */
 static void runts_come_back_and_are_not_sent(unused void **state)
 {
 	struct fake_buf in;
@@ -258,6 +261,7 @@ static void a_frame_longer_than_any_packet_is_not_sent(unused void **state)
 	assert_int_equal(stats()->tx_dropped, 1);
 }
 
+/* dev.tx.csum-complete */
 static void a_bad_header_comes_back_and_the_next_frame_goes(unused void **state)
 {
 	struct virtio_net_hdr_v1 bad = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -276,6 +280,7 @@ static void a_bad_header_comes_back_and_the_next_frame_goes(unused void **state)
 	assert_false(needs_reset());
 }
 
+/* dev.tx.ignore-flags, dev.tx.csum-fields, dev.tx.no-trust-csum */
 static void unknown_flags_and_poisoned_csum_fields_do_not_reach_the_backend(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = 0xfe,
@@ -290,6 +295,7 @@ static void unknown_flags_and_poisoned_csum_fields_do_not_reach_the_backend(unus
 	assert_sent(0, 60, 1);
 }
 
+/* dev.tx.csum-complete */
 static void an_offload_request_reaches_the_backend(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -379,6 +385,7 @@ static void a_frame_that_the_host_refuses_is_dropped_and_the_next_goes(unused vo
 	assert_int_equal(stats()->tx_frames, 2);
 }
 
+/* dev.notif.must, dev.notif.suppress */
 static void one_interrupt_for_a_batch(unused void **state)
 {
 	vrig_up(&rig, VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX));
@@ -399,6 +406,7 @@ static void one_interrupt_for_a_batch(unused void **state)
 	assert_int_equal(stats()->tx_interrupts_suppressed, 1);
 }
 
+/* dev.notif.spurious-kick */
 static void kicks_are_counted_and_empty_ones_do_no_harm(unused void **state)
 {
 	vrig_up(&rig, VRIG_ALL);
@@ -414,6 +422,7 @@ static void kicks_are_counted_and_empty_ones_do_no_harm(unused void **state)
 	assert_int_equal(rig.dev.core->interrupts, 0);
 }
 
+/* dev.status.no-consume-early, dev.status.no-used-irq-early */
 static void frames_posted_before_driver_ok_are_sent_after_it_without_a_kick(unused void **state)
 {
 	struct fake_vq *tx = &rig.vq[NET_TX];
@@ -508,6 +517,7 @@ static void while_the_link_is_down_frames_come_back_and_are_not_sent(unused void
 	assert_sent(0, 60, 2);
 }
 
+/* dev.cfg.change-irq */
 static void link_changes_are_told_once_and_only_to_who_accepted_status(unused void **state)
 {
 	uint32_t generation;
@@ -568,6 +578,7 @@ static void a_lost_backend_is_a_link_that_stays_down(unused void **state)
 
 /* ---- broken rules and the end of a life */
 
+/* dev.status.needs-reset, dev.status.needs-reset-irq */
 static void a_broken_ring_needs_a_reset_and_only_that(unused void **state)
 {
 	vrig_up(&rig, VRIG_ALL);
@@ -617,6 +628,7 @@ static void reset_while_blocked_forgets_the_frame(unused void **state)
 	assert_sent(0, 60, 2);
 }
 
+/* dev.reset.quiesce */
 static void reset_in_the_middle_of_a_long_queue_leaves_nothing_behind(unused void **state)
 {
 	vrig_destroy(&rig);

@@ -121,6 +121,7 @@ static int vlan(uint8_t cmd, unsigned id)
 
 /* ---- receive filter */
 
+/* dev.mac.drop-others */
 static void with_ctrl_rx_the_filter_is_on_from_the_start(unused void **state)
 {
 	up(VRIG_ALL);
@@ -141,6 +142,10 @@ static void without_ctrl_rx_everything_arrives(unused void **state)
 	assert_true(arrives_tagged(foreign, 7));
 }
 
+/*
+ * dev.rxf.promisc, dev.rxf.allmulti, dev.rxf.alluni, dev.rxf.nomulti, dev.rxf.nouni, dev.rxf.nobcast,
+ * dev.rxf.nomulti-bcast
+ */
 static void each_rx_mode_takes_effect_with_its_ack(unused void **state)
 {
 	up(VRIG_ALL);
@@ -162,6 +167,9 @@ static void each_rx_mode_takes_effect_with_its_ack(unused void **state)
 	assert_true(arrives(broadcast) && arrives(group) && arrives(foreign) && arrives(vrig_mac));
 }
 
+/*
+ * dev.rxf.promisc, dev.rxf.allmulti, dev.rxf.alluni, dev.rxf.nomulti, dev.rxf.nouni, dev.rxf.nobcast
+ */
 static void rx_modes_need_their_features(unused void **state)
 {
 	up(VRIG_ALL & ~F(CTRL_RX_EXTRA));
@@ -186,6 +194,7 @@ static void rx_modes_take_exactly_one_zero_or_one(unused void **state)
 	assert_false(arrives(foreign));
 }
 
+/* dev.mac.table-before-used */
 static void listed_addresses_arrive_and_the_table_is_replaced(unused void **state)
 {
 	static const uint8_t second[6] = {0x02, 0, 0, 0, 0, 2};
@@ -236,6 +245,7 @@ static void a_malformed_mac_table_changes_nothing(unused void **state)
 	assert_false(arrives(other_group));
 }
 
+/* dev.mac.addr-before-used, dev.mmio.generation */
 static void a_new_address_is_in_config_space_and_filter_before_its_ack(unused void **state)
 {
 	struct virtio_net_config c;
@@ -282,6 +292,7 @@ static void mac_commands_need_their_features(unused void **state)
 	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_MAC, 1, foreign, 6), ERR);
 }
 
+/* dev.mac.empty-at-reset */
 static void the_filter_is_empty_after_a_reset(unused void **state)
 {
 	up(VRIG_ALL);
@@ -293,6 +304,7 @@ static void the_filter_is_empty_after_a_reset(unused void **state)
 	assert_false(arrives(group) || arrives(foreign) || arrives_tagged(vrig_mac, 5));
 }
 
+/* dev.vlan.all-without, dev.vlan.listed, dev.vlan.unlisted */
 static void only_listed_vlans_arrive(unused void **state)
 {
 	up(VRIG_ALL);
@@ -324,6 +336,7 @@ static unsigned status_field(void)
 	return get_le16(status);
 }
 
+/* dev.ann.clear, dev.cfg.change-irq */
 static void an_announcement_is_asked_for_until_it_is_acknowledged(unused void **state)
 {
 	up(VRIG_ALL);
@@ -340,6 +353,7 @@ static void an_announcement_is_asked_for_until_it_is_acknowledged(unused void **
 	assert_int_equal(status_field(), VIRTIO_NET_S_LINK_UP);
 }
 
+/* dev.ann.gated */
 static void nobody_is_asked_to_announce_who_did_not_accept_that(unused void **state)
 {
 	virtio_net_announce(rig.n);
@@ -350,6 +364,7 @@ static void nobody_is_asked_to_announce_who_did_not_accept_that(unused void **st
 	assert_int_equal(vrig_command(&rig, VIRTIO_NET_CTRL_ANNOUNCE, 0, NULL, 0), ERR);
 }
 
+/* dev.off.default-on */
 static void offloads_are_switched_in_backend_and_judgement(unused void **state)
 {
 	up(VRIG_ALL);
@@ -366,6 +381,7 @@ static void offloads_are_switched_in_backend_and_judgement(unused void **state)
 	assert_int_equal(rig.net->offloads, 0);
 }
 
+/* dev.off.default-on */
 static void offloads_that_were_not_accepted_are_refused(unused void **state)
 {
 	up(VRIG_ALL & ~F(GUEST_UFO));
@@ -411,6 +427,7 @@ static void a_frame_that_waits_is_judged_again_after_a_command(unused void **sta
 
 /* ---- form */
 
+/* dev.ctrl.unknown-err */
 static void every_other_class_and_command_is_answered_with_err(unused void **state)
 {
 	up(VRIG_ALL);
@@ -427,6 +444,7 @@ static void every_other_class_and_command_is_answered_with_err(unused void **sta
 	assert_int_equal(fake_status(&rig.dev) & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
 }
 
+/* dev.framing.any */
 static void a_command_may_lie_in_any_pieces(unused void **state)
 {
 	static const uint8_t bytes[] = {VIRTIO_NET_CTRL_MAC,

@@ -96,6 +96,7 @@ static void expect(size_t len, uint16_t report, uint32_t value)
 	assert_int_equal(get_le16(x.got + 18), 0); /* reserved */
 }
 
+/* dev.hash.report, dev.hash.hash-command, dev.hash.config-command */
 static void the_published_values_are_reported(unused void **state)
 {
 	up(VRIG_ALL);
@@ -118,6 +119,7 @@ static void the_published_values_are_reported(unused void **state)
 	}
 }
 
+/* dev.hash.report */
 static void nothing_is_reported_before_the_driver_says_how(unused void **state)
 {
 	size_t len = make(AF_INET, &toeplitz_ip4[0], IPPROTO_TCP);
@@ -176,6 +178,7 @@ static void bad_commands_change_nothing(unused void **state)
 	expect(len, VIRTIO_NET_HASH_REPORT_TCPv4, toeplitz_ip4[0].with_ports);
 }
 
+/* dev.hash.rss-command */
 static void a_table_says_how_to_hash_as_long_as_it_is_in_force(unused void **state)
 {
 	const uint8_t one[2] = {1};
@@ -274,6 +277,7 @@ static void what_is_sent_has_the_longer_header_too(unused void **state)
 	}
 }
 
+/* dev.hash.hash-command */
 static void one_pair_has_the_command_too(unused void **state)
 {
 	vrig_destroy(&x.rig);

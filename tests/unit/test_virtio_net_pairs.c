@@ -127,6 +127,7 @@ static void traffic(unsigned nr)
 
 /* ---- how many */
 
+/* dev.net.max-pairs, dev.net.rss-key, dev.net.rss-table */
 static void the_config_space_says_how_many_there_are(unused void **state)
 {
 	struct virtio_net_config c;
@@ -134,7 +135,9 @@ static void the_config_space_says_how_many_there_are(unused void **state)
 	virtio_config_read(rig.dev.core, 0, &c, sizeof(c));
 	assert_int_equal(get_le16(&c.max_virtqueue_pairs), PAIRS);
 	assert_int_equal(c.rss_max_key_size, RSS_KEY_MAX);
+	assert_true(c.rss_max_key_size >= 40);
 	assert_int_equal(get_le16(&c.rss_max_indirection_table_length), RSS_TABLE_MAX);
+	assert_true(get_le16(&c.rss_max_indirection_table_length) >= 128);
 	assert_int_equal(get_le32(&c.supported_hash_types), RSS_HASH_TYPES);
 	assert_int_equal(rig.dev.core->nr_queues, 2 * PAIRS + 1);
 }
@@ -152,6 +155,7 @@ static void a_driver_begins_with_one_pair(unused void **state)
 	assert_int_equal(rig.nets[1]->nr_sent, 0);
 }
 
+/* dev.mq.auto-steer */
 static void as_many_serve_as_are_asked_for(unused void **state)
 {
 	static const unsigned numbers[] = {2, 4, 3, 3, 1, 4, 1};
@@ -199,6 +203,7 @@ static void other_pairs_are_made_once_in_a_turn(unused void **state)
 	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
 }
 
+/* dev.mq.reject-range */
 static void numbers_that_cannot_be_are_refused_and_change_nothing(unused void **state)
 {
 	static const unsigned bad[] = {0, PAIRS + 1, 8, 9, 0x8000, 0xffff};
@@ -220,6 +225,7 @@ static void numbers_that_cannot_be_are_refused_and_change_nothing(unused void **
 	traffic(2);
 }
 
+/* dev.ctrl.position */
 static void without_mq_there_is_one_pair_and_control_is_queue_two(unused void **state)
 {
 	up(VRIG_ALL & ~NET_SEVERAL_PAIRS);
@@ -239,6 +245,7 @@ static void mq_needs_a_control_queue(unused void **state)
 	assert_int_equal(vrig_try_up(&rig, VRIG_ALL & ~F(CTRL_VQ)), -ENODEV);
 }
 
+/* dev.mq.default-one */
 static void a_reset_returns_to_one_pair(unused void **state)
 {
 	up(VRIG_ALL);
@@ -254,6 +261,7 @@ static void a_reset_returns_to_one_pair(unused void **state)
 	traffic(PAIRS);
 }
 
+/* dev.mq.reject-range */
 static void pairs_that_the_driver_has_not_set_up_are_refused(unused void **state)
 {
 	up(VRIG_ALL);
@@ -447,6 +455,7 @@ static void offloads_that_one_backend_refuses_are_as_before(unused void **state)
 	assert_int_equal(rig.n->pair[0].view.offloads, NET_GUEST_OFFLOADS);
 }
 
+/* dev.mmio.no-access-unready */
 static void a_queue_that_is_taken_back_is_not_touched_any_more(unused void **state)
 {
 	up(VRIG_ALL);

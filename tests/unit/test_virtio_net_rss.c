@@ -137,6 +137,7 @@ static void up(unsigned entries, unsigned pairs)
 	assert_int_equal(set_rss(), VIRTIO_NET_OK);
 }
 
+/* dev.rss.steer */
 static void frames_reach_the_pair_that_the_table_names(unused void **state)
 {
 	bool by_rss;
@@ -162,6 +163,7 @@ static void frames_reach_the_pair_that_the_table_names(unused void **state)
 	assert_int_equal(sum, 1500);
 }
 
+/* dev.rss.steer */
 static void a_frame_without_a_hash_goes_to_the_unclassified_queue(unused void **state)
 {
 	uint8_t f[FRAME];
@@ -302,6 +304,7 @@ static void what_waited_is_gone_after_a_table_with_one_pair(unused void **state)
 	}
 }
 
+/* dev.mq.auto-steer */
 static void pairs_set_ends_rss(unused void **state)
 {
 	const uint8_t two[2] = {2};

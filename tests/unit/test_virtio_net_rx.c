@@ -124,6 +124,7 @@ static void small_frames_take_few_pieces_and_a_large_one_among_them_arrives(unus
 	assert_int_equal(stats()->rx_dropped, 0);
 }
 
+/* dev.rx.num-buffers-1 */
 static void num_buffers_is_one_without_mrg_rxbuf(unused void **state)
 {
 	vnet_rx_up(&x, NO_MRG);
@@ -136,6 +137,7 @@ static void num_buffers_is_one_without_mrg_rxbuf(unused void **state)
 	vnet_rx_expect(&x, 1514, 2, 1);
 }
 
+/* dev.framing.any */
 static void the_header_may_lie_anywhere_and_in_any_pieces(unused void **state)
 {
 	static const uint64_t accept[] = {VRIG_ALL, NO_MRG};
@@ -172,6 +174,7 @@ static void frames_of_every_size_arrive_as_they_are_in_one_chain(unused void **s
 	assert_int_equal(stats()->rx_dropped | stats()->rx_bytes_copied, 0);
 }
 
+/* dev.rx.num-buffers, dev.rx.num-buffers-count, dev.rx.fill-fully, dev.used.data-first */
 static void frames_of_every_size_are_spread_over_odd_chains(unused void **state)
 {
 	static const uint64_t accept[] = {VRIG_ALL, VRIG_ALL & ~NET_GUEST_OFFLOADS,
@@ -245,6 +248,7 @@ static void buffers_of_nineteen_pieces_are_filled_on_a_ring_of_sixteen(unused vo
 	assert_int_equal(stats()->rx_dropped, 0);
 }
 
+/* dev.desc.no-write-readable, dev.packed.no-write-readable */
 static void readable_pieces_of_a_receive_buffer_are_left_alone(unused void **state)
 {
 	uint8_t before[100];
@@ -281,6 +285,7 @@ static void nothing_is_read_before_buffers_are_posted(unused void **state)
 	assert_true(stats()->rx_stalls >= 1);
 }
 
+/* dev.rx.first-queue-kick */
 static void frames_wait_for_a_late_refill(unused void **state)
 {
 	static const uint64_t accept[] = {VRIG_ALL, NO_MRG,
@@ -300,6 +305,7 @@ static void frames_wait_for_a_late_refill(unused void **state)
 	assert_int_equal(stats()->rx_dropped, 0);
 }
 
+/* dev.rx.publish-together, dev.rx.num-buffers-count */
 static void the_rest_of_a_frame_waits_until_the_driver_posts_more(unused void **state)
 {
 	vnet_rx_up(&x, VRIG_ALL);
@@ -368,6 +374,7 @@ static void a_frame_waits_for_more_tables_than_one_that_is_longer_than_the_ring(
 	vnet_rx_expect(&x, 60, 3, 1);
 }
 
+/* dev.rx.single-chain, dev.rx.drop-not-stall */
 static void without_mrg_rxbuf_a_frame_that_does_not_fit_is_dropped_not_spread(unused void **state)
 {
 	x.reused = true;
@@ -386,6 +393,7 @@ static void without_mrg_rxbuf_a_frame_that_does_not_fit_is_dropped_not_spread(un
 	assert_int_equal(stats()->rx_chains, 2);
 }
 
+/* dev.rx.drop-not-stall */
 static void a_chain_that_no_frame_fits_comes_back_and_the_queue_moves_on(unused void **state)
 {
 	vnet_rx_up(&x, NO_MRG);

@@ -89,6 +89,7 @@ static void the_filter_looks_at_frames_that_lie_in_pieces(unused void **state)
 	vnet_rx_expect(&x, 60, 2, 2);
 }
 
+/* dev.net.mtu-rx */
 static void frames_over_the_mtu_are_not_passed_up(unused void **state)
 {
 	struct virtio_net_hdr_v1 gso = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -127,6 +128,7 @@ static void frames_over_the_mtu_are_not_passed_up(unused void **state)
 	vnet_rx_expect(&x, 2000, 5, 1);
 }
 
+/* dev.rx.flags-0, dev.rx.gso-tcpv6, dev.rx.csum-range */
 static void headers_of_the_backend_are_judged_by_what_was_accepted(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -309,6 +311,7 @@ static void the_driver_is_not_asked_for_kicks_while_buffers_last(unused void **s
 
 /* ---- the end of a life */
 
+/* dev.reset.quiesce */
 static void buffers_are_not_written_after_a_reset(unused void **state)
 {
 	struct fake_buf b;
@@ -357,6 +360,7 @@ static void a_frame_that_waits_is_dropped_by_a_reset(unused void **state)
 	vnet_rx_expect(&x, 60, 2, 1);
 }
 
+/* dev.mmio.no-access-unready */
 static void a_queue_that_the_driver_took_back_is_not_used_any_more(unused void **state)
 {
 	struct fake_buf b;

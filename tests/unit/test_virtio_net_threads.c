@@ -213,6 +213,7 @@ static void receive_all(uint64_t features, uint32_t size)
 	assert_int_equal(virtio_net_stats(rig.n)->rx_dropped, 0);
 }
 
+/* dev.used.data-first, dev.event_idx.must */
 static void no_frame_into_the_guest_gets_lost_with_event_idx(unused void **state)
 {
 	receive_all(VRIG_ALL, 256);
@@ -223,6 +224,7 @@ static void no_frame_into_the_guest_gets_lost_with_flags(unused void **state)
 	receive_all(VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX) & ~VRIG_F(MRG_RXBUF), 256);
 }
 
+/* dev.rx.publish-together */
 static void no_frame_that_is_spread_gets_lost(unused void **state)
 {
 	receive_all(VRIG_ALL, 48);

@@ -69,6 +69,7 @@ static void frames_have_an_ethernet_header_and_an_end(unused void **state)
 	assert_int_equal(vnet_hdr_check_rx(&h, VNET_FRAME_MAX + 1, ALL), -EINVAL);
 }
 
+/* dev.tx.ignore-flags, dev.tx.no-trust-csum */
 static void unknown_tx_flags_are_ignored(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = 0xfe};
@@ -81,6 +82,7 @@ static void unknown_tx_flags_are_ignored(unused void **state)
 	assert_int_equal(h.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
 }
 
+/* dev.tx.csum-fields */
 static void csum_fields_without_needs_csum_do_not_pass(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.csum_start = 0xffff, .csum_offset = 0xffff};
@@ -109,6 +111,7 @@ static void num_buffers_never_passes(unused void **state)
 	assert_int_equal(h.num_buffers, 0);
 }
 
+/* dev.tx.csum-complete */
 static void the_checksum_lies_inside_the_frame(unused void **state)
 {
 	static const struct {
@@ -165,6 +168,10 @@ static const struct {
          F(GUEST_TSO6) | F(GUEST_ECN)},
 };
 
+/*
+ * dev.rx.gso-tcpv4, dev.rx.gso-tcpv6, dev.rx.gso-udp, dev.rx.gso-udp-l4, dev.rx.gso-none, dev.rx.ecn,
+ * dev.rx.ecn-bit, dev.rx.gso-size
+ */
 static void each_gso_type_needs_its_feature(unused void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -205,6 +212,7 @@ static void other_gso_types_are_refused(unused void **state)
 	}
 }
 
+/* dev.rx.gso-needs-csum, dev.rx.gso-size */
 static void gso_needs_a_size_and_a_checksum(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = gso(VIRTIO_NET_HDR_GSO_TCPV4);
@@ -218,6 +226,7 @@ static void gso_needs_a_size_and_a_checksum(unused void **state)
 	assert_int_equal(vnet_hdr_check_rx(&h, 9000, ALL), -EINVAL);
 }
 
+/* dev.tx.hdrlen, dev.rx.hdrlen */
 static void a_wrong_hdr_len_is_made_harmless(unused void **state)
 {
 	static const struct {
@@ -233,6 +242,7 @@ static void a_wrong_hdr_len_is_made_harmless(unused void **state)
 	}
 }
 
+/* dev.rx.flags-0 */
 static void rx_flags_are_zero_without_guest_csum(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = VIRTIO_NET_HDR_F_DATA_VALID};
@@ -241,6 +251,7 @@ static void rx_flags_are_zero_without_guest_csum(unused void **state)
 	assert_int_equal(h.flags, 0);
 }
 
+/* dev.rx.no-rsc-info, dev.rx.data-valid */
 static void rx_data_valid_passes_with_guest_csum(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = 0xfe, .csum_start = 1, .csum_offset = 2};
@@ -250,6 +261,7 @@ static void rx_data_valid_passes_with_guest_csum(unused void **state)
 	assert_int_equal(h.csum_start | h.csum_offset, 0);
 }
 
+/* dev.rx.flags-0, dev.rx.full-csum */
 static void
 rx_frame_without_its_checksum_is_not_for_a_driver_without_guest_csum(unused void **state)
 {

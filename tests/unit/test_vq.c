@@ -107,6 +107,7 @@ static void a_refused_start_leaves_the_queue_stopped(void **state)
 	assert_false(vq_running(&q));
 }
 
+/* dev.status.no-consume-early */
 static void starting_writes_nothing_to_guest_memory(void **state)
 {
 	struct ring *r = *state;
@@ -151,6 +152,7 @@ static void an_empty_ring_gives_nothing(void **state)
 	assert_false(vq_want_interrupt(&r->q));
 }
 
+/* dev.packed.list-order */
 static void a_request_comes_with_its_readable_part_first(void **state)
 {
 	struct ring *r = *state;

@@ -103,7 +103,10 @@ static void each_part_must_lie_in_memory(void **state)
 
 /* ---- round and round */
 
-/* dev.packed.any-size, dev.packed.one-used-per-list, dev.packed.start-in-order, dev.packed.id-from-last */
+/*
+ * dev.packed.any-size, dev.packed.one-used-per-list, dev.packed.start-in-order, dev.packed.id-from-last,
+ * dev.packed.list-order
+ */
 static void rings_of_every_size_go_round_with_lists_of_every_length(void **state)
 {
 	static const unsigned sizes[] = {1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 100, 1000, 1024};
@@ -196,6 +199,7 @@ static void what_is_left_from_the_lap_before_is_not_taken(void **state)
 	}
 }
 
+/* dev.packed.avail-flip */
 static void flags_of_another_lap_are_not_available(void **state)
 {
 	struct ring *r = *state;
@@ -299,6 +303,7 @@ static void a_used_descriptor_says_whether_something_was_written(void **state)
 }
 
 /* The flags of the first one are written last. */
+/* dev.rx.publish-together */
 static void a_batch_becomes_visible_by_the_flags_of_its_first_descriptor(void **state)
 {
 	struct ring *r = *state;
@@ -381,6 +386,7 @@ static void one_used_descriptor_stands_for_all_that_were_only_read(void **state)
 	}
 }
 
+/* dev.feat.in-order-kept */
 static void each_that_was_written_has_its_length_in_order_too(void **state)
 {
 	static const bool in[] = {false, false, true, false, true, true, false, false};
@@ -441,6 +447,7 @@ static void the_mode_of_the_driver_decides_about_interrupts(void **state)
 }
 
 /* Every batch, from every place, for every event, against the obvious: is it among those that were passed? */
+/* dev.packed.event-modes */
 static void an_interrupt_follows_exactly_when_the_event_is_passed(void **state)
 {
 	struct ring *r = *state;

@@ -70,6 +70,7 @@ static void the_longest_table_is_taken_from_the_shortest_ring(void **state)
 	assert_int_equal(r->c.nr_out, VQ_NUM_MAX);
 }
 
+/* dev.indirect.mixed-chain */
 static void direct_descriptors_may_come_before_a_table(void **state)
 {
 	struct ring *r = *state;
@@ -89,6 +90,7 @@ static void direct_descriptors_may_come_before_a_table(void **state)
 	}
 }
 
+/* dev.indirect.ignore-write-flag, dev.packed.indirect-all-entries */
 static void the_write_flag_on_an_indirect_descriptor_means_nothing(void **state)
 {
 	struct ring *r = *state;

@@ -182,11 +182,13 @@ static void both_sides_sleep_and_wake(uint64_t features)
 	free(p);
 }
 
+/* dev.notif.must */
 static void no_notification_is_lost_with_flags(unused void **state)
 {
 	both_sides_sleep_and_wake(0);
 }
 
+/* dev.event_idx.must */
 static void no_notification_is_lost_with_event_idx(unused void **state)
 {
 	both_sides_sleep_and_wake(FEATURE(VIRTIO_RING_F_EVENT_IDX));

@@ -292,8 +292,12 @@ static void kicks_are_asked_for_by_a_flag_without_event_idx(void **state)
 	assert_true(fake_vq_wants_kick(&r->drv));
 	vq_kicks_off(&r->q);
 	assert_false(fake_vq_wants_kick(&r->drv));
+	if (!r->layout)
+		assert_int_equal(le16toh(r->drv.used->flags), 1);
 	assert_false(vq_kicks_on(&r->q));
 	assert_true(fake_vq_wants_kick(&r->drv));
+	if (!r->layout)
+		assert_int_equal(r->drv.used->flags, 0);
 }
 
 /* dev.event_idx.no-tail-write */
