@@ -5,6 +5,8 @@
 # make fuzz-run    every fuzz target on its corpus, FUZZ_SECONDS each
 # make lint        clang-format, clang-tidy, cppcheck, gcc -fanalyzer and the house rules in tests/lint
 # make bench       the benchmarks of bench/
+# make clauses     docs/device-clauses.md: which test shows which clause of the standard
+# make mutants     wrong devices, each of which a test must notice; MUTANTS=REGEX for some clauses
 # make install     DESTDIR= PREFIX=/usr/local
 #
 # CC=clang works too. WERROR=0 is for packagers. ARCH is chosen by which folder is linked.
@@ -89,6 +91,14 @@ $(OBJ)/tests/unit/test_no_allocation: LDFLAGS_ALL += -Wl,--wrap=malloc,--wrap=ca
 check: $(TEST_BIN)
 	@tests/unit/run.sh $(TEST_BIN)
 
+# ---- the clauses that they show (tests/clauses)
+
+clauses:
+	@tests/clauses/table.sh --write
+
+mutants:
+	@tests/clauses/mutants.sh '$(MUTANTS)'
+
 # ---- fuzzing: clang's libFuzzer, one program per tests/fuzz/fuzz_*.c
 
 FUZZ_SECONDS ?= 5
@@ -140,6 +150,6 @@ clean:
 print-%:
 	@echo '$($*)'
 
-.PHONY: all check fuzz fuzz-run lint fmt bench install uninstall clean
+.PHONY: all check clauses mutants fuzz fuzz-run lint fmt bench install uninstall clean
 .SECONDARY:
 -include $(shell find $(OBJ) $(FUZZ_OBJ) -name '*.d' 2>/dev/null)

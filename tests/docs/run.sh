@@ -17,6 +17,7 @@ Needs `make` to have been run. One line per check: "ok NAME", "not ok NAME - rea
   commands   the same for the commands of `doorbell help`
   manual     the manual page renders without a warning
   links      what documents link to exists
+  clauses    each clause of the standard for a device has a test or a reason, and docs/device-clauses.md says which
   FILE:LINE  a block of a document that begins with "```sh" and "# test" runs; behind
              "# test:" stands what it needs (kvm)
 
@@ -118,6 +119,10 @@ check_links() {
 	result links "$bad"
 }
 
+check_clauses() {
+	result clauses "$(tests/clauses/table.sh --check | paste -s -d ';')"
+}
+
 # Each block runs in a directory of its own, from which the tree can be seen.
 run_block() { # NAME NEEDS TEXT
 	local dir out status=0
@@ -157,7 +162,7 @@ check_blocks() {
 	done < <(documents)
 }
 
-for check in options keys features commands manual links blocks; do
+for check in options keys features commands manual links clauses blocks; do
 	"check_$check"
 done
 tests/e2e/docs.sh || rc=1
