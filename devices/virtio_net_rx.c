@@ -53,6 +53,13 @@ static void rx_stall(struct net_pair *p)
 	source_want(p, false);
 }
 
+/* No queue to receive into: the backend keeps what it has, but while the link is down that is lost as ever. */
+static void rx_without_queue(struct net_pair *p)
+{
+	if (p->view.link)
+		rx_stall(p);
+}
+
 static void rx_unstall(struct net_pair *p)
 {
 	if (!p->rx.stalled)
@@ -330,13 +337,16 @@ void net_rx_turn(struct net_pair *p)
 	struct net_turn t = {0};
 	int r = 1;
 
-	if (!q->live)
+	if (!q->live && p->view.link) {
+		rx_stall(p);
 		return;
+	}
 	p->stats.rx_turns++;
 	while (r == 1 && !net_turn_over(&t))
 		r = p->view.link ? rx_one(p, &t) : rx_discard(p, &t);
 	if (r == 1) {
-		net_again(q);
+		if (q->live) /* otherwise the backend calls again, while it has some */
+			net_again(q);
 	} else if (r == 0) {
 		p->stats.rx_drained += !p->view.by_rss;
 	} else if (r == -EAGAIN) {
@@ -406,7 +416,7 @@ void net_rx_start(struct net_pair *p)
 	if (p->queue[NET_RX].live)
 		vq_kicks_off(rx_vq(p));
 	else
-		rx_stall(p); /* a driver that only sends */
+		rx_without_queue(p); /* a driver that only sends */
 }
 
 void net_rx_stop(struct net_pair *p)
@@ -421,13 +431,12 @@ void net_rx_release(struct net_pair *p)
 	rx_window_clear(&p->rx.window);
 	if (p->rx.waiting)
 		rx_drop(p);
-	rx_stall(p);
+	rx_without_queue(p);
 }
 
 void net_rx_link_down(struct net_pair *p)
 {
 	if (p->rx.waiting)
 		rx_drop(p);
-	if (p->queue[NET_RX].live)
-		rx_unstall(p); /* so that nothing old is delivered when the link is back */
+	rx_unstall(p); /* so that nothing old is delivered when the link is back */
 }

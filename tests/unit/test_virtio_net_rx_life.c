@@ -194,6 +194,33 @@ static void while_the_link_is_down_frames_are_lost(unused void **state)
 	vnet_rx_expect(&x, 60, 9, 1);
 }
 
+/* They were kept in the backend, and the other end of a pair waited for its buffers. */
+static void so_they_are_without_a_queue_to_receive_into(unused void **state)
+{
+	vnet_rx_up(&x, VRIG_ALL);
+	virtio_queue_ready(x.rig.dev.core, NET_RX, false);
+	vnet_rx_arrive(&x, 60, 1); /* while the link is up there may be a better driver to come */
+	assert_int_equal(fake_net_queued(x.rig.net), 1);
+	virtio_net_set_link(x.rig.n, false);
+	for (unsigned i = 0; i < 400; i++)
+		vnet_rx_queue(&x, vrig_mac, 60, i);
+	while (fake_net_queued(x.rig.net)) /* as often as the backend has some */
+		assert_true(fake_net_can_recv(x.rig.net));
+	assert_int_equal(stats()->rx_dropped, 401);
+	virtio_net_set_link(x.rig.n, true);
+	vrig_pump(&x.rig);
+	vnet_rx_arrive(&x, 60, 2);
+	assert_int_equal(fake_net_queued(x.rig.net), 1);
+	assert_false(x.rig.net->want_recv);
+	virtio_net_set_link(x.rig.n, false);
+	assert_true(fake_net_can_recv(x.rig.net));
+	vnet_rx_up(&x, VRIG_ALL); /* the next driver finds the link down as well */
+	virtio_queue_ready(x.rig.dev.core, NET_RX, false);
+	vnet_rx_arrive(&x, 60, 3);
+	assert_int_equal(fake_net_queued(x.rig.net), 0);
+	assert_int_equal(stats()->rx_dropped, 403);
+}
+
 static void nothing_old_is_delivered_after_the_link_was_down(unused void **state)
 {
 	x.reused = true;
@@ -452,6 +479,7 @@ int main(void)
 		CASE(headers_of_the_backend_are_judged_by_what_was_accepted),
 		CASE(runts_of_the_backend_are_dropped),
 		CASE(while_the_link_is_down_frames_are_lost),
+		CASE(so_they_are_without_a_queue_to_receive_into),
 		CASE(nothing_old_is_delivered_after_the_link_was_down),
 		CASE(one_publication_and_one_interrupt_for_a_batch),
 		CASE(a_flood_is_served_in_turns),
