@@ -95,6 +95,15 @@ static bool pair_sent(void *arg)
 	return e->out.taken > 0;
 }
 
+/* The first frame that @from has on its way is done with: only now it was sent, and will not be again. */
+static void taken(struct net_pair_end *from, size_t len)
+{
+	frame_pipe_pop(&from->out.pipe);
+	from->out.taken++;
+	from->b.stats.sends++;
+	from->b.stats.send_bytes += len;
+}
+
 /* ---- what the device calls */
 
 static int pair_set_offloads(struct net_backend *b, uint64_t offloads)
@@ -140,14 +149,16 @@ static void pair_stop(struct net_backend *b)
 static void pair_forget(struct net_backend *b)
 {
 	struct net_pair_end *e = end_of(b);
-	unsigned nr;
+	const struct parcel *p;
+	size_t bytes;
 
 	e->here = false;
 	if (!e->other)
 		return;
-	nr = frame_pipe_clear(&e->other->out.pipe);
-	e->other->out.taken += nr;
-	b->stats.recv_dropped += nr;
+	while ((p = (const void *)frame_pipe_front(&e->other->out.pipe, &bytes))) {
+		taken(e->other, p->len);
+		b->stats.recv_dropped++;
+	}
 	loop_again(e->feed.loop);
 }
 
@@ -184,8 +195,6 @@ static ssize_t pair_send(struct net_backend *b, const struct iovec *iov, unsigne
 	p->iov[0].iov_base = &p->hdr;
 	frame_pipe_push(&e->out.pipe, bytes);
 	loop_again(e->feed.loop);
-	b->stats.sends++;
-	b->stats.send_bytes += len;
 	return (ssize_t)len;
 }
 
@@ -203,8 +212,7 @@ static ssize_t pair_recv(struct net_backend *b, const struct iovec *iov, unsigne
 		return 0;
 	}
 	len = iov_copy(iov, nr, p->iov, p->nr, p->len);
-	frame_pipe_pop(&from->pipe);
-	from->taken++;
+	taken(e->other, p->len);
 	loop_again(e->feed.loop);
 	if (!e->takes_partial)
 		net_offload_complete(iov, nr, len);

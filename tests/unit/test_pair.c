@@ -151,6 +151,7 @@ static void frames_to_an_end_that_nobody_serves_are_lost(void **state)
 	rig_stop(&f->rig[1]);
 	rig_forget_frames(&f->rig[1]);
 	assert_int_equal(f->rig[1].b->stats.recv_dropped, 1);
+	assert_int_equal(f->rig[0].b->stats.sends, 1); /* as by any host that then loses it */
 	assert_int_equal(rig_send(&f->rig[0], NULL, frame, sizeof(frame)), -ENETDOWN);
 	assert_int_equal(rig_start(&f->rig[1], 0), 0);
 	rig_settle(&f->rig[1]);
@@ -208,6 +209,8 @@ static void frames_that_are_taken_back_do_not_arrive(void **state)
 	assert_int_equal(frame[0], 1);
 	loop_call(f->rig[0].loop, recall, &r);
 	assert_int_equal(r.done, 0); /* the two that were taken were counted before */
+	assert_int_equal(r.b->stats.sends, 2);
+	assert_int_equal(r.b->stats.send_bytes, 2 * (NET_HDR_LEN + sizeof(frame)));
 	rig_want_recv(&f->rig[1], true);
 	rig_settle(&f->rig[1]);
 	assert_int_equal(f->rig[1].nr_got, 0);
