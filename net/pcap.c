@@ -65,6 +65,9 @@ struct net_pcap {
 	struct net_backend b; /* first */
 	struct net_backend *inner;
 	struct pcap_file *file; /* in which it is */
+	/* With done(): frames that are on their way, and those taken back, which come a second time. */
+	unsigned on_way, again;
+	bool taken_back; /* since done() was asked */
 	uint8_t frame[FRAME_MAX];
 };
 
@@ -181,18 +184,61 @@ static void pcap_forget(struct net_backend *b)
 		inner->frame->forget(inner);
 }
 
+/* ---- around one that reads frames after send() */
+
+static ssize_t pcap_send_for_later(struct net_backend *b, const struct iovec *iov, unsigned nr)
+{
+	struct net_pcap *p = pcap_of(b);
+	ssize_t ret = p->inner->frame->send(p->inner, iov, nr);
+
+	if (ret <= 0)
+		return ret;
+	p->on_way++;
+	if (p->again)
+		p->again--;
+	else
+		record(p, iov, nr, ret);
+	return ret;
+}
+
 static unsigned pcap_done(struct net_backend *b)
 {
-	struct net_backend *inner = pcap_of(b)->inner;
+	struct net_pcap *p = pcap_of(b);
+	unsigned nr = p->inner->frame->done(p->inner);
 
-	return inner->frame->done(inner);
+	/* More than that when the capture began with some on their way. */
+	p->on_way -= min_u32(nr, p->on_way);
+	if (p->taken_back) {
+		p->again += p->on_way;
+		p->on_way = 0;
+	}
+	p->taken_back = false;
+	return nr;
 }
 
 static void pcap_recall(struct net_backend *b)
 {
-	struct net_backend *inner = pcap_of(b)->inner;
+	struct net_pcap *p = pcap_of(b);
 
-	inner->frame->recall(inner);
+	p->inner->frame->recall(p->inner);
+	p->taken_back = true;
+}
+
+/* Which takes them back as well. */
+static void pcap_stop_and_recall(struct net_backend *b)
+{
+	pcap_stop(b);
+	pcap_of(b)->taken_back = true;
+}
+
+/* The next driver sends others. */
+static void pcap_forget_all(struct net_backend *b)
+{
+	struct net_pcap *p = pcap_of(b);
+
+	pcap_forget(b);
+	p->on_way = p->again = 0;
+	p->taken_back = false;
 }
 
 /* Likewise of the first one: for all pairs. */
@@ -232,15 +278,22 @@ static void pcap_destroy(struct net_backend *b)
 }
 
 #define OPS                                                                        \
-	.start = pcap_start, .stop = pcap_stop, .set_offloads = pcap_set_offloads, \
-	.send = pcap_send, .recv = pcap_recv, .want_recv = pcap_want_recv, .forget = pcap_forget
+	.start = pcap_start, .set_offloads = pcap_set_offloads, .recv = pcap_recv, \
+	.want_recv = pcap_want_recv
 
-static const struct net_frame_ops pcap_ops = {OPS};
-/* Around one that has these. */
+static const struct net_frame_ops pcap_ops = {
+	OPS,
+	.stop = pcap_stop,
+	.send = pcap_send,
+	.forget = pcap_forget,
+};
 static const struct net_frame_ops pcap_done_ops = {
 	OPS,
+	.stop = pcap_stop_and_recall,
+	.send = pcap_send_for_later,
 	.done = pcap_done,
 	.recall = pcap_recall,
+	.forget = pcap_forget_all,
 };
 
 static bool is_stdout(const char *path)

@@ -40,7 +40,8 @@ static void ignore_gone(unused void *arg, unused int err)
 {
 }
 
-static const struct net_sink sink = {.can_recv = ignore, .can_send = ignore, .gone = ignore_gone};
+static const struct net_sink sink = {
+	.can_recv = ignore, .can_send = ignore, .sent = ignore, .gone = ignore_gone};
 
 static void set_up(struct fixture *f)
 {
@@ -50,12 +51,19 @@ static void set_up(struct fixture *f)
 	snprintf(f->path, sizeof(f->path), "%s/net0.pcap", f->dir);
 }
 
-static void open_capture(struct fixture *f)
+static void open_capture_of(struct fixture *f, bool holds)
 {
 	f->fake = fake_net_create(FEATURE(VIRTIO_NET_F_GUEST_CSUM));
+	if (holds)
+		fake_net_hold(f->fake);
 	assert_int_equal(net_pcap_create(f->path, 0, &f->fake->backend, &f->b), 0);
 	assert_int_equal(net_pcap_begin(f->b), 0);
 	assert_int_equal(f->b->frame->start(f->b, 0, &sink), 0);
+}
+
+static void open_capture(struct fixture *f)
+{
+	open_capture_of(f, false);
 }
 
 static void tear_down(struct fixture *f)
@@ -209,6 +217,43 @@ static void frame_that_was_not_taken_is_not_recorded(unused void **state)
 	read_begin(&r, f.path);
 	expect_frame(&r, 60, 1);
 	expect_frame(&r, 60, 2);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+/* Of a pair: by a driver that pauses, its device that sends them again, and another driver. */
+static void frames_that_were_taken_back_are_recorded_once(unused void **state)
+{
+	const struct net_frame_ops *ops;
+	struct fixture f;
+	struct reader r;
+
+	set_up(&f);
+	open_capture_of(&f, true);
+	ops = f.b->frame;
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(send_frame(&f, 60, i) > 0);
+	fake_net_finish(f.fake, 1);
+	ops->stop(f.b);
+	assert_int_equal(ops->done(f.b), 1);
+	assert_int_equal(ops->start(f.b, 0, &sink), 0);
+	for (unsigned i = 1; i < 3; i++) /* two of the three, which it takes back once more */
+		assert_true(send_frame(&f, 60, i) > 0);
+	ops->recall(f.b);
+	assert_int_equal(ops->done(f.b), 0);
+	for (unsigned i = 1; i < 5; i++)
+		assert_true(send_frame(&f, 60, i) > 0);
+	ops->stop(f.b);
+	assert_int_equal(ops->done(f.b), 0);
+	ops->forget(f.b);
+	assert_int_equal(ops->start(f.b, 0, &sink), 0);
+	assert_true(send_frame(&f, 60, 9) > 0);
+	fake_net_finish(f.fake, 1);
+	assert_int_equal(ops->done(f.b), 1);
+	read_begin(&r, f.path);
+	for (unsigned i = 0; i < 5; i++)
+		expect_frame(&r, 60, i);
+	expect_frame(&r, 60, 9);
 	expect_end(&r);
 	tear_down(&f);
 }
@@ -600,6 +645,7 @@ int main(void)
 		cmocka_unit_test(both_directions_are_recorded_in_order),
 		cmocka_unit_test(largest_frame_is_recorded_whole),
 		cmocka_unit_test(frame_that_was_not_taken_is_not_recorded),
+		cmocka_unit_test(frames_that_were_taken_back_are_recorded_once),
 		cmocka_unit_test(killed_process_leaves_a_readable_file),
 		cmocka_unit_test(next_driver_goes_on_in_the_same_file),
 		cmocka_unit_test(file_that_cannot_be_written_is_named),
