@@ -126,7 +126,7 @@ static void what_the_driver_sends_is_never_written(unused void **state)
 /* dev.desc.no-write-readable: that is the command itself */
 static void a_command_is_never_written(unused void **state)
 {
-	static const uint8_t command[3] = {VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 1};
+	static const uint8_t command[4] = {VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, 5, 1};
 	struct fake_buf b[2];
 
 	vrig_up(&rig, VRIG_ALL);
@@ -135,7 +135,7 @@ static void a_command_is_never_written(unused void **state)
 	add(rig.ctrl, b, 2);
 	vrig_go(&rig, rig.ctrl);
 	assert_int_equal(fake_vq_nr_used(&rig.vq[rig.ctrl]), 1);
-	assert_memory_equal(fake_at(&rig.m, b[0].addr, 3), command, 3);
+	assert_memory_equal(fake_at(&rig.m, b[0].addr, 4), command, 4);
 }
 
 /* ---- in the order in which it was offered */
