@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: nothing
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
-# Two User Mode Linuxes whose network cards are joined by doorbell backend: card i of the one with card i of the other.
+# Two User Mode Linuxes whose network cards are joined by doorbell backend: card i of the one with card i of the other. The
+# last ones are joined by a stream socket between two NICs of that backend, and what goes over card 3 is captured.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/uml.sh"
 
@@ -27,9 +28,12 @@ start_group() {
 		options+=(--socket "$work/one$i" --net "pair,name=$i${one[i]}"
 			--socket "$work/two$i" --net "pair,name=$i${two[i]}")
 	done
-	backend_start "${options[@]}"
-	side_start one ${#one[@]}
-	side_start two ${#two[@]}
+	backend_start "${options[@]}" \
+		--socket "$work/one${#one[@]}" --net "socket,path=$work/link,server=on" \
+		--socket "$work/two${#two[@]}" --net "socket,path=$work/link"
+	ctl net6 "pcap=$work/card3.pcap"
+	side_start one $((${#one[@]} + 1))
+	side_start two $((${#two[@]} + 1))
 }
 
 end_group() {
@@ -66,14 +70,32 @@ test_ends_with_other_features_understand_each_other() {
 	done
 }
 
-# One copy for each byte, and the thread of each pair is one.
+test_a_stream_socket_joins_them_as_well() {
+	between ${#one[@]} tcp bytes=300000
+	between ${#one[@]} udp count=50
+	ctl stats | jq -e '.nics[8] | .kind == "socket" and .backend.sends > 50 and .backend.recvs > 50'
+}
+
+captured() { # as often as sent and received, each of which the guests may do at any time
+	local frames
+	frames=$(tcpdump -r "$work/card3.pcap" -n 2>"$work/tcpdump" | wc -l)
+	ctl stats | jq -e "$frames > 100 and $frames == (.nics[6].backend | .sends + .recvs)"
+}
+
+test_a_capture_has_each_frame_once() {
+	between 3 udp count=50
+	wait_for 10 "as many frames in the capture as were sent and received" captured
+	ctl net6 pcap=off
+}
+
+# One copy for each byte, and the thread of each pair is one, as is that of each end of the socket.
 test_what_it_counts_is_one_copy() {
-	ctl stats >"$work/stats"
+	ctl stats | jq '.nics |= .[:8]' >"$work/stats"
 	jq -e '[.nics[].backend] | (map(.bytes_copied) | add) == (map(.recv_bytes - 12 * .recvs) | add)' "$work/stats" ||
 		fail "$(jq -c '[.nics[].backend | [.recvs, .recv_bytes, .bytes_copied]]' "$work/stats")"
 	jq -e 'all(.nics[].backend; .syscalls_send == 0 and .syscalls_recv == 0 and .send_errors == 0)' "$work/stats" ||
 		fail "$(jq -c '[.nics[].backend | [.syscalls_send, .syscalls_recv, .send_errors]]' "$work/stats")"
-	jq -e '.threads | length == 5' "$work/stats" || fail "threads: $(jq -c '[.threads[].name]' "$work/stats")"
+	jq -e '.threads | length == 7' "$work/stats" || fail "threads: $(jq -c '[.threads[].name]' "$work/stats")"
 }
 
 # Each message of a front end about its rings pauses its device, and what is on its way has to wait.
