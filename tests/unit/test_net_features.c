@@ -47,7 +47,6 @@ static void table_is_sorted_and_names_are_unique(unused void **state)
 	}
 }
 
-/* dev.feat.offer-consistent */
 static void everything_known_is_closed(unused void **state)
 {
 	assert_null(net_features_missing(net_features_known()));

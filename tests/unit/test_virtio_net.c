@@ -422,7 +422,7 @@ static void kicks_are_counted_and_empty_ones_do_no_harm(unused void **state)
 	assert_int_equal(rig.dev.core->interrupts, 0);
 }
 
-/* dev.status.no-consume-early, dev.status.no-used-irq-early */
+/* dev.status.no-consume-early */
 static void frames_posted_before_driver_ok_are_sent_after_it_without_a_kick(unused void **state)
 {
 	struct fake_vq *tx = &rig.vq[NET_TX];

@@ -426,7 +426,7 @@ static void other_queues_are_left_alone_until_they_are_asked_for(unused void **s
 }
 
 /*
- * dev.mq.within-pairs, dev.mq.auto-steer: each pair in use has what its backend's queue has, the others nothing
+ * dev.mq.within-pairs: each pair in use has what its backend's queue has, the others nothing
  */
 static void queues_beyond_the_number_get_nothing(unused void **state)
 {

@@ -155,7 +155,6 @@ static void a_driver_begins_with_one_pair(unused void **state)
 	assert_int_equal(rig.nets[1]->nr_sent, 0);
 }
 
-/* dev.mq.auto-steer */
 static void as_many_serve_as_are_asked_for(unused void **state)
 {
 	static const unsigned numbers[] = {2, 4, 3, 3, 1, 4, 1};

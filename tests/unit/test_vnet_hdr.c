@@ -251,7 +251,7 @@ static void rx_flags_are_zero_without_guest_csum(unused void **state)
 	assert_int_equal(h.flags, 0);
 }
 
-/* dev.rx.no-rsc-info, dev.rx.data-valid */
+/* dev.rx.no-rsc-info */
 static void rx_data_valid_passes_with_guest_csum(unused void **state)
 {
 	struct virtio_net_hdr_v1 h = {.flags = 0xfe, .csum_start = 1, .csum_offset = 2};

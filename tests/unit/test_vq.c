@@ -107,7 +107,6 @@ static void a_refused_start_leaves_the_queue_stopped(void **state)
 	assert_false(vq_running(&q));
 }
 
-/* dev.status.no-consume-early */
 static void starting_writes_nothing_to_guest_memory(void **state)
 {
 	struct ring *r = *state;

@@ -358,7 +358,7 @@ static void add(struct ring *r, struct fake_buf b, uint32_t written)
 	vq_push(&r->q, r->c.head, written);
 }
 
-/* dev.feat.in-order-kept */
+/* dev.inorder.batch */
 static void one_used_descriptor_stands_for_all_that_were_only_read(void **state)
 {
 	struct ring *r = *state;
