@@ -84,6 +84,8 @@ static bool live(const struct virtio_dev *d)
 
 static void raise_isr(struct virtio_dev *d, uint32_t bit)
 {
+	if (unlikely(d->watch))
+		virtio_watch_interrupt(d->watch, bit);
 	/* Release: what the interrupt is about comes before its bit. Partner: virtio_isr(). */
 	atomic_fetch_or_explicit(d->isr, bit, memory_order_release);
 	atomic_fetch_add_explicit(&d->interrupts, 1, memory_order_relaxed);
@@ -280,7 +282,7 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 	}
 	if (rc == 0) {
 		if (d->watch && !f.packed)
-			q->vq.watch = d->watch->queue(d->watch, i, &q->addr);
+			q->vq.watch = virtio_watch_queue(d->watch, i, &q->addr);
 		return true;
 	}
 	snprintf(why, sizeof(why),

@@ -319,7 +319,7 @@ static void tell_watch(struct virtio_mmio *t, const struct access *a, bool write
 {
 	const struct virtio_access seen = {a->off, a->size, write, a->val, status};
 
-	t->dev->watch->access(t->dev->watch, &seen);
+	virtio_watch_access(t->dev->watch, &seen);
 }
 
 static uint64_t read_reg(struct virtio_mmio *t, uint32_t off, unsigned size)

@@ -15,6 +15,7 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "devices/virtio_watch.h"
 #include "devices/vnet_hdr.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
@@ -197,6 +198,9 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 		p->stats.tx_dropped++;
 		return 0;
 	}
+	if (unlikely(p->n->dev.watch))
+		virtio_watch_frame(p->n->dev.watch, queue_number(&p->queue[NET_TX]), iov, nr,
+		                   (size_t)sent);
 	if (ops->done)
 		return 1;
 	tx_count(p, c->out_len);

@@ -13,6 +13,7 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "devices/virtio_watch.h"
 #include "devices/vnet_hdr.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
@@ -32,9 +33,13 @@ static struct vq *rx_vq(struct net_pair *p)
 
 static ssize_t source_recv(struct net_pair *p, const struct iovec *iov, unsigned nr)
 {
-	if (unlikely(p->view.by_rss))
-		return net_inbox_recv(p, iov, nr);
-	return p->backend->frame->recv(p->backend, iov, nr);
+	const ssize_t got = unlikely(p->view.by_rss) ? net_inbox_recv(p, iov, nr)
+	                                             : p->backend->frame->recv(p->backend, iov, nr);
+
+	if (unlikely(p->n->dev.watch) && got > 0)
+		virtio_watch_frame(p->n->dev.watch, NET_PAIR_QUEUES * p->index + NET_RX, iov, nr,
+		                   (size_t)got);
+	return got;
 }
 
 /* With RSS the backend is read all the same: what it has may be for another pair. */

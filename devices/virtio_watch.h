@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices/virtio_watch.h - somebody looks on while a driver works: doorbell check
+/* devices/virtio_watch.h - somebody looks on while a driver works: doorbell check, its recorder
  *
- * Set before any vCPU runs, and never while there is a driver. Without one (NULL) an access costs a branch, and so
- * does each look at the index of an available ring and each publication of used entries; a descriptor costs nothing.
+ * Several may, in a list; each is told in the order of the list, and leaves out (NULL) what is of no interest to it. Set
+ * before any vCPU runs, and never while there is a driver. Without one (NULL) an access costs a branch, and so does each
+ * look at the index of an available ring, each publication of used entries and the question for its interrupt, each
+ * interrupt, each frame; a descriptor costs nothing.
  */
 #ifndef DOORBELL_VIRTIO_WATCH_H
 #define DOORBELL_VIRTIO_WATCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct iovec;
 struct vq_addr;
 
 /* A driver's access to its registers, 0x000 to 0x0ff, or the config space behind them. */
@@ -30,6 +34,12 @@ struct vq_watch {
 	void (*avail)(struct vq_watch *w, uint16_t from, uint16_t to);
 	/* The used entries from @from up to @to are about to be shown to the driver. */
 	void (*used)(struct vq_watch *w, uint16_t from, uint16_t to);
+	/*
+	 * The device has read what the driver wants: @word is flags, or with EVENT_IDX used_event. @interrupt: it gets one
+	 * for what has been shown since the last time.
+	 */
+	void (*wish)(struct vq_watch *w, uint16_t word, bool interrupt);
+	struct vq_watch *next; /* of another one; virtio_watch_queue() sets it */
 };
 
 struct virtio_watch {
@@ -40,6 +50,75 @@ struct virtio_watch {
 	 * that one is of no interest.
 	 */
 	struct vq_watch *(*queue)(struct virtio_watch *w, unsigned queue, const struct vq_addr *a);
+	/* Any thread that serves queues: VIRTIO_ISR_* of @bits are about to go up, and an interrupt follows. */
+	void (*interrupt)(struct virtio_watch *w, uint32_t bits);
+	/*
+	 * On the thread of virtqueue @queue: the first @bytes of @iov, header (NET_HDR_LEN) and frame, have gone from it
+	 * to the backend, or have come from there and are for it, unless a filter takes them away.
+	 */
+	void (*frame)(struct virtio_watch *w, unsigned queue, const struct iovec *iov, unsigned nr,
+	              size_t bytes);
+	struct virtio_watch *next;
 };
+
+/* For those who have something to tell: to all of the list @w, which may be empty. */
+
+static inline void virtio_watch_access(struct virtio_watch *w, const struct virtio_access *a)
+{
+	for (; w; w = w->next)
+		if (w->access)
+			w->access(w, a);
+}
+
+static inline void virtio_watch_interrupt(struct virtio_watch *w, uint32_t bits)
+{
+	for (; w; w = w->next)
+		if (w->interrupt)
+			w->interrupt(w, bits);
+}
+
+static inline void virtio_watch_frame(struct virtio_watch *w, unsigned queue,
+                                      const struct iovec *iov, unsigned nr, size_t bytes)
+{
+	for (; w; w = w->next)
+		if (w->frame)
+			w->frame(w, queue, iov, nr, bytes);
+}
+
+/* Those that want to know more of @queue, as a list. */
+static inline struct vq_watch *virtio_watch_queue(struct virtio_watch *w, unsigned queue,
+                                                  const struct vq_addr *a)
+{
+	struct vq_watch *first = NULL, **end = &first;
+
+	for (; w; w = w->next) {
+		*end = w->queue ? w->queue(w, queue, a) : NULL;
+		if (*end)
+			end = &(*end)->next;
+	}
+	*end = NULL;
+	return first;
+}
+
+static inline void vq_watch_avail(struct vq_watch *w, uint16_t from, uint16_t to)
+{
+	for (; w; w = w->next)
+		if (w->avail)
+			w->avail(w, from, to);
+}
+
+static inline void vq_watch_used(struct vq_watch *w, uint16_t from, uint16_t to)
+{
+	for (; w; w = w->next)
+		if (w->used)
+			w->used(w, from, to);
+}
+
+static inline void vq_watch_wish(struct vq_watch *w, uint16_t word, bool interrupt)
+{
+	for (; w; w = w->next)
+		if (w->wish)
+			w->wish(w, word, interrupt);
+}
 
 #endif

@@ -113,7 +113,7 @@ static int look(struct vq *q)
 	idx = vq_load_acquire(&q->avail->idx);
 	waiting = distance(q->next_avail, idx);
 	if (unlikely(q->watch) && waiting)
-		q->watch->avail(q->watch, q->next_avail, idx);
+		vq_watch_avail(q->watch, q->next_avail, idx);
 	outstanding = distance(q->published, q->next_avail);
 	if (unlikely(waiting > q->num - outstanding))
 		return vq_broken(q, "more requests than the ring has entries");
@@ -258,7 +258,7 @@ void vq_split_publish(struct vq *q)
 	if (q->published == q->next_used)
 		return;
 	if (unlikely(q->watch))
-		q->watch->used(q->watch, q->published, q->next_used);
+		vq_watch_used(q->watch, q->published, q->next_used);
 	/*
 	 * Release: buffers and used entries are complete before the index (virtio 1.2, 2.7.8.2).
 	 * Partner: the read barrier of the driver after it has read the index.
@@ -270,6 +270,8 @@ void vq_split_publish(struct vq *q)
 bool vq_split_want_interrupt(struct vq *q)
 {
 	const uint16_t old = q->judged;
+	uint16_t word;
+	bool yes;
 
 	if (q->published == old)
 		return false;
@@ -279,10 +281,13 @@ bool vq_split_want_interrupt(struct vq *q)
 	 * between writing these and looking at the used index once more (virtio 1.2, 2.7.14).
 	 */
 	vq_full_fence(&q->used->idx);
-	if (!q->event_idx)
-		return !(vq_load_relaxed(&q->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	word = vq_load_relaxed(q->event_idx ? used_event(q) : &q->avail->flags);
 	/* Has the index stepped over used_event? Modulo 2^16, on which vring_need_event() agrees. */
-	return vring_need_event(vq_load_relaxed(used_event(q)), q->published, old);
+	yes = q->event_idx ? vring_need_event(word, q->published, old)
+	                   : !(word & VRING_AVAIL_F_NO_INTERRUPT);
+	if (unlikely(q->watch))
+		vq_watch_wish(q->watch, word, yes);
+	return yes;
 }
 
 void vq_split_kicks_off(struct vq *q)

@@ -20,6 +20,10 @@ struct notes {
 	unsigned queues, looks, shows;
 	uint32_t num;
 	uint16_t from, to, taken, shown;
+	unsigned wishes, interrupts, accesses;
+	bool wanted;
+	uint16_t word;
+	uint32_t bits;
 };
 
 static void on_avail(struct vq_watch *w, uint16_t from, uint16_t to)
@@ -41,6 +45,28 @@ static void on_used(struct vq_watch *w, unused uint16_t from, uint16_t to)
 	n->shown = n->driver->used->idx;
 }
 
+static void on_wish(struct vq_watch *w, uint16_t word, bool interrupt)
+{
+	struct notes *n = container_of(w, struct notes, queue);
+
+	n->wishes++;
+	n->word = word;
+	n->wanted = interrupt;
+}
+
+static void on_interrupt(struct virtio_watch *w, uint32_t bits)
+{
+	struct notes *n = container_of(w, struct notes, watch);
+
+	n->interrupts++;
+	n->bits = bits;
+}
+
+static void on_access(struct virtio_watch *w, unused const struct virtio_access *a)
+{
+	container_of(w, struct notes, watch)->accesses++;
+}
+
 static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue, const struct vq_addr *a)
 {
 	struct notes *n = container_of(w, struct notes, watch);
@@ -53,7 +79,8 @@ static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue, const s
 static void watch_is_told_before_anything_is_taken_or_shown(unused void **state)
 {
 	struct probe *p = probe_create();
-	struct notes n = {.watch = {.queue = on_queue}, .queue = {on_avail, on_used}};
+	struct notes n = {.watch = {.queue = on_queue},
+	                  .queue = {.avail = on_avail, .used = on_used}};
 	struct iovec iov[4];
 	struct vq_chain c = {.iov = iov, .room = 4};
 	struct fake_buf b;
@@ -92,10 +119,76 @@ static void watch_is_told_before_anything_is_taken_or_shown(unused void **state)
 	probe_destroy(p);
 }
 
+static void watch_is_told_what_the_driver_wants_and_gets(unused void **state)
+{
+	struct probe *p = probe_create();
+	struct notes n = {.watch = {.queue = on_queue, .interrupt = on_interrupt},
+	                  .queue = {.wish = on_wish}};
+	struct iovec iov[4];
+	struct vq_chain c = {.iov = iov, .room = 4};
+	struct fake_buf b;
+
+	assert_non_null(p);
+	p->dev.watch = &n.watch;
+	assert_int_equal(
+		probe_bring_up(p, FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_RING_F_EVENT_IDX)),
+		0);
+	b = fake_in(&p->m, 100);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(fake_vq_add(&p->vq[0], &b, 1) >= 0);
+	fake_vq_publish(&p->vq[0]);
+	p->vq[0].avail->ring[p->vq[0].num] = htole16(1); /* used_event: only at the second one */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vq_pop(&p->queue[0].vq, &c), 1);
+		vq_push(&p->queue[0].vq, c.head, 10);
+		vq_publish(&p->queue[0].vq);
+		if (vq_want_interrupt(&p->queue[0].vq))
+			virtio_used_in(&p->dev, 0);
+		assert_int_equal(n.wishes, i + 1);
+		assert_int_equal(n.word, 1);
+		assert_int_equal(n.wanted, i == 1);
+		assert_int_equal(n.interrupts, i);
+	}
+	assert_int_equal(n.bits, VIRTIO_ISR_USED);
+	probe_destroy(p);
+}
+
+static struct vq_watch *no_interest(unused struct virtio_watch *w, unused unsigned queue,
+                                    unused const struct vq_addr *a)
+{
+	return NULL;
+}
+
+static void all_of_a_list_are_told(unused void **state)
+{
+	struct notes n[3] = {
+		{.watch = {.access = on_access, .queue = on_queue}, .queue = {.avail = on_avail}},
+		{.watch = {.queue = no_interest}},
+		{.watch = {.access = on_access, .queue = on_queue}, .queue = {.wish = on_wish}}};
+	const struct virtio_access a = {.size = 4};
+	const struct vq_addr addr = {.num = 8};
+	struct vq_watch *first;
+
+	n[0].watch.next = &n[1].watch;
+	n[1].watch.next = &n[2].watch;
+	virtio_watch_access(&n[0].watch, &a);
+	assert_int_equal(n[0].accesses + n[2].accesses, 2);
+	virtio_watch_interrupt(&n[0].watch, 1); /* of interest to nobody */
+	first = virtio_watch_queue(&n[0].watch, 0, &addr);
+	assert_ptr_equal(first, &n[0].queue);
+	assert_ptr_equal(first->next, &n[2].queue);
+	assert_null(first->next->next);
+	vq_watch_wish(first, 7, true);
+	assert_int_equal(n[2].word, 7);
+	assert_null(virtio_watch_queue(NULL, 0, &addr));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watch_is_told_before_anything_is_taken_or_shown),
+		cmocka_unit_test(watch_is_told_what_the_driver_wants_and_gets),
+		cmocka_unit_test(all_of_a_list_are_told),
 	};
 
 	return cmocka_run_group_tests_name("virtio_watch", tests, NULL, NULL);
