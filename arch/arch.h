@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and twelve functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and thirteen functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -130,6 +130,8 @@ enum arch_exit arch_handle_exit(const struct kvm *k, const struct kvm_run *run, 
  */
 const char *arch_exit_name(uint64_t isa, uint64_t reason, bool *memory);
 
+/* Where a vCPU is: @vcpu_fd's own thread, or any while it is out of the guest. 0 or -errno. */
+int arch_vcpu_pc(int vcpu_fd, uint64_t *pc);
 /* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);
 

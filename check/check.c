@@ -32,6 +32,7 @@ void judged(struct check *c, const char *id, enum verdict v)
 	} else if (r->broken++ == 0) {
 		r->first_ns = loop_now_ns() - c->began_ns;
 		snprintf(r->why, sizeof(r->why), "%s", c->why);
+		shown_at(c, r);
 	}
 }
 
@@ -47,6 +48,7 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 	struct check *c = container_of(w, struct check, watch);
 
 	pthread_mutex_lock(&c->lock);
+	c->now = a;
 	judge_access(c, init_rules, a);
 	judge_access(c, mmio_rules, a);
 	judge_access(c, config_rules, a);
@@ -58,6 +60,7 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 	if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY))
 		stall_at_kick(c, u16_of(a->val));
 	state_track(c, a);
+	c->now = NULL;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -66,7 +69,9 @@ static void on_avail(struct vq_watch *w, uint16_t from, uint16_t to)
 	struct check_queue *q = container_of(w, struct check_queue, watch);
 
 	pthread_mutex_lock(&q->c->lock);
+	q->c->looking = q;
 	ring_avail(q, from, to);
+	q->c->looking = NULL;
 	pthread_mutex_unlock(&q->c->lock);
 }
 
@@ -75,7 +80,9 @@ static void on_used(struct vq_watch *w, uint16_t from, uint16_t to)
 	struct check_queue *q = container_of(w, struct check_queue, watch);
 
 	pthread_mutex_lock(&q->c->lock);
+	q->c->looking = q;
 	ring_used(q, from, to);
+	q->c->looking = NULL;
 	pthread_mutex_unlock(&q->c->lock);
 }
 

@@ -25,13 +25,22 @@ struct check_device {
 	const struct gmem *mem; /* borrowed */
 	uint32_t num_max[32];
 	unsigned nr_queues;
+	/*
+	 * Where the guest's CPU is whose thread calls: behind the instruction of a write, at that of a read. False: it
+	 * is none of its. NULL: nobody knows.
+	 */
+	bool (*pc)(void *arg, uint64_t *out);
+	void *pc_arg;
 };
 
 /* What became of one rule. */
 struct check_result {
 	uint64_t kept, broken; /* how often */
 	uint64_t first_ns;     /* since check_create(); when it was first broken */
-	char why[200];         /* what the driver did then */
+	char why[200];         /* what the driver did then, */
+	char shown[128];       /* what it was seen by, */
+	bool has_pc;
+	uint64_t pc; /* and where the guest was */
 };
 
 int check_create(const struct check_device *d, struct check **out); /* 0 or -ENOMEM */

@@ -154,8 +154,14 @@ static void on_timer(void *arg)
 	loop_timer_at(r->loop, &r->timer, loop_now_ns() + CHECK_TICK_NS);
 }
 
-static int watch_nic(struct check_run *r, unsigned i, struct nic *n)
+static bool guest_pc(void *arg, uint64_t *out)
 {
+	return vm_guest_pc(arg, out);
+}
+
+static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
+{
+	const struct nic *n = vm_nic(vm, r->cfg.nic[i].name);
 	struct virtio_dev *d = virtio_net_dev(n->net);
 	struct check_device dev = {
 		.name = n->cfg->name,
@@ -163,6 +169,8 @@ static int watch_nic(struct check_run *r, unsigned i, struct nic *n)
 		.config_len = d->ops->config_len,
 		.mem = d->mem,
 		.nr_queues = d->nr_queues,
+		.pc = guest_pc,
+		.pc_arg = vm,
 	};
 	int ret = 0;
 
@@ -190,7 +198,7 @@ static int begin(void *arg, struct vm *vm, struct loop *loop)
 	r->loop = loop;
 	r->timer = (struct loop_timer){.fn = on_timer, .arg = r};
 	for (unsigned i = 0; i < r->cfg.nr_nics; i++) {
-		const int ret = watch_nic(r, i, vm_nic(vm, r->cfg.nic[i].name));
+		const int ret = watch_nic(r, i, vm);
 
 		if (ret < 0)
 			return ret;

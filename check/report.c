@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check/report.h"
 
+#include <inttypes.h>
+
 #include "vmm/core/compiler.h"
 
 static const struct check_result *finding(const struct report *r, const struct check *c,
@@ -31,19 +33,32 @@ static double seconds(uint64_t ns)
 	return (double)ns / 1e9;
 }
 
+/* "write of 0x1 to Status (0x070), guest at 0x101234". Returns @buf. */
+static const char *seen_text(const struct check_result *res, char *buf, size_t size)
+{
+	char at[40] = "";
+
+	if (res->has_pc)
+		snprintf(at, sizeof(at), ", guest at 0x%" PRIx64, res->pc);
+	snprintf(buf, size, "%s%s", res->shown, at);
+	return buf;
+}
+
 /* ---- text */
 
 /* @res NULL: there is none. */
 static void print_finding(const struct rule *rule, const struct check_result *res, FILE *out)
 {
+	char seen[192];
+
 	if (!res)
 		return;
 	fprintf(out, "  %s %s (virtio %s), %llu time%s, first after %.3f s\n",
 	        rule_level_name(rule->level), rule->id, rule->section,
 	        (unsigned long long)res->broken, res->broken > 1 ? "s" : "",
 	        seconds(res->first_ns));
-	fprintf(out, "    rule:   %s\n    driver: %s\n    advice: %s\n", rule->text, res->why,
-	        rule->advice);
+	fprintf(out, "    rule:   %s\n    driver: %s\n    seen:   %s\n    advice: %s\n", rule->text,
+	        res->why, seen_text(res, seen, sizeof(seen)), rule->advice);
 }
 
 static void print_device(const struct report *r, const struct check *c, FILE *out)
@@ -96,6 +111,9 @@ static json_t *json_of_rule(const struct report *r, const struct check *c, size_
 	json_object_set_new(o, "times", json_integer((json_int_t)res->broken));
 	json_object_set_new(o, "first_s", json_real(seconds(res->first_ns)));
 	json_object_set_new(o, "driver", json_string(res->why));
+	json_object_set_new(o, "seen", json_string(res->shown));
+	if (res->has_pc)
+		json_object_set_new(o, "pc", json_sprintf("0x%" PRIx64, res->pc));
 	json_object_set_new(o, "advice", json_string(rule->advice));
 	return o;
 }
@@ -146,6 +164,7 @@ static void put_xml(const char *s, FILE *out)
 static void put_case(const struct report *r, const struct check *c, size_t i, FILE *out)
 {
 	const struct check_result *res = finding(r, c, i);
+	char seen[192];
 
 	fprintf(out, "    <testcase classname=\"%s.%s\" name=\"%s\">", check_name(c), rules[i].part,
 	        rules[i].id);
@@ -153,6 +172,8 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 		fputs(counts(r, &rules[i]) ? "<failure message=\"" : "<system-out>", out);
 		put_xml(res->why, out);
 		fputs(counts(r, &rules[i]) ? "\">" : "\n", out);
+		put_xml(seen_text(res, seen, sizeof(seen)), out);
+		fputs("\n", out);
 		put_xml(rules[i].advice, out);
 		fputs(counts(r, &rules[i]) ? "</failure>" : "</system-out>", out);
 	} else if (!check_result(c, i)->kept) {

@@ -4,6 +4,7 @@
  * between two of its steps at any look, so it takes several of them, CHECK_TICK_NS apart.
  */
 #include "check/state.h"
+#include "vmm/core/loop.h"
 
 #define LOOKS 10u
 
@@ -105,6 +106,7 @@ void stall_at_kick(struct check *c, uint16_t queue)
 	if (!q || !q->served)
 		return;
 	q->unkicked = 0;
+	q->kick_ns = loop_now_ns();
 	(void)ring_avail_word(q, 1, &q->kicked);
 }
 

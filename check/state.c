@@ -20,6 +20,7 @@ static void forget_queue(struct check_queue *q)
 	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
 	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
 	q->unkicked = q->unreaped = 0;
+	q->kick_ns = 0;
 	memset(q->owner, 0xff, sizeof(q->owner));
 }
 

@@ -37,6 +37,7 @@ struct check_queue {
 	/* What was used last, and the available index then. */
 	uint16_t shown, avail_at_used;
 	unsigned unkicked, unreaped;
+	uint64_t kick_ns; /* the last kick; 0: none */
 };
 
 struct check {
@@ -46,6 +47,9 @@ struct check {
 	uint64_t began_ns;
 	struct check_result *result;                       /* nr_rules */
 	char why[sizeof(((struct check_result *)0)->why)]; /* of the rule that is broken just now */
+	/* What is judged just now: an access, by the thread of the vCPU; or a queue; or neither. */
+	const struct virtio_access *now;
+	const struct check_queue *looking;
 
 	/* From the first access on. */
 	unsigned accesses;
@@ -91,6 +95,8 @@ extern const struct chain_rule net_rules[];
 
 /* "why" with the facts; returns BROKEN. */
 enum verdict broken(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* shown.c: fills in what of @r says where it was found. */
+void shown_at(struct check *c, struct check_result *r);
 /* Counts what a rule has found. */
 void judged(struct check *c, const char *id, enum verdict v);
 static inline enum verdict keeps(bool yes)

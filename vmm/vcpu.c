@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
@@ -146,6 +147,8 @@ static void *vcpu_main(void *arg)
 
 	snprintf(name, sizeof(name), "vcpu%u", v->index);
 	pthread_setname_np(pthread_self(), name);
+	atomic_store_explicit(&v->tid, gettid(),
+	                      memory_order_relaxed); /* for itself: vcpu_is_me() */
 	/* Partner of these loads: ask(). */
 	while (!atomic_load(&v->stop)) {
 		if (atomic_load(&v->pause))
@@ -235,4 +238,9 @@ void vcpu_resume(struct vcpu *v)
 	atomic_store(&v->pause, false);
 	pthread_cond_broadcast(&v->changed);
 	pthread_mutex_unlock(&v->lock);
+}
+
+bool vcpu_is_me(struct vcpu *v)
+{
+	return atomic_load_explicit(&v->tid, memory_order_relaxed) == gettid();
 }

@@ -44,6 +44,7 @@ struct vcpu {
 	bool parked;      /* the thread waits for the end of a pause */
 	bool ended;       /* the thread enters the guest no more */
 	struct task task; /* what it did; valid after vcpu_stop() */
+	atomic_int tid;   /* of the thread, once it runs */
 };
 
 /* Opens the vCPU; arch_vcpus_init() then gives all of them their CPU model. 0 or -errno, logged. */
@@ -63,5 +64,8 @@ void vcpu_stop(struct vcpu *v);
  */
 void vcpu_pause(struct vcpu *v);
 void vcpu_resume(struct vcpu *v);
+
+/* Any thread: is it this vCPU's? */
+bool vcpu_is_me(struct vcpu *v);
 
 #endif

@@ -501,6 +501,14 @@ json_t *vm_status(struct vm *vm)
 	                 "nics", nics);
 }
 
+bool vm_guest_pc(struct vm *vm, uint64_t *pc)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (vcpu_is_me(&vm->vcpu[i]))
+			return arch_vcpu_pc(vm->vcpu[i].fd, pc) == 0;
+	return false;
+}
+
 void vm_pause(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)

@@ -69,6 +69,9 @@ bool vm_has_rings(const struct vm *vm); /* might somebody else serve the rings o
 /* Counters of this life; after vm_run(), or during it with values that may be a moment old. NULL: no memory. */
 json_t *vm_stats(const struct vm *vm);
 
+/* Any thread. Where the guest's CPU is whose thread calls, within an exit. False: it is none of its. */
+bool vm_guest_pc(struct vm *vm, uint64_t *pc);
+
 /* ---- while it runs; main loop's thread */
 
 json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL: no memory */

@@ -148,6 +148,16 @@ static bool at_reset(const struct kvm_regs *r, const struct kvm_sregs *s)
 	return r->rip == 0xfff0 && s->cs.base == 0xffff0000;
 }
 
+int arch_vcpu_pc(int vcpu_fd, uint64_t *pc)
+{
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu_fd, KVM_GET_REGS, &regs) < 0)
+		return -errno;
+	*pc = regs.rip;
+	return 0;
+}
+
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size)
 {
 	struct text t = {.buf = buf, .size = size};

@@ -69,6 +69,8 @@ try_variant() { # NAME RULE RUN FEATURES SECONDS
 	esac
 	why=
 	[ "$guest" = 10 ] || why="exit status $guest, expected 10"
+	[ "$1" != narrow_register ] || grep -q "^    seen: .*, guest at 0x10" "$tmp/err" ||
+		why="nothing says where the guest was"
 	grep -qE "^  (MUST|MUST NOT|SHOULD|SHOULD NOT|implied) $2 " "$tmp/err" || why="$2 was not found"
 }
 

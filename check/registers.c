@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check/registers.h"
+
+#include <inttypes.h>
+#include <linux/virtio_mmio.h>
+#include <stdio.h>
+
+#include "devices/virtio_watch.h"
+#include "vmm/core/compiler.h"
+
+const char *register_name(uint32_t off)
+{
+	static const char *const names[VIRTIO_MMIO_CONFIG] = {
+		[VIRTIO_MMIO_MAGIC_VALUE] = "MagicValue",
+		[VIRTIO_MMIO_VERSION] = "Version",
+		[VIRTIO_MMIO_DEVICE_ID] = "DeviceID",
+		[VIRTIO_MMIO_VENDOR_ID] = "VendorID",
+		[VIRTIO_MMIO_DEVICE_FEATURES] = "DeviceFeatures",
+		[VIRTIO_MMIO_DEVICE_FEATURES_SEL] = "DeviceFeaturesSel",
+		[VIRTIO_MMIO_DRIVER_FEATURES] = "DriverFeatures",
+		[VIRTIO_MMIO_DRIVER_FEATURES_SEL] = "DriverFeaturesSel",
+		[VIRTIO_MMIO_GUEST_PAGE_SIZE] = "GuestPageSize",
+		[VIRTIO_MMIO_QUEUE_SEL] = "QueueSel",
+		[VIRTIO_MMIO_QUEUE_NUM_MAX] = "QueueNumMax",
+		[VIRTIO_MMIO_QUEUE_NUM] = "QueueNum",
+		[VIRTIO_MMIO_QUEUE_ALIGN] = "QueueAlign",
+		[VIRTIO_MMIO_QUEUE_PFN] = "QueuePFN",
+		[VIRTIO_MMIO_QUEUE_READY] = "QueueReady",
+		[VIRTIO_MMIO_QUEUE_NOTIFY] = "QueueNotify",
+		[VIRTIO_MMIO_INTERRUPT_STATUS] = "InterruptStatus",
+		[VIRTIO_MMIO_INTERRUPT_ACK] = "InterruptACK",
+		[VIRTIO_MMIO_STATUS] = "Status",
+		[VIRTIO_MMIO_QUEUE_DESC_LOW] = "QueueDescLow",
+		[VIRTIO_MMIO_QUEUE_DESC_HIGH] = "QueueDescHigh",
+		[VIRTIO_MMIO_QUEUE_AVAIL_LOW] = "QueueDriverLow",
+		[VIRTIO_MMIO_QUEUE_AVAIL_HIGH] = "QueueDriverHigh",
+		[VIRTIO_MMIO_QUEUE_USED_LOW] = "QueueDeviceLow",
+		[VIRTIO_MMIO_QUEUE_USED_HIGH] = "QueueDeviceHigh",
+		[VIRTIO_MMIO_SHM_SEL] = "SHMSel",
+		[VIRTIO_MMIO_SHM_LEN_LOW] = "SHMLenLow",
+		[VIRTIO_MMIO_SHM_LEN_HIGH] = "SHMLenHigh",
+		[VIRTIO_MMIO_SHM_BASE_LOW] = "SHMBaseLow",
+		[VIRTIO_MMIO_SHM_BASE_HIGH] = "SHMBaseHigh",
+		[VIRTIO_MMIO_CONFIG_GENERATION] = "ConfigGeneration",
+	};
+
+	return off < ARRAY_SIZE(names) ? names[off] : NULL;
+}
+
+const char *register_text(uint32_t off, char *buf, size_t size)
+{
+	const char *name = register_name(off);
+
+	if (off >= VIRTIO_MMIO_CONFIG)
+		snprintf(buf, size, "byte %" PRIu32 " of the config space",
+		         off - VIRTIO_MMIO_CONFIG);
+	else
+		snprintf(buf, size, "%s (0x%03" PRIx32 ")", name ? name : "no register", off);
+	return buf;
+}
+
+const char *access_text(const struct virtio_access *a, char *buf, size_t size)
+{
+	char width[24] = "", reg[48];
+
+	if (a->size != 4)
+		snprintf(width, sizeof(width), ", %u byte%s", a->size, a->size == 1 ? "" : "s");
+	snprintf(buf, size, "%s of 0x%" PRIx64 " %s %s%s", a->write ? "write" : "read", a->val,
+	         a->write ? "to" : "from", register_text(a->off, reg, sizeof(reg)), width);
+	return buf;
+}

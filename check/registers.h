@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/registers.h - what a driver's access is, in words: for findings and for traces */
+#ifndef DOORBELL_CHECK_REGISTERS_H
+#define DOORBELL_CHECK_REGISTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct virtio_access;
+
+/* The name that virtio 1.2, 4.2.2 gives the register at @off, or 4.2.4 one of version 1; NULL: there is none. */
+const char *register_name(uint32_t off);
+/* "Status (0x070)", "byte 6 of the config space"; any @off. Returns @buf. */
+const char *register_text(uint32_t off, char *buf, size_t size);
+/* "write of 0x3 to Status (0x070)"; any access. Returns @buf. */
+const char *access_text(const struct virtio_access *a, char *buf, size_t size);
+
+#endif
