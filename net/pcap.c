@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pcap/pcap.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,43 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net/dl.h"
 #include "net/net_backend.h"
+#include "net/pcap_lib.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 #include "vmm/core/outfile.h"
 
 #define FRAME_MAX (NET_RECV_MAX - NET_HDR_LEN)
-
-struct pcap_api {
-	__typeof__(pcap_open_dead_with_tstamp_precision) *open_dead;
-	__typeof__(pcap_close) *close;
-	__typeof__(pcap_geterr) *geterr;
-	__typeof__(pcap_dump_fopen) *dump_fopen;
-	__typeof__(pcap_dump) *dump;
-	__typeof__(pcap_dump_file) *dump_file;
-	__typeof__(pcap_dump_flush) *dump_flush;
-	__typeof__(pcap_dump_close) *dump_close;
-};
-
-static const struct dl_function functions[] = {
-	{"pcap_open_dead_with_tstamp_precision", offsetof(struct pcap_api, open_dead)},
-	{"pcap_close", offsetof(struct pcap_api, close)},
-	{"pcap_geterr", offsetof(struct pcap_api, geterr)},
-	{"pcap_dump_fopen", offsetof(struct pcap_api, dump_fopen)},
-	{"pcap_dump", offsetof(struct pcap_api, dump)},
-	{"pcap_dump_file", offsetof(struct pcap_api, dump_file)},
-	{"pcap_dump_flush", offsetof(struct pcap_api, dump_flush)},
-	{"pcap_dump_close", offsetof(struct pcap_api, dump_close)},
-	{.name = NULL},
-};
-
-static const struct dl_library library = {
-	.soname = "libpcap.so.0.8",
-	.package = "libpcap0.8",
-	.functions = functions,
-};
 
 struct pcap_file;
 
@@ -399,7 +369,7 @@ static int make_wrappers(struct net_backend *b, struct pcap_file **out, char *wh
 		init_wrapper(&f->pair[i], b, f);
 		f->pair[i].b.next = i + 1 < nr ? &f->pair[i + 1].b : NULL;
 	}
-	ret = dl_open(&library, &f->api, why, why_size);
+	ret = dl_open(&pcap_library, &f->api, why, why_size);
 	if (ret < 0)
 		free_file(f);
 	else
