@@ -33,6 +33,8 @@ void judged(struct check *c, const char *id, enum verdict v)
 		r->first_ns = loop_now_ns() - c->began_ns;
 		snprintf(r->why, sizeof(r->why), "%s", c->why);
 		shown_at(c, r);
+		if (c->dev.found)
+			c->dev.found(c->dev.arg, rule, r);
 	}
 }
 

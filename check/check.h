@@ -16,6 +16,16 @@ struct check;
 struct gmem;
 struct virtio_watch;
 
+/* What became of one rule. */
+struct check_result {
+	uint64_t kept, broken; /* how often */
+	uint64_t first_ns;     /* since check_create(); when it was first broken */
+	char why[200];         /* what the driver did then, */
+	char shown[128];       /* what it was seen by, */
+	bool has_pc;
+	uint64_t pc; /* and where the guest was */
+};
+
 /* The device that is driven. */
 struct check_device {
 	const char *name; /* "net0"; borrowed */
@@ -30,17 +40,9 @@ struct check_device {
 	 * is none of its. NULL: nobody knows.
 	 */
 	bool (*pc)(void *arg, uint64_t *out);
-	void *pc_arg;
-};
-
-/* What became of one rule. */
-struct check_result {
-	uint64_t kept, broken; /* how often */
-	uint64_t first_ns;     /* since check_create(); when it was first broken */
-	char why[200];         /* what the driver did then, */
-	char shown[128];       /* what it was seen by, */
-	bool has_pc;
-	uint64_t pc; /* and where the guest was */
+	/* A rule is broken for the first time: on the thread that saw it, with the checker's lock. NULL: nobody asks. */
+	void (*found)(void *arg, const struct rule *rule, const struct check_result *res);
+	void *arg; /* of both */
 };
 
 int check_create(const struct check_device *d, struct check **out); /* 0 or -ENOMEM */

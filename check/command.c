@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "check/check.h"
+#include "check/record.h"
 #include "check/report.h"
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
+#include "devices/virtio_watch.h"
 #include "vmm/config.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
@@ -37,7 +39,15 @@ struct check_run {
 	bool *ignored; /* nr_rules */
 	struct loop *loop;
 	struct loop_timer timer;
+	const char *record_path;
+	struct outfile record_file;
+	struct record *record; /* NULL without --record */
 	struct check *check[VM_MAX_NICS];
+	struct watched {
+		struct check_run *r;
+		struct vm *vm;
+		unsigned nic;
+	} watched[VM_MAX_NICS]; /* what a check's callbacks need */
 	unsigned nr;
 };
 
@@ -98,6 +108,11 @@ static const struct opt_def check_options[] = {
          .parse = parse_report,
          .arg = "text|json|junit=FILE",
          .help = "the report to a file, too"},
+	{.name = "record",
+         .type = OPT_STRING,
+         .offset = RUN(record_path),
+         .arg = "FILE",
+         .help = "write down what driver and device do: doorbell trace FILE prints it"},
 	{.name = "fail-on",
          .type = OPT_CHOICE,
          .offset = RUN(fail_on),
@@ -156,7 +171,17 @@ static void on_timer(void *arg)
 
 static bool guest_pc(void *arg, uint64_t *out)
 {
-	return vm_guest_pc(arg, out);
+	const struct watched *w = arg;
+
+	return vm_guest_pc(w->vm, out);
+}
+
+static void on_finding(void *arg, const struct rule *rule, const struct check_result *res)
+{
+	const struct watched *w = arg;
+
+	if (w->r->record)
+		record_finding(w->r->record, w->nic, rule, res);
 }
 
 static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
@@ -170,8 +195,10 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		.mem = d->mem,
 		.nr_queues = d->nr_queues,
 		.pc = guest_pc,
-		.pc_arg = vm,
+		.found = on_finding,
+		.arg = &r->watched[i],
 	};
+	struct record_nic nic = {.index = i, .mtu = u16_of(n->cfg->mtu)};
 	int ret = 0;
 
 	if (n->rings) {
@@ -186,20 +213,47 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		check_reboot(r->check[i]);
 	else
 		ret = check_create(&dev, &r->check[i]);
+	if (ret < 0)
+		return ret;
+	r->watched[i] = (struct watched){r, vm, i};
+	d->watch = check_watch(r->check[i]);
+	if (r->record) { /* first, so that a finding stands behind what shows it */
+		memcpy(nic.mac, dev.mac, sizeof(nic.mac));
+		d->watch = record_device(r->record, d, &nic);
+		d->watch->next = check_watch(r->check[i]);
+	}
+	return 0;
+}
+
+/* Before the first life: nothing can be refused any more. */
+static int begin_record(struct check_run *r)
+{
+	FILE *out;
+	int ret;
+
+	if (!r->record_path || r->record)
+		return 0;
+	ret = outfile_begin(&r->record_file);
+	out = ret < 0 ? NULL : outfile_stream(&r->record_file);
 	if (ret == 0)
-		d->watch = check_watch(r->check[i]);
-	return ret;
+		ret = out ? record_create(out, r->record_path, &r->record) : -errno;
+	if (ret < 0)
+		log_error("--record %s: it cannot be written: %s", r->record_path,
+		          outfile_strerror(ret));
+	return ret == -ETIMEDOUT ? -EIO : ret; /* it is not that of --timeout */
 }
 
 static int begin(void *arg, struct vm *vm, struct loop *loop)
 {
 	struct check_run *r = arg;
+	int ret = begin_record(r);
 
+	if (ret < 0)
+		return ret;
 	r->loop = loop;
 	r->timer = (struct loop_timer){.fn = on_timer, .arg = r};
 	for (unsigned i = 0; i < r->cfg.nr_nics; i++) {
-		const int ret = watch_nic(r, i, vm);
-
+		ret = watch_nic(r, i, vm);
 		if (ret < 0)
 			return ret;
 		r->nr = i + 1;
@@ -269,7 +323,7 @@ static int end(void *arg, int status)
 static int check_guest(struct check_run *r)
 {
 	const struct run_watch watch = {.begin = begin, .end_life = end_life, .end = end, .arg = r};
-	int ret;
+	int ret, status;
 
 	if (r->cfg.nr_nics == 0) {
 		log_error("--net none: without a NIC there is no driver to check");
@@ -281,7 +335,15 @@ static int check_guest(struct check_run *r)
 	}
 	common_config_begin(&r->cfg.common);
 	ret = outcome_open(&r->file, "--report", r->path, r->cfg.common.deadline_ns);
-	return ret < 0 ? exit_status_of(ret) : run_guest(&r->cfg, &watch);
+	if (ret == 0)
+		ret = outcome_open(&r->record_file, "--record", r->record_path,
+		                   r->cfg.common.deadline_ns);
+	if (ret < 0)
+		return exit_status_of(ret);
+	status = run_guest(&r->cfg, &watch);
+	/* Not before: a device that is taken apart gives back what it has. */
+	ret = record_destroy(r->record);
+	return ret < 0 && status == EXIT_OK ? EXIT_HOST : status;
 }
 
 static int check_parsed(struct check_run *r)
@@ -303,7 +365,7 @@ static int check_parsed(struct check_run *r)
 
 int cmd_check(int argc, char **argv)
 {
-	struct check_run r = {.file = OUTFILE_NONE};
+	struct check_run r = {.file = OUTFILE_NONE, .record_file = OUTFILE_NONE};
 	const struct config_more more = {
 		.command = "check", .group = {check_options, &r}, .without_kernel = without_kernel};
 	int status;
@@ -315,6 +377,7 @@ int cmd_check(int argc, char **argv)
 	for (unsigned i = 0; i < r.nr; i++)
 		check_destroy(r.check[i]);
 	outfile_close(&r.file);
+	outfile_close(&r.record_file);
 	config_free(&r.cfg);
 	free(r.ignored);
 	return status;

@@ -59,13 +59,22 @@ const char *register_text(uint32_t off, char *buf, size_t size)
 	return buf;
 }
 
-const char *access_text(const struct virtio_access *a, char *buf, size_t size)
+const char *value_text(const struct virtio_access *a, char *buf, size_t size)
 {
 	char width[24] = "", reg[48];
 
 	if (a->size != 4)
 		snprintf(width, sizeof(width), ", %u byte%s", a->size, a->size == 1 ? "" : "s");
-	snprintf(buf, size, "%s of 0x%" PRIx64 " %s %s%s", a->write ? "write" : "read", a->val,
-	         a->write ? "to" : "from", register_text(a->off, reg, sizeof(reg)), width);
+	snprintf(buf, size, "0x%" PRIx64 " %s %s%s", a->val, a->write ? "to" : "from",
+	         register_text(a->off, reg, sizeof(reg)), width);
+	return buf;
+}
+
+const char *access_text(const struct virtio_access *a, char *buf, size_t size)
+{
+	char value[96];
+
+	snprintf(buf, size, "%s of %s", a->write ? "write" : "read",
+	         value_text(a, value, sizeof(value)));
 	return buf;
 }

@@ -12,7 +12,9 @@ struct virtio_access;
 const char *register_name(uint32_t off);
 /* "Status (0x070)", "byte 6 of the config space"; any @off. Returns @buf. */
 const char *register_text(uint32_t off, char *buf, size_t size);
-/* "write of 0x3 to Status (0x070)"; any access. Returns @buf. */
+/* "0x3 to Status (0x070)"; any access. Returns @buf. */
+const char *value_text(const struct virtio_access *a, char *buf, size_t size);
+/* "write of 0x3 to Status (0x070)". Returns @buf. */
 const char *access_text(const struct virtio_access *a, char *buf, size_t size);
 
 #endif

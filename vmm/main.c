@@ -22,6 +22,7 @@ static int cmd_help(int argc, char **argv);
 static const struct command commands[] = {
 	{"run", "boot a kernel in a guest with a network", cmd_run},
 	{"check", "boot a kernel and judge its network driver", cmd_check},
+	{"trace", "print what doorbell check has recorded", cmd_trace},
 	{"backend", "serve the device to other front ends, by vhost-user", cmd_backend},
 	{"ctl", "speak to a running doorbell", cmd_ctl},
 	{"doctor", "what this host has and lacks, and what would fix it", cmd_doctor},

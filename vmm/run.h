@@ -33,6 +33,7 @@ int run_guest(const struct vm_config *cfg, const struct run_watch *watch);
 
 int cmd_check(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_backend(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -55,6 +55,22 @@ for features in default default-event_idx default-indirect_desc default-mrg_rxbu
 	done
 done
 
+# What it does is written down: all of it can be printed, and its frames are a capture.
+features=default
+with_peer "$doorbell" check --record "$tmp/record" --mem 16M --timeout "$limit" "$built/driver.elf"
+why=
+[ "$guest-$net" = 0-0 ] || why="exit status of the guest $guest, of its peer $net"
+for kind in device read write kick queue chain memory avail used wish interrupt frame end; do
+	"$doorbell" trace --kind "$kind" "$tmp/record" >"$tmp/lines" 2>&1
+	grep -q " $kind " "$tmp/lines" || why="no $kind is in the recording"
+done
+"$doorbell" trace --summary "$tmp/record" >"$tmp/lines"
+grep -q '  queue 1: .* 83 frames from the guest' "$tmp/lines" || why="the summary is another"
+"$doorbell" trace --json --queue 1 --from 0 --to 100 "$tmp/record" >"$tmp/lines"
+grep -q '"kind":"used".*"entries":\[{' "$tmp/lines" || why="no used entry in JSON"
+"$doorbell" trace --pcap "$tmp/pcap" "$tmp/record" && [ -s "$tmp/pcap" ] || why="no capture"
+result "a recording" "$why"
+
 # Runs a variant for so long; $why is empty when it is caught by the name of its rule.
 try_variant() { # NAME RULE RUN FEATURES SECONDS
 	local run=(check --fail-on any --mem 16M --timeout "$5" --append "${3/peer/}" "$built/bug-$1.elf")

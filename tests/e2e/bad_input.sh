@@ -357,6 +357,15 @@ test_checks() {
 	refused 2 'allowed: text=FILE, json=FILE, junit=FILE' check --report xml=x "$bzimage"
 	refused 2 'fail-on' check --fail-on some "$bzimage"
 	refused 2 'nowhere/r.json' check --report json="$work/nowhere/r.json" "$bzimage"
+	refused 2 'nowhere/record' check --record "$work/nowhere/record" "$bzimage"
+	refused 2 'no recording of doorbell check' trace /dev/null
+	refused 2 'no recording of doorbell check' trace "$bzimage"
+	refused 2 'nowhere' trace "$work/nowhere"
+	refused 2 'allowed, separated by commas: device read' trace --kind kick,kcik /dev/null
+	refused 2 'allowed: seconds' trace --from -1 /dev/null
+	refused 2 'exclude each other' trace --json --summary /dev/null
+	refused 2 'one recording is enough' trace a b
+	refused 2 'no recording given' trace
 	refused 2 'no driver to check' check --net none "$bzimage"
 }
 

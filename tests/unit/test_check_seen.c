@@ -42,7 +42,7 @@ static void begin(struct rig *r)
 	                                 .num_max = {8, 8},
 	                                 .nr_queues = 2,
 	                                 .pc = guest_pc,
-	                                 .pc_arg = r};
+	                                 .arg = r};
 
 	*r = (struct rig){.asked = 0};
 	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
