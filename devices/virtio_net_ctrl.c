@@ -11,6 +11,8 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "devices/virtio_watch.h"
+#include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 
@@ -250,23 +252,66 @@ static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
 	}
 }
 
+/* The verdict on the command in @iov. Nothing is done for a driver that leaves no place for it. */
+static uint8_t carry_out(struct virtio_net *n, const struct vq_chain *c, const struct iovec *iov,
+                         unsigned nr)
+{
+	struct ctrl_data data = {.iov = iov, .nr = nr, .len = c->out_len};
+
+	if (!c->in_len || !ctrl_do(n, &data))
+		return VIRTIO_NET_ERR;
+	net_pairs_update(n);
+	return VIRTIO_NET_OK;
+}
+
+/* ---- while somebody looks on */
+
+/* Are the first @len bytes of a command, which the driver has not got back yet, not what they were? */
+static bool was_changed(const struct vq_chain *c, const uint8_t *was, size_t len)
+{
+	uint8_t now[256];
+
+	for (size_t at = 0; at < len; at += sizeof(now)) {
+		const size_t part = min_size(len - at, sizeof(now));
+
+		iov_read(c->iov, c->nr_out, at, now, part);
+		if (memcmp(now, was + at, part) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is told is what the device goes by: a copy, unless the command is too long for that. */
+static uint8_t carry_out_watched(struct virtio_net *n, const struct vq_chain *c)
+{
+	uint8_t copy[NET_CTRL_COPY];
+	const struct iovec copied = {copy, min_size(c->out_len, sizeof(copy))};
+	struct virtio_command cmd = {
+		.data = copy,
+		.held = copied.iov_len,
+		.out_len = c->out_len,
+		.in_len = c->in_len,
+	};
+
+	iov_read(c->iov, c->nr_out, 0, copy, cmd.held);
+	cmd.ack = cmd.held == c->out_len ? carry_out(n, c, &copied, 1)
+	                                 : carry_out(n, c, c->iov, c->nr_out);
+	cmd.changed = was_changed(c, copy, cmd.held);
+	virtio_watch_command(n->dev.watch, &cmd);
+	return cmd.ack;
+}
+
 /* One command. 1 done; 0 none; -EPROTO, -ENOBUFS broken rule. */
 static int ctrl_one(struct virtio_net *n)
 {
 	struct net_queue *q = &n->ctrl;
 	struct vq_chain c = {.iov = n->ctrl_iov, .room = NET_CHAIN_ROOM};
-	struct ctrl_data data;
-	uint8_t ack = VIRTIO_NET_ERR;
+	uint8_t ack;
 	int r = vq_pop(q->vq, &c);
 
 	if (r != 1)
 		return r;
-	data = (struct ctrl_data){.iov = c.iov, .nr = c.nr_out, .len = c.out_len};
-	/* Nothing is done for a driver that leaves no place for the verdict. */
-	if (c.in_len && ctrl_do(n, &data)) {
-		net_pairs_update(n);
-		ack = VIRTIO_NET_OK;
-	}
+	ack = unlikely(n->dev.watch) ? carry_out_watched(n, &c) : carry_out(n, &c, c.iov, c.nr_out);
 	n->pair[0].stats.ctrl_commands++;
 	n->pair[0].stats.ctrl_errors += ack != VIRTIO_NET_OK;
 	net_push(q, c.head, (uint32_t)iov_write(c.iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack)));

@@ -27,6 +27,7 @@ enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
 #define NET_SEVERAL_PAIRS (FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS))
 
 #define NET_CTRL_QUEUE_SIZE 64u
+#define NET_CTRL_COPY       4096u /* bytes of a command, while somebody looks on */
 
 /*
  * What stands before a frame in the rings: with HASH_REPORT more than what backends have, NET_HDR_LEN of it.

@@ -4,7 +4,7 @@
  * Several may, in a list; each is told in the order of the list, and leaves out (NULL) what is of no interest to it. Set
  * before any vCPU runs, and never while there is a driver. Without one (NULL) an access costs a branch, and so does each
  * look at the index of an available ring, each publication of used entries and the question for its interrupt, each
- * interrupt, each frame; a descriptor costs nothing.
+ * interrupt, each frame, each command of the control queue; a descriptor costs nothing.
  */
 #ifndef DOORBELL_VIRTIO_WATCH_H
 #define DOORBELL_VIRTIO_WATCH_H
@@ -23,6 +23,15 @@ struct virtio_access {
 	bool write;
 	uint64_t val;   /* what is written, or what reading has given */
 	uint8_t status; /* the device's, before the access */
+};
+
+/* A command of a control queue, as the device has taken it. */
+struct virtio_command {
+	const uint8_t *data;      /* the readable part: the copy that the device has gone by */
+	size_t held;              /* bytes at @data; fewer than out_len when that is very long */
+	uint64_t out_len, in_len; /* of the chain: what is for reading, what for writing */
+	uint8_t ack;              /* what the driver will be told */
+	bool changed; /* the readable part is not any more what it was, and the driver has not got it back yet */
 };
 
 /* Of one split queue. On the thread that serves it. */
@@ -58,6 +67,8 @@ struct virtio_watch {
 	 */
 	void (*frame)(struct virtio_watch *w, unsigned queue, const struct iovec *iov, unsigned nr,
 	              size_t bytes);
+	/* Loop thread: it has been carried out or refused, and its driver does not know yet. */
+	void (*command)(struct virtio_watch *w, const struct virtio_command *cmd);
 	struct virtio_watch *next;
 };
 
@@ -83,6 +94,13 @@ static inline void virtio_watch_frame(struct virtio_watch *w, unsigned queue,
 	for (; w; w = w->next)
 		if (w->frame)
 			w->frame(w, queue, iov, nr, bytes);
+}
+
+static inline void virtio_watch_command(struct virtio_watch *w, const struct virtio_command *cmd)
+{
+	for (; w; w = w->next)
+		if (w->command)
+			w->command(w, cmd);
 }
 
 /* Those that want to know more of @queue, as a list. */
