@@ -19,9 +19,19 @@ enum verdict broken(struct check *c, const char *fmt, ...)
 	return BROKEN;
 }
 
+/* Rules are judged for every chain, and there are hundreds to compare a name with: each place asks once. */
+static const struct rule *rule_of(struct check *c, const char *id)
+{
+	struct check_known *k = &c->known[((uintptr_t)id >> 2) % ARRAY_SIZE(c->known)];
+
+	if (k->id != id)
+		*k = (struct check_known){id, rule_find(id)};
+	return k->rule;
+}
+
 void judged(struct check *c, const char *id, enum verdict v)
 {
-	const struct rule *rule = v == SILENT ? NULL : rule_find(id);
+	const struct rule *rule = v == SILENT ? NULL : rule_of(c, id);
 	struct check_result *r;
 
 	if (!rule)

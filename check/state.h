@@ -40,12 +40,19 @@ struct check_queue {
 	uint64_t kick_ns; /* the last kick; 0: none */
 };
 
+/* A rule, found by its name before. */
+struct check_known {
+	const char *id;
+	const struct rule *rule;
+};
+
 struct check {
 	struct virtio_watch watch;
 	struct check_device dev;
 	pthread_mutex_t lock;
 	uint64_t began_ns;
 	struct check_result *result;                       /* nr_rules */
+	struct check_known known[512];                     /* by address of the name */
 	char why[sizeof(((struct check_result *)0)->why)]; /* of the rule that is broken just now */
 	/* What is judged just now: an access, by the thread of the vCPU; or a queue; or neither. */
 	const struct virtio_access *now;
@@ -97,7 +104,7 @@ extern const struct chain_rule net_rules[];
 enum verdict broken(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* shown.c: fills in what of @r says where it was found. */
 void shown_at(struct check *c, struct check_result *r);
-/* Counts what a rule has found. */
+/* Counts what a rule has found. @id: a literal, since its address is remembered. */
 void judged(struct check *c, const char *id, enum verdict v);
 static inline enum verdict keeps(bool yes)
 {
