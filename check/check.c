@@ -64,6 +64,7 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 	judge_access(c, init_rules, a);
 	judge_access(c, mmio_rules, a);
 	judge_access(c, config_rules, a);
+	judge_access(c, feature_rules, a);
 	if (writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 && selected(c) &&
 	    !accepted(c, VIRTIO_F_RING_PACKED))
 		ring_ready(selected(c));
@@ -98,6 +99,15 @@ static void on_used(struct vq_watch *w, uint16_t from, uint16_t to)
 	pthread_mutex_unlock(&q->c->lock);
 }
 
+static void on_command(struct virtio_watch *w, const struct virtio_command *cmd)
+{
+	struct check *c = container_of(w, struct check, watch);
+
+	pthread_mutex_lock(&c->lock);
+	net_command(c, cmd);
+	pthread_mutex_unlock(&c->lock);
+}
+
 static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue, const struct vq_addr *a)
 {
 	struct check *c = container_of(w, struct check, watch);
@@ -126,7 +136,8 @@ int check_create(const struct check_device *d, struct check **out)
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&c->lock, NULL);
-	c->watch = (struct virtio_watch){.access = on_access, .queue = on_queue};
+	c->watch = (struct virtio_watch){
+		.access = on_access, .queue = on_queue, .command = on_command};
 	c->dev = *d;
 	if (c->dev.nr_queues > CHECK_QUEUES)
 		c->dev.nr_queues = CHECK_QUEUES;
@@ -166,6 +177,7 @@ void check_tick(struct check *c)
 {
 	pthread_mutex_lock(&c->lock);
 	stall_look(c);
+	late_look(c);
 	pthread_mutex_unlock(&c->lock);
 }
 

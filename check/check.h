@@ -16,6 +16,8 @@ struct check;
 struct gmem;
 struct virtio_watch;
 
+#define CHECK_CONFIG 64u
+
 /* What became of one rule. */
 struct check_result {
 	uint64_t kept, broken; /* how often */
@@ -31,8 +33,8 @@ struct check_device {
 	const char *name; /* "net0"; borrowed */
 	uint64_t offered;
 	uint32_t config_len;
-	uint8_t mac[6];
-	const struct gmem *mem; /* borrowed */
+	uint8_t config[CHECK_CONFIG]; /* struct virtio_net_config, at the beginning */
+	const struct gmem *mem;       /* borrowed */
 	uint32_t num_max[32];
 	unsigned nr_queues;
 	/*

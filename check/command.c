@@ -206,7 +206,7 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		          n->cfg->name);
 		return -EINVAL;
 	}
-	memcpy(dev.mac, n->cfg->mac, sizeof(dev.mac));
+	virtio_config_read(d, 0, dev.config, sizeof(dev.config));
 	for (unsigned k = 0; k < d->nr_queues && k < ARRAY_SIZE(dev.num_max); k++)
 		dev.num_max[k] = d->queue[k].num_max;
 	if (r->check[i])
@@ -218,7 +218,7 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	r->watched[i] = (struct watched){r, vm, i};
 	d->watch = check_watch(r->check[i]);
 	if (r->record) { /* first, so that a finding stands behind what shows it */
-		memcpy(nic.mac, dev.mac, sizeof(nic.mac));
+		memcpy(nic.mac, dev.config, sizeof(nic.mac)); /* the first field */
 		d->watch = record_device(r->record, d, &nic);
 		d->watch->next = check_watch(r->check[i]);
 	}

@@ -208,14 +208,23 @@ void report_rules(FILE *out)
 		checked += rule->advice != NULL;
 		fprintf(out, "%-32s %-10s %-10s virtio %s%s\n", rule->id,
 		        rule_level_name(rule->level), rule->part, rule->section,
-		        rule->advice ? "" : ", not checked by this version");
+		        rule->advice        ? ""
+		        : rule_unseen(rule) ? ", cannot be seen"
+		                            : ", not checked by this version");
 	}
 	fprintf(out, "%zu rules, of which %u are checked\n", nr_rules, checked);
 }
 
 void report_rule(const struct rule *rule, FILE *out)
 {
-	fprintf(out, "%s (%s, virtio %s)\n%s.\n%s\n", rule->id, rule_level_name(rule->level),
-	        rule->section, rule->text,
-	        rule->advice ? rule->advice : "Not checked by this version.");
+	const char *why = rule_unseen(rule);
+
+	fprintf(out, "%s (%s, virtio %s)\n%s.\n", rule->id, rule_level_name(rule->level),
+	        rule->section, rule->text);
+	if (rule->advice)
+		fprintf(out, "%s\n", rule->advice);
+	else if (why)
+		fprintf(out, "Cannot be seen. %s\n", why);
+	else
+		fprintf(out, "Not checked by this version.\n");
 }

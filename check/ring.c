@@ -104,6 +104,7 @@ static void take_piece(struct check_chain *ch, const struct desc *d)
 	                                     nr, ch->head, ch->pieces));
 	*(write ? &ch->in_len : &ch->out_len) += d->len;
 	if (d->len && !in_memory(ch->q, d->addr, d->len)) {
+		ch->outside = true;
 		judged(c, "split.desc-in-ram",
 		       broken(c, "queue %u, chain %u: 0x%" PRIx64 ", %u bytes", nr, ch->head,
 		              d->addr, d->len));
@@ -262,8 +263,7 @@ static void judge_chain(struct check_queue *q, uint16_t head)
 	               ? KEPT
 	               : broken(c, "queue %u, chain %u has %" PRIu64 " bytes", q->index, head,
 	                        ch.out_len + ch.in_len));
-	for (const struct chain_rule *r = net_rules; r->id; r++)
-		judged(c, r->id, r->judge(c, &ch));
+	net_chain(&ch);
 }
 
 /* ---- the index */

@@ -15,7 +15,8 @@ struct rule {
 	const char *part;    /* "init" */
 	const char *section; /* "1.2, 3.1.1": version, number */
 	const char *text;    /* in our words */
-	const char *advice;  /* one sentence; NULL: this version does not check the rule */
+	const char
+		*advice; /* one sentence; NULL: this version does not check it, see rule_unseen() */
 };
 
 extern const struct rule rules[];
@@ -24,6 +25,8 @@ extern const size_t nr_rules;
 const char *rule_level_name(enum rule_level level); /* "MUST NOT" */
 bool rule_is_must(const struct rule *r);
 bool rule_is_should(const struct rule *r);
+/* Why it is not checked: one sentence. NULL: it is, or nobody has checked it yet. */
+const char *rule_unseen(const struct rule *r);
 /* NULL: none has that id. */
 const struct rule *rule_find(const char *id);
 /* The one whose id is most like @id; never NULL. */

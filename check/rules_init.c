@@ -18,8 +18,7 @@ static bool writes_status(const struct virtio_access *a)
 	return writes(a, VIRTIO_MMIO_STATUS) && a->size == 4;
 }
 
-/* Does this access raise @bit, or one of several? */
-static bool raises(const struct virtio_access *a, uint32_t bit)
+bool raises(const struct virtio_access *a, uint32_t bit)
 {
 	return writes_status(a) && (a->val & bit & ~(uint32_t)a->status);
 }
@@ -205,9 +204,7 @@ static enum verdict no_new_features(struct check *c, const struct virtio_access 
 	                        c->driver_page, (unsigned)a->val);
 }
 
-/* For rules about what was asked for, at the moment when it is meant. */
-static enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad,
-                            const char *what)
+enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad, const char *what)
 {
 	if (!raises(a, FEATURES_OK))
 		return SILENT;
@@ -247,7 +244,7 @@ static enum verdict deps(struct check *c, const struct virtio_access *a)
 	         : KEPT;
 }
 
-static enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit)
+enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit)
 {
 	if (!raises(a, FEATURES_OK) || !(c->dev.offered & FEATURE(bit)))
 		return SILENT;

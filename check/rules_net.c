@@ -19,7 +19,7 @@
 	 FEATURE(VIRTIO_NET_F_GUEST_UFO) | FEATURE(VIRTIO_NET_F_GUEST_USO4) |  \
 	 FEATURE(VIRTIO_NET_F_GUEST_USO6))
 
-static uint32_t header_len(const struct check *c)
+uint32_t header_len(const struct check *c)
 {
 	return accepted(c, VIRTIO_NET_F_HASH_REPORT) ? 20 : 12;
 }
@@ -94,14 +94,16 @@ static enum verdict tx_present(struct check *c, const struct check_chain *ch)
 }
 
 /* Is the sender of the frame that begins at @at this device? */
-static bool from_us(const struct check *c, const struct check_chain *ch, uint32_t at)
+bool from_us(const struct check *c, const struct check_chain *ch, uint32_t at)
 {
-	return ch->started >= at + 12 && memcmp(ch->start + at + 6, c->dev.mac, 6) == 0;
+	return ch->started >= at + 12 && memcmp(ch->start + at + 6, c->net.mac, 6) == 0;
 }
 
-static bool is_short(const struct check *c, const struct check_chain *ch)
+bool is_short(const struct check *c, const struct check_chain *ch)
 {
-	return !from_us(c, ch, header_len(c)) && from_us(c, ch, 10);
+	const uint32_t len = header_len(c);
+
+	return !from_us(c, ch, len) && (from_us(c, ch, 10) || (len > 12 && from_us(c, ch, 12)));
 }
 
 static enum verdict tx_12_bytes(struct check *c, const struct check_chain *ch)
@@ -109,8 +111,8 @@ static enum verdict tx_12_bytes(struct check *c, const struct check_chain *ch)
 	if (!has_header(c, ch))
 		return SILENT;
 	return is_short(c, ch)
-	               ? broken(c, "queue %u, chain %u: the frame begins behind 10 bytes, not %u",
-	                        ch->q->index, ch->head, header_len(c))
+	               ? broken(c, "queue %u, chain %u: the frame begins behind %u bytes, not %u",
+	                        ch->q->index, ch->head, from_us(c, ch, 10) ? 10 : 12, header_len(c))
 	               : keeps(from_us(c, ch, header_len(c)));
 }
 

@@ -19,8 +19,9 @@ static void forget_queue(struct check_queue *q)
 	q->halves = 0;
 	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
 	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
-	q->unkicked = q->unreaped = 0;
 	q->kick_ns = 0;
+	q->unkicked = q->unreaped = q->dry = 0;
+	q->idle_known = false;
 	memset(q->owner, 0xff, sizeof(q->owner));
 }
 
@@ -32,6 +33,7 @@ void state_forget(struct check *c)
 	c->asked = 0;
 	c->mac_reads = 0;
 	c->isr_seen = c->isr_ignored = 0;
+	net_forget(c);
 	for (unsigned i = 0; i < CHECK_QUEUES; i++)
 		forget_queue(&c->queue[i]);
 }
@@ -160,6 +162,7 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 void state_track(struct check *c, const struct virtio_access *a)
 {
 	track_config(c, a);
+	net_track(c, a);
 	if (a->size == 4) {
 		track_feature(c, a);
 		track_interrupt(c, a);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "check/check.h"
+#include "check/frame.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq.h"
 #include "vmm/core/compiler.h"
@@ -38,6 +39,38 @@ struct check_queue {
 	uint16_t shown, avail_at_used;
 	unsigned unkicked, unreaped;
 	uint64_t kick_ns; /* the last kick; 0: none */
+	/* rules_late.c: an rx queue without buffers, for how many looks; the index then, and the frames sent. */
+	unsigned dry;
+	uint16_t dry_avail;
+	uint64_t dry_sent;
+	/* A tx queue of a pair that is not in use: the index that must stay. */
+	bool idle_known;
+	uint16_t idle_avail;
+};
+
+/* Looks (CHECK_TICK_NS) since something became due; 0: nothing is. */
+typedef unsigned check_due;
+
+/* What a driver has said to the network device as such, and what it has learnt of it. */
+struct check_net {
+	uint8_t config[CHECK_CONFIG]; /* the config space as it was read last, or as it began */
+	/* Its address: that of the config space, until it sets another one. */
+	uint8_t mac[6];
+	bool mac_set;
+	unsigned own,
+		foreign; /* frames from that address, and those from others before the first */
+	uint64_t sent;   /* frames */
+	uint64_t vlan[4096 / 64];
+	/*
+	 * Pairs in use. said: by a command that was carried out, so many looks ago, up to 2; refused: the last one was
+	 * not. Which pairs receive a table of RSS may say otherwise: then the first does, at least.
+	 */
+	unsigned pairs, rx_pairs, pairs_looks;
+	bool pairs_said, pairs_refused;
+	bool link_read, link_up, has_address;
+	check_due link_down, status, speed, announce_ack, announce_peers;
+	check_due gave_up;
+	unsigned accesses; /* at the last look */
 };
 
 /* A rule, found by its name before. */
@@ -72,6 +105,7 @@ struct check {
 	bool generation_before; /* ... and the access before them was one to its generation */
 	uint32_t isr_seen;      /* bits that were read and not acknowledged */
 	unsigned isr_ignored; /* reads that found bit 0, without an acknowledgement between them */
+	struct check_net net;
 	struct check_queue queue[CHECK_QUEUES];
 };
 
@@ -82,23 +116,51 @@ struct access_rule {
 	const char *id;
 	enum verdict (*judge)(struct check *c, const struct virtio_access *a);
 };
-extern const struct access_rule init_rules[], mmio_rules[],
-	config_rules[]; /* each ended by id NULL */
+extern const struct access_rule init_rules[], mmio_rules[], config_rules[],
+	feature_rules[]; /* each ended by id NULL */
 
 /* A chain, as far as it could be followed. */
 struct check_chain {
 	struct check_queue *q;
 	uint16_t head;
 	uint64_t out_len, in_len; /* bytes */
-	uint8_t start[64];        /* what the readable part begins with */
-	uint32_t started;         /* bytes of it */
+	uint8_t start[2048]; /* what the readable part begins with: a frame of the usual size */
+	uint32_t started;    /* bytes of it */
 	unsigned pieces, entries; /* of the latter those in the ring */
+	bool outside;             /* a piece of it is not in memory */
 };
 struct chain_rule {
 	const char *id;
 	enum verdict (*judge)(struct check *c, const struct check_chain *ch);
 };
-extern const struct chain_rule net_rules[];
+extern const struct chain_rule net_rules[], room_rules[];
+
+/* A frame that is sent, whose header is where it should be. */
+struct check_frame {
+	const struct check_chain *ch;
+	struct frame f;
+};
+struct frame_rule {
+	const char *id;
+	enum verdict (*judge)(struct check *c, const struct check_frame *m);
+};
+extern const struct frame_rule frame_rules[];
+
+/* A command of the control queue. For framing_rules only what is raw: there may be no more. */
+struct check_command {
+	const struct virtio_command *raw;
+	uint8_t class, cmd;
+	const uint8_t *data; /* behind these two */
+	uint64_t len;        /* bytes of it */
+	size_t held;         /* of them at @data */
+};
+struct command_rule {
+	const char *id;
+	enum verdict (*judge)(struct check *c, const struct check_command *m);
+};
+extern const struct command_rule framing_rules[], ctrl_rules[], rss_rules[];
+/* rules_rss.c: the number of transmit queues in the data of RSS_CONFIG; false: there is none. */
+bool rss_tx_pairs(const struct check_command *m, uint16_t *out);
 
 /* "why" with the facts; returns BROKEN. */
 enum verdict broken(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -132,6 +194,12 @@ static inline struct check_queue *selected(struct check *c)
 	return c->queue_nr < c->dev.nr_queues ? &c->queue[c->queue_nr] : NULL;
 }
 
+/* rules_init.c: for rules about what was asked for, at the moment when it is meant. */
+bool raises(const struct virtio_access *a, uint32_t bit); /* a bit of Status, or one of several */
+enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad,
+                     const char *what);
+enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit);
+
 enum queue_kind { QUEUE_RX, QUEUE_TX, QUEUE_CTRL };
 enum queue_kind check_queue_kind(const struct check *c, unsigned index);
 
@@ -150,6 +218,29 @@ bool ring_avail_word(const struct check_queue *q, unsigned word,
                      uint16_t *out); /* 0 flags, 1 idx, 2 + num used_event */
 bool ring_used_word(const struct check_queue *q, unsigned word,
                     uint16_t *out); /* 0 flags, 1 idx, 2 + 4 * num avail_event */
+
+/* rules_net.c */
+uint32_t header_len(const struct check *c);
+/* Does a frame of ours begin where a shorter header would end? */
+bool is_short(const struct check *c, const struct check_chain *ch);
+bool from_us(const struct check *c, const struct check_chain *ch, uint32_t at);
+
+/* net.c: the network device as such. */
+bool net_has_several(const struct check *c); /* pairs, that the driver knows of */
+unsigned net_max_pairs(const struct check *c);
+unsigned net_mtu(const struct check *c); /* 0: there is none that binds */
+uint16_t net_config16(const struct check *c, size_t off);
+void net_forget(struct check *c);
+void net_track(struct check *c, const struct virtio_access *a);
+void net_chain(struct check_chain *ch); /* judges what a chain is about */
+void net_command(struct check *c, const struct virtio_command *raw);
+
+/* rules_late.c: what has not happened. */
+void late_look(struct check *c);
+/* Before a command is judged: nothing may have been sent by pairs that no command has switched on. */
+void late_tx_early(struct check *c);
+/* It has happened: the rule is kept, if it was due. */
+void late_done(struct check *c, check_due *due, const char *id);
 
 /* stall.c */
 void stall_look(struct check *c);

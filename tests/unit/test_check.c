@@ -17,6 +17,7 @@
 #include "check/report.h"
 #include "check/state.h"
 #include "devices/net_features.h"
+#include "tests/lib/check_rig.h"
 #include "vmm/core/gmem.h"
 #include "vmm/core/le.h"
 
@@ -65,7 +66,7 @@ static void rig_begin(struct rig *r, uint64_t offered)
 	};
 
 	*r = (struct rig){.status = 0};
-	memcpy(dev.mac, mac, sizeof(mac));
+	memcpy(dev.config, mac, sizeof(mac));
 	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
 	assert_int_equal(check_create(&dev, &r->c), 0);
 }
@@ -100,10 +101,19 @@ struct step {
 		VIRTIO_MMIO_CONFIG + (off), size, false, 0 \
 	}
 
+static uint64_t value(const struct rig *r, const struct step *s)
+{
+	const uint32_t off = s->off - VIRTIO_MMIO_CONFIG;
+
+	if (s->off >= VIRTIO_MMIO_CONFIG && off < sizeof(mac))
+		return mac[off];
+	return s->val == AS_IT_IS ? r->status : s->val;
+}
+
 static void feed(struct rig *r, const struct step *s)
 {
 	struct virtio_watch *w = check_watch(r->c);
-	const uint64_t val = s->val == AS_IT_IS ? r->status : s->val;
+	const uint64_t val = value(r, s);
 	const struct virtio_access a = {s->off, s->size, s->write, val, r->status};
 
 	w->access(w, &a);
@@ -694,13 +704,21 @@ static void ring_that_is_recycled_before_the_reset_is_found(void **state)
 
 /* ---- the table */
 
+static bool is_in(const char *id, const char *const *ids)
+{
+	while (*ids && strcmp(*ids, id) != 0)
+		ids++;
+	return *ids;
+}
+
 static void all_rules_have_both(void **state)
 {
 	const struct tally *t = *state;
 
 	assert_true(nr_rules <= ARRAY_SIZE(t->kept));
 	for (size_t i = 0; i < nr_rules; i++) {
-		if (!rules[i].advice)
+		if (!rules[i].advice || is_in(rules[i].id, check_net_ids) ||
+		    is_in(rules[i].id, check_ctrl_ids))
 			continue;
 		if (!t->broken[i])
 			fail_msg("no driver breaks %s", rules[i].id);

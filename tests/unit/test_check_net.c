@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Features, frames, buffers and the link: each rule has a driver that breaks it and one that keeps it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#define VIRTIO_MMIO_NO_LEGACY
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "check/frame.h"
+#include "check/report.h"
+#include "devices/virtio_watch.h"
+#include "tests/lib/check_rig.h"
+#include "tests/lib/pkt.h"
+#include "vmm/core/le.h"
+
+#define F     CRIG_F
+#define BASE  (CRIG_V1 | F(MAC) | F(STATUS) | F(MTU))
+#define BIT   FEATURE
+#define ECN   VIRTIO_NET_HDR_GSO_ECN
+#define TSO   (BASE | F(CSUM) | F(HOST_TSO4))
+#define HASH  (BASE | F(CTRL_VQ) | F(HASH_REPORT))
+#define MAKES (CRIG_V1 | F(STATUS)) /* its own address */
+#define CWR   0x80u
+
+/* ---- features */
+
+struct choice {
+	const char *rule; /* that is broken; NULL: none */
+	uint64_t offered, accept;
+};
+
+static const struct choice choices[] = {
+	{"feat.no-undefined-bit", BASE | BIT(25), BASE | BIT(25)},
+	{"feat.no-undefined-bit", BASE, BASE | BIT(27)},
+	{"feat.accept-access-platform", BASE | BIT(33), BASE},
+	{"feat.accept-packed", BASE | BIT(34), BASE},
+	{"feat.accept-order-platform", BASE | BIT(36), BASE},
+	{"feat.no-sriov", BASE | BIT(37), BASE | BIT(37)},
+	{"mmio.no-admin-vq", BASE | BIT(41), BASE | BIT(41)},
+	{"net.standby-accept", BASE | BIT(62), BASE},
+	{"net.tx-accept-hdrlen", BASE | BIT(59), BASE},
+	{"net.feat-deps", BASE | F(GUEST_TSO4), BASE | F(GUEST_TSO4)},
+	{"net.feat-deps", BASE | BIT(51) | F(CTRL_VQ), BASE | BIT(51) | F(CTRL_VQ)},
+	{"net.feat-deps", BASE | BIT(53), BASE | BIT(53)},
+	{"net.feat-deps", BASE | BIT(61), BASE | BIT(61)},
+	{"net.hash-report-needs-ctrl", HASH, HASH & ~F(CTRL_VQ)},
+	{"net.rx-extra-needs-ctrl", BASE | F(CTRL_RX_EXTRA), BASE | F(CTRL_RX_EXTRA)},
+
+	{NULL, BASE | BIT(33) | BIT(36) | BIT(59) | BIT(62),
+         BASE | BIT(33) | BIT(36) | BIT(59) | BIT(62)},
+	{NULL, BASE | BIT(34), BASE | BIT(34)},
+	{NULL, BASE | BIT(25) | BIT(37), BASE},
+	{NULL, HASH | F(CTRL_RX_EXTRA), HASH | F(CTRL_RX_EXTRA)},
+	{NULL, TSO | BIT(61), TSO | BIT(61)},
+};
+
+static void each_wrong_choice_is_found_and_no_right_one(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
+		struct check_rig r;
+
+		crig_begin(&r, choices[i].offered);
+		crig_negotiate(&r, choices[i].accept);
+		if (choices[i].rule)
+			crig_expect_broken(&r, choices[i].rule, *state);
+		else
+			crig_expect_clean(&r, "choice", *state);
+		crig_end(&r);
+	}
+}
+
+static void a_driver_that_goes_away_without_a_word_is_found(void **state)
+{
+	struct check_rig r;
+
+	for (unsigned failed = 0; failed < 2; failed++) {
+		crig_begin(&r, BASE);
+		crig_write(&r, VIRTIO_MMIO_STATUS, 0);
+		crig_read(&r, VIRTIO_MMIO_STATUS, 0);
+		crig_write(&r, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+		crig_ticks(&r, 100); /* its driver may have to be loaded */
+		crig_write(&r, VIRTIO_MMIO_STATUS, 3);
+		if (failed)
+			crig_write(&r, VIRTIO_MMIO_STATUS, 3 | VIRTIO_CONFIG_S_FAILED);
+		crig_ticks(&r, 100);
+		if (!failed)
+			crig_expect_broken(&r, "feat.fail-when-unusable", *state);
+		crig_end(&r);
+	}
+}
+
+static void wide_reads_of_the_config_space_are_found(void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	crig_config(&r, 6, 2, 1);
+	crig_config(&r, 10, 2, CRIG_MTU);
+	crig_config(&r, 0, 1, 2);
+	crig_expect_clean(&r, "fields", *state);
+	crig_config(&r, 0, 8, 0);
+	crig_expect_broken(&r, "cfg.no-atomic-wide", *state);
+	crig_expect_broken(&r, "cfg.no-atomic-multi", *state);
+	crig_end(&r);
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	crig_config(&r, 8, 4, 0);
+	crig_expect_broken(&r, "cfg.no-atomic-multi", *state);
+	crig_end(&r);
+}
+
+static void the_control_queue_has_its_place(void **state)
+{
+	static const struct {
+		uint64_t accept;
+		unsigned ctrl;
+		bool right;
+	} cases[] = {
+		{BASE | F(CTRL_VQ), 2, true},
+		{BASE | F(CTRL_VQ), 4, false},
+		{BASE | F(CTRL_VQ) | F(MQ), 4, true},
+		{BASE | F(CTRL_VQ) | F(MQ), 2, false},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct check_rig r;
+
+		crig_begin(&r, BASE | F(CTRL_VQ) | F(MQ));
+		crig_negotiate(&r, cases[i].accept);
+		for (unsigned q = 0; q < 2; q++)
+			crig_ready(&r, q);
+		crig_ready(&r, cases[i].ctrl);
+		crig_go(&r);
+		if (cases[i].right)
+			crig_expect_clean(&r, "control queue", *state);
+		else
+			crig_expect_broken(&r, "ctrl.queue-position", *state);
+		crig_end(&r);
+	}
+}
+
+/* ---- frames */
+
+enum kind { UDP, UDP6, TCP, ARP };
+
+struct sent {
+	const char *rule; /* that is broken; NULL: none */
+	uint64_t accept;
+	enum kind kind;
+	uint8_t flags, gso;
+	uint16_t hdr_len, start, off;
+	size_t data;    /* bytes behind UDP or TCP */
+	unsigned spoil; /* the byte of the frame that is not what it was; 0: none */
+	uint8_t tcp;    /* TH_* and CWR */
+	bool partial;
+	uint8_t from; /* first byte of the source; 0: ours */
+	unsigned tags, times;
+};
+
+#define PARTIAL .flags = 1, .start = 34, .off = 16, .partial = true
+#define SEGMENT PARTIAL, .data = 3000
+#define GSO     .gso = 1
+
+static const struct sent frames[] = {
+	{"net.mac-use", BASE, UDP, .from = 0x52, .times = 3},
+	{"net.mac-local-admin", MAKES, UDP, .from = 0x50, .times = 3},
+	{"net.mac-local-admin", MAKES, UDP, .from = 0x53, .times = 3},
+	{"ctrl.mac-addr-set", MAKES | F(CTRL_VQ) | F(CTRL_MAC_ADDR), UDP, .from = 0x52, .times = 3},
+	{"net.mtu-tx-limit", BASE, UDP, .data = 1473},
+	{"net.mtu-tx-limit", BASE, UDP, .data = 1473, .tags = 1},
+	{"net.tx-full-csum", BASE, UDP, .data = 9, .spoil = 14 + 20 + 8},
+	{"net.tx-full-csum", BASE, UDP6, .data = 9, .spoil = 14 + 40 + 8},
+	{"net.tx-full-csum", BASE, TCP, .data = 9, .spoil = 14 + 20 + 4},
+	{"net.tx-full-csum", BASE, UDP, .data = 9, .spoil = 14 + 8},
+	{"net.tx-csum-preceding", TSO, TCP, PARTIAL, .spoil = 14 + 8},
+	{"net.tx-csum-pseudo", TSO, TCP, PARTIAL, .spoil = 34 + 16},
+	{"net.tx-csum-pseudo", TSO, TCP, .flags = 1, .start = 34, .off = 16, .data = 5},
+	{"net.tx-ecn-needs-feature", TSO, TCP, SEGMENT, GSO, .hdr_len = 54, .tcp = CWR},
+	{"net.tx-ecn-needs-feature", TSO, TCP, SEGMENT, .gso = 1 | ECN, .hdr_len = 54},
+	{"net.tx-ecn-bit", TSO | F(HOST_ECN), TCP, SEGMENT, GSO, .hdr_len = 54, .tcp = CWR},
+	{"net.tx-hdrlen-min", TSO, TCP, SEGMENT, GSO, .hdr_len = 53},
+	{"net.tx-hdrlen-exact", TSO | BIT(59), TCP, SEGMENT, GSO, .hdr_len = 55},
+
+	{NULL, BASE, UDP, .data = 1472},
+	{NULL, BASE, UDP, .data = 1472, .tags = 2},
+	{NULL, BASE, UDP6, .data = 33},
+	{NULL, BASE, TCP, .data = 7},
+	{NULL, BASE, ARP, .data = 0},
+	{NULL, BASE & ~F(STATUS), ARP, .data = 0},
+	{NULL, HASH, UDP, .data = 7},
+	{NULL, MAKES, UDP, .from = 0x52, .times = 5},
+	{NULL, MAKES | F(CTRL_VQ) | F(CTRL_MAC_ADDR), UDP, .times = 5},
+	{NULL, TSO, TCP, PARTIAL, .data = 9},
+	{NULL, TSO, TCP, SEGMENT, GSO, .hdr_len = 54},
+	{NULL, TSO, TCP, SEGMENT, GSO, .hdr_len = 100},
+	{NULL, TSO | F(HOST_ECN), TCP, SEGMENT, .gso = 1 | ECN, .hdr_len = 54, .tcp = CWR},
+	{NULL, TSO | BIT(59), TCP, SEGMENT, GSO, .hdr_len = 54},
+};
+
+static size_t build(uint8_t *out, const struct sent *s)
+{
+	const struct pkt_tcp tcp = {.flags = TH_ACK | s->tcp, .partial = s->partial};
+	struct pkt_ends ends = {.src = 0x0a000001, .dst = 0x0a000002, .sport = 7, .dport = 9};
+	static uint8_t data[PKT_MAX];
+
+	memcpy(ends.src_mac, crig_mac, 6);
+	if (s->from)
+		ends.src_mac[0] = s->from;
+	memset(data, 0x5a, s->data);
+	switch (s->kind) {
+	case UDP:
+		return pkt_udp(out, &ends, data, s->data);
+	case UDP6:
+		return pkt_udp6(out, &ends, data, s->data);
+	case TCP:
+		return pkt_tcp(out, &ends, &tcp, data, s->data);
+	default:
+		return pkt_arp_request(out, ends.src_mac, ends.src, ends.dst);
+	}
+}
+
+/* Tags behind the addresses. */
+static size_t tag(uint8_t *frame, size_t len, unsigned nr)
+{
+	static const uint8_t one[] = {0x81, 0, 0, 7};
+
+	for (; nr; nr--, len += 4) {
+		memmove(frame + 16, frame + 12, len - 12);
+		memcpy(frame + 12, one, 4);
+	}
+	return len;
+}
+
+/* What is sent with a header of @hdr bytes; the length of all. */
+static size_t put_sent(uint8_t *out, const struct sent *s, size_t hdr)
+{
+	size_t len = build(out + hdr, s);
+
+	if (s->spoil)
+		out[hdr + s->spoil] ^= 0x10;
+	out[0] = s->flags;
+	out[1] = s->gso;
+	put_le16(out + 2, s->hdr_len);
+	put_le16(out + 4, s->gso ? 1000 : 0);
+	put_le16(out + 6, s->start);
+	put_le16(out + 8, s->off);
+	return hdr + tag(out + hdr, len, s->tags);
+}
+
+static void each_wrong_frame_is_found_and_no_right_one(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
+		static uint8_t data[20 + PKT_MAX + 8];
+		const struct sent *s = &frames[i];
+		struct check_rig r;
+		size_t len;
+
+		memset(data, 0, 20);
+		crig_begin(&r, s->accept);
+		crig_up(&r, s->accept);
+		if (s->accept & F(STATUS))
+			crig_config(&r, 6, 2, VIRTIO_NET_S_LINK_UP);
+		len = put_sent(data, s, s->accept & F(HASH_REPORT) ? 20 : 12);
+		for (unsigned k = 0; k < (s->times ? s->times : 1); k++)
+			crig_send(&r, 1, data, len);
+		if (s->rule)
+			crig_expect_broken(&r, s->rule, *state);
+		else
+			crig_expect_clean(&r, "frame", *state);
+		crig_end(&r);
+	}
+}
+
+/* A bridge behind the port: what it forwards comes from others. */
+static void frames_of_others_are_fine_behind_ones_own(void **state)
+{
+	const struct sent own = {NULL, BASE, UDP, .data = 0},
+			  foreign = {NULL, BASE, UDP, .from = 0x52};
+	uint8_t data[256] = {0};
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	for (unsigned i = 0; i < 10; i++)
+		crig_send(&r, 1, data, put_sent(data, i == 2 ? &own : &foreign, 12));
+	crig_expect_clean(&r, "bridge", *state);
+	crig_end(&r);
+}
+
+static void an_address_that_was_told_is_ones_own(void **state)
+{
+	static const uint8_t set[] = {1, 1, 0x52, 1, 2, 3, 4, 5};
+	const uint64_t accept = MAKES | F(CTRL_VQ) | F(CTRL_MAC_ADDR);
+	const struct sent s = {NULL, accept, UDP, .from = 0x52};
+	uint8_t data[256] = {0};
+	struct check_rig r;
+
+	crig_begin(&r, accept);
+	crig_up(&r, accept);
+	crig_command(&r, set, sizeof(set), VIRTIO_NET_OK);
+	for (unsigned i = 0; i < 5; i++)
+		crig_send(&r, 1, data, put_sent(data, &s, 12));
+	crig_expect_clean(&r, "told", *state);
+	crig_end(&r);
+}
+
+static void a_header_without_the_hash_is_found(void **state)
+{
+	const struct sent s = {NULL, HASH, UDP, .data = 0};
+	uint8_t data[256] = {0};
+	struct check_rig r;
+
+	crig_begin(&r, HASH);
+	crig_up(&r, HASH);
+	crig_send(&r, 1, data, put_sent(data, &s, 12));
+	crig_expect_broken(&r, "net.tx-hdr-same-size", *state);
+	crig_expect_broken(&r, "net.hdr-12-bytes", *state);
+	crig_end(&r);
+}
+
+/* Whatever a frame says of itself, no more is read of it than there is. */
+static void frames_that_end_anywhere_are_survived(unused void **state)
+{
+	for (enum kind kind = UDP; kind <= ARP; kind++) {
+		static uint8_t data[PKT_MAX];
+		const struct sent s = {NULL, TSO, kind, PARTIAL, .data = 40};
+		const size_t len = build(data, &s);
+
+		for (size_t held = 0; held <= len; held++) {
+			/* So that a sanitizer sees where it ends. */
+			uint8_t *cut = test_malloc(held);
+			struct frame f;
+			bool known;
+
+			memcpy(cut, data, held);
+			if (frame_parse(&f, cut, held, len)) {
+				frame_ip_sum_ok(&f);
+				frame_l4_sum_ok(&f, &known);
+				frame_holds_pseudo(&f, 50, &known);
+				frame_announces(&f);
+				frame_names_sender(&f);
+			}
+			test_free(cut);
+		}
+	}
+}
+
+/* ---- buffers */
+
+struct posted {
+	const char *rule;
+	uint64_t accept;
+	size_t len;
+};
+
+static const struct posted buffers[] = {
+	{"net.mtu-rx-room", BASE, 12 + 14 + CRIG_MTU - 1},
+	{"net.mtu-rx-room", BASE | F(MRG_RXBUF), 100},
+	{"net.rx-hdr-size", HASH, 1526},
+	{"net.rx-hdr-size", HASH | F(MRG_RXBUF), 12},
+	{NULL, BASE, 1526},
+	{NULL, BASE | F(MRG_RXBUF), 256},
+	{NULL, HASH, 1534},
+	{NULL, HASH | F(MRG_RXBUF), 1526},
+};
+
+static void each_buffer_without_room_is_found_and_no_right_one(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(buffers); i++) {
+		struct check_rig r;
+
+		crig_begin(&r, buffers[i].accept);
+		crig_up(&r, buffers[i].accept);
+		crig_offer(&r, 0, NULL, buffers[i].len);
+		crig_look(&r, 0);
+		if (buffers[i].rule)
+			crig_expect_broken(&r, buffers[i].rule, *state);
+		else
+			crig_expect_clean(&r, "buffer", *state);
+		crig_end(&r);
+	}
+}
+
+static void a_buffer_outside_memory_is_found(void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	crig_offer(&r, 0, NULL, 0x1000000);
+	crig_look(&r, 0);
+	crig_expect_broken(&r, "feat.physical-addresses", *state);
+	crig_end(&r);
+}
+
+static void send_one(struct check_rig *r)
+{
+	const struct sent s = {NULL, BASE, UDP, .data = 0};
+	uint8_t data[256] = {0};
+
+	crig_send(r, 1, data, put_sent(data, &s, 12));
+}
+
+static void a_driver_without_receive_buffers_is_found(void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	crig_ticks(&r, 50);
+	crig_expect_clean(&r, "an interface that is down", *state);
+	send_one(&r);
+	crig_ticks(&r, 20);
+	crig_expect_broken(&r, "net.rx-filled-at-start", *state);
+	crig_end(&r);
+}
+
+static void a_driver_that_lets_its_buffers_run_out_is_found(void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	for (unsigned i = 0; i < 20; i++) {
+		crig_offer(&r, 0, NULL, 1526);
+		crig_look(&r, 0);
+		crig_ticks(&r, 1);
+		if (i % 4)
+			crig_use(&r, 0);
+		send_one(&r);
+	}
+	crig_expect_clean(&r, "refilled", *state);
+	crig_use(&r, 0);
+	crig_ticks(&r, 50);
+	crig_expect_clean(&r, "silence", *state);
+	send_one(&r);
+	crig_ticks(&r, 20);
+	crig_expect_broken(&r, "net.rx-replenish", *state);
+	crig_end(&r);
+}
+
+/* ---- the link */
+
+static void frames_into_a_link_that_is_down_are_found(void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE);
+	crig_offer(&r, 0, NULL, 1526);
+	crig_look(&r, 0);
+	crig_config(&r, 6, 2, VIRTIO_NET_S_LINK_UP);
+	send_one(&r);
+	crig_config(&r, 6, 2, 0);
+	send_one(&r);
+	crig_expect_clean(&r, "on its way", *state);
+	crig_ticks(&r, 5);
+	send_one(&r);
+	crig_expect_broken(&r, "net.link-from-status", *state);
+	crig_end(&r);
+}
+
+static void config_interrupt(struct check_rig *r)
+{
+	crig_read(r, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INT_CONFIG);
+	crig_write(r, VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_INT_CONFIG);
+}
+
+static void a_new_state_of_the_link_is_read(void **state)
+{
+	const uint64_t accept = BASE | F(SPEED_DUPLEX);
+	struct check_rig r;
+
+	crig_begin(&r, accept);
+	crig_up(&r, accept);
+	crig_config(&r, 6, 2, 0);
+	config_interrupt(&r);
+	crig_config(&r, 6, 2, VIRTIO_NET_S_LINK_UP);
+	crig_config(&r, 12, 4, 10000);
+	crig_ticks(&r, 30);
+	crig_expect_clean(&r, "read", *state);
+	config_interrupt(&r);
+	crig_ticks(&r, 30);
+	crig_expect_broken(&r, "net.link-from-status", *state);
+	crig_config(&r, 6, 2, 0);
+	config_interrupt(&r);
+	crig_config(&r, 6, 2, VIRTIO_NET_S_LINK_UP);
+	crig_ticks(&r, 30);
+	crig_expect_broken(&r, "net.speed-reread", *state);
+	crig_end(&r);
+}
+
+static void a_link_that_was_not_negotiated_is_not_looked_at(void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, BASE);
+	crig_up(&r, BASE & ~F(STATUS));
+	crig_config(&r, 6, 2, VIRTIO_NET_S_LINK_UP);
+	crig_expect_broken(&r, "net.link-assume-up", *state);
+	crig_end(&r);
+}
+
+/* ---- the tables */
+
+static void all_have_both(void **state)
+{
+	crig_expect_both(*state, check_net_ids);
+}
+
+static void what_cannot_be_seen_says_why(unused void **state)
+{
+	static const char *const parts[] = {"net-cfg", "net-rx",  "net-tx",  "net-csum",
+	                                    "net-gso", "net-mrg", "net-mq",  "net-ctrl",
+	                                    "net-rss", "config",  "features"};
+
+	for (size_t i = 0; i < nr_rules; i++) {
+		bool mine = false;
+
+		for (unsigned k = 0; k < ARRAY_SIZE(parts); k++)
+			mine |= strcmp(rules[i].part, parts[k]) == 0;
+		if (rules[i].advice && rule_unseen(&rules[i]))
+			fail_msg("%s is checked, and cannot be seen", rules[i].id);
+		if (mine && !rules[i].advice && !rule_unseen(&rules[i]))
+			fail_msg("%s is not checked, and nobody says why", rules[i].id);
+	}
+}
+
+int main(void)
+{
+	static struct check_tally tally;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_prestate(each_wrong_choice_is_found_and_no_right_one, &tally),
+		cmocka_unit_test_prestate(a_driver_that_goes_away_without_a_word_is_found, &tally),
+		cmocka_unit_test_prestate(wide_reads_of_the_config_space_are_found, &tally),
+		cmocka_unit_test_prestate(the_control_queue_has_its_place, &tally),
+		cmocka_unit_test_prestate(each_wrong_frame_is_found_and_no_right_one, &tally),
+		cmocka_unit_test_prestate(frames_of_others_are_fine_behind_ones_own, &tally),
+		cmocka_unit_test_prestate(an_address_that_was_told_is_ones_own, &tally),
+		cmocka_unit_test_prestate(a_header_without_the_hash_is_found, &tally),
+		cmocka_unit_test(frames_that_end_anywhere_are_survived),
+		cmocka_unit_test_prestate(each_buffer_without_room_is_found_and_no_right_one,
+	                                  &tally),
+		cmocka_unit_test_prestate(a_buffer_outside_memory_is_found, &tally),
+		cmocka_unit_test_prestate(a_driver_without_receive_buffers_is_found, &tally),
+		cmocka_unit_test_prestate(a_driver_that_lets_its_buffers_run_out_is_found, &tally),
+		cmocka_unit_test_prestate(frames_into_a_link_that_is_down_are_found, &tally),
+		cmocka_unit_test_prestate(a_new_state_of_the_link_is_read, &tally),
+		cmocka_unit_test_prestate(a_link_that_was_not_negotiated_is_not_looked_at, &tally),
+		cmocka_unit_test_prestate(all_have_both, &tally),
+		cmocka_unit_test(what_cannot_be_seen_says_why),
+	};
+
+	return cmocka_run_group_tests_name("check_net", tests, NULL, NULL);
+}
