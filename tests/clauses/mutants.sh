@@ -56,8 +56,9 @@ mutate() { # CLAUSE[,CLAUSE...] FILE EDIT
 	mapfile -t programs < <(for clause in ${1//,/ }; do
 		grep -P "^\Q$clause\E\t" <<<"$tests" | cut -f 2
 	done | sort -u)
+	cp "$copy/$2" "$copy/original" # the tree itself may move on meanwhile
 	sed -i -E "$3" "$copy/$2"
-	if cmp -s "$2" "$copy/$2"; then
+	if cmp -s "$copy/original" "$copy/$2"; then
 		verdict "$1" "$2" "$3" "the edit changes nothing"
 	elif ! build "${programs[@]}"; then
 		verdict "$1" "$2" "$3" "it does not compile, see $copy/build.log"
@@ -72,7 +73,7 @@ mutate() { # CLAUSE[,CLAUSE...] FILE EDIT
 			fi
 		done
 	fi
-	cp "$2" "$copy/$2"
+	cp "$copy/original" "$copy/$2"
 }
 
 verdict() { # CLAUSE FILE EDIT REASON

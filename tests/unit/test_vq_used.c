@@ -128,7 +128,7 @@ static void a_ring_goes_round_as_often_as_it_is_used(void **state)
 	assert_int_equal(r->drv.nr_free, 8);
 }
 
-/* dev.desc.no-write-table, dev.desc.no-write-readable: the ring code itself writes the used ring only */
+/* dev.desc.no-write-table: the ring code itself writes the used ring only */
 static void descriptors_and_available_ring_are_never_written(void **state)
 {
 	struct ring *r = *state;
