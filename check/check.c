@@ -19,19 +19,30 @@ enum verdict broken(struct check *c, const char *fmt, ...)
 	return BROKEN;
 }
 
-/* Rules are judged for every chain, and there are hundreds to compare a name with: each place asks once. */
-static const struct rule *rule_of(struct check *c, const char *id)
+/* Names are literals, so that of each one few addresses come by: far fewer than there is room for. */
+static const struct rule *known_rule(struct check *c, const char *id)
 {
-	struct check_known *k = &c->known[((uintptr_t)id >> 2) % ARRAY_SIZE(c->known)];
+	const size_t first = ((uintptr_t)id >> 3) * 31;
 
-	if (k->id != id)
-		*k = (struct check_known){id, rule_find(id)};
-	return k->rule;
+	for (size_t i = 0; i < 16; i++) {
+		struct check_known *k = &c->known[(first + i) % ARRAY_SIZE(c->known)];
+		const struct rule *rule;
+
+		if (k->id == id)
+			return &rules[k->rule];
+		if (k->id)
+			continue;
+		rule = rule_find(id);
+		if (rule)
+			*k = (struct check_known){id, u16_of((size_t)(rule - rules))};
+		return rule;
+	}
+	return rule_find(id);
 }
 
 void judged(struct check *c, const char *id, enum verdict v)
 {
-	const struct rule *rule = v == SILENT ? NULL : rule_of(c, id);
+	const struct rule *rule = v == SILENT ? NULL : known_rule(c, id);
 	struct check_result *r;
 
 	if (!rule)
@@ -65,8 +76,7 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 	judge_access(c, mmio_rules, a);
 	judge_access(c, config_rules, a);
 	judge_access(c, feature_rules, a);
-	if (writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 && selected(c) &&
-	    !accepted(c, VIRTIO_F_RING_PACKED))
+	if (writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 && selected(c))
 		ring_ready(selected(c));
 	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0)
 		stall_at_reset(c);
@@ -119,8 +129,18 @@ static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue, const s
 	pthread_mutex_lock(&c->lock);
 	q->served = true;
 	q->addr = *a; /* what was written and ignored does not count */
+	ring_served(q);
 	pthread_mutex_unlock(&c->lock);
 	return &q->watch;
+}
+
+static void on_interrupt(struct virtio_watch *w, uint32_t bits)
+{
+	struct check *c = container_of(w, struct check, watch);
+
+	pthread_mutex_lock(&c->lock);
+	c->isr_up |= bits;
+	pthread_mutex_unlock(&c->lock);
 }
 
 int check_create(const struct check_device *d, struct check **out)
@@ -136,8 +156,10 @@ int check_create(const struct check_device *d, struct check **out)
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&c->lock, NULL);
-	c->watch = (struct virtio_watch){
-		.access = on_access, .queue = on_queue, .command = on_command};
+	c->watch = (struct virtio_watch){.access = on_access,
+	                                 .queue = on_queue,
+	                                 .interrupt = on_interrupt,
+	                                 .command = on_command};
 	c->dev = *d;
 	if (c->dev.nr_queues > CHECK_QUEUES)
 		c->dev.nr_queues = CHECK_QUEUES;
@@ -184,6 +206,18 @@ void check_tick(struct check *c)
 const struct check_result *check_result(const struct check *c, size_t rule)
 {
 	return &c->result[rule];
+}
+
+const struct check_stall *check_stall(const struct check *c, unsigned queue)
+{
+	const struct check_queue *q = &c->queue[queue];
+
+	return q->stall.why ? &q->stall : NULL;
+}
+
+unsigned check_nr_queues(const struct check *c)
+{
+	return c->dev.nr_queues;
 }
 
 const char *check_name(const struct check *c)

@@ -47,6 +47,13 @@ struct check_device {
 	void *arg; /* of both */
 };
 
+/* Why nothing happens in one queue: the first of the things that would have had to happen, and has not. */
+struct check_stall {
+	const char *rule; /* that asks for it */
+	const char *why;
+	uint64_t since_ns; /* of check_create() */
+};
+
 int check_create(const struct check_device *d, struct check **out); /* 0 or -ENOMEM */
 void check_destroy(struct check *c);                                /* NULL is fine */
 
@@ -64,6 +71,9 @@ void check_tick(struct check *c);
 
 /* Of rules[@rule]. After the last vCPU has stopped. */
 const struct check_result *check_result(const struct check *c, size_t rule);
+/* At the last look, when it was so for a second; NULL: something happens there, or nothing has to. */
+const struct check_stall *check_stall(const struct check *c, unsigned queue);
+unsigned check_nr_queues(const struct check *c);
 const char *check_name(const struct check *c);
 /* Has the driver got as far as DRIVER_OK? Did it touch the device at all? */
 bool check_was_live(const struct check *c);

@@ -86,6 +86,13 @@ static void print_device(const struct report *r, const struct check *c, FILE *ou
 		fprintf(out, "  the kernel never touched the device\n");
 	else if (!check_was_live(c))
 		fprintf(out, "  the driver never came as far as DRIVER_OK\n");
+	for (unsigned q = 0; q < check_nr_queues(c); q++) {
+		const struct check_stall *s = check_stall(c, q);
+
+		if (s)
+			fprintf(out, "  queue %u has stood still since %.3f s: %s (%s)\n", q,
+			        seconds(s->since_ns), s->why, s->rule);
+	}
 }
 
 void report_text(const struct report *r, FILE *out)
@@ -118,6 +125,22 @@ static json_t *json_of_rule(const struct report *r, const struct check *c, size_
 	return o;
 }
 
+static json_t *json_of_stalls(const struct check *c)
+{
+	json_t *list = json_array();
+
+	for (unsigned q = 0; q < check_nr_queues(c); q++) {
+		const struct check_stall *s = check_stall(c, q);
+
+		if (s)
+			json_array_append_new(list,
+			                      json_pack("{s:i, s:f, s:s, s:s}", "queue", (int)q,
+			                                "since_s", seconds(s->since_ns), "rule",
+			                                s->rule, "why", s->why));
+	}
+	return list;
+}
+
 json_t *report_json(const struct report *r)
 {
 	json_t *devices = json_array();
@@ -130,9 +153,10 @@ json_t *report_json(const struct report *r)
 			if (rules[i].advice)
 				json_array_append_new(list, json_of_rule(r, c, i));
 		json_array_append_new(devices,
-		                      json_pack("{s:s, s:b, s:b, s:o}", "device", check_name(c),
-		                                "touched", check_was_touched(c), "live",
-		                                check_was_live(c), "rules", list));
+		                      json_pack("{s:s, s:b, s:b, s:o, s:o}", "device",
+		                                check_name(c), "touched", check_was_touched(c),
+		                                "live", check_was_live(c), "stalls",
+		                                json_of_stalls(c), "rules", list));
 	}
 	return json_pack("{s:s, s:b, s:o}", "doorbell", DOORBELL_VERSION, "failed", report_fails(r),
 	                 "devices", devices);
@@ -182,6 +206,20 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 	fputs("</testcase>\n", out);
 }
 
+/* A queue in which nothing happens: no failure by itself, for the rule has its own case. */
+static void put_stall(const struct check *c, unsigned queue, FILE *out)
+{
+	const struct check_stall *s = check_stall(c, queue);
+
+	if (!s)
+		return;
+	fprintf(out,
+	        "    <testcase classname=\"%s.stall\" name=\"queue %u\"><system-out>since %.3f s: ",
+	        check_name(c), queue, seconds(s->since_ns));
+	put_xml(s->why, out);
+	fprintf(out, " (%s)</system-out></testcase>\n", s->rule);
+}
+
 void report_junit(const struct report *r, FILE *out)
 {
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", out);
@@ -191,6 +229,8 @@ void report_junit(const struct report *r, FILE *out)
 		for (size_t i = 0; i < nr_rules; i++)
 			if (rules[i].advice)
 				put_case(r, r->checks[d], i, out);
+		for (unsigned q = 0; q < check_nr_queues(r->checks[d]); q++)
+			put_stall(r->checks[d], q, out);
 		fputs("  </testsuite>\n", out);
 	}
 	fputs("</testsuites>\n", out);

@@ -3,7 +3,7 @@
  * What a driver of a network device should have done and has not, as in stall.c by looking, CHECK_TICK_NS apart. A driver
  * that does nothing at all may have nothing to do; what counts against it is what it does meanwhile.
  */
-#include "check/state.h"
+#include "check/ring.h"
 #include "devices/net_features.h"
 
 #define LOOKS         10u
@@ -77,15 +77,12 @@ static void look_for_an_end(struct check *c)
 
 /* ---- queues */
 
-/* Of a split ring: the available index, and how many buffers the device has. */
+/* The available index, and how many buffers the device has or could take. */
 static bool ring_holds(const struct check_queue *q, uint16_t *avail, uint16_t *nr)
 {
-	uint16_t used;
-
-	if (!q->served || !q->ready || accepted(q->c, VIRTIO_F_RING_PACKED) ||
-	    !ring_avail_word(q, 1, avail) || !ring_used_word(q, 1, &used))
+	if (!q->served || !q->ready || !ring_offered(q, avail))
 		return false;
-	*nr = (uint16_t)(*avail - used);
+	*nr = (uint16_t)(*avail - q->looked + q->outstanding);
 	return true;
 }
 

@@ -3,7 +3,10 @@
  * What a driver should have done and did not: seen by looking at rings in which nothing moves any more. A driver may be
  * between two of its steps at any look, so it takes several of them, CHECK_TICK_NS apart.
  */
-#include "check/state.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "check/ring.h"
 #include "vmm/core/loop.h"
 
 #define LOOKS 10u
@@ -19,69 +22,296 @@ static uint16_t settled(const struct check_queue *q)
 	return before(q->looked, q->kicked) ? q->kicked : q->looked;
 }
 
-/* Has the device asked for a kick at one of the others? */
-static bool wants_kick(const struct check_queue *q, uint16_t avail)
+/* Does the step from @from to @to concern one who wishes @w? */
+static bool wanted(const struct ring_wish *w, uint16_t from, uint16_t to)
 {
-	uint16_t word;
-
-	if (!accepted(q->c, VIRTIO_RING_F_EVENT_IDX))
-		return ring_used_word(q, 0, &word) && !(word & 1);
-	return ring_used_word(q, 2 + 4 * q->addr.num, &word) && !before(word, settled(q)) &&
-	       before(word, avail);
+	if (w->kind == WISH_EVENT)
+		return !before(w->at, from) && before(w->at, to);
+	return w->kind == WISH_ALL && from != to;
 }
 
-static void judge_kick(struct check_queue *q, uint16_t avail)
+/* ---- kicks that are missing */
+
+static const char *kick_rule(const struct ring_wish *w)
+{
+	return w->kind == WISH_EVENT ? "event_idx.must-kick" : "notif.must-kick";
+}
+
+/*
+ * A split ring has a word for those with EVENT_IDX and one for those without. When there is something in the one that
+ * this driver is not to look at, which only a provocation writes there, the rule about it; else NULL.
+ */
+static const char *other_word_rule(const struct check_queue *q)
 {
 	const bool event = accepted(q->c, VIRTIO_RING_F_EVENT_IDX);
+	uint16_t word = 0;
 
-	judged(q->c, event ? "event_idx.must-kick" : "notif.must-kick",
-	       broken(q->c,
-	              "queue %u: the available index is %u, the device knows of entries up to %u, "
-	              "has asked for a kick at the next, and none came",
-	              q->index, avail, settled(q)));
+	if (accepted(q->c, VIRTIO_F_RING_PACKED) ||
+	    !ring_word(q, q->addr.used + (event ? 0 : 4 + 8 * (gpa_t)q->addr.num), &word) ||
+	    word == 0)
+		return NULL;
+	return event ? "event_idx.ignore-used-flags" : "notif.ignore-avail-event";
 }
 
 static void look_for_kick(struct check_queue *q, uint16_t avail)
 {
+	const char *other = other_word_rule(q);
+	struct ring_wish w;
+
+	if (!ring_device_wish(q, &w))
+		return;
 	if (avail == settled(q)) {
-		judged(q->c,
-		       accepted(q->c, VIRTIO_RING_F_EVENT_IDX) ? "event_idx.must-kick"
-		                                               : "notif.must-kick",
-		       keeps(avail != 0));
-		q->unkicked = 0;
-	} else if (!wants_kick(q, avail)) {
+		judged(q->c, kick_rule(&w), keeps(avail != 0));
+		if (other)
+			judged(q->c, other, keeps(avail != 0));
+		q->unkicked = q->strayed = 0;
+	} else if (!wanted(&w, settled(q), avail)) {
 		q->unkicked = 0;
 	} else if (++q->unkicked == LOOKS) {
-		judge_kick(q, avail);
+		judged(q->c, other ? other : kick_rule(&w),
+		       broken(q->c,
+		              "queue %u: %u entries were offered, the device knows of %u, has "
+		              "asked "
+		              "for a kick at the next, and none came",
+		              q->index, avail, settled(q)));
 	}
 }
 
+/* What was written and is not marked as offered: that may be a preparation, unless a kick says otherwise. */
+static void look_for_marks(struct check_queue *q)
+{
+	const char *rule = ring_unmarked(q);
+
+	if (!rule)
+		q->unwritten = 0;
+	else if (q->unwritten > 0 && ++q->unwritten == LOOKS)
+		judged(q->c, rule,
+		       broken(q->c,
+		              "queue %u: after %u descriptors the next one was written, the queue "
+		              "was kicked, and its bits are not those of an offer in this lap",
+		              q->index, q->looked));
+}
+
+/* ---- kicks that nobody wanted */
+
 /*
- * Of receive queues: entries were used behind the event that the driver waits for, so that it was not interrupted, and
- * it has offered nothing since. One that polls leaves the event behind, too, but goes on.
+ * While something waits that the device has not looked at since the kick before, it has not changed its wish either:
+ * it asks for kicks only when nothing waits. So nothing was between the look of the driver at that wish and ours.
+ */
+static void judge_kick(struct check_queue *q, uint16_t avail)
+{
+	const bool stands = q->kick.told && q->kick.looked == q->looked &&
+	                    q->kick.avail != q->looked && q->kick.avail != avail;
+	struct ring_wish w;
+	bool fits;
+
+	if (!ring_device_wish(q, &w))
+		return;
+	fits = wanted(&w, stands ? q->kick.avail : q->looked, avail);
+	if (fits || (stands && q->kick.wish.kind == w.kind && q->kick.wish.at == w.at))
+		judged(q->c,
+		       w.kind == WISH_EVENT ? "event_idx.no-kick-otherwise"
+		                            : "notif.no-kick-when-suppressed",
+		       fits ? KEPT
+		            : broken(q->c,
+		                     "queue %u: %u entries were offered, %u at the kick before, "
+		                     "and "
+		                     "the device has asked for no kick since",
+		                     q->index, avail, q->kick.avail));
+	q->kick.told = true;
+	q->kick.avail = avail;
+	q->kick.looked = q->looked;
+	q->kick.wish = w;
+}
+
+/* @kicked was, and there is nothing new in it: is there in another one? */
+static void note_stray(const struct check_queue *kicked)
+{
+	struct check *c = kicked->c;
+
+	for (unsigned i = 0; i < c->dev.nr_queues; i++) {
+		struct check_queue *q = &c->queue[i];
+		uint16_t avail;
+
+		if (q == kicked || !q->served || !ring_offered(q, &avail) || avail == settled(q))
+			continue;
+		q->strayed++;
+		q->strayed_to = kicked->index;
+	}
+}
+
+void stall_at_kick(struct check *c, uint16_t queue)
+{
+	struct check_queue *q = queue < c->dev.nr_queues ? &c->queue[queue] : NULL;
+	uint16_t avail;
+
+	if (!q || !q->served)
+		return;
+	q->unkicked = q->strayed = 0;
+	q->kick_ns = loop_now_ns();
+	if (!ring_offered(q, &avail))
+		return;
+	judge_kick(q, avail);
+	q->kicked = avail;
+	if (avail != q->looked)
+		return;
+	note_stray(q);
+	if (q->unwritten == 0 && ring_unmarked(q))
+		q->unwritten = 1;
+}
+
+/* ---- events */
+
+void stall_at_used(struct check_queue *q, uint16_t from)
+{
+	struct ring_wish w;
+
+	(void)ring_offered(q, &q->avail_at_used);
+	if (!ring_driver_wish(q, &w) || w.kind != WISH_EVENT)
+		return;
+	if (!q->event_known) {
+		q->event_known = true;
+		q->event_first = w.at;
+	}
+	q->event_moved |= w.at != q->event_first;
+	if (!wanted(&w, from, q->shown))
+		return;
+	q->event_passed = true;
+	q->avail_at_event = q->avail_at_used;
+}
+
+/*
+ * Of receive queues: the event went by, so that the driver was interrupted; it has taken buffers since, for it offers
+ * others; and it has left the event where it was from the beginning, so that it hears of nothing more. One that polls
+ * leaves the event behind, too, but goes on; one whose interface is down offers nothing.
  */
 static void look_for_event(struct check_queue *q, uint16_t avail)
 {
-	uint16_t event;
+	struct ring_wish w;
 
-	if (!accepted(q->c, VIRTIO_RING_F_EVENT_IDX) || q->shown == 0 ||
-	    check_queue_kind(q->c, q->index) != QUEUE_RX ||
-	    !ring_avail_word(q, 2 + q->addr.num, &event))
+	if (q->shown == 0 || check_queue_kind(q->c, q->index) != QUEUE_RX ||
+	    !ring_driver_wish(q, &w) || w.kind != WISH_EVENT)
 		return;
-	/* An interrupt is due when the index steps over the event: until then it stands at it or behind it. */
-	if (!before(event, q->shown)) {
+	q->event_moved |= q->event_known && w.at != q->event_first;
+	if (!before(w.at, q->shown)) {
 		judged(q->c, "event_idx.used-event-progress", KEPT);
 		q->unreaped = 0;
-	} else if (avail != q->stall_avail || avail != q->avail_at_used ||
-	           (uint16_t)(q->shown - event) <= 1) {
+	} else if (!q->event_passed || q->event_moved || avail == q->avail_at_event ||
+	           avail != q->stall_avail || avail != q->avail_at_used ||
+	           (uint16_t)(q->shown - w.at) <= 1) {
 		q->unreaped = 0;
 	} else if (++q->unreaped == LOOKS) {
 		judged(q->c, "event_idx.used-event-progress",
 		       broken(q->c,
-		              "queue %u: the used index is %u, used_event stands at %u, and the "
-		              "driver does "
-		              "nothing",
-		              q->index, q->shown, event));
+		              "queue %u: %u entries were used, the driver waits for number %u as "
+		              "from the beginning, and does nothing",
+		              q->index, q->shown, (uint16_t)(w.at + 1)));
+	}
+}
+
+/* ---- why nothing happens */
+
+struct reason {
+	const char *rule; /* NULL: there is none */
+	char text[sizeof(((struct check_queue *)0)->stall_why)];
+};
+
+static void PRINTF_LIKE(3, 4) say(struct reason *r, const char *rule, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->rule = rule;
+	va_start(ap, fmt);
+	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	va_end(ap);
+}
+
+/* Offered, and the device was not told. */
+static void why_not_told(const struct check_queue *q, uint16_t avail, struct reason *r)
+{
+	const char *rule = ring_unmarked(q);
+	struct ring_wish w;
+
+	if (q->unwritten > 0 && rule) {
+		say(r, rule, "the next descriptor was written and its bits do not offer it");
+		return;
+	}
+	if (!ring_device_wish(q, &w) || !wanted(&w, settled(q), avail))
+		return;
+	if (q->strayed > 0)
+		say(r, kick_rule(&w),
+		    "%u entries are offered and no kick came for them, but %u came for queue %u, "
+		    "where nothing is new",
+		    (uint16_t)(avail - settled(q)), q->strayed, q->strayed_to);
+	else
+		say(r, kick_rule(&w), "%u entries are offered and no kick came for them",
+		    (uint16_t)(avail - settled(q)));
+}
+
+/* Used, and the driver has done nothing since. */
+static void why_not_taken(const struct check_queue *q, struct reason *r)
+{
+	const struct check *c = q->c;
+	struct ring_wish w;
+
+	if (c->used_last == q->index && (c->isr_up & VIRTIO_MMIO_INT_VRING))
+		say(r, "mmio.irq-read-status",
+		    "entries were used, the driver interrupted, and InterruptStatus not read");
+	else if (c->used_last == q->index && (c->isr_seen & VIRTIO_MMIO_INT_VRING))
+		say(r, "mmio.intack-handled",
+		    "InterruptStatus has shown bit 0, and it was not acknowledged");
+	if (r->rule || check_queue_kind(c, q->index) != QUEUE_RX || !ring_driver_wish(q, &w))
+		return;
+	if (w.kind == WISH_EVENT && before(w.at, q->shown) &&
+	    (q->unreaped > 0 || q->outstanding == 0))
+		say(r, "event_idx.used-event-progress",
+		    "%u entries were used, and the driver waits for number %u, which was long ago",
+		    q->shown, (uint16_t)(w.at + 1));
+	else if (q->outstanding == 0 && w.kind == WISH_NONE)
+		say(r, "notif.recheck-after-enable",
+		    "all buffers are used, interrupts switched off, and the driver does not look");
+	else if (q->outstanding == 0)
+		say(r, "net.rx-replenish",
+		    "all buffers are used, the driver was interrupted, and offers none again");
+}
+
+static void find_reason(const struct check_queue *q, struct reason *r)
+{
+	const bool usual = q->index < 2;
+	uint16_t avail;
+
+	r->rule = NULL;
+	if (!q->c->live || (q->ready && !q->served))
+		return;
+	if (!q->ready) {
+		if (usual)
+			say(r, "init.drvok-last", "the queue is not ready");
+		return;
+	}
+	if (!ring_offered(q, &avail))
+		return;
+	why_not_told(q, avail, r);
+	if (r->rule)
+		return;
+	if (avail == 0 && q->looked == 0 && usual && check_queue_kind(q->c, q->index) == QUEUE_RX)
+		say(r, "net.rx-filled-at-start", "no buffer was ever offered to receive into");
+	else if (q->shown != 0 && avail == q->looked && avail == q->avail_at_used)
+		why_not_taken(q, r);
+}
+
+static void note_reason(struct check_queue *q)
+{
+	struct reason r;
+
+	find_reason(q, &r);
+	if (r.rule != q->stall.rule || !r.rule) {
+		q->stall = (struct check_stall){.rule = r.rule,
+		                                .since_ns = loop_now_ns() - q->c->began_ns};
+		q->stall_looks = 0;
+	}
+	if (r.rule && ++q->stall_looks >= LOOKS) {
+		snprintf(q->stall_why, sizeof(q->stall_why), "%s", r.text);
+		q->stall.why = q->stall_why;
 	}
 }
 
@@ -91,41 +321,23 @@ void stall_look(struct check *c)
 		struct check_queue *q = &c->queue[i];
 		uint16_t avail;
 
-		if (!q->served || !q->ready || !ring_avail_word(q, 1, &avail))
-			continue;
-		look_for_kick(q, avail);
-		look_for_event(q, avail);
-		q->stall_avail = avail;
+		if (q->served && q->ready) {
+			ring_recheck(q, false);
+			if (ring_offered(q, &avail)) {
+				look_for_kick(q, avail);
+				look_for_marks(q);
+				look_for_event(q, avail);
+				q->stall_avail = avail;
+			}
+		}
+		note_reason(q);
 	}
-}
-
-void stall_at_kick(struct check *c, uint16_t queue)
-{
-	struct check_queue *q = queue < c->dev.nr_queues ? &c->queue[queue] : NULL;
-
-	if (!q || !q->served)
-		return;
-	q->unkicked = 0;
-	q->kick_ns = loop_now_ns();
-	(void)ring_avail_word(q, 1, &q->kicked);
 }
 
 /* The driver resets the device: are the rings still what it has offered? */
 void stall_at_reset(struct check *c)
 {
-	for (unsigned i = 0; i < c->dev.nr_queues; i++) {
-		struct check_queue *q = &c->queue[i];
-		uint16_t avail;
-
-		if (!q->served || !q->ready || !ring_avail_word(q, 1, &avail))
-			continue;
-		judged(c, "cleanup.reset-before-unexpose",
-		       (uint16_t)(avail - q->looked) <= q->addr.num
-		               ? KEPT
-		               : broken(c,
-		                        "queue %u: the device is reset when the available index is "
-		                        "%u "
-		                        "already, and was %u",
-		                        i, avail, q->looked));
-	}
+	for (unsigned i = 0; i < c->dev.nr_queues; i++)
+		if (c->queue[i].served && c->queue[i].ready)
+			ring_recheck(&c->queue[i], true);
 }

@@ -13,16 +13,25 @@ enum queue_kind check_queue_kind(const struct check *c, unsigned index)
 	return index % 2 ? QUEUE_TX : QUEUE_RX;
 }
 
+void state_forget_ring(struct check_queue *q)
+{
+	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
+	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = 0;
+	q->lost = q->event_known = q->event_passed = q->event_moved = q->kick.told = false;
+	q->unkicked = q->unreaped = q->unwritten = q->strayed = q->stall_looks = 0;
+	q->stall = (struct check_stall){0};
+	memset(q->owner, 0xff, sizeof(q->owner));
+}
+
 static void forget_queue(struct check_queue *q)
 {
 	q->addr = (struct vq_addr){0};
 	q->halves = 0;
 	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
-	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
+	q->dry = 0;
 	q->kick_ns = 0;
-	q->unkicked = q->unreaped = q->dry = 0;
 	q->idle_known = false;
-	memset(q->owner, 0xff, sizeof(q->owner));
+	state_forget_ring(q);
 }
 
 void state_forget(struct check *c)
@@ -32,7 +41,8 @@ void state_forget(struct check *c)
 	c->driver_page = c->queue_nr = c->pages_written = 0;
 	c->asked = 0;
 	c->mac_reads = 0;
-	c->isr_seen = c->isr_ignored = 0;
+	c->isr_seen = c->isr_ignored = c->isr_up = 0;
+	c->live = false;
 	net_forget(c);
 	for (unsigned i = 0; i < CHECK_QUEUES; i++)
 		forget_queue(&c->queue[i]);
@@ -53,7 +63,7 @@ static void track_status(struct check *c, const struct virtio_access *a)
 		if ((a->val & ~(uint64_t)a->status) & VIRTIO_CONFIG_S_FEATURES_OK)
 			c->ok_written = true;
 		if (a->val & VIRTIO_CONFIG_S_DRIVER_OK)
-			c->was_live = true;
+			c->was_live = c->live = true;
 	}
 }
 
@@ -134,6 +144,7 @@ static void track_interrupt(struct check *c, const struct virtio_access *a)
 {
 	if (reads(a, VIRTIO_MMIO_INTERRUPT_STATUS)) {
 		c->isr_seen |= u32_of(a->val);
+		c->isr_up &= ~u32_of(a->val);
 		if (a->val & VIRTIO_MMIO_INT_VRING)
 			c->isr_ignored++;
 	} else if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK)) {

@@ -19,7 +19,24 @@
 #define CHECK_QUEUES ARRAY_SIZE(((struct check_device *)0)->num_max)
 #define NO_OWNER     UINT16_MAX
 
-/* What the driver has said of a queue since the last reset, and what it has offered in it. */
+/* A chain that the device has: of a split ring at the index of its head, of a packed one in the order of offering. */
+struct check_list {
+	uint16_t id, entries; /* packed: its name, and how many slots it takes */
+	uint64_t table;       /* guest address of its table, */
+	uint32_t table_len;   /* whose bytes (0: it has none), */
+	uint64_t table_sum;   /* had this sum */
+};
+
+/* What the device, or the driver, wants to hear of the other side: what is behind entry @at, for which that is so. */
+struct ring_wish {
+	enum { WISH_ALL, WISH_NONE, WISH_EVENT } kind;
+	uint16_t at;
+};
+
+/*
+ * What the driver has said of a queue since the last reset, and what it has offered in it. Both layouts count entries
+ * from 0 without end, modulo 2^16: chains of a split ring, descriptors of a packed one.
+ */
 struct check_queue {
 	struct check *c;
 	unsigned index;
@@ -29,16 +46,35 @@ struct check_queue {
 	bool max_read, num_written, ready_read, ready;
 	/* Rings: owner[i] is the head of the chain that descriptor i is in while the device has it. */
 	uint16_t owner[VQ_NUM_MAX];
+	uint8_t copy[VQ_NUM_MAX][16]; /* ... and its bytes, as they were offered */
+	struct check_list list[VQ_NUM_MAX];
 	uint16_t outstanding; /* chains */
-	uint16_t looked;      /* entries up to this index have been seen by the device */
-	uint16_t kicked;      /* the available index at the last kick */
-	bool served;          /* the device has it: addr is what it uses, and judged */
+	uint16_t in_turn;     /* split, IN_ORDER: the descriptor that the next chain begins with */
+	/* Packed: places of the next descriptor to look at, and of the next used one; both count over two laps. */
+	uint16_t looked_at, shown_at;
+	bool lost;       /* packed: it cannot be said any more where the next list begins */
+	uint16_t looked; /* entries up to this index have been seen by the device */
+	uint16_t kicked; /* the available index at the last kick */
+	bool served;     /* the device has it: addr is what it uses, and judged */
 	/* stall.c: the index at the last look, and for how many looks something has been missing. */
 	uint16_t stall_avail;
-	/* What was used last, and the available index then. */
-	uint16_t shown, avail_at_used;
-	unsigned unkicked, unreaped;
+	/* What was used last, and the available index then; and when the event that the driver waits for went by. */
+	uint16_t shown, avail_at_used, avail_at_event;
+	uint16_t event_first;
+	bool event_known, event_passed, event_moved;
+	unsigned unkicked, unreaped, unwritten;
+	struct { /* at the last kick */
+		bool told;
+		uint16_t avail, looked;
+		struct ring_wish wish;
+	} kick;
 	uint64_t kick_ns; /* the last kick; 0: none */
+	/* Kicks of another queue, the last one of which is given, with nothing new there, while one was missing here. */
+	unsigned strayed, strayed_to;
+	/* Why nothing happens, for so many looks. */
+	unsigned stall_looks;
+	struct check_stall stall;
+	char stall_why[160];
 	/* rules_late.c: an rx queue without buffers, for how many looks; the index then, and the frames sent. */
 	unsigned dry;
 	uint16_t dry_avail;
@@ -73,10 +109,10 @@ struct check_net {
 	unsigned accesses; /* at the last look */
 };
 
-/* A rule, found by its name before. */
+/* Rules by the address of their name, so that each is looked up once. */
 struct check_known {
 	const char *id;
-	const struct rule *rule;
+	uint16_t rule;
 };
 
 struct check {
@@ -85,8 +121,8 @@ struct check {
 	pthread_mutex_t lock;
 	uint64_t began_ns;
 	struct check_result *result;                       /* nr_rules */
-	struct check_known known[512];                     /* by address of the name */
 	char why[sizeof(((struct check_result *)0)->why)]; /* of the rule that is broken just now */
+	struct check_known known[1024];
 	/* What is judged just now: an access, by the thread of the vCPU; or a queue; or neither. */
 	const struct virtio_access *now;
 	const struct check_queue *looking;
@@ -106,6 +142,9 @@ struct check {
 	uint32_t isr_seen;      /* bits that were read and not acknowledged */
 	unsigned isr_ignored; /* reads that found bit 0, without an acknowledgement between them */
 	struct check_net net;
+	bool live;          /* DRIVER_OK */
+	uint32_t isr_up;    /* bits that were raised and not read */
+	uint16_t used_last; /* the queue in which buffers were used last */
 	struct check_queue queue[CHECK_QUEUES];
 };
 
@@ -122,7 +161,8 @@ extern const struct access_rule init_rules[], mmio_rules[], config_rules[],
 /* A chain, as far as it could be followed. */
 struct check_chain {
 	struct check_queue *q;
-	uint16_t head;
+	const struct ring_rules *rules;
+	uint16_t head;            /* its first descriptor */
 	uint64_t out_len, in_len; /* bytes */
 	uint8_t start[2048]; /* what the readable part begins with: a frame of the usual size */
 	uint32_t started;    /* bytes of it */
@@ -206,18 +246,15 @@ enum queue_kind check_queue_kind(const struct check *c, unsigned index);
 /* state.c: what an access changes. */
 /* A register with half an address of the selected queue. */
 bool is_ring_address(uint32_t off);
-void state_forget(struct check *c); /* as after a reset */
+void state_forget(struct check *c);            /* as after a reset */
+void state_forget_ring(struct check_queue *q); /* as before anything was offered in it */
 void state_track(struct check *c, const struct virtio_access *a);
 
-/* ring.c: of split rings. */
+/* ring.c and ring_packed.c; more in check/ring.h */
+void ring_ready(struct check_queue *q);  /* QueueReady is about to be 1 */
+void ring_served(struct check_queue *q); /* the device begins with it */
 void ring_avail(struct check_queue *q, uint16_t from, uint16_t to);
 void ring_used(struct check_queue *q, uint16_t from, uint16_t to);
-void ring_ready(struct check_queue *q); /* QueueReady is about to be 1 */
-/* Words of the rings as they are now. False: they are not in memory. */
-bool ring_avail_word(const struct check_queue *q, unsigned word,
-                     uint16_t *out); /* 0 flags, 1 idx, 2 + num used_event */
-bool ring_used_word(const struct check_queue *q, unsigned word,
-                    uint16_t *out); /* 0 flags, 1 idx, 2 + 4 * num avail_event */
 
 /* rules_net.c */
 uint32_t header_len(const struct check *c);
@@ -245,6 +282,8 @@ void late_done(struct check *c, check_due *due, const char *id);
 /* stall.c */
 void stall_look(struct check *c);
 void stall_at_kick(struct check *c, uint16_t queue);
+void stall_at_used(struct check_queue *q,
+                   uint16_t from); /* the entries from there up to q->shown */
 void stall_at_reset(struct check *c);
 
 #endif

@@ -281,7 +281,7 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 		return false;
 	}
 	if (rc == 0) {
-		if (d->watch && !f.packed)
+		if (d->watch)
 			q->vq.watch = virtio_watch_queue(d->watch, i, &q->addr);
 		return true;
 	}

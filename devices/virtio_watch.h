@@ -34,14 +34,22 @@ struct virtio_command {
 	bool changed; /* the readable part is not any more what it was, and the driver has not got it back yet */
 };
 
-/* Of one split queue. On the thread that serves it. */
+/*
+ * Of one queue. On the thread that serves it. Split: @from and @to are indices, which run free. Packed: bits 0..14 are
+ * a slot, bit 15 is the wrap counter there.
+ */
 struct vq_watch {
 	/*
-	 * The device has read the index @to: the entries from @from up to it are there to be taken. None of them has
-	 * been, so their chains are as the driver offers them. Not judged yet: the distance may be anything.
+	 * Split: the device has read the index @to: the entries from @from up to it are there to be taken. None of them
+	 * has been, so their chains are as the driver offers them. Not judged yet: the distance may be anything.
+	 * Packed: the device has found the flags of @from, which is @to, available; nothing of what begins there has
+	 * been taken.
 	 */
 	void (*avail)(struct vq_watch *w, uint16_t from, uint16_t to);
-	/* The used entries from @from up to @to are about to be shown to the driver. */
+	/*
+	 * The used entries from @from up to @to are about to be shown to the driver. Packed: the ids and lengths are
+	 * written, and in part the flags, but not those of @from.
+	 */
 	void (*used)(struct vq_watch *w, uint16_t from, uint16_t to);
 	/*
 	 * The device has read what the driver wants: @word is flags, or with EVENT_IDX used_event. @interrupt: it gets one

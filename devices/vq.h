@@ -85,7 +85,7 @@ struct vq {
 		};
 	};
 	const char *why;        /* the broken rule behind the last -EPROTO; static string */
-	struct vq_watch *watch; /* split: devices/virtio_watch.h; NULL: nobody */
+	struct vq_watch *watch; /* devices/virtio_watch.h; NULL: nobody */
 	struct vq_flight flight[VQ_NUM_MAX]; /* packed */
 };
 

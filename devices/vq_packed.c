@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 
+#include "devices/virtio_watch.h"
 #include "devices/vq_ring.h"
 
 #define AVAIL   (1u << VRING_PACKED_DESC_F_AVAIL)
@@ -233,6 +234,11 @@ int vq_packed_pop(struct vq *q, struct vq_chain *c)
 	 */
 	if (!waiting(q, vq_load_acquire(&desc_at(q, q->next_avail)->flags)))
 		return 0;
+	if (unlikely(q->watch)) {
+		const uint16_t at = encode(q, q->next_avail);
+
+		q->watch->avail(q->watch, at, at);
+	}
 	if (unlikely(free == 0))
 		return vq_broken(q, "more requests than the ring has entries");
 	c->nr_out = c->nr_in = c->entries = 0;
@@ -319,6 +325,8 @@ void vq_packed_publish(struct vq *q)
 {
 	if (q->published == q->next_used)
 		return;
+	if (unlikely(q->watch))
+		q->watch->used(q->watch, encode(q, q->published), encode(q, q->next_used));
 	seal(q);
 	/*
 	 * Release: buffers, and all of each used descriptor, are complete before the flags of the first one,

@@ -39,7 +39,10 @@
 	X(no_kick,            "notif.must-kick",               "rcore-os/virtio-drivers#54",            "peer -event_idx") \
 	X(kick_if_equal,      "event_idx.must-kick",           "hermit-os/kernel#1274",                 "peer") \
 	X(event_stands,       "event_idx.used-event-progress", "rcore-os/virtio-drivers#121",           "peer") \
-	X(no_ack,             "mmio.intack-handled",           "hermit-os/kernel#2231",                 "peer")
+	X(no_ack,             "mmio.intack-handled",           "hermit-os/kernel#2231",                 "peer") \
+	X(ring_not_zeroed,    "packed.zero-init",              "hermit-os/kernel#1314",                 "up +packed") \
+	X(id_in_head,         "packed.id-in-last",             "hermit-os/kernel#1329",                 "up +packed-indirect_desc") \
+	X(event_wrap,         "event_idx.must-kick",           "hermit-os/kernel#1274",                 "peer +packed")
 /* clang-format on */
 
 #define BUG_NAME(name, ...) BUG_##name,

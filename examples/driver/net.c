@@ -77,33 +77,21 @@ static void post(struct nic *n, uint16_t i)
 	queue_add(&n->rx, p, 2, i);
 }
 
-static void fill(struct nic *n)
-{
-	const unsigned nr = n->rx.indirect ? n->rx.size : n->rx.size / 2u;
-
-	for (uint16_t i = 0; i < nr; i++) /* [net.rx-filled-at-start] */
-		post(n, i);
-}
-
 /* One part of a frame, whose number of parts is in the first one's header. [net.rx-num-buffers] */
 static void take_part(struct nic *n, const struct buffer *b, uint32_t len)
 {
 	const uint8_t *data = b->hdr;
-	const bool first = n->missing == 0;
 
-	if (first) {
+	if (n->missing == 0) {
 		/* Only then is it of interest. [net.rx-single-without-mrg] */
-		n->missing =
-			has(n, VIRTIO_NET_F_MRG_RXBUF) ? b->hdr[10] | (uint32_t)b->hdr[11] << 8 : 1;
-		if (n->missing == 0) /* [net.rx-num-buffers-sane] */
-			n->missing = 1;
+		if (has(n, VIRTIO_NET_F_MRG_RXBUF))
+			n->missing = b->hdr[10] | (uint32_t)b->hdr[11] << 8;
+		n->missing += !n->missing; /* [net.rx-num-buffers-sane] */
 		n->len = 0;
-	}
-	n->missing--;
-	if (first) {
 		data += HDR;
 		len = len > HDR ? len - HDR : 0;
 	}
+	n->missing--;
 	/* What is behind @len means nothing [used.ignore-past-len]; no rule makes us doubt @len itself, but a device may lie. */
 	if (len > ROOM || n->len + len > FRAME_MAX)
 		len = 0;
@@ -114,10 +102,10 @@ static void take_part(struct nic *n, const struct buffer *b, uint32_t len)
 static void post_tx(struct nic *n, uint16_t i, uint32_t len)
 {
 	struct buffer *b = &n->tx_buf[i];
-	const uint32_t hdr = bug(short_header) ? HDR - 2 : HDR;
-	/* [net.tx-hdr-present], [split.readable-before-writable] */
-	const struct piece p[] = {
-		{b->hdr, hdr, false}, {b->frame, len, false}, {b->frame + len, 0, false}};
+	const struct piece p[] = {/* [net.tx-hdr-present], [split.readable-before-writable] */
+	                          {b->hdr, HDR - (bug(short_header) ? 2 : 0), false},
+	                          {b->frame, len, false},
+	                          {b->frame + len, 0, false}};
 
 	/* All 0: no offloads, hence no GSO and no checksum to complete. [net.tx-gso-none], [net.tx-flags-0-without-csum] */
 	__builtin_memset(b->hdr, 0, HDR); /* [net.tx-num-buffers-0] */
@@ -226,8 +214,9 @@ static bool bring_up(struct nic *n)
 	for (n->nr_free_tx = 0; n->nr_free_tx < NR_TX; n->nr_free_tx++)
 		n->free_tx[n->nr_free_tx] = n->nr_free_tx;
 	n->missing = 0;
-	fill(n);
-	kick = queue_flush(&n->rx);
+	for (unsigned i = 0; i < n->rx.size / (n->rx.indirect ? 1u : 2u); i++)
+		post(n, (uint16_t)i); /* [net.rx-filled-at-start] */
+	kick = !bug(queues_too_late) && queue_flush(&n->rx);
 	if (bug(early_kick))
 		device_kick(&n->dev, RX);
 	if (!device_go(&n->dev) || (bug(queues_too_late) && !add_queues(n)))
@@ -237,15 +226,7 @@ static bool bring_up(struct nic *n)
 	return true;
 }
 
-static void take_down(struct nic *n)
-{
-	/* The device has to let go before the memory becomes something else. [cleanup.reset-before-unexpose] */
-	if (bug(unexpose_first))
-		__builtin_memset(&n->rx, 0, sizeof(n->rx));
-	device_reset(&n->dev);
-}
-
-static void fail(struct nic *n, const char *text)
+static _Noreturn void fail(struct nic *n, const char *text)
 {
 	device_fail(&n->dev);
 	say(text);
@@ -304,7 +285,10 @@ void driver_main(const void *tree)
 		if (!receive(n))
 			rest(n);
 	}
-	take_down(n);
+	/* The device has to let go before the memory becomes something else. [cleanup.reset-before-unexpose] */
+	if (bug(unexpose_first))
+		__builtin_memset(&n->rx, 0, sizeof(n->rx));
+	device_reset(&n->dev);
 	say("done");
 	cpu_exit(0);
 }

@@ -1,81 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The packed ring (virtio 1.2, 2.8). */
+#include "bugs.h"
 #include "queue.h"
 
-#define AVAIL(wrap) ((uint16_t)((wrap) << VRING_PACKED_DESC_F_AVAIL))
-#define USED(wrap)  ((uint16_t)((wrap) << VRING_PACKED_DESC_F_USED))
-#define WRAP        (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
+#define AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define USED  (1u << VRING_PACKED_DESC_F_USED)
+#define WRAP  (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
 
-struct queue_areas packed_areas(struct queue *q)
+static struct queue_areas packed_areas(struct queue *q)
 {
 	return (struct queue_areas){q->packed.desc, &q->packed.driver, &q->packed.device};
 }
 
-static uint16_t write_flag(const struct piece *p)
+static void step(const struct queue *q, uint16_t *at, bool *wrap, unsigned n)
 {
-	return p->device_writes ? VRING_DESC_F_WRITE : 0;
+	*at = (uint16_t)(*at + n);
+	if (*at < q->size)
+		return;
+	*at = (uint16_t)(*at - q->size);
+	*wrap = !*wrap; /* [packed.wrap-toggle] */
 }
 
-/* The next slot gets everything; the flags are given back, for the head has to wait with them. */
-static uint16_t fill_slot(struct queue *q, const struct vring_packed_desc *d)
+static struct vring_packed_desc describe(const struct piece *p, uint16_t id, unsigned flags)
 {
-	struct vring_packed_desc *slot = &q->packed.desc[q->avail];
-	/* [packed.avail-bits] */
-	const uint16_t flags = (uint16_t)(d->flags | AVAIL(q->avail_wrap) | USED(!q->avail_wrap));
-
-	slot->addr = d->addr;
-	slot->len = d->len;
-	slot->id = d->id; /* in each; the last one counts [packed.id-in-last] */
-	if (++q->avail == q->size) {
-		q->avail = 0;
-		q->avail_wrap = !q->avail_wrap; /* [packed.wrap-toggle] */
-	}
-	return flags;
+	flags |= p->device_writes ? VRING_DESC_F_WRITE : 0;
+	return (struct vring_packed_desc){(uint64_t)p->at, p->len, id, (uint16_t)flags};
 }
 
-static struct vring_packed_desc table_of(struct queue *q, const struct piece *p, unsigned nr,
-                                         uint16_t id)
+static void packed_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id)
 {
-	for (unsigned i = 0; i < nr;
-	     i++) /* WRITE is all that means something there [packed.indirect-only-write-flag] */
-		q->table[id][i].packed = (struct vring_packed_desc){
-			.addr = (uint64_t)p[i].at, .len = p[i].len, .flags = write_flag(&p[i])};
-	return (struct vring_packed_desc){.addr = (uint64_t)q->table[id],
-	                                  .len = nr * (uint32_t)sizeof(struct vring_packed_desc),
-	                                  .id = id,
-	                                  .flags = VRING_DESC_F_INDIRECT};
-}
-
-void packed_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id)
-{
+	struct vring_packed_desc *const head = &q->packed.desc[q->avail];
 	const bool table = q->entries[id] == 1 && nr > 1;
-	const uint16_t head = q->avail;
+	const struct piece in_table = {q->table[id], nr * 16, false};
 	uint16_t head_flags = 0;
 
-	for (uint16_t i = 0; i < q->entries[id]; i++) {
-		const uint16_t slot = q->avail;
-		const struct vring_packed_desc d =
-			table ? table_of(q, p, nr, id)
-			      : (struct vring_packed_desc){
-					.addr = (uint64_t)p[i].at,
-					.len = p[i].len,
-					.id = id,
-					.flags = (uint16_t)(write_flag(&p[i]) |
-		                                            (i + 1u < nr ? VRING_DESC_F_NEXT : 0))};
-		const uint16_t flags = fill_slot(q, &d);
+	for (unsigned i = 0; table && i < nr; i++) /* [packed.indirect-only-write-flag] */
+		q->table[id][i].packed = describe(&p[i], 0, 0);
+	for (unsigned i = 0; i < q->entries[id]; i++) {
+		struct vring_packed_desc *slot = &q->packed.desc[q->avail];
+		const unsigned more = i + 1u < q->entries[id] ? VRING_DESC_F_NEXT : 0;
+		/* In each descriptor; the last id counts. [packed.avail-bits], [packed.id-in-last] */
+		const unsigned marks = q->avail_wrap ? AVAIL : USED;
+		struct vring_packed_desc d =
+			table ? describe(&in_table, id, VRING_DESC_F_INDIRECT | marks)
+			      : describe(&p[i], bug(id_in_head) && i ? 0 : id, more | marks);
 
-		if (slot == head)
-			head_flags = flags;
-		else
-			q->packed.desc[slot].flags = flags;
+		/* The flags of the head have to wait. */
+		if (slot == head) {
+			head_flags = d.flags;
+			d.flags = slot->flags;
+		}
+		*slot = d;
+		step(q, &q->avail, &q->avail_wrap, 1);
 	}
 	/* Release: the device takes the whole list when it sees its head. [packed.head-last], [packed.barrier-before-flags] */
-	__atomic_store_n(&q->packed.desc[head].flags, head_flags, __ATOMIC_RELEASE);
+	__atomic_store_n(&head->flags, head_flags, __ATOMIC_RELEASE);
 	q->shown = (uint16_t)(q->shown + q->entries[id]);
 }
 
 /* Here @shown is how many entries were added since the last call. */
-bool packed_flush(struct queue *q)
+static bool packed_flush(struct queue *q)
 {
 	const uint16_t added = q->shown;
 	uint16_t event, flags;
@@ -90,9 +74,9 @@ bool packed_flush(struct queue *q)
 	if (flags != VRING_PACKED_EVENT_FLAG_DESC)
 		return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
 	event = __atomic_load_n(&q->packed.device.off_wrap, __ATOMIC_RELAXED);
-	wrap = event >> VRING_PACKED_EVENT_F_WRAP_CTR;
+	wrap = event & WRAP;
 	event &= (uint16_t)~WRAP;
-	if (wrap != q->avail_wrap) /* of the lap before */
+	if (wrap != q->avail_wrap && !bug(event_wrap)) /* of the lap before */
 		event = (uint16_t)(event - q->size);
 	return vring_need_event(event, q->avail, (uint16_t)(q->avail - added));
 }
@@ -102,10 +86,10 @@ static bool is_used(const struct queue *q)
 	/* Acquire: id and len are read after it. */
 	const uint16_t flags = __atomic_load_n(&q->packed.desc[q->seen].flags, __ATOMIC_ACQUIRE);
 
-	return (flags & (AVAIL(1) | USED(1))) == (AVAIL(q->seen_wrap) | USED(q->seen_wrap));
+	return (flags & (AVAIL | USED)) == (q->seen_wrap ? AVAIL | USED : 0);
 }
 
-int packed_take(struct queue *q, uint32_t *len)
+static int packed_take(struct queue *q, uint32_t *len)
 {
 	const struct vring_packed_desc *d = &q->packed.desc[q->seen];
 	uint16_t id;
@@ -114,33 +98,32 @@ int packed_take(struct queue *q, uint32_t *len)
 		return -1;
 	id = d->id;
 	*len = d->flags & VRING_DESC_F_WRITE ? d->len : 0; /* [packed.len-only-with-write] */
-	if (id >= q->size || q->entries[id] == 0)
-		return -2;
-	q->seen =
-		(uint16_t)(q->seen + q->entries[id]); /* over its whole list [packed.used-by-id] */
-	if (q->seen >= q->size) {
-		q->seen = (uint16_t)(q->seen - q->size);
-		q->seen_wrap = !q->seen_wrap;
-	}
+	if (id < q->size) /* over its whole list [packed.used-by-id] */
+		step(q, &q->seen, &q->seen_wrap, q->entries[id]);
 	return queue_release(q, id);
 }
 
-bool packed_interrupt_on(struct queue *q)
+static bool packed_interrupt_on(struct queue *q)
 {
-	uint16_t flags = VRING_PACKED_EVENT_FLAG_ENABLE;
+	const unsigned at = q->seen | (q->seen_wrap ? WRAP : 0);
 
-	if (q->event_idx) { /* [packed.event-desc-needs-feature] */
-		flags = VRING_PACKED_EVENT_FLAG_DESC;
-		__atomic_store_n(&q->packed.driver.off_wrap,
-		                 (uint16_t)(q->seen | (q->seen_wrap ? WRAP : 0)), __ATOMIC_RELAXED);
-	}
-	__atomic_store_n(&q->packed.driver.flags, flags, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->packed.driver.off_wrap, (uint16_t)at, __ATOMIC_RELAXED);
+	/* [packed.event-desc-needs-feature] */
+	__atomic_store_n(&q->packed.driver.flags,
+	                 q->event_idx ? VRING_PACKED_EVENT_FLAG_DESC
+	                              : VRING_PACKED_EVENT_FLAG_ENABLE,
+	                 __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* [notif.recheck-after-enable] */
 	return !is_used(q);
 }
 
-void packed_interrupt_off(struct queue *q)
+static void packed_interrupt_off(struct queue *q)
 {
 	__atomic_store_n(&q->packed.driver.flags, VRING_PACKED_EVENT_FLAG_DISABLE,
 	                 __ATOMIC_RELAXED);
 }
+
+const struct queue_layout packed_layout = {
+	packed_areas, packed_add,          packed_flush,
+	packed_take,  packed_interrupt_on, packed_interrupt_off,
+};

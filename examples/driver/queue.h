@@ -35,6 +35,24 @@ struct packed_ring {
 	struct vring_packed_desc_event device __attribute__((aligned(4)));
 };
 
+/* Where the device finds the parts: descriptors, the driver's part, the device's. */
+struct queue_areas {
+	const void *ring, *driver, *device;
+};
+
+struct queue;
+
+/* Of the functions below, what each layout does in its own way. */
+struct queue_layout {
+	struct queue_areas (*areas)(struct queue *q);
+	void (*add)(struct queue *q, const struct piece *p, unsigned nr, uint16_t id);
+	bool (*flush)(struct queue *q);
+	int (*take)(struct queue *q, uint32_t *len);
+	bool (*interrupt_on)(struct queue *q);
+	void (*interrupt_off)(struct queue *q);
+};
+extern const struct queue_layout split_layout, packed_layout;
+
 /* One per queue, static, hence all zero before the first use. */
 struct queue {
 	union {
@@ -47,7 +65,8 @@ struct queue {
 		struct vring_packed_desc packed;
 	} table[QUEUE_SIZE][PIECES_MAX] __attribute__((aligned(16)));
 
-	bool is_packed, event_idx, indirect;
+	const struct queue_layout *layout;
+	bool event_idx, indirect;
 	uint16_t size;
 
 	/* Ids that are free, and of those that are not: how many entries they take, and whose they are. */
@@ -60,36 +79,33 @@ struct queue {
 	bool avail_wrap, seen_wrap;
 };
 
-/* Where the device finds the parts: descriptors, the driver's part, the device's. */
-struct queue_areas {
-	const void *ring, *driver, *device;
-};
-
 /* Empty, as after a reset of its device. @size: a power of two up to QUEUE_SIZE. */
 struct queue_areas queue_init(struct queue *q, uint16_t size, uint64_t accepted);
 /* Offers a buffer; @owner comes back with it. False: no room. */
 bool queue_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t owner);
 /* Shows the device what was added. True: it wants a kick. */
-bool queue_flush(struct queue *q);
+static inline bool queue_flush(struct queue *q)
+{
+	return q->layout->flush(q);
+}
+
 /* Takes back what the device has used: the owner, and how much the device wrote. -1: nothing; -2: the device lies. */
-int queue_take(struct queue *q, uint32_t *len);
+static inline int queue_take(struct queue *q, uint32_t *len)
+{
+	return q->layout->take(q, len);
+}
+
 /* Asks for an interrupt at the next used buffer. False: there is one already. */
-bool queue_interrupt_on(struct queue *q);
-void queue_interrupt_off(struct queue *q); /* advice: some may come still */
+static inline bool queue_interrupt_on(struct queue *q)
+{
+	return q->layout->interrupt_on(q);
+}
 
-struct queue_areas split_areas(struct queue *q);
-void split_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id);
-bool split_flush(struct queue *q);
-int split_take(struct queue *q, uint32_t *len);
-bool split_interrupt_on(struct queue *q);
-void split_interrupt_off(struct queue *q);
-
-struct queue_areas packed_areas(struct queue *q);
-void packed_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id);
-bool packed_flush(struct queue *q);
-int packed_take(struct queue *q, uint32_t *len);
-bool packed_interrupt_on(struct queue *q);
-void packed_interrupt_off(struct queue *q);
+/* Advice: some may come still. */
+static inline void queue_interrupt_off(struct queue *q)
+{
+	q->layout->interrupt_off(q);
+}
 
 /* What id @id held is free again; its owner, or -2 when there was none. */
 int queue_release(struct queue *q, uint32_t id);

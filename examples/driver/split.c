@@ -15,11 +15,6 @@ static void store(uint16_t *p, uint16_t v)
 	__atomic_store_n(p, v, __ATOMIC_RELAXED);
 }
 
-static uint16_t *used_event(struct queue *q)
-{
-	return &q->split.avail[RING + q->size];
-}
-
 /* Behind as many entries as the ring has: with fewer than QUEUE_SIZE not where the struct has it. */
 static const uint16_t *avail_event(const struct queue *q)
 {
@@ -28,41 +23,34 @@ static const uint16_t *avail_event(const struct queue *q)
 	return p;
 }
 
-struct queue_areas split_areas(struct queue *q)
+static struct queue_areas split_areas(struct queue *q)
 {
 	return (struct queue_areas){q->split.desc, q->split.avail, &q->split.used};
 }
 
-/* @at 0, 1, 2, ... in a table; in the ring they follow the list of free ids. [split.next-in-range] */
+/* One to one [feat.physical-addresses], [split.desc-in-ram]; not empty [split.desc-nonempty]; it ends [split.no-loop]. */
 static struct vring_desc describe(const struct piece *p, bool last, uint16_t next)
 {
-	return (struct vring_desc){
-		.addr = (uint64_t)p
-	                        ->at, /* one to one [feat.physical-addresses], [split.desc-in-ram] */
-		.len = p->len,        /* [split.desc-nonempty] */
-		.flags = (uint16_t)((p->device_writes ? VRING_DESC_F_WRITE : 0) |
-	                            (last ? 0 : VRING_DESC_F_NEXT)), /* [split.no-loop] */
-		.next = last ? 0 : next,
-	};
+	const unsigned flags =
+		(p->device_writes ? VRING_DESC_F_WRITE : 0) | (last ? 0 : VRING_DESC_F_NEXT);
+
+	return (struct vring_desc){(uint64_t)p->at, p->len, (uint16_t)flags, last ? 0 : next};
 }
 
-void split_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id)
+static void split_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t id)
 {
 	const uint16_t slot = q->avail % q->size; /* only here [split.idx-wraps-16bit] */
+	const bool table = q->entries[id] == 1 && nr > 1;
 	uint16_t at = id;
 
-	if (q->entries[id] == 1 &&
-	    nr > 1) { /* neither NEXT nor WRITE beside it [indirect.no-next] */
-		for (unsigned i = 0; i < nr; i++) /* [indirect.next-in-table] */
-			q->table[id][i].split = describe(&p[i], i + 1 == nr, (uint16_t)(i + 1));
-		q->split.desc[id] =
-			(struct vring_desc){.addr = (uint64_t)q->table[id],
-		                            .len = nr * (uint32_t)sizeof(struct vring_desc),
-		                            .flags = VRING_DESC_F_INDIRECT};
-	} else {
-		for (unsigned i = 0; i < nr; i++, at = q->next_free[at])
-			q->split.desc[at] = describe(&p[i], i + 1 == nr, q->next_free[at]);
-	}
+	for (unsigned i = 0; table && i < nr; i++) /* [indirect.next-in-table] */
+		q->table[id][i].split = describe(&p[i], i + 1 == nr, (uint16_t)(i + 1));
+	/* Along the list of free ids. [split.next-in-range] */
+	for (unsigned i = 0; !table && i < nr; i++, at = q->next_free[at])
+		q->split.desc[at] = describe(&p[i], i + 1 == nr, q->next_free[at]);
+	if (table) /* neither NEXT nor WRITE beside it [indirect.no-next] */
+		q->split.desc[id] = (struct vring_desc){(uint64_t)q->table[id], nr * 16,
+		                                        VRING_DESC_F_INDIRECT, 0};
 	/* The head of the chain, [split.head-in-range], which nobody else has. [split.head-not-outstanding] */
 	store(&q->split.avail[RING + slot],
 	      bug(index_for_head) && p->device_writes ? q->avail : id);
@@ -81,7 +69,7 @@ static bool wants_kick(const struct queue *q, uint16_t old)
 	return vring_need_event(event, q->avail, old);
 }
 
-bool split_flush(struct queue *q)
+static bool split_flush(struct queue *q)
 {
 	const uint16_t old = q->shown;
 
@@ -96,7 +84,7 @@ bool split_flush(struct queue *q)
 	return wants_kick(q, old) && !bug(no_kick);
 }
 
-int split_take(struct queue *q, uint32_t *len)
+static int split_take(struct queue *q, uint32_t *len)
 {
 	struct vring_used_elem e;
 
@@ -109,20 +97,24 @@ int split_take(struct queue *q, uint32_t *len)
 	return queue_release(q, e.id); /* by id: in any order [used.any-order] */
 }
 
-bool split_interrupt_on(struct queue *q)
+static bool split_interrupt_on(struct queue *q)
 {
+	/* [notif.avail-flags-01]; or [event_idx.used-event-progress], and flags stay 0 [event_idx.avail-flags-0] */
 	if (!q->event_idx)
-		store(&q->split.avail[FLAGS], 0); /* 0 or 1 [notif.avail-flags-01] */
-	else if (
-		!bug(event_stands)) /* [event_idx.used-event-progress]; flags stay 0 [event_idx.avail-flags-0] */
-		store(used_event(q), q->seen);
+		store(&q->split.avail[FLAGS], 0);
+	else if (!bug(event_stands))
+		store(&q->split.avail[RING + q->size], q->seen);
 	/* What was used before the device could see this wish. [notif.recheck-after-enable] */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return load(&q->split.used.idx) == q->seen;
 }
 
-void split_interrupt_off(struct queue *q)
+static void split_interrupt_off(struct queue *q)
 {
 	if (!q->event_idx) /* with EVENT_IDX the event stays behind */
 		store(&q->split.avail[FLAGS], VRING_AVAIL_F_NO_INTERRUPT);
 }
+
+const struct queue_layout split_layout = {
+	split_areas, split_add, split_flush, split_take, split_interrupt_on, split_interrupt_off,
+};

@@ -3,6 +3,7 @@
  * Any accesses, and any rings, of a driver that is judged. The device is one that believes every address that
  * vq_check() takes: whatever the checker makes of it, it must come to an end and touch nothing of others.
  */
+#include <linux/virtio_mmio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,15 +48,30 @@ static void access_register(struct device *d, struct input *in)
 	w->access(w, &a);
 }
 
+/* The driver takes packed rings: the word with bit 34. */
+static void accept_packed(struct device *d)
+{
+	struct virtio_watch *w = check_watch(d->c);
+	const struct virtio_access sel = {VIRTIO_MMIO_DRIVER_FEATURES_SEL, 4, true, 1, 3};
+	const struct virtio_access word = {VIRTIO_MMIO_DRIVER_FEATURES, 4, true, 5, 3};
+
+	w->access(w, &sel);
+	w->access(w, &word);
+}
+
 static void serve(struct device *d, struct input *in)
 {
 	struct virtio_watch *w = check_watch(d->c);
-	const unsigned i = take8(in) % 4;
+	const uint8_t what = take8(in);
+	const bool packed = what & 0x80;
+	const unsigned i = what % 4;
 	const struct vq_addr a = {1u << (take8(in) % 11), take16(in) & ~15u, take16(in) & ~1u,
 	                          take16(in) & ~3u};
 
-	if (vq_check(&d->mem, &a, false) < 0)
+	if (vq_check(&d->mem, &a, packed) < 0)
 		return;
+	if (packed)
+		accept_packed(d);
 	if (i < 3)
 		d->queue[i] = w->queue(w, i, &a);
 	else

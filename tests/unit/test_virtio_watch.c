@@ -23,7 +23,8 @@ struct notes {
 	unsigned wishes, interrupts, accesses;
 	bool wanted;
 	uint16_t word;
-	uint32_t bits;
+	uint32_t bits, isr; /* that are about to go up, and those that were up then */
+	const struct virtio_dev *dev;
 };
 
 static void on_avail(struct vq_watch *w, uint16_t from, uint16_t to)
@@ -60,6 +61,7 @@ static void on_interrupt(struct virtio_watch *w, uint32_t bits)
 
 	n->interrupts++;
 	n->bits = bits;
+	n->isr = n->dev ? virtio_isr(n->dev) : 0;
 }
 
 static void on_access(struct virtio_watch *w, unused const struct virtio_access *a)
@@ -183,12 +185,29 @@ static void all_of_a_list_are_told(unused void **state)
 	assert_null(virtio_watch_queue(NULL, 0, &addr));
 }
 
+static void watch_is_told_of_interrupts_before_the_driver(unused void **state)
+{
+	struct probe *p = probe_create();
+	struct notes n = {.watch = {.queue = on_queue, .interrupt = on_interrupt}};
+
+	assert_non_null(p);
+	n.dev = &p->dev;
+	p->dev.watch = &n.watch;
+	assert_int_equal(probe_bring_up(p, FEATURE(VIRTIO_F_VERSION_1)), 0);
+	virtio_used(&p->dev);
+	assert_int_equal(n.bits, VIRTIO_ISR_USED);
+	assert_int_equal(n.isr, 0);
+	assert_int_equal(virtio_isr(&p->dev), VIRTIO_ISR_USED);
+	probe_destroy(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watch_is_told_before_anything_is_taken_or_shown),
 		cmocka_unit_test(watch_is_told_what_the_driver_wants_and_gets),
 		cmocka_unit_test(all_of_a_list_are_told),
+		cmocka_unit_test(watch_is_told_of_interrupts_before_the_driver),
 	};
 
 	return cmocka_run_group_tests_name("virtio_watch", tests, NULL, NULL);
