@@ -76,6 +76,8 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 	judge_access(c, mmio_rules, a);
 	judge_access(c, config_rules, a);
 	judge_access(c, feature_rules, a);
+	judge_access(c, legacy_rules, a);
+	legacy_ready(c, a);
 	if (writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 && selected(c))
 		ring_ready(selected(c));
 	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0)
@@ -187,6 +189,7 @@ void check_reboot(struct check *c)
 {
 	c->accesses = 0;
 	c->was_reset = false;
+	c->page_size = 0;
 	state_forget(c);
 }
 
@@ -228,6 +231,11 @@ const char *check_name(const struct check *c)
 bool check_was_live(const struct check *c)
 {
 	return c->was_live;
+}
+
+bool check_was_left_alone(const struct check *c)
+{
+	return c->accesses > 0 && !c->was_written;
 }
 
 bool check_was_touched(const struct check *c)

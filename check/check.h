@@ -32,6 +32,7 @@ struct check_result {
 struct check_device {
 	const char *name; /* "net0"; borrowed */
 	uint64_t offered;
+	bool legacy; /* its registers are those of version 1 */
 	uint32_t config_len;
 	uint8_t config[CHECK_CONFIG]; /* struct virtio_net_config, at the beginning */
 	const struct gmem *mem;       /* borrowed */
@@ -78,5 +79,7 @@ const char *check_name(const struct check *c);
 /* Has the driver got as far as DRIVER_OK? Did it touch the device at all? */
 bool check_was_live(const struct check *c);
 bool check_was_touched(const struct check *c);
+/* Did it look at its registers, and write to none of them? */
+bool check_was_left_alone(const struct check *c);
 
 #endif

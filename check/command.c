@@ -3,14 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check/check.h"
+#include "check/matrix.h"
 #include "check/record.h"
 #include "check/report.h"
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_watch.h"
 #include "vmm/config.h"
+#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/outfile.h"
@@ -27,6 +30,8 @@ static const char *const format_names[] = {
 static const char *const fail_on_names[] = {
 	[FAIL_ON_MUST] = "must", [FAIL_ON_SHOULD] = "should", [FAIL_ON_ANY] = "any", NULL};
 
+enum matrix_kind { MATRIX_NONE, MATRIX_PAIRWISE, MATRIX_FULL };
+
 struct check_run {
 	struct vm_config cfg;
 	/* --report=FORMAT=FILE */
@@ -34,6 +39,8 @@ struct check_run {
 	const char *path; /* NULL: only for people, to standard error */
 	struct outfile file;
 	unsigned fail_on;
+	unsigned matrix; /* enum matrix_kind */
+	struct matrix cells;
 	bool list_rules;
 	const char *explain;
 	bool *ignored; /* nr_rules */
@@ -100,6 +107,21 @@ static int parse_report(void *target, const char *value, char *why, size_t size)
 	return -EINVAL;
 }
 
+static int parse_matrix(void *target, const char *value, char *why, size_t size)
+{
+	struct check_run *r = target;
+
+	if (!value[0] || strcmp(value, "pairwise") == 0) {
+		r->matrix = MATRIX_PAIRWISE;
+	} else if (strcmp(value, "full") == 0) {
+		r->matrix = MATRIX_FULL;
+	} else {
+		snprintf(why, size, "allowed: pairwise, full");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 #define RUN(member) offsetof(struct check_run, member)
 
 static const struct opt_def check_options[] = {
@@ -124,6 +146,19 @@ static const struct opt_def check_options[] = {
          .parse = parse_ignore,
          .arg = "RULE",
          .help = "say nothing about that rule; repeatable"},
+	{.name = "matrix",
+         .type = OPT_CALL,
+         .parse = parse_matrix,
+         .arg = "pairwise|full",
+         .arg_optional = 1,
+         .help = "once for each combination of features, ring, queues, registers; a grid"},
+	{.name = "jobs",
+         .type = OPT_UINT,
+         .offset = RUN(cells.jobs),
+         .min = 1,
+         .max = 256,
+         .arg = "N",
+         .help = "--matrix: so many at once (default: one for each CPU)"},
 	{.name = "list-rules",
          .type = OPT_BOOL,
          .offset = RUN(list_rules),
@@ -191,6 +226,7 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	struct check_device dev = {
 		.name = n->cfg->name,
 		.offered = d->offered,
+		.legacy = n->cfg->transport == NIC_MMIO_LEGACY,
 		.config_len = d->ops->config_len,
 		.mem = d->mem,
 		.nr_queues = d->nr_queues,
@@ -268,20 +304,29 @@ static void end_life(void *arg)
 	loop_timer_off(&r->timer);
 }
 
+/* The report is @json, taken. */
+static int write_json(struct check_run *r, json_t *json)
+{
+	const int ret = json_file(json, &r->file);
+
+	json_decref(json);
+	return ret;
+}
+
+/* It is text: to where; NULL: errno says why not. */
+static FILE *begin_text(struct check_run *r)
+{
+	errno = -outfile_begin(&r->file);
+	return errno ? NULL : outfile_stream(&r->file);
+}
+
 static int write_report(struct check_run *r, const struct report *report)
 {
 	FILE *out;
 
-	if (r->format == FORMAT_JSON) {
-		json_t *json = report_json(report);
-		const int ret = json_file(json, &r->file);
-
-		json_decref(json);
-		return ret;
-	}
-	if (outfile_begin(&r->file) < 0)
-		return -EIO;
-	out = outfile_stream(&r->file);
+	if (r->format == FORMAT_JSON)
+		return write_json(r, report_json(report));
+	out = begin_text(r);
 	if (!out)
 		return -errno;
 	if (r->format == FORMAT_JUNIT)
@@ -302,17 +347,9 @@ static int verdict(const struct check_run *r, const struct report *report, int s
 	return live && status != EXIT_GUEST_DIED ? status : EXIT_NO_DRIVER;
 }
 
-static int end(void *arg, int status)
+/* The exit status, when writing the report returned @ret. */
+static int reported(const struct check_run *r, int ret, int status)
 {
-	struct check_run *r = arg;
-	const struct report report = {
-		.checks = r->check, .nr = r->nr, .ignored = r->ignored, .fail_on = r->fail_on};
-	int ret = 0;
-
-	report_text(&report, stderr);
-	if (r->path)
-		ret = write_report(r, &report);
-	status = verdict(r, &report, status);
 	if (ret == 0)
 		return status;
 	log_error("--report %s=%s: it could not be written: %s", format_names[r->format], r->path,
@@ -320,19 +357,115 @@ static int end(void *arg, int status)
 	return status == EXIT_OK ? EXIT_HOST : status;
 }
 
+/* In the process of a cell of the matrix: what it found goes to where the grid is made. */
+static int end_cell(struct check_run *r, const struct report *report, int status)
+{
+	json_t *json = report_json(report);
+	FILE *out = fdopen(r->cells.report_fd, "w");
+	int ret = out ? json_print(json, out) : -errno;
+
+	if (out)
+		r->cells.report_fd = -1; /* it is @out's */
+	if (out && fclose(out) != 0)
+		ret = -errno;
+	json_decref(json);
+	if (ret < 0)
+		log_error("no report: %s", strerror(-ret));
+	return ret < 0 ? EXIT_HOST : status;
+}
+
+static int end(void *arg, int status)
+{
+	struct check_run *r = arg;
+	const struct report report = {
+		.checks = r->check, .nr = r->nr, .ignored = r->ignored, .fail_on = r->fail_on};
+	int ret = 0;
+
+	if (r->matrix)
+		return end_cell(r, &report, verdict(r, &report, status));
+	report_text(&report, stderr);
+	if (r->path)
+		ret = write_report(r, &report);
+	return reported(r, ret, verdict(r, &report, status));
+}
+
+/* Once. */
 static int check_guest(struct check_run *r)
 {
 	const struct run_watch watch = {.begin = begin, .end_life = end_life, .end = end, .arg = r};
 	int ret, status;
 
-	if (r->cfg.nr_nics == 0) {
-		log_error("--net none: without a NIC there is no driver to check");
-		return EXIT_USAGE;
-	}
 	for (unsigned i = 0; i < r->cfg.nr_nics; i++) {
 		r->cfg.nic[i].regs = NIC_REGS_TRAP;
 		r->cfg.nic[i].kick = NIC_KICK_EXIT;
 	}
+	status = run_guest(&r->cfg, &watch);
+	/* Not before: a device that is taken apart gives back what it has. */
+	ret = record_destroy(r->record);
+	return ret < 0 && status == EXIT_OK ? EXIT_HOST : status;
+}
+
+static int write_grid(struct check_run *r, int status)
+{
+	FILE *out;
+
+	if (r->format == FORMAT_JSON)
+		return write_json(r, matrix_json(r->cells.cells, status));
+	out = begin_text(r);
+	if (!out)
+		return -errno;
+	if (r->format == FORMAT_JUNIT)
+		matrix_junit(r->cells.cells, out);
+	else
+		matrix_text(r->cells.cells, out);
+	return fclose(out) == 0 ? 0 : -errno;
+}
+
+static int check_matrix(struct check_run *r)
+{
+	struct matrix *m = &r->cells;
+	int status, ret = 0;
+
+	m->full = r->matrix == MATRIX_FULL;
+	m->ignored = r->ignored;
+	m->progress = isatty(STDERR_FILENO) && !r->cfg.common.quiet;
+	status = matrix_run(m);
+	if (status == MATRIX_IN_CELL) {
+		r->file.made = false;                /* not by this process */
+		common_config_begin(&r->cfg.common); /* --timeout is each cell's */
+		return m->report_fd < 0 ? EXIT_HOST : check_guest(r);
+	}
+	if (status == MATRIX_REFUSED)
+		return EXIT_USAGE;
+	matrix_text(m->cells, stderr);
+	if (r->path)
+		ret = write_grid(r, status);
+	return reported(r, ret, status);
+}
+
+/* 0; or -EINVAL, and it was said what does not go together. */
+static int judge_options(struct check_run *r)
+{
+	r->cells.cfg = &r->cfg;
+	if (r->cfg.nr_nics == 0)
+		log_error("--net none: without a NIC there is no driver to check");
+	else if (r->cells.jobs && !r->matrix)
+		log_error("--jobs %u is about --matrix, which was not given",
+		          (unsigned)r->cells.jobs);
+	else if (r->record_path && r->matrix)
+		log_error("--record %s: a recording is of one run, and --matrix makes many",
+		          r->record_path);
+	else
+		return r->matrix ? matrix_check(&r->cells) : 0;
+	return -EINVAL;
+}
+
+static int check_kernel(struct check_run *r)
+{
+	int ret;
+
+	if (judge_options(r) < 0)
+		return EXIT_USAGE;
 	common_config_begin(&r->cfg.common);
 	ret = outcome_open(&r->file, "--report", r->path, r->cfg.common.deadline_ns);
 	if (ret == 0)
@@ -340,10 +473,7 @@ static int check_guest(struct check_run *r)
 		                   r->cfg.common.deadline_ns);
 	if (ret < 0)
 		return exit_status_of(ret);
-	status = run_guest(&r->cfg, &watch);
-	/* Not before: a device that is taken apart gives back what it has. */
-	ret = record_destroy(r->record);
-	return ret < 0 && status == EXIT_OK ? EXIT_HOST : status;
+	return r->matrix ? check_matrix(r) : check_guest(r);
 }
 
 static int check_parsed(struct check_run *r)
@@ -359,13 +489,14 @@ static int check_parsed(struct check_run *r)
 	else if (r->explain)
 		report_rule(rule_find(r->explain), stdout);
 	else
-		return check_guest(r);
+		return check_kernel(r);
 	return EXIT_OK;
 }
 
 int cmd_check(int argc, char **argv)
 {
-	struct check_run r = {.file = OUTFILE_NONE, .record_file = OUTFILE_NONE};
+	struct check_run r = {
+		.file = OUTFILE_NONE, .record_file = OUTFILE_NONE, .cells.report_fd = -1};
 	const struct config_more more = {
 		.command = "check", .group = {check_options, &r}, .without_kernel = without_kernel};
 	int status;
@@ -378,6 +509,8 @@ int cmd_check(int argc, char **argv)
 		check_destroy(r.check[i]);
 	outfile_close(&r.file);
 	outfile_close(&r.record_file);
+	fd_close(&r.cells.report_fd);
+	matrix_free(&r.cells);
 	config_free(&r.cfg);
 	free(r.ignored);
 	return status;

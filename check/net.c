@@ -130,6 +130,8 @@ void net_chain(struct check_chain *ch)
 		judged(c, r->id, r->judge(c, ch));
 	for (const struct chain_rule *r = room_rules; r->id; r++)
 		judged(c, r->id, r->judge(c, ch));
+	for (const struct chain_rule *r = legacy_chain_rules; r->id; r++)
+		judged(c, r->id, r->judge(c, ch));
 	if (check_queue_kind(c, ch->q->index) != QUEUE_TX)
 		return;
 	c->net.sent++;

@@ -153,10 +153,11 @@ json_t *report_json(const struct report *r)
 			if (rules[i].advice)
 				json_array_append_new(list, json_of_rule(r, c, i));
 		json_array_append_new(devices,
-		                      json_pack("{s:s, s:b, s:b, s:o, s:o}", "device",
+		                      json_pack("{s:s, s:b, s:b, s:b, s:o, s:o}", "device",
 		                                check_name(c), "touched", check_was_touched(c),
-		                                "live", check_was_live(c), "stalls",
-		                                json_of_stalls(c), "rules", list));
+		                                "left_alone", check_was_left_alone(c), "live",
+		                                check_was_live(c), "stalls", json_of_stalls(c),
+		                                "rules", list));
 	}
 	return json_pack("{s:s, s:b, s:o}", "doorbell", DOORBELL_VERSION, "failed", report_fails(r),
 	                 "devices", devices);
@@ -164,7 +165,7 @@ json_t *report_json(const struct report *r)
 
 /* ---- JUnit: a case per rule that is checked */
 
-static void put_xml(const char *s, FILE *out)
+void report_put_xml(const char *s, FILE *out)
 {
 	for (; *s; s++)
 		switch (*s) {
@@ -194,11 +195,11 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 	        rules[i].id);
 	if (res) {
 		fputs(counts(r, &rules[i]) ? "<failure message=\"" : "<system-out>", out);
-		put_xml(res->why, out);
+		report_put_xml(res->why, out);
 		fputs(counts(r, &rules[i]) ? "\">" : "\n", out);
-		put_xml(seen_text(res, seen, sizeof(seen)), out);
+		report_put_xml(seen_text(res, seen, sizeof(seen)), out);
 		fputs("\n", out);
-		put_xml(rules[i].advice, out);
+		report_put_xml(rules[i].advice, out);
 		fputs(counts(r, &rules[i]) ? "</failure>" : "</system-out>", out);
 	} else if (!check_result(c, i)->kept) {
 		fputs("<skipped message=\"not exercised\"/>", out);
@@ -216,7 +217,7 @@ static void put_stall(const struct check *c, unsigned queue, FILE *out)
 	fprintf(out,
 	        "    <testcase classname=\"%s.stall\" name=\"queue %u\"><system-out>since %.3f s: ",
 	        check_name(c), queue, seconds(s->since_ns));
-	put_xml(s->why, out);
+	report_put_xml(s->why, out);
 	fprintf(out, " (%s)</system-out></testcase>\n", s->rule);
 }
 

@@ -146,6 +146,8 @@ void chain_piece(struct check_chain *ch, const struct ring_desc *d)
 	const bool write = d->flags & VRING_DESC_F_WRITE;
 	size_t n;
 
+	if (ch->pieces < ARRAY_SIZE(ch->len))
+		ch->len[ch->pieces] = d->len;
 	ch->pieces++;
 	judged(c, ch->rules->nonempty,
 	       d->len ? KEPT

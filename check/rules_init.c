@@ -43,6 +43,12 @@ static bool goes_live(const struct virtio_access *a)
 	return raises(a, DRIVER_OK);
 }
 
+/* Features are final: with FEATURES_OK, or, where there is no such step, with DRIVER_OK. */
+static bool settles_features(const struct check *c, const struct virtio_access *a)
+{
+	return c->dev.legacy ? goes_live(a) : raises(a, FEATURES_OK);
+}
+
 /* ---- status */
 
 static enum verdict no_clear_bit(struct check *c, const struct virtio_access *a)
@@ -69,6 +75,9 @@ static enum verdict failed_then_reset(struct check *c, const struct virtio_acces
 static enum verdict reset_first(struct check *c, const struct virtio_access *a)
 {
 	if (c->was_reset || !a->write)
+		return SILENT;
+	/* Not of a driver but of its bus, which Linux tells it as soon as it finds the device. */
+	if (c->dev.legacy && a->off == VIRTIO_MMIO_GUEST_PAGE_SIZE)
 		return SILENT;
 	if (writes_status(a) && a->val == 0)
 		return KEPT;
@@ -140,7 +149,7 @@ static enum verdict stop_after_failure(struct check *c, const struct virtio_acce
 static enum verdict setup_after_negotiation(struct check *c, const struct virtio_access *a)
 {
 	/* With a refusal it is stop_after_failure(). */
-	if (!sets_queue_up(a) || c->ok_written)
+	if (!sets_queue_up(a) || c->ok_written || c->dev.legacy)
 		return SILENT;
 	if (!(a->status & (ACKNOWLEDGE | DRIVER)))
 		return SILENT; /* no bring-up: a stray look */
@@ -206,7 +215,7 @@ static enum verdict no_new_features(struct check *c, const struct virtio_access 
 
 enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad, const char *what)
 {
-	if (!raises(a, FEATURES_OK))
+	if (!settles_features(c, a))
 		return SILENT;
 	return c->asked & bad ? broken(c, "accepted 0x%" PRIx64 ", of which 0x%" PRIx64 " %s",
 	                               c->asked, c->asked & bad, what)
@@ -237,7 +246,7 @@ static enum verdict deps(struct check *c, const struct virtio_access *a)
 {
 	const struct net_feature *f = net_features_missing(c->asked);
 
-	if (!raises(a, FEATURES_OK))
+	if (!settles_features(c, a))
 		return SILENT;
 	return f ? broken(c, "%s (bit %u) was accepted without what it needs: 0x%" PRIx64, f->name,
 	                  f->bit, c->asked)
@@ -246,7 +255,7 @@ static enum verdict deps(struct check *c, const struct virtio_access *a)
 
 enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit)
 {
-	if (!raises(a, FEATURES_OK) || !(c->dev.offered & FEATURE(bit)))
+	if (!settles_features(c, a) || !(c->dev.offered & FEATURE(bit)))
 		return SILENT;
 	return accepted(c, bit) ? KEPT
 	                        : broken(c, "bit %u was offered and not accepted: 0x%" PRIx64, bit,

@@ -5,9 +5,7 @@
 
 #include "check/state.h"
 
-enum { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
-
-static int kind_of(uint32_t off)
+static int modern_register(uint32_t off)
 {
 	switch (off) {
 	case VIRTIO_MMIO_MAGIC_VALUE:
@@ -41,6 +39,11 @@ static int kind_of(uint32_t off)
 	}
 }
 
+static int kind_of(const struct check *c, uint32_t off)
+{
+	return c->dev.legacy ? legacy_register(off) : modern_register(off);
+}
+
 static bool is_config(const struct virtio_access *a)
 {
 	return a->off >= VIRTIO_MMIO_CONFIG;
@@ -55,14 +58,16 @@ static enum verdict described(struct check *c, const struct virtio_access *a)
 		               ? KEPT
 		               : broken(c, "%u bytes of the config space at %u: it has %u", a->size,
 		                        a->off - VIRTIO_MMIO_CONFIG, c->dev.config_len);
-	return kind_of(reg) != NO_REG ? KEPT : broken(c, "there is no register at 0x%03x", reg);
+	if (c->dev.legacy && modern_register(reg) != legacy_register(reg))
+		return SILENT; /* of the other version: mmio-legacy.no-modern-regs */
+	return kind_of(c, reg) != NO_REG ? KEPT : broken(c, "there is no register at 0x%03x", reg);
 }
 
 static enum verdict read_only(struct check *c, const struct virtio_access *a)
 {
 	if (is_config(a) || !a->write)
 		return SILENT;
-	return kind_of(a->off & ~3u) == READ_ONLY
+	return kind_of(c, a->off & ~3u) == READ_ONLY
 	               ? broken(c, "0x%" PRIx64 " was written to register 0x%03x", a->val, a->off)
 	               : KEPT;
 }
@@ -71,8 +76,9 @@ static enum verdict write_only(struct check *c, const struct virtio_access *a)
 {
 	if (is_config(a) || a->write)
 		return SILENT;
-	return kind_of(a->off & ~3u) == WRITE_ONLY ? broken(c, "register 0x%03x was read", a->off)
-	                                           : KEPT;
+	return kind_of(c, a->off & ~3u) == WRITE_ONLY
+	               ? broken(c, "register 0x%03x was read", a->off)
+	               : KEPT;
 }
 
 static enum verdict control_32bit(struct check *c, const struct virtio_access *a)
@@ -124,10 +130,16 @@ static enum verdict driver_sel_first(struct check *c, const struct virtio_access
 
 /* ---- queues */
 
+static bool is_legacy_queue(uint32_t off)
+{
+	return off == VIRTIO_MMIO_QUEUE_ALIGN || off == VIRTIO_MMIO_QUEUE_PFN;
+}
+
 static enum verdict queue_sel_first(struct check *c, const struct virtio_access *a)
 {
 	if (a->off != VIRTIO_MMIO_QUEUE_NUM_MAX && a->off != VIRTIO_MMIO_QUEUE_NUM &&
-	    a->off != VIRTIO_MMIO_QUEUE_READY && !is_ring_address(a->off))
+	    a->off != VIRTIO_MMIO_QUEUE_READY && !is_ring_address(a->off) &&
+	    !(c->dev.legacy && is_legacy_queue(a->off)))
 		return SILENT;
 	return c->queue_sel ? KEPT
 	                    : broken(c, "register 0x%03x was %s before QueueSel was written",
@@ -348,7 +360,7 @@ static enum verdict natural_width(struct check *c, const struct virtio_access *a
 {
 	const struct field *f = field_at(a);
 
-	if (!f)
+	if (!f || c->dev.legacy) /* any width: virtio 1.2, 4.2.4 asks for none */
 		return SILENT;
 	return a->size == f->width && (a->off - VIRTIO_MMIO_CONFIG - f->off) % f->width == 0
 	               ? KEPT
@@ -376,7 +388,8 @@ static enum verdict feature_first(struct check *c, const struct virtio_access *a
 /* Only of the address: what one read gets needs no bracket, and each other field is one read. */
 static enum verdict generation(struct check *c, const struct virtio_access *a)
 {
-	if (c->mac_reads < 2 || (is_config(a) && !a->write && a->off < VIRTIO_MMIO_CONFIG + 6))
+	if (c->dev.legacy || c->mac_reads < 2 ||
+	    (is_config(a) && !a->write && a->off < VIRTIO_MMIO_CONFIG + 6))
 		return SILENT;
 	if (c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
 		return KEPT;
@@ -387,7 +400,7 @@ static enum verdict generation(struct check *c, const struct virtio_access *a)
 
 static enum verdict read_only_config(struct check *c, const struct virtio_access *a)
 {
-	if (!is_config(a))
+	if (!is_config(a) || (c->dev.legacy && a->off + a->size <= VIRTIO_MMIO_CONFIG + 6))
 		return SILENT;
 	return a->write ? broken(c, "%u bytes were written at offset %u of the config space",
 	                         a->size, a->off - VIRTIO_MMIO_CONFIG)
@@ -396,7 +409,7 @@ static enum verdict read_only_config(struct check *c, const struct virtio_access
 
 static enum verdict no_early_write(struct check *c, const struct virtio_access *a)
 {
-	if (!is_config(a) || (a->status & VIRTIO_CONFIG_S_FEATURES_OK))
+	if (!is_config(a) || c->dev.legacy || (a->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		return SILENT;
 	return read_only_config(c, a);
 }

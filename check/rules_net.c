@@ -21,6 +21,8 @@
 
 uint32_t header_len(const struct check *c)
 {
+	if (c->dev.legacy)
+		return legacy_header_len(c);
 	return accepted(c, VIRTIO_NET_F_HASH_REPORT) ? 20 : 12;
 }
 
@@ -108,7 +110,7 @@ bool is_short(const struct check *c, const struct check_chain *ch)
 
 static enum verdict tx_12_bytes(struct check *c, const struct check_chain *ch)
 {
-	if (!has_header(c, ch))
+	if (!has_header(c, ch) || c->dev.legacy)
 		return SILENT;
 	return is_short(c, ch)
 	               ? broken(c, "queue %u, chain %u: the frame begins behind %u bytes, not %u",
@@ -133,7 +135,8 @@ static enum verdict tx_num_buffers(struct check *c, const struct check_chain *ch
 {
 	const uint16_t n = get_le16(ch->start + 10);
 
-	return parses(c, ch) ? field(c, ch, "num_buffers", n, n == 0) : SILENT;
+	return parses(c, ch) && header_len(c) > 10 ? field(c, ch, "num_buffers", n, n == 0)
+	                                           : SILENT;
 }
 
 static enum verdict tx_flags(struct check *c, const struct check_chain *ch)

@@ -26,6 +26,7 @@ void state_forget_ring(struct check_queue *q)
 static void forget_queue(struct check_queue *q)
 {
 	q->addr = (struct vq_addr){0};
+	q->align = 0;
 	q->halves = 0;
 	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
 	q->dry = 0;
@@ -40,7 +41,7 @@ void state_forget(struct check *c)
 	c->device_sel = c->driver_sel = c->queue_sel = false;
 	c->driver_page = c->queue_nr = c->pages_written = 0;
 	c->asked = 0;
-	c->mac_reads = 0;
+	c->mac_reads = c->mac_bytes = 0;
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
 	c->live = false;
 	net_forget(c);
@@ -138,6 +139,7 @@ static void track_config(struct check *c, const struct virtio_access *a)
 	if (mac && c->mac_reads == 0)
 		c->generation_before = reads(&c->last, VIRTIO_MMIO_CONFIG_GENERATION);
 	c->mac_reads = mac ? c->mac_reads + 1 : 0;
+	c->mac_bytes = mac ? c->mac_bytes + a->size : 0;
 }
 
 static void track_interrupt(struct check *c, const struct virtio_access *a)
@@ -164,7 +166,7 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 		c->driver_page = u32_of(a->val);
 	}
 	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) || c->driver_page > 1 ||
-	    (a->status & VIRTIO_CONFIG_S_FEATURES_OK))
+	    (a->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)))
 		return;
 	c->pages_written |= 1u << c->driver_page;
 	c->asked = (c->asked & ~((uint64_t)UINT32_MAX << shift)) | (a->val & UINT32_MAX) << shift;
@@ -178,6 +180,7 @@ void state_track(struct check *c, const struct virtio_access *a)
 		track_feature(c, a);
 		track_interrupt(c, a);
 		track_queue(c, a);
+		legacy_track(c, a);
 		if (writes(a, VIRTIO_MMIO_QUEUE_SEL)) {
 			c->queue_sel = true;
 			c->queue_nr = u32_of(a->val);
@@ -186,5 +189,6 @@ void state_track(struct check *c, const struct virtio_access *a)
 			track_status(c, a);
 	}
 	c->last = *a;
+	c->was_written |= a->write;
 	c->accesses++;
 }

@@ -4,7 +4,6 @@
 #define DOORBELL_CHECK_STATE_H
 
 #include <linux/virtio_config.h>
-#define VIRTIO_MMIO_NO_LEGACY
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
@@ -42,6 +41,7 @@ struct check_queue {
 	unsigned index;
 	struct vq_watch watch;
 	struct vq_addr addr;
+	uint32_t align; /* version 1: bytes, 0 not told */
 	uint8_t halves; /* of the six of its addresses, those that were written */
 	bool max_read, num_written, ready_read, ready;
 	/* Rings: owner[i] is the head of the chain that descriptor i is in while the device has it. */
@@ -129,7 +129,8 @@ struct check {
 
 	/* From the first access on. */
 	unsigned accesses;
-	bool was_reset, was_live;
+	bool was_written, was_reset, was_live;
+	uint32_t page_size; /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
@@ -137,6 +138,7 @@ struct check {
 	uint32_t driver_page, queue_nr;
 	uint32_t pages_written; /* bit n: DriverFeatures with selector n */
 	uint64_t asked;
+	unsigned mac_bytes;     /* by all of these: */
 	unsigned mac_reads;     /* of the address in the config space, one behind the other */
 	bool generation_before; /* ... and the access before them was one to its generation */
 	uint32_t isr_seen;      /* bits that were read and not acknowledged */
@@ -155,8 +157,8 @@ struct access_rule {
 	const char *id;
 	enum verdict (*judge)(struct check *c, const struct virtio_access *a);
 };
-extern const struct access_rule init_rules[], mmio_rules[], config_rules[],
-	feature_rules[]; /* each ended by id NULL */
+extern const struct access_rule init_rules[], mmio_rules[], config_rules[], feature_rules[],
+	legacy_rules[]; /* each ended by id NULL */
 
 /* A chain, as far as it could be followed. */
 struct check_chain {
@@ -168,12 +170,13 @@ struct check_chain {
 	uint32_t started;    /* bytes of it */
 	unsigned pieces, entries; /* of the latter those in the ring */
 	bool outside;             /* a piece of it is not in memory */
+	uint32_t len[4];          /* of the first pieces, bytes */
 };
 struct chain_rule {
 	const char *id;
 	enum verdict (*judge)(struct check *c, const struct check_chain *ch);
 };
-extern const struct chain_rule net_rules[], room_rules[];
+extern const struct chain_rule net_rules[], room_rules[], legacy_chain_rules[];
 
 /* A frame that is sent, whose header is where it should be. */
 struct check_frame {
@@ -242,6 +245,13 @@ enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit)
 
 enum queue_kind { QUEUE_RX, QUEUE_TX, QUEUE_CTRL };
 enum queue_kind check_queue_kind(const struct check *c, unsigned index);
+
+/* rules_legacy.c: version 1. */
+enum { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
+int legacy_register(uint32_t off); /* one of these */
+uint32_t legacy_header_len(const struct check *c);
+void legacy_ready(struct check *c, const struct virtio_access *a); /* QueuePFN gives a queue */
+void legacy_track(struct check *c, const struct virtio_access *a); /* as state_track() */
 
 /* state.c: what an access changes. */
 /* A register with half an address of the selected queue. */

@@ -38,6 +38,7 @@ const struct net_feature net_features[] = {
 	{"guest_announce",      VIRTIO_NET_F_GUEST_ANNOUNCE,      F(CTRL_VQ), 0, F(STATUS)},
 	{"mq",                  VIRTIO_NET_F_MQ,                  F(CTRL_VQ), 0, 0},
 	{"ctrl_mac_addr",       VIRTIO_NET_F_CTRL_MAC_ADDR,       F(CTRL_VQ), 0, 0},
+	{"any_layout",          VIRTIO_F_ANY_LAYOUT,              0, 0, 0},
 	{"indirect_desc",       VIRTIO_RING_F_INDIRECT_DESC,      0, 0, 0},
 	{"event_idx",           VIRTIO_RING_F_EVENT_IDX,          0, 0, 0},
 	{"version_1",           VIRTIO_F_VERSION_1,               0, 0, 0},
@@ -63,6 +64,17 @@ uint64_t net_features_known(void)
 	for (const struct net_feature *f = net_features; f->name; f++)
 		all |= FEATURE(f->bit);
 	return all;
+}
+
+uint64_t net_features_legacy(uint64_t can)
+{
+	return net_features_close((can & UINT32_MAX) | FEATURE(VIRTIO_F_ANY_LAYOUT));
+}
+
+/* Each kind of device has to offer one of the two: virtio 1.2, 6.2, 6.3. */
+static bool of_legacy_device(uint64_t can)
+{
+	return (can & FEATURE(VIRTIO_F_ANY_LAYOUT)) && !(can & FEATURE(VIRTIO_F_VERSION_1));
 }
 
 static bool needs_met(const struct net_feature *f, uint64_t set)
@@ -167,7 +179,7 @@ static int preset(const char *name, size_t len, uint64_t can, uint64_t *out)
 		*out = 0;
 	else
 		return -EINVAL;
-	*out |= FEATURE(VIRTIO_F_VERSION_1);
+	*out |= FEATURE(of_legacy_device(can) ? VIRTIO_F_ANY_LAYOUT : VIRTIO_F_VERSION_1);
 	return 0;
 }
 
@@ -181,7 +193,7 @@ static int apply(const char *word, size_t len, uint64_t can, uint64_t *set, char
 		return refuse(why, size, "no feature '%.*s'; there are %s", (int)len - 1, word + 1,
 		              net_features_print(net_features_known(), allowed, sizeof(allowed)));
 	if (word[0] == '-') {
-		if (f->bit == VIRTIO_F_VERSION_1)
+		if (f->bit == VIRTIO_F_VERSION_1 && !of_legacy_device(can))
 			return refuse(why, size, "version_1 cannot be removed: there is no other");
 		*set = remove_with_dependents(*set, FEATURE(f->bit));
 		return 0;

@@ -55,10 +55,16 @@ struct net_feature {
 	uint64_t offered_with;
 };
 
-/* Ended by name NULL, in ascending order of bit. Only what this device implements (VERSION_1 among it). */
+/*
+ * Ended by name NULL, in ascending order of bit. Only what this device implements: VERSION_1 among it, and ANY_LAYOUT, which
+ * stands for it on a device without.
+ */
 extern const struct net_feature net_features[];
 
 uint64_t net_features_known(void); /* all bits of the table */
+
+/* What is left of @can on a legacy device, which does not offer VERSION_1: the low 32 bits, and ANY_LAYOUT. Closed. */
+uint64_t net_features_legacy(uint64_t can);
 
 /*
  * The first feature of @set whose needs are not in @set; NULL when the set is closed. For what a
@@ -72,7 +78,8 @@ uint64_t net_features_close(uint64_t set);
 /*
  * The set that features= asks for, out of @can (what device and backend together honour; closed).
  * @text is a preset (default = all of @can but NET_ONLY_BY_NAME; minimal = VERSION_1, MAC, nothing that helps speed;
- * none = VERSION_1) followed by +name and -name. NULL is "default". VERSION_1 is always in.
+ * none = VERSION_1) followed by +name and -name. NULL is "default". VERSION_1 is always in, or, when @can is that of a
+ * legacy device, ANY_LAYOUT unless it is removed.
  * Asking for a bit that is not in @can is an error; so is a set that is not closed in the sense of
  * net_features_close(); "default-x" also removes what depends on x. Removing what is not there is fine.
  * 0 and *out; or -EINVAL with the reason in @why (names the bit, why not, and what is allowed).

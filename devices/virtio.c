@@ -226,7 +226,7 @@ bool virtio_features_fit(const struct virtio_dev *d, uint64_t features)
 
 	if (features & ~d->offered)
 		why = "bits that were not offered";
-	else if (!(features & FEATURE(VIRTIO_F_VERSION_1)))
+	else if (d->offered & ~features & FEATURE(VIRTIO_F_VERSION_1))
 		why = "VERSION_1 is missing";
 	else if (d->ops->features_ok && !d->ops->features_ok(d, features))
 		why = "bits without those that they need";

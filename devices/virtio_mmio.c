@@ -9,6 +9,7 @@
 #include <linux/virtio_mmio.h>
 
 #include "devices/virtio.h"
+#include "devices/virtio_mmio_priv.h"
 #include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
@@ -22,10 +23,8 @@ _Static_assert(VIRTIO_MMIO_CONFIG < VIRTIO_MMIO_SIZE, "config space lies in the 
 _Static_assert(VIRTIO_MMIO_PAGE_REGS * sizeof(uint32_t) == VIRTIO_MMIO_CONFIG,
                "the page has all registers");
 
-#define MAGIC   0x74726976u /* "virt" */
 #define VERSION 2u
-#define VENDOR  0x6c6c6562u /* "bell" */
-#define NO_SHM  UINT32_MAX  /* virtio 1.2, 4.2.2: length of a region that does not exist */
+#define NO_SHM  UINT32_MAX /* virtio 1.2, 4.2.2: length of a region that does not exist */
 
 /* One access on its way from a vCPU to the loop thread. */
 struct access {
@@ -49,13 +48,13 @@ static uint32_t fixed_reg(const struct virtio_mmio *t, uint64_t off)
 {
 	switch (off) {
 	case VIRTIO_MMIO_MAGIC_VALUE:
-		return MAGIC;
+		return VIRTIO_MMIO_MAGIC;
 	case VIRTIO_MMIO_VERSION:
 		return VERSION;
 	case VIRTIO_MMIO_DEVICE_ID:
 		return t->dev->ops->id;
 	case VIRTIO_MMIO_VENDOR_ID:
-		return VENDOR;
+		return VIRTIO_MMIO_VENDOR;
 	case VIRTIO_MMIO_SHM_LEN_LOW:
 	case VIRTIO_MMIO_SHM_LEN_HIGH:
 	case VIRTIO_MMIO_SHM_BASE_LOW:
@@ -157,9 +156,18 @@ static const struct virtio_transport_ops transport_ops = {
 	.config_changed = config_changed,
 };
 
+static uint32_t read_reg(struct virtio_mmio *t, uint32_t off);
+static void write_reg(struct virtio_mmio *t, uint32_t off, uint32_t val);
+
+static const struct virtio_mmio_version version_2 = {
+	.status = UINT8_MAX,
+	.read = read_reg,
+	.write = write_reg,
+};
+
 void virtio_mmio_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_line irq)
 {
-	*t = (struct virtio_mmio){.dev = dev, .irq = irq};
+	*t = (struct virtio_mmio){.dev = dev, .irq = irq, .version = &version_2};
 	dev->tops = &transport_ops;
 	dev->transport = t;
 }
@@ -322,16 +330,15 @@ static void tell_watch(struct virtio_mmio *t, const struct access *a, bool write
 	virtio_watch_access(t->dev->watch, &seen);
 }
 
-static uint64_t read_reg(struct virtio_mmio *t, uint32_t off, unsigned size)
+static uint8_t status_seen(const struct virtio_mmio *t)
 {
-	struct access a = {.t = t, .off = off, .size = size};
+	return t->dev->status & t->version->status;
+}
 
-	if (off >= VIRTIO_MMIO_CONFIG) {
-		loop_call(t->dev->loop, config_read, &a);
-		return a.val;
-	}
-	if (!width_ok(t, off, size))
-		return 0;
+static uint32_t read_reg(struct virtio_mmio *t, uint32_t off)
+{
+	struct access a = {.t = t, .off = off};
+
 	switch (off) {
 	case VIRTIO_MMIO_INTERRUPT_STATUS: /* at every interrupt, so without a trip to the loop */
 		return virtio_isr(t->dev);
@@ -342,10 +349,39 @@ static uint64_t read_reg(struct virtio_mmio *t, uint32_t off, unsigned size)
 	case VIRTIO_MMIO_QUEUE_READY:
 	case VIRTIO_MMIO_STATUS:
 		loop_call(t->dev->loop, reg_read, &a);
-		return a.val;
+		return u32_of(a.val);
 	default:
 		return fixed_reg(t, off);
 	}
+}
+
+static void write_reg(struct virtio_mmio *t, uint32_t off, uint32_t val)
+{
+	struct access a = {.t = t, .off = off, .val = val};
+
+	switch (off) {
+	case VIRTIO_MMIO_QUEUE_NOTIFY: /* only when no ioeventfd took it */
+		virtio_kick(t->dev, val);
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		if (t->page.reg) /* before DRIVER_OK, or a config change is pending */
+			loop_call(t->dev->loop, page_ack, &a);
+		else
+			virtio_isr_ack(t->dev, val);
+		break;
+	default:
+		loop_call(t->dev->loop, reg_write, &a);
+		break;
+	}
+}
+
+static uint64_t read_any(struct access *a)
+{
+	if (a->off >= VIRTIO_MMIO_CONFIG) {
+		loop_call(a->t->dev->loop, config_read, a);
+		return a->val;
+	}
+	return width_ok(a->t, a->off, a->size) ? a->t->version->read(a->t, a->off) : 0;
 }
 
 static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
@@ -356,9 +392,9 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 
 	count(t, off);
 	if (likely(!t->dev->watch))
-		return read_reg(t, a.off, size);
-	status = t->dev->status;
-	a.val = read_reg(t, a.off, size);
+		return read_any(&a);
+	status = status_seen(t);
+	a.val = read_any(&a);
 	tell_watch(t, &a, false, status);
 	return a.val;
 }
@@ -370,27 +406,11 @@ static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 
 	count(t, off);
 	if (unlikely(t->dev->watch))
-		tell_watch(t, &a, true, t->dev->status);
-	if (off >= VIRTIO_MMIO_CONFIG) {
+		tell_watch(t, &a, true, status_seen(t));
+	if (off >= VIRTIO_MMIO_CONFIG)
 		loop_call(t->dev->loop, config_write, &a);
-		return;
-	}
-	if (!width_ok(t, off, size))
-		return;
-	switch (off) {
-	case VIRTIO_MMIO_QUEUE_NOTIFY: /* only when no ioeventfd took it */
-		virtio_kick(t->dev, u32_of(val));
-		break;
-	case VIRTIO_MMIO_INTERRUPT_ACK:
-		if (t->page.reg) /* before DRIVER_OK, or a config change is pending */
-			loop_call(t->dev->loop, page_ack, &a);
-		else
-			virtio_isr_ack(t->dev, u32_of(val));
-		break;
-	default:
-		loop_call(t->dev->loop, reg_write, &a);
-		break;
-	}
+	else if (width_ok(t, off, size))
+		t->version->write(t, a.off, u32_of(val));
 }
 
 const struct bus_ops virtio_mmio_bus_ops = {

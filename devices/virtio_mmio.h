@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices/virtio_mmio.h - virtio-mmio registers, version 2 (virtio 1.2, 4.2.2)
+/* devices/virtio_mmio.h - virtio-mmio registers, version 2 (virtio 1.2, 4.2.2), and 1 (4.2.4)
  *
  * Registers occupy 0x000..0x0ff and the config space 0x100..0x1ff of the region. The machine places
  * the region so that the two halves lie in different pages (design: the register page).
@@ -65,11 +65,24 @@ struct virtio_mmio_stats {
 	_Atomic uint64_t others;
 };
 
-/* Embedded by its owner. The selectors and acks_vanish belong to the device's loop thread. */
+#define VIRTIO_MMIO_V1_QUEUES 32u /* of a device behind registers of version 1, at most */
+
+/* What only version 1 has to remember. */
+struct virtio_mmio_v1 {
+	uint32_t page_size; /* bytes; 0: not told yet. Survives resets */
+	uint32_t align
+		[VIRTIO_MMIO_V1_QUEUES]; /* of used rings, bytes; 0: not told since the reset */
+};
+
+struct virtio_mmio_version;
+
+/* Embedded by its owner. The selectors, acks_vanish and v1 belong to the device's loop thread. */
 struct virtio_mmio {
 	struct virtio_dev *dev; /* borrowed */
 	struct irq_line irq;
+	const struct virtio_mmio_version *version;
 	uint32_t feature_sel, accept_sel, queue_sel;
+	struct virtio_mmio_v1 v1;
 	struct virtio_mmio_page page;
 	bool acks_vanish; /* swallow_acks() is on */
 	struct virtio_mmio_stats stats;
@@ -77,9 +90,14 @@ struct virtio_mmio {
 
 /* Becomes @dev's transport; on reset the selectors go to 0. */
 void virtio_mmio_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_line irq);
+/*
+ * The same with the registers of version 1, for a @dev that does not offer VERSION_1: virtio_mmio_legacy.c. There is no
+ * register page, and kicks have to trap.
+ */
+void virtio_mmio_legacy_init(struct virtio_mmio *t, struct virtio_dev *dev, struct irq_line irq);
 
 /*
- * Keep @page true from now on. After virtio_mmio_init(), before any vCPU and the loop run. 0; or -errno of
+ * Version 2: keep @page true from now on. After virtio_mmio_init(), before any vCPU and the loop run. 0; or -errno of
  * swallow_acks().
  */
 int virtio_mmio_use_page(struct virtio_mmio *t, const struct virtio_mmio_page *page);

@@ -44,7 +44,11 @@ bool net_has(const struct virtio_net *n, unsigned feature_bit)
 
 uint32_t net_hdr_len(const struct virtio_net *n)
 {
-	return net_has(n, VIRTIO_NET_F_HASH_REPORT) ? sizeof(struct net_ring_hdr) : NET_HDR_LEN;
+	if (net_has(n, VIRTIO_NET_F_HASH_REPORT))
+		return sizeof(struct net_ring_hdr);
+	return net_has(n, VIRTIO_F_VERSION_1) || net_has(n, VIRTIO_NET_F_MRG_RXBUF)
+	               ? NET_HDR_LEN
+	               : NET_LEGACY_HDR_LEN;
 }
 
 void net_push(struct net_queue *q, uint16_t head, uint32_t written)
@@ -443,15 +447,32 @@ static void config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t 
 	memcpy(buf, (const uint8_t *)&c + off, len);
 }
 
+/*
+ * Of a legacy device its driver may write the address, at any time (virtio 1.2, 5.1.4.3, 3.1.2): byte by byte, so
+ * what stands there in between is nobody's fault.
+ */
+static void config_write(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len)
+{
+	struct virtio_net *n = container_of(d, struct virtio_net, dev);
+	const uint64_t fixed = FEATURE(VIRTIO_F_VERSION_1);
+
+	if ((d->offered & fixed) || !(d->offered & FEATURE(VIRTIO_NET_F_MAC)) ||
+	    off >= sizeof(n->filter.mac))
+		return;
+	memcpy(n->filter.mac + off, buf, min_u32(len, u32_of(sizeof(n->filter.mac)) - off));
+	net_pairs_update(n);
+}
+
 static bool features_ok(unused const struct virtio_dev *d, uint64_t accepted)
 {
-	return (accepted & FEATURE(VIRTIO_F_VERSION_1)) && !net_features_missing(accepted);
+	return !net_features_missing(accepted);
 }
 
 uint64_t virtio_net_can(uint64_t backend_can, bool has_mtu)
 {
 	uint64_t its = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS | FEATURE(VIRTIO_NET_F_MQ);
-	uint64_t can = (net_features_known() & ~its) | (backend_can & its);
+	uint64_t can =
+		(net_features_known() & ~its & ~FEATURE(VIRTIO_F_ANY_LAYOUT)) | (backend_can & its);
 
 	if (!(can & FEATURE(VIRTIO_NET_F_MQ)))
 		can &= ~FEATURE(VIRTIO_NET_F_RSS); /* nothing to choose among */
@@ -509,9 +530,11 @@ static int start_ctrl(struct virtio_net *n)
 static int net_start(struct virtio_dev *d)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
+	uint8_t mac[sizeof(n->filter.mac)];
 	int r;
 
-	rx_filter_init(&n->filter, n->params.mac, net_has(n, VIRTIO_NET_F_CTRL_RX),
+	memcpy(mac, n->filter.mac, sizeof(mac)); /* which a legacy driver may have written */
+	rx_filter_init(&n->filter, mac, net_has(n, VIRTIO_NET_F_CTRL_RX),
 	               net_has(n, VIRTIO_NET_F_CTRL_VLAN));
 	n->offloads = net_features_close(d->accepted & NET_GUEST_OFFLOADS);
 	r = net_path_start(n);
@@ -568,6 +591,7 @@ static const struct virtio_dev_ops net_ops = {
 	.id = VIRTIO_ID_NET,
 	.config_len = sizeof(struct virtio_net_config),
 	.config_read = config_read,
+	.config_write = config_write,
 	.features_ok = features_ok,
 	.start = net_start,
 	.stop = net_stop,
@@ -579,11 +603,14 @@ static const struct virtio_dev_ops net_ops = {
 static bool params_ok(const struct virtio_net_params *p, uint64_t can)
 {
 	bool with_mtu = p->features & FEATURE(VIRTIO_NET_F_MTU);
+	bool legacy = !(p->features & FEATURE(VIRTIO_F_VERSION_1));
 
+	if (legacy)
+		can = net_features_legacy(can);
 	return !(p->features & ~can) && !net_features_missing(p->features) &&
-	       (p->features & FEATURE(VIRTIO_F_VERSION_1)) && p->queue_size >= 2 &&
-	       p->queue_size <= VQ_NUM_MAX && !(p->queue_size & (p->queue_size - 1)) &&
-	       (!with_mtu || p->mtu >= 68) && p->more_pairs < VIRTIO_NET_PAIRS_MAX;
+	       !(legacy && p->rings) && p->queue_size >= 2 && p->queue_size <= VQ_NUM_MAX &&
+	       !(p->queue_size & (p->queue_size - 1)) && (!with_mtu || p->mtu >= 68) &&
+	       p->more_pairs < VIRTIO_NET_PAIRS_MAX;
 }
 
 int virtio_net_create(const struct virtio_net_params *p, struct net_backend *backend,

@@ -40,8 +40,9 @@ struct virtio_net_params {
 	uint8_t mac[6];
 	uint16_t mtu;        /* 0: VIRTIO_NET_F_MTU is not offered; else 68 .. 65535 */
 	uint32_t queue_size; /* power of two, 2 .. VQ_NUM_MAX; rx and tx (control has 64) */
-	uint64_t features;   /* offered; a closed set out of virtio_net_can() */
-	bool rings;          /* begin with the ring path, which is prepared */
+	/* Offered: a closed set out of virtio_net_can(); without VERSION_1, of net_features_legacy() of that. */
+	uint64_t features;
+	bool rings;          /* begin with the ring path, which is prepared; not a legacy device */
 	bool link_down;      /* begin with the cable out */
 	enum poll_mode poll; /* of each pair's loop, while frames pass through us */
 	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */

@@ -387,6 +387,10 @@ static int can_serve(const struct virtio_net *n, char *why, size_t size)
 		         b->label);
 		return -ENOTSUP;
 	}
+	if (!(n->dev.offered & FEATURE(VIRTIO_F_VERSION_1))) {
+		snprintf(why, size, "a legacy device is served by doorbell itself");
+		return -ENOTSUP;
+	}
 	r = offered_too_much(n, why, size);
 	if (r < 0)
 		return r;

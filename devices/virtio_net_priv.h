@@ -29,6 +29,8 @@ enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
 #define NET_CTRL_QUEUE_SIZE 64u
 #define NET_CTRL_COPY       4096u /* bytes of a command, while somebody looks on */
 
+#define NET_LEGACY_HDR_LEN 10u /* without num_buffers: virtio 1.2, 5.1.6.1 */
+
 /*
  * What stands before a frame in the rings: with HASH_REPORT more than what backends have, NET_HDR_LEN of it.
  * virtio 1.2, 5.1.6; the hash as bytes, since the kernel's headers have changed their mind about its fields.

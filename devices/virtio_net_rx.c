@@ -4,7 +4,7 @@
  *
  * Each recv() gets our own 12 bytes for the header, then the buffers that the driver posted, then
  * the spill buffer, so that there always is room for the largest frame. With HASH_REPORT the driver's header
- * is longer: what a recv() got counts for so much more from there on (rx_recv()). What has to be thrown away
+ * is longer, and a legacy driver's may be shorter: what a recv() got counts for so much more or less from there on (rx_recv()). What has to be thrown away
  * consumed nothing: the next frame is received over it.
  */
 #include <errno.h>
@@ -153,7 +153,9 @@ static bool rx_recv(struct net_pair *p)
 	if (got <= 0)
 		return false;
 
-	rx->waiting = u32_of((uint64_t)got) + rx->hdr_len - NET_HDR_LEN;
+	/* A frame that is none, with less than a header, is dropped: rx_judge(). */
+	rx->waiting =
+		rx->hdr_len + ((size_t)got > NET_HDR_LEN ? u32_of((size_t)got) - NET_HDR_LEN : 0);
 	rx->spilled = 0;
 	rx_note_size(rx);
 	if (rx->waiting > room)

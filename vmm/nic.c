@@ -82,9 +82,13 @@ static int choose_features(struct nic *n, uint64_t can)
 
 	if (n->features)
 		return 0;
+	if (cfg->transport == NIC_MMIO_LEGACY)
+		can = net_features_legacy(can);
 	ret = net_features_parse(cfg->features, can, &n->features, why, sizeof(why));
 	if (ret < 0)
-		log_error("--net %s: features=%s: %s", cfg->kind->name, cfg->features, why);
+		log_error("--net %s: features=%s%s: %s", cfg->kind->name, cfg->features,
+		          cfg->transport == NIC_MMIO_LEGACY ? " with transport=mmio-legacy" : "",
+		          why);
 	return ret;
 }
 
@@ -170,6 +174,13 @@ int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
 		return ret;
 	}
 	n->rings = n->backend->ring_first;
+	if (n->rings && cfg->transport == NIC_MMIO_LEGACY) {
+		log_error("%s: transport=mmio-legacy and path=%s exclude each other: a legacy "
+		          "device is served by doorbell itself",
+		          cfg->name, n->backend->ring->name);
+		nic_close(n);
+		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -13,9 +13,17 @@
 static const char *const nic_irq_names[] = {
 	[NIC_IRQ_IOCTL] = "ioctl", [NIC_IRQ_IRQFD] = "irqfd", [NIC_IRQ_NOT_GIVEN] = NULL};
 
-static const char *const regs_names[] = {[NIC_REGS_PAGE] = "page", [NIC_REGS_TRAP] = "trap", NULL};
+static const char *const regs_names[] = {
+	[NIC_REGS_PAGE] = "page", [NIC_REGS_TRAP] = "trap", [NIC_REGS_NOT_GIVEN] = NULL};
 static const char *const kick_names[] = {
-	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", NULL};
+	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", [NIC_KICK_NOT_GIVEN] = NULL};
+static const char *const transport_names[] = {
+	[NIC_MMIO] = "mmio", [NIC_MMIO_LEGACY] = "mmio-legacy", NULL};
+
+const char *config_transport_name(unsigned transport)
+{
+	return transport_names[transport];
+}
 
 const char *config_regs_name(unsigned regs)
 {
@@ -130,6 +138,13 @@ static const struct opt_def register_keys[] = {
          .choices = kick_names,
          .arg = "ioeventfd|exit",
          .help = "kicks end in the kernel, or exit to doorbell (default: ioeventfd)"},
+	{.name = "transport",
+         .type = OPT_CHOICE,
+         .offset = NIC(transport),
+         .choices = transport_names,
+         .arg = "mmio|mmio-legacy",
+         .help = "registers of version 2 or, with regs=trap,kick=exit, of version 1 (default: "
+                 "mmio)"},
 	OPT_END,
 };
 
@@ -148,6 +163,30 @@ int nic_config_set_queues(struct nic_config *nic, uint64_t queues)
 	return check_queues(nic);
 }
 
+/* Defaults of keys that depend on others, and what cannot be together. */
+static int settle_registers(struct nic_config *nic)
+{
+	const bool legacy = nic->transport == NIC_MMIO_LEGACY;
+	const char *bad = nic->regs == NIC_REGS_PAGE        ? "regs=page"
+	                  : nic->kick == NIC_KICK_IOEVENTFD ? "kick=ioeventfd"
+	                                                    : NULL;
+
+	if (legacy && nic->kind->shares_memory)
+		bad = "its kind";
+	if (legacy && bad) {
+		log_error(
+			"--net %s: transport=mmio-legacy and %s exclude each other: each access to "
+			"registers of version 1 comes to doorbell, which serves them itself",
+			nic->kind->name, bad);
+		return -EINVAL;
+	}
+	if (nic->regs == NIC_REGS_NOT_GIVEN)
+		nic->regs = arch_desc.register_page && !legacy ? NIC_REGS_PAGE : NIC_REGS_TRAP;
+	if (nic->kick == NIC_KICK_NOT_GIVEN)
+		nic->kick = legacy ? NIC_KICK_EXIT : NIC_KICK_IOEVENTFD;
+	return 0;
+}
+
 static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
 {
 	const struct opt_group groups[] = {
@@ -161,6 +200,8 @@ static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
 
 	snprintf(what, sizeof(what), "--net %s", nic->kind->name);
 	ret = opt_parse_keys(groups, nr, what, keys);
+	if (ret == 0)
+		ret = settle_registers(nic);
 	return ret < 0 ? ret : check_queues(nic);
 }
 
@@ -193,7 +234,8 @@ int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, b
 	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
 	                           .queues = 1,
-	                           .regs = arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP};
+	                           .regs = NIC_REGS_NOT_GIVEN,
+	                           .kick = NIC_KICK_NOT_GIVEN};
 	if (len >= sizeof(kind) || !possible(nic->kind, own_guest)) {
 		nic->kind = NULL;
 		kind_names(names, sizeof(names), own_guest);

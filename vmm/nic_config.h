@@ -15,8 +15,11 @@
 enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD, NIC_IRQ_NOT_GIVEN };
 
 /* Who answers reads of a NIC's registers, and who takes its kicks: each can be chosen, to see what it is worth. */
-enum nic_regs { NIC_REGS_PAGE, NIC_REGS_TRAP };
-enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT };
+enum nic_regs { NIC_REGS_PAGE, NIC_REGS_TRAP, NIC_REGS_NOT_GIVEN };
+enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT, NIC_KICK_NOT_GIVEN };
+
+/* Registers of version 2 or 1. The latter are no memory, and see every kick. */
+enum nic_transport { NIC_MMIO, NIC_MMIO_LEGACY };
 
 struct nic_config {
 	char name[8]; /* "net0", by position */
@@ -29,8 +32,9 @@ struct nic_config {
 	uint64_t queues;      /* pairs of them, 1 .. VIRTIO_NET_PAIRS_MAX */
 	unsigned poll;        /* enum poll_mode, on the pure path */
 	unsigned irq;         /* enum nic_irq */
-	unsigned regs;        /* enum nic_regs */
-	unsigned kick;        /* enum nic_kick */
+	unsigned regs;        /* enum nic_regs, given after nic_config_parse() */
+	unsigned kick;        /* enum nic_kick, likewise */
+	unsigned transport;   /* enum nic_transport */
 	const char *pcap;     /* path or NULL; owned: config_free() */
 	const char *features; /* text or NULL; owned: config_free() */
 };
@@ -48,7 +52,8 @@ int nic_config_check(const struct nic_config *nic, unsigned nr);
 /* All kinds and keys, from the tables that nic_config_parse() uses. */
 void nic_config_help(FILE *out, bool own_guest);
 
-/* The words for enum nic_regs and nic_kick. */
+/* The words for enum nic_transport, nic_regs and nic_kick. */
+const char *config_transport_name(unsigned transport);
 const char *config_regs_name(unsigned regs);
 const char *config_kick_name(unsigned kick);
 

@@ -91,7 +91,10 @@ int nic_create(struct nic *n, const struct gmem *mem, struct irq_line irq)
 		goto fail;
 	if (n->cfg->queues > 1 && n->irq_fd < 0)
 		irq = (struct irq_line){.set = pulse_wire, .arg = n, .gsi = irq.gsi};
-	virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
+	if (n->cfg->transport == NIC_MMIO_LEGACY)
+		virtio_mmio_legacy_init(&n->mmio, virtio_net_dev(n->net), irq);
+	else
+		virtio_mmio_init(&n->mmio, virtio_net_dev(n->net), irq);
 	return 0;
 fail:
 	nic_destroy(n);
@@ -184,6 +187,7 @@ void nic_detach(struct nic *n)
 
 void nic_describe_registers(const struct nic *n, json_t *o)
 {
+	json_object_set_new(o, "transport", json_string(config_transport_name(n->cfg->transport)));
 	json_object_set_new(o, "irq", json_string(n->irq_fd >= 0 ? "irqfd" : "ioctl"));
 	json_object_set_new(o, "regs", json_string(config_regs_name(n->cfg->regs)));
 	json_object_set_new(o, "kick", json_string(config_kick_name(n->cfg->kick)));

@@ -71,6 +71,46 @@ grep -q '"kind":"used".*"entries":\[{' "$tmp/lines" || why="no used entry in JSO
 "$doorbell" trace --pcap "$tmp/pcap" "$tmp/record" && [ -s "$tmp/pcap" ] || why="no capture"
 result "a recording" "$why"
 
+# A device of the version that it does not speak is left alone.
+"$doorbell" check --fail-on any --mem 16M --timeout "$limit" --net echo,transport=mmio-legacy "$built/driver.elf" \
+	>"$tmp/out" 2>"$tmp/err" </dev/null
+guest=$? why=
+[ "$guest" = 11 ] || why="exit status $guest, expected 11"
+grep -q '^net0: 0 rules broken' "$tmp/err" || why="rules were broken"
+result "driver: refuses version 1" "$why"
+
+# All kinds of devices, and pairs of them. matrix STATUS ELF [OPTION...]: $why is empty when that was it, in each cell
+matrix() {
+	local status=$1 elf=$2 cells
+	shift 2
+	"$doorbell" check --matrix --mem 16M --timeout "$limit" --append up --report json="$tmp/report" --net echo "$@" \
+		"$built/$elf" >"$tmp/out" 2>"$tmp/err" </dev/null
+	guest=$? why=
+	[ "$guest" = "$status" ] || why="exit status $guest, expected $status"
+	cells=$(grep -c '"cell": ' "$tmp/report")
+	[ "$cells" -ge 8 ] && [ "$(grep -c '"status": ' "$tmp/report")" = $((cells + 1)) ] || why="of $cells cells not all were run"
+}
+matrix 0 driver.elf --fail-on any
+[ "$(grep -c 'left alone$' "$tmp/err")" -ge 1 ] || why="no cell of version 1"
+result "driver: matrix" "$why"
+matrix 10 bug-no_reset.elf --jobs 3
+grep -q 'MUST init.reset-first$' "$tmp/err" || why="init.reset-first was not found"
+result "bug: no_reset in the matrix" "$why"
+# It is ended from outside, and takes its cells along.
+"$doorbell" check --matrix --jobs 2 --mem 16M --net echo "$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null &
+peer=$!
+until [ "$(pgrep -c -P $peer)" = 2 ] || ! kill -0 $peer 2>/dev/null; do sleep 0.01; done
+cells=$(pgrep -P $peer)
+kill -TERM $peer
+wait $peer
+guest=$? peer='' why=
+[ "$guest" = 143 ] || why="exit status $guest, expected 143"
+for pid in $cells; do
+	! kill -0 "$pid" 2>/dev/null || why="a cell outlived its matrix"
+done
+[ -n "$cells" ] || why="there were no cells"
+result "matrix: ended by a signal" "$why"
+
 # Runs a variant for so long; $why is empty when it is caught by the name of its rule.
 try_variant() { # NAME RULE RUN FEATURES SECONDS
 	local run=(check --fail-on any --mem 16M --timeout "$5" --append "${3/peer/}" "$built/bug-$1.elf")

@@ -350,6 +350,15 @@ test_the_terminal_is_as_before() {
 	diff "$work/before" "$work/after" || fail "terminal settings have changed"
 }
 
+test_registers_of_version_1() {
+	local net=echo,transport=mmio-legacy
+	refused 2 'transport=pci is not possible, allowed: mmio, mmio-legacy' run --net echo,transport=pci "$bzimage"
+	refused 2 'packed is not possible here' run --net $net,features=default+packed "$bzimage"
+	refused 2 'regs=page exclude each other' run --net $net,regs=page "$bzimage"
+	refused 2 'kick=ioeventfd exclude' run --net $net,kick=ioeventfd "$bzimage"
+	refused 2 'its kind exclude' run --net vhost-user,socket="$work/s",transport=mmio-legacy "$bzimage"
+}
+
 test_checks() {
 	refused 2 'no kernel given: doorbell check' check
 	refused 2 'ignore init.rset-first: .*most like it is init.reset-first' check --ignore init.rset-first "$bzimage"
@@ -367,6 +376,16 @@ test_checks() {
 	refused 2 'one recording is enough' trace a b
 	refused 2 'no recording given' trace
 	refused 2 'no driver to check' check --net none "$bzimage"
+	refused 2 'allowed: pairwise, full' check --matrix=some "$bzimage"
+	refused 2 'keys features=.* are chosen for you' check --matrix --net echo,features=none "$bzimage"
+	refused 2 'keys features=.* are chosen for you' check --matrix --net echo,transport=mmio-legacy "$bzimage"
+	refused 2 'matrix and --control exclude' check --matrix --control "$work/c" "$bzimage"
+	refused 2 'matrix and pcap= exclude' check --matrix --net echo,pcap="$work/p" "$bzimage"
+	refused 2 'one cell at a time' check --matrix --jobs 2 --net tap,ifname=t0 "$bzimage"
+	refused 2 'jobs 2 is about --matrix' check --jobs 2 "$bzimage"
+	refused 2 'jobs 0 is not possible' check --matrix --jobs 0 "$bzimage"
+	refused 2 "nowhere' does not exist" check --matrix --timeout 20 "$work/nowhere"
+	refused 2 'nowhere/r.json' check --matrix --report json="$work/nowhere/r.json" "$bzimage"
 }
 
 test_backends() {

@@ -111,6 +111,14 @@ test_each_kick_exits_when_asked_for() {
 	guest_off
 }
 
+test_version_1() {
+	start 2 transport=mmio-legacy
+	traffic_both_ways
+	link_goes_down_and_up
+	driver_comes_and_goes 1
+	guest_off
+}
+
 test_user_network_with_the_page() {
 	vm_start --net user,regs=page -a "$(append_agent net0=dhcp)" "$bzimage"
 	vm_expect @agent

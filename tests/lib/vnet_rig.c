@@ -53,7 +53,10 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 	p.queue_size = r->vq_size;
 	p.more_pairs = r->pairs - 1;
 	p.more_loops = r->more_loops;
-	p.features = virtio_net_can(r->net->backend.can, o.mtu != 0) & ~o.without;
+	p.features = virtio_net_can(r->net->backend.can, o.mtu != 0);
+	if (o.legacy)
+		p.features = net_features_legacy(p.features);
+	p.features &= ~o.without;
 	if (!o.hash_report)
 		p.features &= ~VRIG_F(HASH_REPORT);
 	must(virtio_net_create(&p, &r->net->backend, &r->m.gmem, r->loop, &r->n) == 0, "no device");

@@ -178,6 +178,21 @@ static void removing_what_is_not_possible_anyway_is_fine(unused void **state)
 	assert_int_equal(parsed("default-host_uso", F(CSUM)), V1 | F(CSUM));
 }
 
+static void legacy_device_has_32_bits_and_any_layout(unused void **state)
+{
+	const uint64_t layout = FEATURE(VIRTIO_F_ANY_LAYOUT);
+	const uint64_t can = net_features_legacy(net_features_known() & ~layout);
+
+	assert_int_equal(can & ~(uint64_t)UINT32_MAX, 0);
+	assert_int_equal(net_features_close(can), can);
+	assert_int_equal(parsed("default", can), can);
+	assert_int_equal(parsed("none", can), layout);
+	assert_int_equal(parsed("none-version_1", can), layout);
+	assert_int_equal(parsed("default-any_layout", can), can & ~layout);
+	assert_non_null(strstr(refused("default+packed", can), "packed is not possible here"));
+	assert_non_null(strstr(refused("default+version_1", can), "version_1 is not possible"));
+}
+
 static void a_name_that_does_not_exist_is_named_with_those_that_do(unused void **state)
 {
 	assert_non_null(strstr(refused("default+foo", net_features_known()), "'foo'"));
@@ -244,6 +259,7 @@ int main(void)
 		cmocka_unit_test(names_are_added_and_removed_in_order),
 		cmocka_unit_test(removing_takes_dependents_along),
 		cmocka_unit_test(removing_what_is_not_possible_anyway_is_fine),
+		cmocka_unit_test(legacy_device_has_32_bits_and_any_layout),
 		cmocka_unit_test(a_name_that_does_not_exist_is_named_with_those_that_do),
 		cmocka_unit_test(a_feature_that_cannot_be_is_refused_with_those_that_can),
 		cmocka_unit_test(a_set_that_is_not_closed_is_refused_with_what_lacks),

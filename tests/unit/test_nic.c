@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "net/pair.h"
+#include "tests/lib/capture.h"
 #include "tests/lib/fake_driver.h"
 #include "tests/lib/fake_net.h"
 #include "tests/lib/fake_ring.h"
@@ -40,6 +42,16 @@ static int create_fake(const void *config, const struct net_common *common, unus
 }
 
 static const struct net_kind fake_kind = {.name = "fake", .create = create_fake};
+
+static int create_with_rings(const void *config, const struct net_common *common, struct loop *l,
+                             struct net_backend **out)
+{
+	create_fake(config, common, l, out);
+	(*out)->ring_first = true;
+	return 0;
+}
+
+static const struct net_kind ring_kind = {.name = "fake", .create = create_with_rings};
 
 static void set_up_pairs(struct rig *r, unsigned pairs, bool pcap)
 {
@@ -223,10 +235,39 @@ static void the_ends_of_a_pair_have_one_thread(unused void **state)
 	fake_mem_destroy(&mem);
 }
 
+static void legacy_device_is_served_by_doorbell_itself(unused void **state)
+{
+	json_t *result = NULL;
+	struct capture cap;
+	char why[256] = "";
+	struct nic late;
+	struct rig r;
+	int ret;
+
+	set_up(&r, false);
+	nic_stop(&r.nic);
+	nic_destroy(&r.nic);
+	r.nic.features = 0; /* as if none was chosen yet */
+	r.cfg.transport = NIC_MMIO_LEGACY;
+	assert_int_equal(nic_create(&r.nic, &r.mem.gmem, (struct irq_line){.set = NULL}), 0);
+	assert_int_equal(r.nic.features >> 32, 0);
+	assert_int_equal(nic_set_path(&r.nic, "fakering", &result, why, sizeof(why)), -ENOTSUP);
+	assert_non_null(strstr(why, "legacy device"));
+	tear_down(&r);
+	/* Nor can it begin otherwise. */
+	fake_mem_create(&r.mem, MIB(1));
+	r.cfg.kind = &ring_kind;
+	CAPTURED(&cap, &ret, nic_open(&late, &r.cfg, 0, NULL));
+	assert_int_equal(ret, -EINVAL);
+	assert_one_line(&cap, "transport=mmio-legacy and path=fakering exclude each other");
+	fake_mem_destroy(&r.mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_the_capture_that_it_began_with_a_peer_can_serve),
+		cmocka_unit_test(legacy_device_is_served_by_doorbell_itself),
 		cmocka_unit_test(a_reboot_during_a_capture_takes_the_memory_from_the_peer),
 		cmocka_unit_test(a_nic_with_several_pairs_can_be_captured),
 		cmocka_unit_test(status_and_stats_are_there_for_each_pair),
