@@ -45,7 +45,7 @@ void judged(struct check *c, const char *id, enum verdict v)
 	const struct rule *rule = v == SILENT ? NULL : known_rule(c, id);
 	struct check_result *r;
 
-	if (!rule)
+	if (!rule || c->muted)
 		return;
 	r = &c->result[rule - rules];
 	if (v == KEPT) {
@@ -191,6 +191,13 @@ void check_reboot(struct check *c)
 	c->was_reset = false;
 	c->page_size = 0;
 	state_forget(c);
+}
+
+void check_mute(struct check *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->muted = true;
+	pthread_mutex_unlock(&c->lock);
 }
 
 struct virtio_watch *check_watch(struct check *c)

@@ -61,6 +61,9 @@ void check_destroy(struct check *c);                                /* NULL is f
 /* The guest begins anew: what was found is kept, what was known of its driver is not. */
 void check_reboot(struct check *c);
 
+/* Any thread. No more findings: the device has done what no driver has to bear. */
+void check_mute(struct check *c);
+
 struct virtio_watch *check_watch(struct check *c);
 
 /*

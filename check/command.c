@@ -7,6 +7,7 @@
 
 #include "check/check.h"
 #include "check/matrix.h"
+#include "check/provoke.h"
 #include "check/record.h"
 #include "check/report.h"
 #include "devices/virtio.h"
@@ -42,6 +43,8 @@ struct check_run {
 	unsigned matrix; /* enum matrix_kind */
 	struct matrix cells;
 	bool list_rules;
+	uint64_t provocations, seed; /* a set of provoke_id; where its decisions come from */
+	bool list_provocations;
 	const char *explain;
 	bool *ignored; /* nr_rules */
 	struct loop *loop;
@@ -54,7 +57,10 @@ struct check_run {
 		struct check_run *r;
 		struct vm *vm;
 		unsigned nic;
-	} watched[VM_MAX_NICS]; /* what a check's callbacks need */
+	} watched[VM_MAX_NICS];               /* what a check's callbacks need */
+	struct provoke *provoke[VM_MAX_NICS]; /* NULL: not provoked */
+	struct vm *vm;
+	unsigned farewell; /* ticks since all rounds were over */
 	unsigned nr;
 };
 
@@ -78,6 +84,13 @@ static int parse_ignore(void *target, const char *value, char *why, size_t size)
 	if (ret == 0)
 		r->ignored[rule - rules] = true;
 	return ret;
+}
+
+static int parse_provoke(void *target, const char *value, char *why, size_t size)
+{
+	struct check_run *r = target;
+
+	return provoke_parse(&r->provocations, value, why, size);
 }
 
 static int parse_explain(void *target, const char *value, char *why, size_t size)
@@ -159,6 +172,22 @@ static const struct opt_def check_options[] = {
          .max = 256,
          .arg = "N",
          .help = "--matrix: so many at once (default: one for each CPU)"},
+	{.name = "provoke",
+         .type = OPT_CALL,
+         .parse = parse_provoke,
+         .arg = "NAME[,...]|legal|hostile|all",
+         .help = "be a device that does such things, and see whether the driver bears it; "
+                 "repeatable"},
+	{.name = "seed",
+         .type = OPT_UINT,
+         .offset = RUN(seed),
+         .max = UINT64_MAX,
+         .arg = "N",
+         .help = "the same seed, the same decisions (default: 0)"},
+	{.name = "list-provocations",
+         .type = OPT_BOOL,
+         .offset = RUN(list_provocations),
+         .help = "print what can be provoked"},
 	{.name = "list-rules",
          .type = OPT_BOOL,
          .offset = RUN(list_rules),
@@ -175,7 +204,7 @@ static bool without_kernel(const void *target)
 {
 	const struct check_run *r = target;
 
-	return r->list_rules || r->explain;
+	return r->list_rules || r->list_provocations || r->explain;
 }
 
 static void help(void)
@@ -188,12 +217,25 @@ static void help(void)
 	      "run:\n",
 	      stdout);
 	opt_help(stdout, check_options, 2, 0);
-	fputs("\nExit status: 10 rules were broken; 11 the driver never worked, or the guest died; "
-	      "otherwise\nthat of doorbell run.\n",
+	fputs("\nExit status: 10 rules were broken; 11 the driver never worked, or did not bear a "
+	      "provocation,\nor the guest died; otherwise that of doorbell run.\n",
 	      stdout);
 }
 
 /* ---- the run */
+
+/* Once all has been asked the driver is told to stop, and the guest has so long to end by itself. */
+#define FAREWELL_TICKS 20u
+
+static void end_provoked(struct check_run *r)
+{
+	bool over = r->provocations != 0;
+
+	for (unsigned i = 0; i < r->nr; i++)
+		over &= r->provoke[i] && provoke_done(r->provoke[i]);
+	if (over && r->farewell++ == FAREWELL_TICKS)
+		vm_stop(r->vm, (struct vm_end){.kind = VM_END_STOPPED});
+}
 
 static void on_timer(void *arg)
 {
@@ -201,7 +243,13 @@ static void on_timer(void *arg)
 
 	for (unsigned i = 0; i < r->nr; i++)
 		check_tick(r->check[i]);
+	end_provoked(r);
 	loop_timer_at(r->loop, &r->timer, loop_now_ns() + CHECK_TICK_NS);
+}
+
+static void mute(void *check)
+{
+	check_mute(check);
 }
 
 static bool guest_pc(void *arg, uint64_t *out)
@@ -225,7 +273,6 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	struct virtio_dev *d = virtio_net_dev(n->net);
 	struct check_device dev = {
 		.name = n->cfg->name,
-		.offered = d->offered,
 		.legacy = n->cfg->transport == NIC_MMIO_LEGACY,
 		.config_len = d->ops->config_len,
 		.mem = d->mem,
@@ -236,6 +283,10 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	};
 	struct record_nic nic = {.index = i, .mtu = u16_of(n->cfg->mtu)};
 	int ret = 0;
+
+	if (r->provoke[i])
+		provoke_device(r->provoke[i], n->net);
+	dev.offered = d->offered;
 
 	if (n->rings) {
 		log_error("%s: only rings that doorbell serves itself can be checked: path=pure",
@@ -258,6 +309,8 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		d->watch = record_device(r->record, d, &nic);
 		d->watch->next = check_watch(r->check[i]);
 	}
+	if (r->provoke[i])
+		provoke_on_illegal(r->provoke[i], mute, r->check[i]);
 	return 0;
 }
 
@@ -287,6 +340,7 @@ static int begin(void *arg, struct vm *vm, struct loop *loop)
 	if (ret < 0)
 		return ret;
 	r->loop = loop;
+	r->vm = vm;
 	r->timer = (struct loop_timer){.fn = on_timer, .arg = r};
 	for (unsigned i = 0; i < r->cfg.nr_nics; i++) {
 		ret = watch_nic(r, i, vm);
@@ -338,13 +392,20 @@ static int write_report(struct check_run *r, const struct report *report)
 
 static int verdict(const struct check_run *r, const struct report *report, int status)
 {
-	bool live = true;
+	bool bears = true, gave_up = false;
 
-	for (unsigned i = 0; i < r->nr; i++)
-		live &= check_was_live(r->check[i]);
+	for (unsigned i = 0; i < r->nr; i++) {
+		const bool right = r->provoke[i] && provoke_gave_up(r->provoke[i]);
+
+		gave_up |= right;
+		bears &= check_was_live(r->check[i]) || right;
+		bears &= !r->provoke[i] || !provoke_failed(r->provoke[i]);
+	}
 	if (report_fails(report))
 		return EXIT_FINDINGS;
-	return live && status != EXIT_GUEST_DIED ? status : EXIT_NO_DRIVER;
+	if (gave_up)
+		status = EXIT_OK;
+	return bears && status != EXIT_GUEST_DIED ? status : EXIT_NO_DRIVER;
 }
 
 /* The exit status, when writing the report returned @ret. */
@@ -377,16 +438,33 @@ static int end_cell(struct check_run *r, const struct report *report, int status
 static int end(void *arg, int status)
 {
 	struct check_run *r = arg;
-	const struct report report = {
-		.checks = r->check, .nr = r->nr, .ignored = r->ignored, .fail_on = r->fail_on};
+	const struct report report = {.checks = r->check,
+	                              .provokes = r->provocations ? r->provoke : NULL,
+	                              .nr = r->nr,
+	                              .ignored = r->ignored,
+	                              .fail_on = r->fail_on};
 	int ret = 0;
 
 	if (r->matrix)
 		return end_cell(r, &report, verdict(r, &report, status));
+	for (unsigned i = 0; i < r->nr; i++)
+		if (r->provoke[i])
+			provoke_end(r->provoke[i]);
 	report_text(&report, stderr);
 	if (r->path)
 		ret = write_report(r, &report);
 	return reported(r, ret, verdict(r, &report, status));
+}
+
+static int provoke_guest(struct check_run *r)
+{
+	for (unsigned i = 0; i < r->cfg.nr_nics && r->provocations; i++) {
+		if (provoke_create(r->provocations, r->seed + i, &r->provoke[i]) < 0)
+			return EXIT_HOST;
+		if (provoke_nic(r->provoke[i], &r->cfg.nic[i]) < 0)
+			return EXIT_USAGE;
+	}
+	return EXIT_OK;
 }
 
 /* Once. */
@@ -455,6 +533,8 @@ static int judge_options(struct check_run *r)
 	else if (r->record_path && r->matrix)
 		log_error("--record %s: a recording is of one run, and --matrix makes many",
 		          r->record_path);
+	else if (r->provocations && r->matrix)
+		log_error("--provoke and --matrix exclude each other");
 	else
 		return r->matrix ? matrix_check(&r->cells) : 0;
 	return -EINVAL;
@@ -466,6 +546,9 @@ static int check_kernel(struct check_run *r)
 
 	if (judge_options(r) < 0)
 		return EXIT_USAGE;
+	ret = provoke_guest(r);
+	if (ret != EXIT_OK)
+		return ret;
 	common_config_begin(&r->cfg.common);
 	ret = outcome_open(&r->file, "--report", r->path, r->cfg.common.deadline_ns);
 	if (ret == 0)
@@ -486,6 +569,8 @@ static int check_parsed(struct check_run *r)
 		return vm_print_machine(&r->cfg, stdout) < 0 ? EXIT_HOST : EXIT_OK;
 	else if (r->list_rules)
 		report_rules(stdout);
+	else if (r->list_provocations)
+		provoke_list(stdout);
 	else if (r->explain)
 		report_rule(rule_find(r->explain), stdout);
 	else
@@ -507,6 +592,8 @@ int cmd_check(int argc, char **argv)
 	status = config_parse_more(&r.cfg, &more, argc, argv) < 0 ? EXIT_USAGE : check_parsed(&r);
 	for (unsigned i = 0; i < r.nr; i++)
 		check_destroy(r.check[i]);
+	for (unsigned i = 0; i < VM_MAX_NICS; i++)
+		provoke_destroy(r.provoke[i]);
 	outfile_close(&r.file);
 	outfile_close(&r.record_file);
 	fd_close(&r.cells.report_fd);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "check/provoke.h"
 #include "vmm/core/compiler.h"
 
 static const struct check_result *finding(const struct report *r, const struct check *c,
@@ -97,8 +98,11 @@ static void print_device(const struct report *r, const struct check *c, FILE *ou
 
 void report_text(const struct report *r, FILE *out)
 {
-	for (unsigned d = 0; d < r->nr; d++)
+	for (unsigned d = 0; d < r->nr; d++) {
 		print_device(r, r->checks[d], out);
+		if (r->provokes)
+			provoke_text(r->provokes[d], out);
+	}
 }
 
 /* ---- JSON */
@@ -153,11 +157,12 @@ json_t *report_json(const struct report *r)
 			if (rules[i].advice)
 				json_array_append_new(list, json_of_rule(r, c, i));
 		json_array_append_new(devices,
-		                      json_pack("{s:s, s:b, s:b, s:b, s:o, s:o}", "device",
+		                      json_pack("{s:s, s:b, s:b, s:b, s:o, s:o, s:o*}", "device",
 		                                check_name(c), "touched", check_was_touched(c),
 		                                "left_alone", check_was_left_alone(c), "live",
 		                                check_was_live(c), "stalls", json_of_stalls(c),
-		                                "rules", list));
+		                                "rules", list, "provocations",
+		                                r->provokes ? provoke_json(r->provokes[d]) : NULL));
 	}
 	return json_pack("{s:s, s:b, s:o}", "doorbell", DOORBELL_VERSION, "failed", report_fails(r),
 	                 "devices", devices);
@@ -232,6 +237,8 @@ void report_junit(const struct report *r, FILE *out)
 				put_case(r, r->checks[d], i, out);
 		for (unsigned q = 0; q < check_nr_queues(r->checks[d]); q++)
 			put_stall(r->checks[d], q, out);
+		if (r->provokes)
+			provoke_junit(r->provokes[d], check_name(r->checks[d]), out);
 		fputs("  </testsuite>\n", out);
 	}
 	fputs("</testsuites>\n", out);

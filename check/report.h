@@ -9,10 +9,13 @@
 
 #include "check/check.h"
 
+struct provoke;
+
 enum fail_on { FAIL_ON_MUST, FAIL_ON_SHOULD, FAIL_ON_ANY };
 
 struct report {
-	struct check *const *checks; /* one per device; borrowed */
+	struct check *const *checks;     /* one per device; borrowed */
+	struct provoke *const *provokes; /* likewise; NULL: nothing was provoked */
 	unsigned nr;
 	const bool *ignored; /* nr_rules; findings that are not to be reported; borrowed */
 	enum fail_on fail_on;

@@ -36,8 +36,8 @@ const struct rule *rule_find(const char *id)
 	return NULL;
 }
 
-/* Levenshtein's: letters to insert, delete or replace. Only the beginnings of long words are looked at. */
-static size_t distance(const char *a, const char *b)
+/* Levenshtein's. */
+size_t word_distance(const char *a, const char *b)
 {
 	const size_t la = min_size(strlen(a), ID_MAX), lb = min_size(strlen(b), ID_MAX);
 	size_t row[ID_MAX + 1];
@@ -63,7 +63,7 @@ const struct rule *rule_closest(const char *id)
 	const struct rule *best = &rules[0];
 
 	for (size_t i = 1; i < nr_rules; i++)
-		if (distance(id, rules[i].id) < distance(id, best->id))
+		if (word_distance(id, rules[i].id) < word_distance(id, best->id))
 			best = &rules[i];
 	return best;
 }

@@ -29,6 +29,8 @@ bool rule_is_should(const struct rule *r);
 const char *rule_unseen(const struct rule *r);
 /* NULL: none has that id. */
 const struct rule *rule_find(const char *id);
+/* Letters to insert, delete or replace. Only the beginnings of long words are looked at. */
+size_t word_distance(const char *a, const char *b);
 /* The one whose id is most like @id; never NULL. */
 const struct rule *rule_closest(const char *id);
 

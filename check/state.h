@@ -120,6 +120,7 @@ struct check {
 	struct check_device dev;
 	pthread_mutex_t lock;
 	uint64_t began_ns;
+	bool muted;                                        /* check_mute() */
 	struct check_result *result;                       /* nr_rules */
 	char why[sizeof(((struct check_result *)0)->why)]; /* of the rule that is broken just now */
 	struct check_known known[1024];

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
@@ -283,6 +284,8 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 	if (rc == 0) {
 		if (d->watch)
 			q->vq.watch = virtio_watch_queue(d->watch, i, &q->addr);
+		if (d->provoke)
+			q->vq.provoke = d->provoke->queue(d->provoke, i);
 		return true;
 	}
 	snprintf(why, sizeof(why),
@@ -393,6 +396,8 @@ void virtio_config_read(struct virtio_dev *d, uint32_t off, void *buf, uint32_t 
 	memset(buf, 0, len);
 	if (off < d->ops->config_len)
 		d->ops->config_read(d, off, buf, min_u32(len, d->ops->config_len - off));
+	if (unlikely(d->provoke))
+		d->provoke->config_read(d->provoke, off, buf, len);
 }
 
 void virtio_config_write(struct virtio_dev *d, uint32_t off, const void *buf, uint32_t len)

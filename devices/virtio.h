@@ -16,6 +16,7 @@
 struct fd_signal;
 struct loop;
 struct virtio_dev;
+struct virtio_provoke;
 struct virtio_watch;
 
 /*
@@ -98,11 +99,12 @@ struct virtio_dev {
 		*signal;  /* how to ring queues that others share; borrowed; or NULL */
 	const char *name; /* "net0", for messages; borrowed */
 	const struct gmem *mem;
-	struct virtio_watch *watch; /* devices/virtio_watch.h; borrowed; NULL: nobody */
-	uint64_t offered;           /* masks, never bit numbers */
-	uint64_t asked;             /* what the driver wrote, unchecked; for virtio.c only */
-	uint64_t accepted;          /* 0 before FEATURES_OK, then a subset of offered */
-	_Atomic uint8_t status;     /* the loop thread writes it */
+	struct virtio_watch *watch;     /* devices/virtio_watch.h; borrowed; NULL: nobody */
+	struct virtio_provoke *provoke; /* devices/virtio_provoke.h; likewise */
+	uint64_t offered;               /* masks, never bit numbers */
+	uint64_t asked;                 /* what the driver wrote, unchecked; for virtio.c only */
+	uint64_t accepted;              /* 0 before FEATURES_OK, then a subset of offered */
+	_Atomic uint8_t status;         /* the loop thread writes it */
 	bool started; /* between ops->start() == 0 and ops->stop(); not while paused */
 	bool paused;  /* virtio_pause() */
 	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */

@@ -10,6 +10,7 @@
 
 #include "devices/virtio.h"
 #include "devices/virtio_mmio_priv.h"
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
@@ -384,6 +385,12 @@ static uint64_t read_any(struct access *a)
 	return width_ok(a->t, a->off, a->size) ? a->t->version->read(a->t, a->off) : 0;
 }
 
+/* One that has a meaning. */
+static bool is_register(const struct access *a)
+{
+	return a->off < VIRTIO_MMIO_CONFIG && a->size == 4 && a->off % 4 == 0;
+}
+
 static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 {
 	struct virtio_mmio *t = dev;
@@ -391,11 +398,14 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 	uint8_t status;
 
 	count(t, off);
-	if (likely(!t->dev->watch))
+	if (likely(!t->dev->watch && !t->dev->provoke))
 		return read_any(&a);
 	status = status_seen(t);
 	a.val = read_any(&a);
-	tell_watch(t, &a, false, status);
+	if (t->dev->provoke && is_register(&a))
+		a.val = t->dev->provoke->read(t->dev->provoke, a.off, u32_of(a.val));
+	if (t->dev->watch)
+		tell_watch(t, &a, false, status);
 	return a.val;
 }
 
@@ -407,6 +417,13 @@ static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 	count(t, off);
 	if (unlikely(t->dev->watch))
 		tell_watch(t, &a, true, status_seen(t));
+	if (unlikely(t->dev->provoke) && is_register(&a)) {
+		uint32_t its = u32_of(val);
+
+		if (!t->dev->provoke->write(t->dev->provoke, a.off, &its))
+			return;
+		a.val = val = its;
+	}
 	if (off >= VIRTIO_MMIO_CONFIG)
 		loop_call(t->dev->loop, config_write, &a);
 	else if (width_ok(t, off, size))

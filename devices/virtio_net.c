@@ -15,6 +15,7 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "devices/vnet_hdr.h"
 #include "vmm/core/compiler.h"
@@ -68,12 +69,30 @@ void net_publish(struct net_queue *q)
 		return;
 	q->pushed = 0;
 	vq_publish(q->vq);
+	if (unlikely(q->vq->provoke) && vq_held_back(q->vq)) {
+		q->pushed = 1;
+		net_again(q);
+	}
 	if (!vq_want_interrupt(q->vq)) {
 		++*q->count.suppressed;
 		return;
 	}
 	++*q->count.interrupts;
 	virtio_used_in(&q->n->dev, queue_number(q));
+}
+
+bool net_waits_for_kick(const struct virtio_net *n)
+{
+	return n->dev.provoke && n->dev.provoke->first_kick;
+}
+
+void virtio_net_flush(struct virtio_net *n)
+{
+	for (unsigned i = 0; i < NET_PAIR_QUEUES; i++)
+		if (n->pair[0].queue[i].live)
+			net_publish(&n->pair[0].queue[i]);
+	if (n->ctrl.kick.loop)
+		net_publish(&n->ctrl);
 }
 
 void net_again(struct net_queue *q)
@@ -523,7 +542,8 @@ static int start_ctrl(struct virtio_net *n)
 		return 0;
 	/* What was posted before DRIVER_OK is looked at now; an early kick is no kick. */
 	fd_event_take(q->kick.fd);
-	net_again(q);
+	if (!net_waits_for_kick(n))
+		net_again(q);
 	return loop_add(n->dev.loop, &q->kick);
 }
 

@@ -11,6 +11,7 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
@@ -252,16 +253,28 @@ static bool ctrl_do(struct virtio_net *n, struct ctrl_data *data)
 	}
 }
 
+/* Is this one, whose class is nothing yet that @data has moved past, not to be done? */
+static bool refused(struct virtio_net *n, const struct ctrl_data *data)
+{
+	struct ctrl_data look = *data;
+	uint8_t class;
+
+	return unlikely(n->dev.provoke) && data_take(&look, &class, 1) &&
+	       n->dev.provoke->ctrl_refused(n->dev.provoke, class);
+}
+
 /* The verdict on the command in @iov. Nothing is done for a driver that leaves no place for it. */
 static uint8_t carry_out(struct virtio_net *n, const struct vq_chain *c, const struct iovec *iov,
                          unsigned nr)
 {
 	struct ctrl_data data = {.iov = iov, .nr = nr, .len = c->out_len};
+	uint8_t ack = VIRTIO_NET_ERR;
 
-	if (!c->in_len || !ctrl_do(n, &data))
-		return VIRTIO_NET_ERR;
-	net_pairs_update(n);
-	return VIRTIO_NET_OK;
+	if (c->in_len && !refused(n, &data) && ctrl_do(n, &data)) {
+		net_pairs_update(n);
+		ack = VIRTIO_NET_OK;
+	}
+	return unlikely(n->dev.provoke) ? n->dev.provoke->ctrl_ack(n->dev.provoke, ack) : ack;
 }
 
 /* ---- while somebody looks on */

@@ -214,7 +214,8 @@ int net_pair_start(struct net_pair *p)
 			continue;
 		/* What was posted before is looked at now; a kick for it is none for us. */
 		fd_event_take(q->kick.fd);
-		net_again(q);
+		if (!net_waits_for_kick(p->n))
+			net_again(q);
 		r = loop_add(p->loop, &q->kick);
 	}
 	if (r < 0) {

@@ -87,6 +87,7 @@ struct net_rx {
 	bool spread;      /* MRG_RXBUF: a frame may use several chains */
 	uint64_t reach;   /* with spread: bytes of buffers to have ready for the next frame */
 	uint32_t hdr_len; /* net_hdr_len() */
+	bool plain_hdr;   /* it is NET_HDR_LEN, and the driver gets it as it is */
 	/*
 	 * What recv() is given room for outside the spill buffer, as long as no larger frame comes: the largest one of
 	 * the last RX_USUAL_FRAMES; and those of now, noted so far. Bytes with header.
@@ -227,6 +228,7 @@ uint32_t net_hdr_len(const struct virtio_net *n); /* bytes before a frame in the
 void net_push(struct net_queue *q, uint16_t head, uint32_t written); /* to the batch */
 void net_publish(struct net_queue *q); /* ends the batch: one index write, one interrupt at most */
 void net_again(struct net_queue *q);   /* come back in the next turn of the loop */
+bool net_waits_for_kick(const struct virtio_net *n); /* what was posted before DRIVER_OK does */
 void net_take_kick(struct net_queue *q);
 /*
  * The driver broke a rule: publish what was done, then stop. When it returns the queue is stopped, and so

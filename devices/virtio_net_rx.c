@@ -13,6 +13,7 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "devices/vnet_hdr.h"
 #include "vmm/core/compiler.h"
@@ -231,6 +232,16 @@ static bool rx_judge(struct net_pair *p)
 	return true;
 }
 
+static void rx_write_header(struct net_pair *p)
+{
+	struct net_rx *rx = &p->rx;
+	struct vq_provoke *provoke = rx_vq(p)->provoke;
+
+	if (provoke)
+		provoke->rx_header(provoke, &rx->hdr.v1);
+	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
+}
+
 /* The window holds all of the frame in hand, in its first @chains chains: give them to the driver. */
 static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 {
@@ -242,10 +253,10 @@ static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 	if (rx->spilled)
 		iov_write(iov, nr, rx->waiting - rx->hdr_len - rx->spilled, rx->spill, rx->spilled);
 	put_le16(&rx->hdr.v1.num_buffers, u16_of(chains));
-	if (likely(rx->hdr_len == NET_HDR_LEN)) /* likewise */
+	if (unlikely(!rx->plain_hdr))
+		rx_write_header(p);
+	else /* likewise */
 		iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, NET_HDR_LEN);
-	else
-		iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
 
 	p->stats.rx_bytes_copied += rx->spilled;
 	p->stats.rx_bytes += rx->waiting;
@@ -414,13 +425,14 @@ void net_rx_start(struct net_pair *p)
 
 	rx->spread = net_has(p->n, VIRTIO_NET_F_MRG_RXBUF);
 	rx->hdr_len = net_hdr_len(p->n);
+	rx->plain_hdr = rx->hdr_len == NET_HDR_LEN && !p->n->dev.provoke;
 	rx->min_len = rx->hdr_len + (rx->spread ? 0 : VNET_FRAME_MIN);
 	rx->waiting = 0;
 	rx->stalled = false;
 	rx->usual = UINT32_MAX;
 	rx->largest = rx->noted = 0;
 	rx_window_clear(&rx->window);
-	if (p->queue[NET_RX].live)
+	if (p->queue[NET_RX].live && !net_waits_for_kick(p->n))
 		vq_kicks_off(rx_vq(p));
 	else
 		rx_without_queue(p); /* a driver that only sends */

@@ -19,6 +19,7 @@ struct vq_used;
 struct vq_packed_desc;
 struct vq_event;
 struct vq_watch;
+struct vq_provoke;
 
 /*
  * Entries of a ring at most; and buffers of a chain at most, whatever the size of its ring. Drivers
@@ -84,8 +85,9 @@ struct vq {
 			uint16_t first_flight, nr_flight; /* in flight[], oldest first */
 		};
 	};
-	const char *why;        /* the broken rule behind the last -EPROTO; static string */
-	struct vq_watch *watch; /* devices/virtio_watch.h; NULL: nobody */
+	const char *why;            /* the broken rule behind the last -EPROTO; static string */
+	struct vq_watch *watch;     /* devices/virtio_watch.h; NULL: nobody */
+	struct vq_provoke *provoke; /* devices/virtio_provoke.h; NULL: nobody */
 	struct vq_flight flight[VQ_NUM_MAX]; /* packed */
 };
 
@@ -165,6 +167,11 @@ static inline bool vq_waiting(const struct vq *q);
 static inline void vq_push(struct vq *q, uint16_t head, uint32_t written);
 /* Make all pushes visible to the driver; nothing when there were none. */
 static inline void vq_publish(struct vq *q);
+/* Did devices/virtio_provoke.h keep some of them back? Then they wait for the next vq_publish(). */
+static inline bool vq_held_back(const struct vq *q)
+{
+	return q->published != q->next_used;
+}
 /*
  * After vq_publish(): does the driver want an interrupt for what was published since the last time
  * this was asked? Once per batch: it costs a full barrier.

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq_ring.h"
 
@@ -321,9 +322,18 @@ void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 	q->next_used = ahead(q, q->next_used, f.took & ~WRITABLE);
 }
 
+/* Is all of the batch to wait? Its flags are in the ring but for the first ones, so part of it cannot. */
+static bool held(struct vq *q)
+{
+	struct vq_batch b = {.num = q->num, .to = u16_of(distance(q, q->published, q->next_used))};
+
+	q->provoke->publish(q->provoke, &b);
+	return b.to == b.from;
+}
+
 void vq_packed_publish(struct vq *q)
 {
-	if (q->published == q->next_used)
+	if (q->published == q->next_used || (unlikely(q->provoke) && held(q)))
 		return;
 	if (unlikely(q->watch))
 		q->watch->used(q->watch, encode(q, q->published), encode(q, q->next_used));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 
+#include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq_ring.h"
 
@@ -22,11 +23,6 @@ struct vq_avail {
 	le16 flags;
 	le16 idx;
 	le16 ring[]; /* num entries, then used_event */
-};
-
-struct vq_used_elem {
-	le32 id;
-	le32 len;
 };
 
 struct vq_used {
@@ -253,18 +249,37 @@ void vq_split_push(struct vq *q, uint16_t head, uint32_t written)
 	q->next_used++;
 }
 
+/* How far the index is to go, and how much further it is to claim. */
+static uint16_t provoked(struct vq *q, uint16_t *lie)
+{
+	struct vq_batch b = {
+		.entry = q->used->ring,
+		.num = q->num,
+		.from = q->published,
+		.to = q->next_used,
+	};
+
+	q->provoke->publish(q->provoke, &b);
+	*lie = b.lie;
+	return b.to;
+}
+
 void vq_split_publish(struct vq *q)
 {
-	if (q->published == q->next_used)
+	uint16_t to = q->next_used, lie = 0;
+
+	if (q->published == to)
 		return;
+	if (unlikely(q->provoke))
+		to = provoked(q, &lie);
 	if (unlikely(q->watch))
-		vq_watch_used(q->watch, q->published, q->next_used);
+		vq_watch_used(q->watch, q->published, to);
 	/*
 	 * Release: buffers and used entries are complete before the index (virtio 1.2, 2.7.8.2).
 	 * Partner: the read barrier of the driver after it has read the index.
 	 */
-	vq_store_release(&q->used->idx, q->next_used);
-	q->published = q->next_used;
+	vq_store_release(&q->used->idx, (uint16_t)(to + lie));
+	q->published = to;
 }
 
 bool vq_split_want_interrupt(struct vq *q)
@@ -292,6 +307,16 @@ bool vq_split_want_interrupt(struct vq *q)
 
 void vq_split_kicks_off(struct vq *q)
 {
+	if (unlikely(q->provoke)) {
+		struct vq_quiet words = {.flags = q->event_idx ? 0 : VRING_USED_F_NO_NOTIFY,
+		                         .event = vq_load_relaxed(avail_event(q)),
+		                         .next_avail = q->next_avail};
+
+		q->provoke->kicks_off(q->provoke, &words);
+		vq_store_relaxed(&q->used->flags, words.flags);
+		vq_store_relaxed(avail_event(q), words.event);
+		return;
+	}
 	/* With EVENT_IDX avail_event just stays behind, and flags must be 0 (virtio 1.2, 2.7.10.2). */
 	if (q->num != 0 && !q->event_idx)
 		vq_store_relaxed(&q->used->flags, VRING_USED_F_NO_NOTIFY);

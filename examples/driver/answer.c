@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "bugs.h"
+
 #define ETH     14u
 #define IP      20u
 #define ETH_IP  0x0800u
@@ -77,7 +79,8 @@ static bool answer_ping(uint8_t *icmp, uint32_t len)
 {
 	uint32_t sum;
 
-	if (len < 8 || icmp[0] != 8 || icmp[1] != 0 || !sums_up(add(0, icmp, len)))
+	if (len < 8 || icmp[0] != 8 || icmp[1] != 0 ||
+	    (!sums_up(add(0, icmp, len)) && !bug(checksums_trusted)))
 		return false;
 	icmp[0] = 0;
 	sum = get16(icmp + 2) + 0x0800u; /* what the first word has lost */
@@ -91,7 +94,8 @@ static bool answer_udp(struct host *h, const uint8_t *ip, uint8_t *udp, uint32_t
 	const uint64_t pseudo = add(
 		(uint64_t)__builtin_bswap16(UDP) + __builtin_bswap16((uint16_t)len), ip + 12, 8);
 
-	if (len < 8 || get16(udp + 4) != len || (get16(udp + 6) && !sums_up(add(pseudo, udp, len))))
+	if (len < 8 || get16(udp + 4) != len ||
+	    (get16(udp + 6) && !sums_up(add(pseudo, udp, len)) && !bug(checksums_trusted)))
 		return false;
 	if (get16(udp + 2) == PORT_DISCARD)
 		h->stop = true;

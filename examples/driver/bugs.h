@@ -6,7 +6,8 @@
  *
  * A row: its name; the rule that it breaks; who had it (a public thread or commit); how the variant is run, for
  * check.sh: "up", the driver goes up and down and needs no traffic; "peer", frames come from outside; then, after
- * a space, what is added to features=default.
+ * a space, what is added to features=default. "provoke NAME" has the device do that: then it is this that the driver
+ * does not bear, or the rule.
  */
 #ifndef EXAMPLE_BUGS_H
 #define EXAMPLE_BUGS_H
@@ -39,6 +40,8 @@
 	X(no_kick,            "notif.must-kick",               "rcore-os/virtio-drivers#54",            "peer -event_idx") \
 	X(kick_if_equal,      "event_idx.must-kick",           "hermit-os/kernel#1274",                 "peer") \
 	X(event_stands,       "event_idx.used-event-progress", "rcore-os/virtio-drivers#121",           "peer") \
+	X(checksums_trusted,  "net.rx-no-trust-csum",          "hermit-os/kernel#2521",                 "provoke bad-checksums") \
+	X(config_fatal,       "notif.handle-spurious",         "hermit-os/kernel#2464",                 "provoke config-irq") \
 	X(no_ack,             "mmio.intack-handled",           "hermit-os/kernel#2231",                 "peer") \
 	X(ring_not_zeroed,    "packed.zero-init",              "hermit-os/kernel#1314",                 "up +packed") \
 	X(id_in_head,         "packed.id-in-last",             "hermit-os/kernel#1329",                 "up +packed-indirect_desc") \

@@ -111,13 +111,32 @@ done
 [ -n "$cells" ] || why="there were no cells"
 result "matrix: ended by a signal" "$why"
 
+# Whatever a device may do, the driver bears it: here from a seed each, and with what is seldom offered.
+for run in "default 1" "default-mrg_rxbuf-event_idx 2" "default+packed 3"; do
+	: >"$tmp/peer"
+	"$doorbell" check --provoke legal --seed "${run#* }" --mem 16M --timeout 60 --net "echo,features=${run% *}" \
+		"$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
+	guest=$? why=
+	[ "$guest" = 0 ] || why="exit status $guest"
+	result "driver, provoked: ${run% *}, seed ${run#* }" "$why"
+done
+
 # Runs a variant for so long; $why is empty when it is caught by the name of its rule.
-try_variant() { # NAME RULE RUN FEATURES SECONDS
+try_variant() { # NAME RULE RUN FEATURES SECONDS [PROVOCATION]
 	local run=(check --fail-on any --mem 16M --timeout "$5" --append "${3/peer/}" "$built/bug-$1.elf")
 	features=default$4
 	: >"$tmp/peer"
 	case $3 in
 	peer) with_peer "$doorbell" "${run[@]}" ;;
+	provoke)
+		"$doorbell" check --provoke "$6" --mem 16M --timeout 60 --net "echo,features=$features" \
+			"$built/bug-$1.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
+		guest=$? why=
+		[ "$guest" = 11 ] || why="exit status $guest, expected 11"
+		grep -qE "^  provoked by $6 .*: (corrupted payload|no progress);" "$tmp/err" || why="it bears $6"
+		grep -qE "^    rule:   $2$" "$tmp/err" || why="$2 is not named"
+		return
+		;;
 	*)
 		"$doorbell" "${run[@]}" --net "echo,features=$features" >"$tmp/out" 2>"$tmp/err" </dev/null
 		guest=$?
@@ -132,9 +151,10 @@ try_variant() { # NAME RULE RUN FEATURES SECONDS
 
 # What is seen only when nothing happens for a while takes a second, on a busy machine more.
 variant() { # NAME RULE RUN FEATURES
-	local seconds
+	local seconds more=$4 provocation=
+	[ "$3" != provoke ] || { read -r provocation more <<<"$4"; }
 	for seconds in 1 2 8; do
-		try_variant "$@" $seconds
+		try_variant "$1" "$2" "$3" "$more" $seconds "$provocation"
 		[ -n "$why" ] || break
 	done
 	result "bug: $1 breaks $2" "$why"

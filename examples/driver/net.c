@@ -21,6 +21,7 @@ enum { RX, TX };
 #define HDR       12u /* with VERSION_1 always [net.hdr-12-bytes], [net.tx-hdr-same-size] */
 #define ROOM      (HDR + FRAME_MAX) /* [net.rx-buf-1526] */
 #define PART      512u              /* with MRG_RXBUF a frame may take several [net.rx-mrg-min] */
+#define PARTS     ((ROOM + PART - 1) / PART)
 #define MTU_MIN   68
 #define MTU_MAX   1500
 #define NR_TX     (QUEUE_SIZE / 2)
@@ -86,7 +87,8 @@ static void take_part(struct nic *n, const struct buffer *b, uint32_t len)
 		/* Only then is it of interest. [net.rx-single-without-mrg] */
 		if (has(n, VIRTIO_NET_F_MRG_RXBUF))
 			n->missing = b->hdr[10] | (uint32_t)b->hdr[11] << 8;
-		n->missing += !n->missing; /* [net.rx-num-buffers-sane] */
+		if (n->missing == 0 || n->missing > PARTS) /* [net.rx-num-buffers-sane] */
+			n->missing = 1;
 		n->len = 0;
 		data += HDR;
 		len = len > HDR ? len - HDR : 0;
@@ -242,6 +244,8 @@ static void look_at_registers(struct nic *n)
 	/* [cfg.reset-on-needs-reset-irq], [status.needs-reset-no-trust] */
 	if (device_needs_reset(&n->dev) && !bring_up(n))
 		fail(n, "the device does not come back");
+	if (bug(config_fatal) && !device_needs_reset(&n->dev))
+		fail(n, "what is that?");
 	read_link(n);
 }
 

@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Who asks a driver that is provoked. All of it is on the loop's thread:
+ *
+ *	nothing but the boot's     once more for each round       the end
+ *	ARP, ping  ->  is there    on: questions until all are    the rest gives up
+ *	an echo port?              answered -> off: some more     -> farewell
+ *
+ * A question is asked again when its answer has not come for PROVOKE_AGAIN_NS, TRIES times. Frames may get lost on any network,
+ * so those are reported, and are no failure.
+ */
+#include "check/peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "check/provoke_priv.h"
+#include "check/questions.h"
+#include "devices/net_features.h"
+#include "devices/virtio.h"
+#include "net/net_feed.h"
+#include "net/net_offload.h"
+#include "net/turn_round.h"
+#include "vmm/core/fd.h"
+#include "vmm/core/frame_pipe.h"
+#include "vmm/core/iov.h"
+#include "vmm/core/log.h"
+#include "vmm/core/loop.h"
+#include "vmm/nic_config.h"
+
+#define PIPE_BYTES    MIB(2)
+#define TRIES         50u /* a machine that has others to run first leaves a guest no time for seconds */
+#define UDP_TRIES     3u
+#define BURST         16u /* questions of a round that are open at once */
+#define QUESTIONS     48u /* of a usual round */
+#define AFTERWARDS    8u
+#define FLOOD         700u
+#define QUESTIONS_MAX 768u
+#define FAREWELLS     4u
+
+enum stage { BASELINE, ECHO_PORT, DURING, AFTER, FAREWELL };
+
+/*
+ * A question that is asked again has another number: so an answer tells whether the first one was lost, or slow.
+ */
+#define SEQ_AGAIN 0x4000u
+#define SEQ_MASK  (SEQ_AGAIN - 1)
+
+struct asked {
+	struct question q;
+	bool answered; /* at all */
+	bool lost;     /* only when it was asked again */
+};
+
+struct peer {
+	struct net_backend b; /* first */
+	struct net_feed feed;
+	struct provoke *p;
+	struct loop *loop;
+	struct frame_pipe pipe; /* to the driver: header and frame */
+	struct loop_timer timer;
+	struct loop_fd
+		act; /* an eventfd, owned: provoke_act() is wanted, or all answers are there */
+	struct parties who;
+	uint8_t mac[6];            /* the device's */
+	bool driver_up, echo_port; /* UDP is answered */
+	enum stage stage;
+	struct provoke_result result; /* of this round */
+	struct asked ask[QUESTIONS_MAX];
+	unsigned nr, next, open; /* questions; the next one to send; sent and not answered */
+	unsigned burst, tries;
+	uint16_t seq; /* of the next question */
+};
+
+struct peer_config {
+	struct provoke *p;
+};
+
+static struct peer *peer_of(struct net_backend *b)
+{
+	return container_of(b, struct peer, b);
+}
+
+/* ---- to the driver */
+
+/* False: no room now. */
+static bool put_frame(struct peer *peer, const uint8_t *frame, size_t len)
+{
+	uint8_t *at = frame_pipe_room(&peer->pipe, NET_HDR_LEN + len);
+
+	if (!at)
+		return false;
+	memset(at, 0, NET_HDR_LEN);
+	memcpy(at + NET_HDR_LEN, frame, len);
+	frame_pipe_push(&peer->pipe, NET_HDR_LEN + len);
+	loop_again(peer->loop);
+	return true;
+}
+
+static void put_question(struct peer *peer, const struct question *q)
+{
+	uint8_t frame[QUESTION_MAX];
+	const size_t len = question_write(q, &peer->who, frame);
+
+	put_frame(peer, frame, len);
+}
+
+static void add(struct peer *peer, enum question_kind kind, unsigned len, bool wrong)
+{
+	struct asked *a = &peer->ask[peer->nr];
+
+	if (peer->nr == QUESTIONS_MAX)
+		return;
+	*a = (struct asked){.q = {.kind = kind, .seq = peer->seq, .wrong = wrong}};
+	a->q.len = (uint16_t)len;
+	peer->seq = (uint16_t)((peer->seq + 1) & SEQ_MASK);
+	peer->nr++;
+}
+
+/* Those that nobody answers are open for ever, and not waited for. */
+static void send_more(struct peer *peer)
+{
+	while (peer->next < peer->nr && peer->open < peer->burst) {
+		struct asked *a = &peer->ask[peer->next++];
+
+		put_question(peer, &a->q);
+		peer->open += !a->q.wrong;
+		peer->result.asked++;
+	}
+}
+
+static void begin(struct peer *peer, unsigned burst)
+{
+	peer->next = peer->open = peer->tries = 0;
+	peer->burst = burst;
+	send_more(peer);
+}
+
+static unsigned longest(const struct peer *peer)
+{
+	const unsigned mtu = peer->p->mtu;
+
+	return mtu && mtu + 14 < QUESTION_MAX ? mtu + 14 : QUESTION_MAX;
+}
+
+static void usual_questions(struct peer *peer, unsigned nr)
+{
+	const unsigned most = longest(peer);
+
+	peer->nr = 0;
+	add(peer, ASK_ARP, 0, false);
+	for (unsigned i = 1; i < nr; i++)
+		add(peer, peer->echo_port && i % 3 ? ASK_UDP : ASK_PING,
+		    QUESTION_MIN + 18 + i * 397 % (most - QUESTION_MIN - 17), false);
+}
+
+/* ---- rounds */
+
+static void lengths(struct peer *peer)
+{
+	static const unsigned ends[] = {52, 60, 64, 116, 128, 244, 256, 500, 512, 1012, 1024, 1460};
+	const unsigned most = longest(peer);
+
+	peer->nr = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++)
+		for (unsigned len = ends[i] - 4; len <= ends[i] + 4; len++)
+			if (len >= QUESTION_MIN && len <= most)
+				add(peer, ASK_PING, len, false);
+	for (unsigned len = most - 4; len <= most; len++)
+		add(peer, peer->echo_port ? ASK_UDP : ASK_PING, len, false);
+	begin(peer, BURST);
+}
+
+static void flood(struct peer *peer)
+{
+	peer->nr = 0;
+	for (unsigned i = 0; i < FLOOD; i++)
+		add(peer, ASK_PING, 60, false);
+	begin(peer, FLOOD);
+	provoke_count(peer->p, P_FLOOD);
+}
+
+static void bad_checksums(struct peer *peer)
+{
+	peer->nr = 0;
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		add(peer, peer->echo_port && i % 4 < 2 ? ASK_UDP : ASK_PING, 60 + 20 * i, i % 2);
+	add(peer, ASK_PING, 60, false); /* answered last */
+	begin(peer, BURST);
+	provoke_count(peer->p, P_BAD_CHECKSUMS);
+}
+
+static void ask_round(struct peer *peer, int round)
+{
+	peer->stage = DURING;
+	peer->result = (struct provoke_result){0};
+	provoke_switch(peer->p, round);
+	switch (round) {
+	case P_LENGTHS:
+		provoke_count(peer->p, P_LENGTHS);
+		lengths(peer);
+		break;
+	case P_FLOOD:
+		flood(peer);
+		break;
+	case P_BAD_CHECKSUMS:
+		bad_checksums(peer);
+		break;
+	default:
+		usual_questions(peer, QUESTIONS);
+		begin(peer, BURST);
+	}
+}
+
+/* The tame ones first: what comes behind one that a driver does not bear is not tried. -1: there are no more. */
+static int next_round(const struct peer *peer)
+{
+	for (int tag = PROVOKE_LEGAL; tag <= PROVOKE_HARDENING; tag++)
+		for (int i = 0; i < NR_PROVOCATIONS; i++)
+			if ((int)provocations[i].tag == tag &&
+			    provocations[i].when == PROVOKE_ROUND &&
+			    (peer->p->set & ~peer->p->tried) >> i & 1)
+				return i;
+	return -1;
+}
+
+static void farewell(struct peer *peer)
+{
+	peer->stage = FAREWELL;
+	peer->nr = peer->open = 0;
+	peer->tries = 0;
+	atomic_store(&peer->p->done, true);
+}
+
+static void advance(struct peer *peer)
+{
+	const int round = next_round(peer);
+
+	if (round < 0) {
+		farewell(peer);
+		return;
+	}
+	peer->p->tried |= UINT64_C(1) << round;
+	ask_round(peer, round);
+}
+
+static void afterwards(struct peer *peer)
+{
+	const int round = peer->p->round;
+
+	provoke_switch(peer->p, -1);
+	peer->p->round = round; /* its verdict is open */
+	peer->stage = AFTER;
+	usual_questions(peer, AFTERWARDS);
+	begin(peer, BURST);
+}
+
+static void ask_echo_port(struct peer *peer)
+{
+	peer->stage = ECHO_PORT;
+	peer->nr = 0;
+	add(peer, ASK_UDP, 60, false);
+	begin(peer, BURST);
+}
+
+static void note(struct peer *peer, int round)
+{
+	provoke_note(peer->p, round, &peer->result);
+	peer->p->round = -1;
+}
+
+/* Before the first answer nobody had to be there. */
+static void count_lost(struct peer *peer)
+{
+	for (unsigned i = 0; i < peer->next; i++)
+		peer->result.lost += peer->ask[i].lost;
+}
+
+/* All questions are answered, or (@stuck) will not be. From none of the device's calls. */
+static void stage_over(struct peer *peer, bool stuck)
+{
+	if (stuck)
+		peer->result.verdict = PROVOKE_STUCK;
+	if (peer->stage == DURING || peer->stage == AFTER)
+		count_lost(peer);
+	switch (peer->stage) {
+	case BASELINE:
+		if (stuck)
+			return; /* the guest may take its time to boot */
+		ask_echo_port(peer);
+		break;
+	case ECHO_PORT:
+		peer->echo_port = !stuck;
+		peer->result.verdict = PROVOKE_UNUSED;
+		peer->p->baseline = true;
+		note(peer, -1);
+		advance(peer);
+		break;
+	case DURING:
+		afterwards(peer);
+		break;
+	case AFTER:
+		note(peer, peer->p->round);
+		if (stuck)
+			farewell(peer);
+		else
+			advance(peer);
+		break;
+	case FAREWELL:
+		break;
+	}
+}
+
+static void say_farewell(struct peer *peer)
+{
+	uint8_t frame[QUESTION_MAX];
+	const size_t len = question_farewell(&peer->who, frame);
+
+	if (peer->tries++ < FAREWELLS)
+		put_frame(peer, frame, len);
+}
+
+static void ask_again(struct peer *peer)
+{
+	const unsigned most = peer->stage == ECHO_PORT ? UDP_TRIES : TRIES;
+
+	if (++peer->tries > most && peer->stage != BASELINE) {
+		stage_over(peer, true);
+		return;
+	}
+	for (unsigned i = 0; i < peer->next; i++) {
+		const struct asked *a = &peer->ask[i];
+		struct question again;
+
+		if (a->answered || a->q.wrong)
+			continue;
+		again = a->q;
+		again.seq |= SEQ_AGAIN;
+		put_question(peer, &again);
+	}
+}
+
+static void on_timer(void *arg)
+{
+	struct peer *peer = arg;
+
+	if (peer->p->link_down)
+		provoke_ask(peer->p, ACT_LINK_UP);
+	if (peer->stage == FAREWELL)
+		say_farewell(peer);
+	else if (peer->driver_up && peer->open > 0 && !peer->p->link_down)
+		ask_again(peer); /* also of a device that has failed: somebody has to give up */
+	(void)loop_timer_at(peer->loop, &peer->timer, loop_now_ns() + peer->p->again_ns);
+}
+
+static void on_act(void *arg, unused uint32_t revents)
+{
+	struct peer *peer = arg;
+
+	fd_event_take(peer->act.fd);
+	provoke_act(peer->p);
+	if (peer->open == 0 && peer->next == peer->nr && peer->stage != FAREWELL && peer->nr > 0)
+		stage_over(peer, false);
+}
+
+/* ---- from the driver */
+
+static void learn(struct peer *peer, const uint8_t *frame, size_t len)
+{
+	uint32_t ip;
+
+	/* Whoever sends ARP says who he is; 0.0.0.0 only asks. */
+	if (len < 42 || frame[12] != 8 || frame[13] != 6)
+		return;
+	memcpy(peer->who.guest_mac, frame + 6, 6);
+	ip = (uint32_t)frame[28] << 24 | (uint32_t)frame[29] << 16 | (uint32_t)frame[30] << 8 |
+	     frame[31];
+	if (ip != 0)
+		peer->who.guest_ip = ip;
+}
+
+static struct asked *find(struct peer *peer, const struct question *q)
+{
+	for (unsigned i = 0; i < peer->next; i++) {
+		struct asked *a = &peer->ask[i];
+
+		if (a->q.kind == q->kind && (q->kind == ASK_ARP || a->q.seq == (q->seq & SEQ_MASK)))
+			return a;
+	}
+	return NULL;
+}
+
+/* Whoever has accepted the device's address uses it. */
+static bool from_driver(const struct peer *peer, const uint8_t *frame)
+{
+	return !(peer->p->dev->accepted & FEATURE(VIRTIO_NET_F_MAC)) ||
+	       memcmp(frame + 6, peer->mac, sizeof(peer->mac)) == 0;
+}
+
+static void take_answer(struct peer *peer, const struct question *known, const uint8_t *frame,
+                        size_t len)
+{
+	struct asked *a = find(peer, known);
+	struct question right;
+
+	if (!a) /* of a round before */
+		return;
+	right = a->q;
+	right.seq = known->seq;
+	if (right.wrong || !answer_right(frame, len, &right) || !from_driver(peer, frame)) {
+		peer->result.corrupt++;
+		return;
+	}
+	if (known->kind != ASK_ARP && !(known->seq & SEQ_AGAIN))
+		a->lost = false;
+	else if (!a->answered)
+		a->lost = known->kind != ASK_ARP;
+	if (a->answered)
+		return;
+	a->answered = true;
+	peer->open--;
+	send_more(peer);
+	if (peer->open == 0)
+		fd_event_set(peer->act.fd);
+}
+
+static ssize_t peer_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
+{
+	struct peer *peer = peer_of(b);
+	const size_t len = iov_bytes(iov, nr);
+	uint8_t frame[QUESTION_MAX + 4];
+	size_t kept;
+	struct question q;
+
+	b->stats.sends++;
+	b->stats.send_bytes += len;
+	if (len < NET_HDR_LEN + 14)
+		return (ssize_t)len;
+	kept = iov_read(iov, nr, NET_HDR_LEN, frame, sizeof(frame));
+	learn(peer, frame, kept);
+	if (answer_known(frame, kept, &peer->who, &q)) {
+		take_answer(peer, &q, frame, kept);
+	} else if (kept == len - NET_HDR_LEN) {
+		turn_round(frame, kept);
+		put_frame(peer, frame, kept);
+	}
+	return (ssize_t)len;
+}
+
+static ssize_t peer_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
+{
+	struct peer *peer = peer_of(b);
+	size_t len;
+	const uint8_t *frame = frame_pipe_front(&peer->pipe, &len);
+
+	if (!frame)
+		return 0;
+	iov_write(iov, nr, 0, frame, len);
+	frame_pipe_pop(&peer->pipe);
+	b->stats.recvs++;
+	b->stats.recv_bytes += len;
+	return (ssize_t)len;
+}
+
+/* ---- life */
+
+static bool peer_ready(void *arg)
+{
+	const struct peer *peer = arg;
+
+	return !frame_pipe_empty(&peer->pipe);
+}
+
+static int peer_set_offloads(unused struct net_backend *b, unused uint64_t offloads)
+{
+	return 0;
+}
+
+static int peer_start(struct net_backend *b, unused uint64_t offloads, const struct net_sink *s)
+{
+	struct peer *peer = peer_of(b);
+	int ret = feed_start(&peer->feed, s);
+
+	if (ret < 0 || peer->driver_up)
+		return ret;
+	peer->driver_up = true;
+	usual_questions(peer, AFTERWARDS);
+	begin(peer, 1); /* nobody answers a ping whose sender he does not know yet */
+	return 0;
+}
+
+static void peer_stop(struct net_backend *b)
+{
+	feed_stop(&peer_of(b)->feed);
+}
+
+static void peer_forget(struct net_backend *b)
+{
+	b->stats.recv_dropped += frame_pipe_clear(&peer_of(b)->pipe);
+}
+
+static void peer_want_recv(struct net_backend *b, bool on)
+{
+	peer_of(b)->feed.want_recv = on;
+}
+
+static void peer_destroy(struct net_backend *b)
+{
+	struct peer *peer = peer_of(b);
+
+	feed_stop(&peer->feed);
+	loop_timer_off(&peer->timer);
+	loop_del(&peer->act);
+	peer->p->act_fd = -1;
+	fd_close(&peer->act.fd);
+	frame_pipe_free(&peer->pipe);
+	free(peer);
+}
+
+static const struct net_frame_ops peer_ops = {
+	.start = peer_start,
+	.stop = peer_stop,
+	.set_offloads = peer_set_offloads,
+	.send = peer_send,
+	.recv = peer_recv,
+	.want_recv = peer_want_recv,
+	.forget = peer_forget,
+};
+
+static int open_peer(struct peer *peer)
+{
+	int ret = frame_pipe_init(&peer->pipe, PIPE_BYTES);
+
+	if (ret < 0)
+		return ret;
+	ret = fd_eventfd();
+	if (ret < 0)
+		return ret;
+	peer->act.fd = peer->p->act_fd = ret;
+	ret = loop_add(peer->loop, &peer->act);
+	return ret < 0 ? ret
+	               : loop_timer_at(peer->loop, &peer->timer, loop_now_ns() + peer->p->again_ns);
+}
+
+static int peer_create(const void *config, const struct net_common *common, struct loop *l,
+                       struct net_backend **out)
+{
+	const struct peer_config *cfg = config;
+	struct peer *peer = calloc(1, sizeof(*peer));
+	int ret = peer ? 0 : -ENOMEM;
+
+	*out = NULL;
+	if (ret == 0) {
+		peer->b = (struct net_backend){.kind = "peer",
+		                               .label = "check",
+		                               .can = NET_OFFLOADS_ALL,
+		                               .frame = &peer_ops,
+		                               .destroy = peer_destroy};
+		peer->p = cfg->p;
+		peer->loop = l;
+		peer->feed = (struct net_feed){.loop = l, .ready = peer_ready, .arg = peer};
+		peer->timer = (struct loop_timer){.fn = on_timer, .arg = peer};
+		peer->act =
+			(struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_act, .arg = peer};
+		peer->who = (struct parties){.ip = PEER_IP, .guest_ip = PEER_GUEST_IP};
+		memcpy(peer->who.mac, turn_round_mac, 6);
+		memcpy(peer->mac, common->mac, 6);
+		memcpy(peer->who.guest_mac, common->mac, 6);
+		ret = open_peer(peer);
+	}
+	if (ret < 0) {
+		log_error("%s: no peer: %s", common->nic, strerror(-ret));
+		if (peer)
+			peer_destroy(&peer->b);
+		return ret;
+	}
+	*out = &peer->b;
+	return 0;
+}
+
+static const struct opt_def no_keys[] = {OPT_END};
+
+static const struct net_kind peer_kind = {
+	.name = "peer",
+	.help = "asks a driver that is provoked",
+	.keys = no_keys,
+	.config_size = sizeof(struct peer_config),
+	.one_queue = "the peer of doorbell check",
+	.create = peer_create,
+};
+
+void peer_take(struct nic_config *nic, struct provoke *p)
+{
+	const struct peer_config cfg = {p};
+
+	opt_keys_free(nic->kind->keys, nic->backend);
+	nic->kind = &peer_kind;
+	memcpy(nic->backend, &cfg, sizeof(cfg));
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/provoke.h - a device that does what few devices do, and a peer that sees whether its driver bears it
+ *
+ * What can be provoked is a table (provoke_table.c). Some of it is there from the boot on; the rest is switched on one by
+ * one, in rounds of questions that the peer (peer.c) asks by ARP, ping and UDP echo. Every decision is drawn from a seed
+ * and from what the driver has done so far, never from the time: the same seed, the same decisions.
+ */
+#ifndef DOORBELL_CHECK_PROVOKE_H
+#define DOORBELL_CHECK_PROVOKE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct nic_config;
+struct provoke; /* opaque: of one device */
+struct virtio_net;
+
+enum provoke_tag {
+	PROVOKE_LEGAL,     /* other devices do it, too */
+	PROVOKE_RARE,      /* allowed, and seldom seen */
+	PROVOKE_ILLEGAL,   /* no device may */
+	PROVOKE_HARDENING, /* what no driver needs to bear to be right */
+};
+
+enum provoke_when {
+	PROVOKE_AT_BOOT, /* from the first access on */
+	PROVOKE_ROUND,   /* in a round of its own */
+	PROVOKE_NEVER,   /* nothing to switch on: .does says why */
+};
+
+struct provocation {
+	const char *name;
+	unsigned number; /* F1 to F35 of the list that they are from */
+	enum provoke_tag tag;
+	enum provoke_when when;
+	const char *does; /* what the device does */
+	const char *rule; /* what a driver has to keep to bear it; an id, or words */
+};
+
+/* One in an index of provocations[], its id in reports and records. Only ever added to at the end. */
+enum provoke_id {
+	P_STRICT_STATUS,
+	P_DIRTY_HANDOVER,
+	P_FEATURES_REFUSED,
+	P_LATE_QUEUES,
+	P_TORN_CONFIG,
+	P_CONFIG_TAIL,
+	P_QUEUE_SIZES,
+	P_SLOW_READY,
+	P_LOCKED_QUEUES,
+	P_FIRST_KICK,
+	P_STRICT_INTERRUPTS,
+	P_EVENT_WORDS,
+	P_POLLING,
+	P_ACK_RACE,
+	P_BOTH_BITS,
+	P_REORDER,
+	P_DELAY,
+	P_FLOOD,
+	P_LENGTHS,
+	P_NUM_BUFFERS,
+	P_BAD_CHECKSUMS,
+	P_HEADER_POISON,
+	P_USED_LEN,
+	P_LATE_FRAMES,
+	P_BAD_ID,
+	P_USED_TWICE,
+	P_INDEX_JUMP,
+	P_WRONG_WORDS,
+	P_ISR_BITS,
+	P_SPURIOUS,
+	P_CONFIG_IRQ,
+	P_NEEDS_RESET,
+	P_FEWER_FEATURES,
+	P_UNKNOWN_FEATURES,
+	P_INDEX_WRAP,
+	P_POISON,
+	P_IN_ORDER,
+	P_LINK_FLAP,
+	P_ANNOUNCE,
+	P_STATUS_BITS,
+	P_MTU,
+	P_CTRL_ERROR,
+	P_CTRL_ACK,
+	P_SLOTS,
+	NR_PROVOCATIONS
+};
+extern const struct provocation provocations[NR_PROVOCATIONS];
+
+const char *provoke_tag_name(enum provoke_tag tag);
+
+/*
+ * NAME[,...], legal (tags legal and rare), hostile (the others) or all: masks of provoke_id in *set. 0; or -EINVAL with
+ * the closest name, or why that one is not to be had, in @why.
+ */
+int provoke_parse(uint64_t *set, const char *text, char *why, size_t size);
+void provoke_list(FILE *out);
+
+int provoke_create(uint64_t set, uint64_t seed, struct provoke **out); /* 0 or -ENOMEM */
+void provoke_destroy(struct provoke *p);                               /* NULL is fine */
+
+/* Before the machine is made: @nic gets our peer for its network. 0; -EINVAL, logged: not with these keys. */
+int provoke_nic(struct provoke *p, struct nic_config *nic);
+/*
+ * @fn(@arg) is called, on the device's thread, before something illegal is done in a round: what the driver does from
+ * then on is not its fault.
+ */
+void provoke_on_illegal(struct provoke *p, void (*fn)(void *arg), void *arg);
+/* Before any vCPU runs: @net, which is new, is to be provoked. What it offers has changed when this returns. */
+void provoke_device(struct provoke *p, struct virtio_net *net);
+
+/* Any thread. Have all rounds been asked? */
+bool provoke_done(const struct provoke *p);
+
+/* Of one provocation, when the guest has ended. */
+enum provoke_verdict {
+	PROVOKE_UNUSED,   /* not asked for */
+	PROVOKE_SURVIVED, /* all answers came, and were right */
+	PROVOKE_NO_OCCASION, /* likewise, but the driver did nothing that it could have been tried on */
+	PROVOKE_LOST,        /* they came at last: frames were lost */
+	PROVOKE_CORRUPTED, /* wrong answers */
+	PROVOKE_STUCK,     /* no answers, while it was on or afterwards */
+	PROVOKE_NOT_TRIED, /* the driver had stuck before */
+};
+struct provoke_result {
+	enum provoke_verdict verdict;
+	uint64_t times; /* the device did it */
+	unsigned asked, lost,
+		corrupt; /* questions, those that only had an answer when asked again, wrong answers */
+};
+
+/* After the last vCPU and the device's threads have stopped. */
+void provoke_end(struct provoke *p);
+const struct provoke_result *provoke_result(const struct provoke *p, enum provoke_id id);
+bool provoke_failed(const struct provoke *p); /* is one of them stuck or corrupted? */
+/* Did the driver give up, as it may when its features are refused? Then none has to be there. */
+bool provoke_gave_up(const struct provoke *p);
+
+/* provoke_report.c */
+void provoke_text(const struct provoke *p, FILE *out);
+json_t *provoke_json(const struct provoke *p); /* NULL: no memory */
+void provoke_junit(const struct provoke *p, const char *device, FILE *out);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check/provoke_priv.h - what provoke*.c and the peer share, and nobody else */
+#ifndef DOORBELL_CHECK_PROVOKE_PRIV_H
+#define DOORBELL_CHECK_PROVOKE_PRIV_H
+
+#include <stdatomic.h>
+
+#include "check/provoke.h"
+#include "devices/virtio_net.h"
+#include "devices/virtio_provoke.h"
+#include "vmm/core/compiler.h"
+
+/* So long a question waits for its answer before it is asked again. */
+#define PROVOKE_AGAIN_NS UINT64_C(200000000)
+
+#define PROVOKE_QUEUES (2 * VIRTIO_NET_PAIRS_MAX + 1)
+
+/* Numbers that follow from a seed and from how many were drawn before. */
+struct dice {
+	uint64_t seed;
+	_Atomic uint64_t drawn;
+};
+uint64_t dice_roll(struct dice *d);
+static inline unsigned dice_below(struct dice *d, unsigned n)
+{
+	return (unsigned)(dice_roll(d) % n);
+}
+
+/* Of one queue; belongs to the thread that serves it, but for what says otherwise. */
+struct provoke_queue {
+	struct vq_provoke hooks;
+	struct provoke *p;
+	unsigned index;
+	bool ordered; /* its buffers must come back in order, or in the order of a frame's parts */
+	struct dice dice;
+	unsigned waited;   /* turns that a batch has been kept back */
+	unsigned patience; /* turns that it will be */
+	unsigned
+		starving; /* reorder: others that are to pass the one that stays behind; 0: none does */
+	bool shown;       /* ack-race: a batch was, and has not been acknowledged */
+	_Atomic bool acknowledged; /* set by a vCPU */
+	unsigned lies;             /* of this round */
+};
+
+/* What cannot be done inside of a hook: bits of struct provoke's todo. */
+enum { ACT_LINK = 1, ACT_LINK_UP = 2, ACT_ANNOUNCE = 4, ACT_SPURIOUS = 8, ACT_NEEDS_RESET = 16 };
+
+struct provoke {
+	struct virtio_provoke hooks;
+	uint64_t set;
+	struct dice dice;       /* of registers, the config space and the boot */
+	_Atomic uint64_t on;    /* in force: any thread reads, the device's loop writes */
+	struct virtio_net *net; /* borrowed */
+	struct virtio_dev *dev; /* its own */
+	struct provoke_queue queue[PROVOKE_QUEUES];
+	_Atomic uint64_t times[NR_PROVOCATIONS];
+	struct provoke_result result[NR_PROVOCATIONS];
+
+	/* Registers; any vCPU. */
+	_Atomic uint32_t queue_sel, ready; /* bit n: queue n */
+	_Atomic unsigned slow_ready;
+	_Atomic bool refused, refusing, insisted; /* FEATURES_OK */
+	/* Loop thread. */
+	unsigned tears;
+	bool torn, was_live;
+	unsigned ctrl_commands[256];
+	bool link_down;
+	unsigned interrupts; /* spurious ones, of this round */
+
+	_Atomic unsigned todo;
+	int act_fd; /* an eventfd of the peer's: somebody look at todo; -1: there is no peer */
+
+	void (*on_illegal)(void *arg);
+	void *on_illegal_arg;
+
+	/* The peer's; the loop's thread. */
+	int round; /* being asked: index of provocations[]; -1: none of them */
+	_Atomic bool done;
+	uint64_t again_ns; /* PROVOKE_AGAIN_NS, but for tests */
+	unsigned mtu;      /* that the driver is told; 0: none */
+	uint64_t tried;    /* rounds that were begun */
+	bool baseline;     /* the driver answered with nothing but what is there at boot */
+};
+
+static inline bool provoke_on(const struct provoke *p, enum provoke_id id)
+{
+	/* Relaxed: a decision is about nothing else in memory. */
+	return atomic_load_explicit(&p->on, memory_order_relaxed) >> id & 1;
+}
+
+static inline void provoke_count(struct provoke *p, enum provoke_id id)
+{
+	atomic_fetch_add_explicit(&p->times[id], 1, memory_order_relaxed);
+}
+
+/* provoke_ring.c: a queue's thread. */
+void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned index);
+void provoke_queue_begin(struct provoke_queue *q); /* at DRIVER_OK */
+
+/* provoke.c; the loop's thread, from none of the device's calls. */
+void provoke_ask(struct provoke *p, unsigned acts); /* any thread: provoke_act() is to do this */
+void provoke_act(struct provoke *p);
+/* In force from now on are those of the boot and @round (-1: none). */
+void provoke_switch(struct provoke *p, int round);
+/* What became of @round, or with -1 of all that is there since the boot. */
+void provoke_note(struct provoke *p, int round, const struct provoke_result *r);
+
+#endif

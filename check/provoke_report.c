@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "check/provoke.h"
+
+static const char *verdict_name(enum provoke_verdict v)
+{
+	static const char *const names[] = {
+		[PROVOKE_UNUSED] = "not asked for",
+		[PROVOKE_SURVIVED] = "survived",
+		[PROVOKE_NO_OCCASION] = "survived, but had no occasion",
+		[PROVOKE_LOST] = "survived, lost frames",
+		[PROVOKE_CORRUPTED] = "corrupted payload",
+		[PROVOKE_STUCK] = "no progress",
+		[PROVOKE_NOT_TRIED] = "not tried",
+	};
+
+	return names[v];
+}
+
+static bool is_failure(enum provoke_verdict v)
+{
+	return v == PROVOKE_STUCK || v == PROVOKE_CORRUPTED;
+}
+
+void provoke_text(const struct provoke *p, FILE *out)
+{
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+		const struct provoke_result *r = provoke_result(p, i);
+		const struct provocation *what = &provocations[i];
+
+		if (r->verdict == PROVOKE_UNUSED)
+			continue;
+		fprintf(out,
+		        "  provoked by %s (F%u, %s): %s; %llu times, %u questions, %u lost, "
+		        "%u "
+		        "wrong answers\n",
+		        what->name, what->number, provoke_tag_name(what->tag),
+		        verdict_name(r->verdict), (unsigned long long)r->times, r->asked, r->lost,
+		        r->corrupt);
+		if (is_failure(r->verdict))
+			fprintf(out, "    device: %s\n    rule:   %s\n", what->does, what->rule);
+	}
+}
+
+json_t *provoke_json(const struct provoke *p)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+		const struct provoke_result *r = provoke_result(p, i);
+		const struct provocation *what = &provocations[i];
+
+		if (r->verdict == PROVOKE_UNUSED)
+			continue;
+		json_array_append_new(
+			list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:b, s:I, s:i, s:i, s:i, s:s}",
+		                        "provocation", what->name, "id", (int)i, "number",
+		                        (int)what->number, "tag", provoke_tag_name(what->tag),
+		                        "verdict", verdict_name(r->verdict), "failed",
+		                        is_failure(r->verdict), "times", (json_int_t)r->times,
+		                        "questions", (int)r->asked, "lost", (int)r->lost,
+		                        "wrong_answers", (int)r->corrupt, "rule", what->rule));
+	}
+	return list;
+}
+
+void provoke_junit(const struct provoke *p, const char *device, FILE *out)
+{
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+		const struct provoke_result *r = provoke_result(p, i);
+
+		if (r->verdict == PROVOKE_UNUSED)
+			continue;
+		fprintf(out, "    <testcase classname=\"%s.provoke\" name=\"%s\">", device,
+		        provocations[i].name);
+		if (is_failure(r->verdict))
+			fprintf(out, "<failure message=\"%s\"/>", verdict_name(r->verdict));
+		else if (r->verdict == PROVOKE_NOT_TRIED || r->verdict == PROVOKE_NO_OCCASION)
+			fprintf(out, "<skipped message=\"%s\"/>", verdict_name(r->verdict));
+		fputs("</testcase>\n", out);
+	}
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a provoked device puts into its rings. */
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+
+#include "check/provoke_priv.h"
+#include "devices/net_features.h"
+#include "devices/virtio.h"
+
+/* Turns of the loop that a batch waits at most: for company, for its time, for an acknowledgement. */
+#define TURNS_REORDER 256u
+#define TURNS_DELAY   128u
+#define TURNS_ACK     512u
+#define TURNS_STARVE  4096u
+#define STARVE_RINGS  2u
+#define COMPANY       4u /* buffers of which it is worth to change the order */
+#define LIES_MAX      4u /* each may cost the driver a buffer for good */
+
+enum { RX, TX }; /* of the one pair; behind them the control queue */
+
+static struct vq_used_elem *entry(const struct vq_batch *b, unsigned i)
+{
+	return &b->entry[(uint16_t)(b->from + i) % b->num];
+}
+
+static unsigned waiting(const struct vq_batch *b)
+{
+	return (uint16_t)(b->to - b->from);
+}
+
+/* One turn more, unless it has been @most of them: then all of it goes. True: it waits. */
+static bool wait_on(struct provoke_queue *q, struct vq_batch *b, unsigned most)
+{
+	if (q->waited++ >= most) {
+		q->waited = 0;
+		return false;
+	}
+	b->to = b->from;
+	return true;
+}
+
+static void swap(const struct vq_batch *b, unsigned i, unsigned k)
+{
+	const struct vq_used_elem was = *entry(b, i);
+
+	*entry(b, i) = *entry(b, k);
+	*entry(b, k) = was;
+}
+
+/*
+ * One that was drawn stays behind while several rings full of others pass it: until then it is the first that waits, and
+ * is put behind the rest.
+ */
+static void starve(struct provoke_queue *q, struct vq_batch *b, unsigned others)
+{
+	if (q->starving > others)
+		q->starving -= others;
+	else if (q->starving == 0 && others >= COMPANY && dice_below(&q->dice, 2))
+		q->starving = STARVE_RINGS * b->num;
+	else
+		q->starving = 0;
+	if (q->starving)
+		b->to--;
+}
+
+static void reorder(struct provoke_queue *q, struct vq_batch *b)
+{
+	const unsigned most = q->starving ? TURNS_STARVE : TURNS_REORDER;
+	unsigned others = waiting(b);
+
+	if (q->ordered || !b->entry || q->index > TX)
+		return;
+	if (q->starving)
+		swap(b, 0, --others);
+	if (others < COMPANY && wait_on(q, b, most))
+		return;
+	if (others < COMPANY) /* nobody else comes */
+		q->starving = 0;
+	q->waited = 0;
+	for (unsigned i = others; i > 1; i--)
+		swap(b, i - 1, dice_below(&q->dice, i));
+	if (others > 1)
+		provoke_count(q->p, P_REORDER);
+	starve(q, b, others);
+}
+
+static void delay(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (q->patience == 0)
+		q->patience = 1 + dice_below(&q->dice, TURNS_DELAY);
+	if (wait_on(q, b, q->patience))
+		return;
+	q->patience = 0;
+	provoke_count(q->p, P_DELAY);
+	/* The parts of a received frame come together (virtio 1.2, 5.1.6.4.1). */
+	if (b->entry && q->index != RX)
+		b->to = (uint16_t)(b->from + 1);
+}
+
+/*
+ * The first batch goes, and interrupts; the next one waits until that is being acknowledged: the driver, who looks at
+ * the rings after that, finds it, and who had looked before does not.
+ */
+static void race(struct provoke_queue *q, struct vq_batch *b)
+{
+	const bool acknowledged = atomic_exchange(&q->acknowledged, false);
+
+	if (!q->shown) {
+		q->shown = true;
+	} else if (acknowledged) {
+		q->shown = false;
+		q->waited = 0;
+		provoke_count(q->p, P_ACK_RACE);
+	} else if (!wait_on(q, b, TURNS_ACK)) {
+		q->shown = false;
+	}
+}
+
+static void lie_about_length(struct provoke_queue *q, struct vq_batch *b)
+{
+	static const uint32_t lengths[] = {0, 11, 12, 70000, UINT32_MAX};
+
+	for (unsigned i = 0; b->entry && i < waiting(b); i++) {
+		if (dice_below(&q->dice, 4))
+			continue;
+		entry(b, i)->len = le32_of(lengths[dice_below(&q->dice, ARRAY_SIZE(lengths))]);
+		provoke_count(q->p, P_USED_LEN);
+	}
+}
+
+static void lie_about_id(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (!b->entry || !waiting(b) || q->lies >= LIES_MAX || dice_below(&q->dice, 4))
+		return;
+	q->lies++;
+	entry(b, 0)->id = le32_of(q->lies % 2 ? b->num + dice_below(&q->dice, 1000) : UINT32_MAX);
+	provoke_count(q->p, P_BAD_ID);
+}
+
+static void use_twice(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (!b->entry || q->lies >= LIES_MAX)
+		return;
+	if (waiting(b) < 2) {
+		(void)wait_on(q, b, TURNS_REORDER);
+		return;
+	}
+	q->waited = 0;
+	q->lies++;
+	*entry(b, 1) = *entry(b, 0);
+	provoke_count(q->p, P_USED_TWICE);
+}
+
+static void jump(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (!b->entry || q->lies >= LIES_MAX / 2 || dice_below(&q->dice, 4))
+		return;
+	q->lies++;
+	b->lie = (uint16_t)(b->num + 1 + dice_below(&q->dice, 1000));
+	provoke_count(q->p, P_INDEX_JUMP);
+}
+
+static void interrupts(struct provoke_queue *q)
+{
+	struct provoke *p = q->p;
+
+	/* One pair: this is the device's thread. */
+	if (provoke_on(p, P_BOTH_BITS) && dice_below(&q->dice, 2)) {
+		provoke_count(p, P_BOTH_BITS);
+		virtio_config(p->dev);
+	}
+	if (provoke_on(p, P_CONFIG_IRQ) && dice_below(&q->dice, 4) == 0) {
+		provoke_count(p, P_CONFIG_IRQ);
+		virtio_config(p->dev);
+	}
+	if (provoke_on(p, P_SPURIOUS))
+		provoke_ask(p, ACT_SPURIOUS);
+	if (provoke_on(p, P_LINK_FLAP) && dice_below(&q->dice, 8) == 0)
+		provoke_ask(p, ACT_LINK);
+	if (provoke_on(p, P_ANNOUNCE) && dice_below(&q->dice, 8) == 0)
+		provoke_ask(p, ACT_ANNOUNCE);
+	if (provoke_on(p, P_NEEDS_RESET) && dice_below(&q->dice, 4) == 0)
+		provoke_ask(p, ACT_NEEDS_RESET);
+}
+
+static const struct {
+	enum provoke_id id;
+	void (*fn)(struct provoke_queue *q, struct vq_batch *b);
+} batch_provocations[] = {
+	{P_REORDER, reorder},           {P_DELAY, delay},         {P_ACK_RACE, race},
+	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
+	{P_INDEX_JUMP, jump},
+};
+
+static struct provoke_queue *queue_of(struct vq_provoke *hooks)
+{
+	return container_of(hooks, struct provoke_queue, hooks);
+}
+
+static void on_publish(struct vq_provoke *hooks, struct vq_batch *b)
+{
+	struct provoke_queue *q = queue_of(hooks);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(batch_provocations); i++)
+		if (provoke_on(q->p, batch_provocations[i].id))
+			batch_provocations[i].fn(q, b);
+	if (waiting(b))
+		interrupts(q);
+}
+
+static void on_kicks_off(struct vq_provoke *hooks, struct vq_quiet *words)
+{
+	struct provoke_queue *q = queue_of(hooks);
+	const bool event_idx = q->p->dev->accepted & FEATURE(VIRTIO_RING_F_EVENT_IDX);
+	const uint16_t places[] = {0,
+	                           UINT16_MAX,
+	                           words->next_avail,
+	                           (uint16_t)(words->next_avail + 2),
+	                           (uint16_t)(words->next_avail + 128),
+	                           (uint16_t)dice_roll(&q->dice)};
+	const uint16_t place = places[dice_below(&q->dice, ARRAY_SIZE(places))];
+
+	if (provoke_on(q->p, P_EVENT_WORDS)) {
+		provoke_count(q->p, P_EVENT_WORDS);
+		if (event_idx)
+			words->event = place;
+		else
+			words->flags = dice_below(&q->dice, 2) ? VRING_USED_F_NO_NOTIFY : 0;
+	}
+	if (provoke_on(q->p, P_WRONG_WORDS)) {
+		provoke_count(q->p, P_WRONG_WORDS);
+		if (event_idx)
+			words->flags = VRING_USED_F_NO_NOTIFY;
+		else
+			words->event = place;
+	}
+}
+
+static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
+{
+	struct provoke_queue *q = queue_of(hooks);
+	const bool merges = q->p->dev->accepted & FEATURE(VIRTIO_NET_F_MRG_RXBUF);
+	const uint16_t nr = le16toh((uint16_t)h->num_buffers);
+	const uint16_t lies[] = {0, (uint16_t)(nr + 1), UINT16_MAX};
+
+	if (provoke_on(q->p, P_HEADER_POISON) && h->flags == 0 &&
+	    h->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
+		h->csum_start = (uint16_t)dice_roll(&q->dice);
+		h->csum_offset = (uint16_t)dice_roll(&q->dice);
+		h->hdr_len = (uint16_t)dice_roll(&q->dice);
+		h->gso_size = (uint16_t)dice_roll(&q->dice);
+		provoke_count(q->p, P_HEADER_POISON);
+	}
+	if (provoke_on(q->p, P_NUM_BUFFERS) && (!merges || q->lies < LIES_MAX)) {
+		q->lies++;
+		put_le16(&h->num_buffers, lies[dice_below(&q->dice, ARRAY_SIZE(lies))]);
+		provoke_count(q->p, P_NUM_BUFFERS);
+	}
+}
+
+void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned index)
+{
+	q->hooks = (struct vq_provoke){
+		.publish = on_publish, .kicks_off = on_kicks_off, .rx_header = on_rx_header};
+	q->p = p;
+	q->index = index;
+	q->dice.seed = dice_roll(&p->dice);
+}
+
+void provoke_queue_begin(struct provoke_queue *q)
+{
+	const uint64_t accepted = q->p->dev->accepted;
+
+	q->ordered = (accepted & FEATURE(VIRTIO_F_IN_ORDER)) ||
+	             (q->index == RX && (accepted & FEATURE(VIRTIO_NET_F_MRG_RXBUF)));
+	q->waited = q->patience = q->starving = 0;
+	q->shown = false;
+}

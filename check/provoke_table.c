@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What can be provoked, and what cannot, with the reason. Numbers are those of the list in the notes on the clauses. */
+#include <errno.h>
+#include <string.h>
+
+#include "check/provoke.h"
+#include "check/rule.h"
+#include "vmm/core/compiler.h"
+
+#define LEGAL     PROVOKE_LEGAL
+#define RARE      PROVOKE_RARE
+#define ILLEGAL   PROVOKE_ILLEGAL
+#define HARDENING PROVOKE_HARDENING
+#define BOOT      PROVOKE_AT_BOOT
+#define ROUND     PROVOKE_ROUND
+#define NEVER     PROVOKE_NEVER
+
+/* clang-format off */
+const struct provocation provocations[NR_PROVOCATIONS] = {
+	[P_STRICT_STATUS] = {"strict-status", 1, LEGAL, BOOT,
+		"a write of Status that takes two steps at once has no effect", "status.set-progress"},
+	[P_DIRTY_HANDOVER] = {"dirty-handover", 2, LEGAL, BOOT,
+		"as firmware may leave it: status and selectors set, queues ready, an interrupt pending", "init.reset-first"},
+	[P_FEATURES_REFUSED] = {"features-refused", 4, HARDENING, BOOT,
+		"the first FEATURES_OK after the boot is refused; a driver may try again, or give up", "init.reread-features-ok"},
+	[P_LATE_QUEUES] = {"late-queues", 5, LEGAL, BOOT,
+		"registers of queues have no effect before FEATURES_OK", "init.setup-after-negotiation"},
+	[P_TORN_CONFIG] = {"torn-config", 6, LEGAL, BOOT,
+		"the address changes between two of its bytes, and so does ConfigGeneration, three times", "cfg.generation-loop"},
+	[P_CONFIG_TAIL] = {"config-tail", 7, RARE, BOOT,
+		"the config space is longer than known, with anything in it", "cfg.no-size-limit"},
+	[P_QUEUE_SIZES] = {"queue-sizes", 8, LEGAL, BOOT,
+		"each queue may have another size, 32 to 1024; Linux cannot send with less", "mmio.qsize-le-max"},
+	[P_SLOW_READY] = {"slow-ready", 9, RARE, BOOT,
+		"QueueReady reads 1 three times more after 0 was written", "mmio.qready0-readback"},
+	[P_LOCKED_QUEUES] = {"locked-queues", 10, LEGAL, NEVER,
+		"doorbell always has it so: sizes and addresses of a ready queue cannot be written", "mmio.no-qreg-when-ready"},
+	[P_FIRST_KICK] = {"first-kick", 11, LEGAL, BOOT,
+		"what was offered before DRIVER_OK is looked at after a kick, and not before; not with polling", "notif.must-kick"},
+	[P_STRICT_INTERRUPTS] = {"strict-interrupts", 12, LEGAL, NEVER,
+		"doorbell always has it so: no interrupt that used_event or flags do not ask for", "event_idx.used-event-progress"},
+	[P_EVENT_WORDS] = {"event-words", 13, RARE, ROUND,
+		"while no kick is needed avail_event stands at 0, 65535, half a ring ahead, anywhere; flags go up and down",
+		"event_idx.must-kick"},
+	[P_POLLING] = {"polling", 14, LEGAL, BOOT,
+		"a thread takes what is offered as soon as the index moves (poll=on); instead of first-kick with half of the seeds",
+		"split.barrier-before-idx"},
+	[P_ACK_RACE] = {"ack-race", 15, LEGAL, ROUND,
+		"buffers are used behind the look at the rings and before the write to InterruptACK has an effect", "mmio.irq-ack"},
+	[P_BOTH_BITS] = {"both-bits", 16, LEGAL, ROUND,
+		"an interrupt is for used buffers and for the config space at once", "mmio.irq-both-bits"},
+	[P_REORDER] = {"reorder", 17, RARE, ROUND,
+		"buffers come back in another order, one stays behind; of split rings, and not received ones with MRG_RXBUF",
+		"used.any-order"},
+	[P_DELAY] = {"delay", 18, RARE, ROUND,
+		"buffers come back late, and sent ones one by one", "net.tx-reclaim"},
+	[P_FLOOD] = {"flood", 19, RARE, ROUND,
+		"several hundred frames at once, more than a ring holds, then single ones", "net.rx-replenish"},
+	[P_LENGTHS] = {"lengths", 20, LEGAL, ROUND,
+		"frames of every length around the ends of usual buffers: the last part is 1 byte, or full to the brim",
+		"net.rx-num-buffers"},
+	[P_NUM_BUFFERS] = {"num-buffers", 21, ILLEGAL, ROUND,
+		"num_buffers is 0, one more, 65535; without MRG_RXBUF not 1", "net.rx-num-buffers-sane"},
+	[P_BAD_CHECKSUMS] = {"bad-checksums", 22, LEGAL, ROUND,
+		"pings and datagrams with wrong checksums come between right ones: none may be answered", "net.rx-no-trust-csum"},
+	[P_HEADER_POISON] = {"header-poison", 22, LEGAL, ROUND,
+		"what flags and gso_type say is not valid in the header of a received frame is anything", "net.rx-no-trust-csum"},
+	[P_USED_LEN] = {"used-len", 23, ILLEGAL, ROUND,
+		"the length of a used buffer is 0, 11, more than the buffer, all ones", "used.ignore-past-len"},
+	[P_LATE_FRAMES] = {"late-frames", 24, LEGAL, NEVER,
+		"doorbell always has it so: a buffer is used as long as the device has not been reset", "cleanup.reset-before-unexpose"},
+	[P_BAD_ID] = {"bad-id", 25, ILLEGAL, ROUND,
+		"the id of a used buffer is outside the ring, four times", "no rule: hardening"},
+	[P_USED_TWICE] = {"used-twice", 25, ILLEGAL, ROUND,
+		"the same buffer comes back twice in one batch, four times", "no rule: hardening"},
+	[P_INDEX_JUMP] = {"index-jump", 25, HARDENING, ROUND,
+		"the used index claims more than there ever was, twice, and goes back", "no rule: hardening"},
+	[P_WRONG_WORDS] = {"wrong-words", 26, ILLEGAL, ROUND,
+		"flags say no kicks with EVENT_IDX, avail_event is written without it", "event_idx.ignore-used-flags"},
+	[P_ISR_BITS] = {"isr-bits", 26, ILLEGAL, ROUND,
+		"InterruptStatus has bits that mean nothing", "mmio.intack-no-unknown"},
+	[P_SPURIOUS] = {"spurious", 27, LEGAL, ROUND,
+		"interrupts with InterruptStatus 0, and with nothing used; 200 at most", "notif.handle-spurious"},
+	[P_CONFIG_IRQ] = {"config-irq", 6, LEGAL, ROUND,
+		"config interrupts and new generations without a change", "notif.handle-spurious"},
+	[P_NEEDS_RESET] = {"needs-reset", 28, HARDENING, ROUND,
+		"the device fails once, and can be set up again; Linux does not", "cfg.reset-on-needs-reset-irq"},
+	[P_FEWER_FEATURES] = {"fewer-features", 29, LEGAL, BOOT,
+		"some of the features are not offered, and those that need them neither", "feat.fallback"},
+	[P_UNKNOWN_FEATURES] = {"unknown-features", 29, ILLEGAL, BOOT,
+		"all bits that no version of the specification has are offered", "feat.no-undefined-bit"},
+	[P_INDEX_WRAP] = {"index-wrap", 30, LEGAL, NEVER,
+		"comes with traffic, nothing switches it on: --net gen moves 65536 buffers", "split.idx-wraps-16bit"},
+	[P_POISON] = {"poison", 31, LEGAL, BOOT,
+		"registers that can only be written, and those that do not exist, read anything", "no rule: they have no value"},
+	[P_IN_ORDER] = {"in-order", 32, LEGAL, NEVER,
+		"features=default+in_order has it: one used entry for several buffers in a packed ring", "inorder.batch-used"},
+	[P_LINK_FLAP] = {"link-flap", 33, LEGAL, ROUND,
+		"the link goes down and comes back, several times; frames between are lost", "net.link-from-status"},
+	[P_ANNOUNCE] = {"announce", 33, LEGAL, ROUND,
+		"the driver is asked to announce itself (GUEST_ANNOUNCE)", "announce.ack"},
+	[P_STATUS_BITS] = {"status-bits", 33, LEGAL, BOOT,
+		"the status field of the config space has bits that mean nothing yet", "net.link-from-status"},
+	[P_MTU] = {"mtu", 33, LEGAL, BOOT,
+		"mtu is 1280, 1500, 9000 or 65535, unless --net says another", "net.mtu-rx-room"},
+	[P_CTRL_ERROR] = {"ctrl-error", 34, LEGAL, BOOT,
+		"every second command of a class of the control queue is answered with ERR", "ctrl.wait-for-used"},
+	[P_CTRL_ACK] = {"ctrl-ack", 34, ILLEGAL, BOOT,
+		"commands are answered with what is neither OK nor ERR", "ctrl.wait-for-used"},
+	[P_SLOTS] = {"slots", 35, LEGAL, NEVER,
+		"cannot be had: a machine of doorbell has registers for the NICs of --net only", "mmio.probe-devid"},
+};
+/* clang-format on */
+
+_Static_assert(NR_PROVOCATIONS <= 64, "a set is one word");
+
+const char *provoke_tag_name(enum provoke_tag tag)
+{
+	static const char *const names[] = {[LEGAL] = "legal",
+	                                    [RARE] = "rare",
+	                                    [ILLEGAL] = "illegal",
+	                                    [HARDENING] = "hardening"};
+
+	return names[tag];
+}
+
+static uint64_t with_tags(enum provoke_tag first, enum provoke_tag last)
+{
+	uint64_t set = 0;
+
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
+		if (provocations[i].tag >= first && provocations[i].tag <= last &&
+		    provocations[i].when != NEVER)
+			set |= UINT64_C(1) << i;
+	/* Whoever gives up then is right, and all else would be without a driver. */
+	return set & ~(UINT64_C(1) << P_FEATURES_REFUSED);
+}
+
+static int add(uint64_t *set, const char *name, char *why, size_t size)
+{
+	const struct provocation *best = &provocations[0];
+
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+		const struct provocation *p = &provocations[i];
+
+		if (strcmp(p->name, name) == 0 && p->when == NEVER) {
+			snprintf(why, size, "%s is not to be switched on: %s", name, p->does);
+			return -EINVAL;
+		}
+		if (strcmp(p->name, name) == 0) {
+			*set |= UINT64_C(1) << i;
+			return 0;
+		}
+		if (word_distance(name, p->name) < word_distance(name, best->name))
+			best = p;
+	}
+	snprintf(why, size, "there is no provocation '%s'; the most like it is %s", name,
+	         best->name);
+	return -EINVAL;
+}
+
+int provoke_parse(uint64_t *set, const char *text, char *why, size_t size)
+{
+	char name[32];
+	int ret = 0;
+
+	if (strcmp(text, "legal") == 0 || strcmp(text, "all") == 0)
+		*set |= with_tags(LEGAL, RARE);
+	if (strcmp(text, "hostile") == 0 || strcmp(text, "all") == 0)
+		*set |= with_tags(ILLEGAL, HARDENING);
+	if (strcmp(text, "legal") == 0 || strcmp(text, "hostile") == 0 || strcmp(text, "all") == 0)
+		return 0;
+	for (;; text++) {
+		const size_t len = strcspn(text, ",");
+
+		snprintf(name, sizeof(name), "%.*s", (int)min_size(len, sizeof(name) - 1), text);
+		ret = add(set, name, why, size);
+		text += len;
+		if (ret < 0 || !*text)
+			return ret;
+	}
+}
+
+void provoke_list(FILE *out)
+{
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+		const struct provocation *p = &provocations[i];
+
+		fprintf(out, "%-18s F%-3u %-10s %-8s %s [%s]\n", p->name, p->number,
+		        provoke_tag_name(p->tag),
+		        p->when == BOOT    ? "boot"
+		        : p->when == ROUND ? "round"
+		                           : "-",
+		        p->does, p->rule);
+	}
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* devices/virtio_provoke.h - somebody has a device do what few devices do: doorbell check --provoke
+ *
+ * Set before any vCPU runs, and never while there is a driver. Without one (NULL) an access to a register costs a branch,
+ * and so does each publication of used entries and each time that kicks are switched off; a frame costs nothing.
+ *
+ * What is decided here is what a driver gets to see. The device's own books are what they would be without, so no
+ * decision can make it touch what it must not.
+ */
+#ifndef DOORBELL_VIRTIO_PROVOKE_H
+#define DOORBELL_VIRTIO_PROVOKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/core/le.h"
+
+struct virtio_net_hdr_v1;
+
+struct vq_used_elem { /* virtio 1.2, 2.7.8 */
+	le32 id;
+	le32 len;
+};
+
+/* Used entries that the driver has not been shown. */
+struct vq_batch {
+	struct vq_used_elem *entry; /* in guest memory: entry[i % num]; NULL: a packed ring */
+	uint16_t num;
+	/* From @from up to @to, which run free. A smaller @to keeps the rest back; packed: all or nothing. */
+	uint16_t from, to;
+	uint16_t lie; /* the index claims so many more */
+};
+
+/* What tells the driver not to kick. */
+struct vq_quiet {
+	uint16_t flags, event; /* of the used ring */
+	uint16_t next_avail;   /* the next entry that the device will take */
+};
+
+/* Of one queue, on the thread that serves it. */
+struct vq_provoke {
+	/* The batch may be put into another order or changed, in place; what is kept back comes again in the next turn. */
+	void (*publish)(struct vq_provoke *p, struct vq_batch *b);
+	/* Split: kicks are not needed until further notice, so any words are right. */
+	void (*kicks_off)(struct vq_provoke *p, struct vq_quiet *words);
+	/* Of a received frame, as the driver is about to get it. */
+	void (*rx_header)(struct vq_provoke *p, struct virtio_net_hdr_v1 *h);
+};
+
+struct virtio_provoke {
+	/* Any vCPU's thread, several at once: the register @off reads @val, and what it is to read. */
+	uint32_t (*read)(struct virtio_provoke *p, uint32_t off, uint32_t val);
+	/* Likewise, before it has an effect; false: it has none. */
+	bool (*write)(struct virtio_provoke *p, uint32_t off, uint32_t *val);
+	/* Loop thread: @len bytes of the config space from @off on, which may lie behind its end. */
+	void (*config_read)(struct virtio_provoke *p, uint32_t off, uint8_t *buf, uint32_t len);
+	/* Loop thread: is a command of that class to be answered with ERR? And the answer, done or not. */
+	bool (*ctrl_refused)(struct virtio_provoke *p, uint8_t class);
+	uint8_t (*ctrl_ack)(struct virtio_provoke *p, uint8_t ack);
+	/* Loop thread, at DRIVER_OK: who looks after @queue; never NULL. */
+	struct vq_provoke *(*queue)(struct virtio_provoke *p, unsigned queue);
+	bool first_kick; /* queues are not looked at before the first kick of each after DRIVER_OK */
+};
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a provoked device puts into its rings and when it interrupts; and that it is a usual one when nothing is on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/virtio_mmio.h>
+
+#include "devices/virtio.h"
+#include "tests/lib/provoke_rig.h"
+#include "vmm/core/le.h"
+
+#define V1    FEATURE(VIRTIO_F_VERSION_1)
+#define EVENT FEATURE(VIRTIO_RING_F_EVENT_IDX)
+
+/* ---- queues */
+
+static void nothing_is_looked_at_before_the_first_kick(unused void **state)
+{
+	struct prig r;
+
+	prig_begin(&r, PROVOKE_BIT(P_FIRST_KICK));
+	vrig_up(&r.v, VRIG_ALL);
+	prig_post_tx(&r, 0);
+	fake_vq_publish(&r.v.vq[NET_TX]);
+	vrig_pump(&r.v);
+	assert_int_equal(r.v.net->nr_sent, 0);
+	fake_kick(&r.v.dev, NET_TX);
+	vrig_pump(&r.v);
+	assert_int_equal(r.v.net->nr_sent, 1);
+	prig_receive(&r, 1, 2048);
+	assert_int_equal(prig_shown(&r, NET_RX), 1);
+	prig_end(&r);
+}
+
+static void buffers_come_back_in_another_order_and_all_of_them(unused void **state)
+{
+	struct prig r;
+	unsigned heads[8], head, nr = 0, moved = 0;
+	bool seen[16] = {false};
+	uint32_t len;
+
+	prig_up(&r, P_REORDER, VRIG_ALL);
+	prig_send(&r, 8, heads);
+	vrig_pump(&r.v);
+	while (fake_vq_reap(&r.v.vq[NET_TX], &head, &len)) {
+		assert_false(seen[head]);
+		seen[head] = true;
+		moved += head != heads[nr++];
+	}
+	assert_int_equal(nr, 8);
+	assert_true(moved > 0);
+	assert_int_equal(prig_times(&r, P_REORDER), 1);
+	prig_end(&r);
+}
+
+static void what_has_an_order_keeps_it(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_REORDER, VRIG_ALL); /* MRG_RXBUF among it */
+	prig_receive(&r, 8, 2048);
+	for (unsigned i = 1; i < 8; i++)
+		assert_int_not_equal(prig_used(&r, NET_RX, i).id, prig_used(&r, NET_RX, i - 1).id);
+	assert_int_equal(prig_times(&r, P_REORDER), 0);
+	prig_end(&r);
+	vrig_layout(FEATURE(VIRTIO_F_IN_ORDER));
+	prig_up(&r, P_REORDER, VRIG_ALL);
+	prig_send(&r, 8, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(prig_times(&r, P_REORDER), 0);
+	vrig_layout(0);
+	prig_end(&r);
+}
+
+static void late_buffers_come_one_by_one(unused void **state)
+{
+	struct prig r;
+	uint16_t before = 0, now;
+
+	prig_up(&r, P_DELAY, VRIG_ALL);
+	prig_send(&r, 4, NULL);
+	assert_true(vrig_pump_once(&r.v));
+	assert_int_equal(prig_shown(&r, NET_TX), 0);
+	assert_int_equal(r.v.net->nr_sent, 4);
+	while (vrig_pump_once(&r.v)) {
+		now = prig_shown(&r, NET_TX);
+		assert_in_range(now, before, before + 1u);
+		before = now;
+	}
+	assert_int_equal(before, 4);
+	prig_end(&r);
+}
+
+static void a_packed_ring_is_late_as_a_whole(unused void **state)
+{
+	struct prig r;
+	unsigned head, nr = 0;
+	uint32_t len;
+
+	vrig_layout(FEATURE(VIRTIO_F_RING_PACKED));
+	prig_up(&r, P_DELAY, VRIG_ALL);
+	prig_send(&r, 4, NULL);
+	assert_true(vrig_pump_once(&r.v));
+	assert_int_equal(fake_vq_nr_used(&r.v.vq[NET_TX]), 0);
+	vrig_pump(&r.v);
+	while (fake_vq_reap(&r.v.vq[NET_TX], &head, &len))
+		nr++;
+	assert_int_equal(nr, 4);
+	vrig_layout(0);
+	prig_end(&r);
+}
+
+static void an_acknowledgement_comes_behind_more_buffers(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_ACK_RACE, VRIG_ALL);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(prig_shown(&r, NET_TX), 1);
+	prig_send(&r, 1, NULL);
+	assert_true(vrig_pump_once(&r.v));
+	assert_int_equal(prig_shown(&r, NET_TX), 1);
+	prig_set_reg(&r, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	assert_int_equal(prig_shown(&r, NET_TX), 2);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS) & 1, 0);
+	assert_int_equal(prig_times(&r, P_ACK_RACE), 1);
+	/* Who never acknowledges gets it, too. */
+	prig_send(&r, 1, NULL);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(prig_shown(&r, NET_TX), 4);
+	prig_end(&r);
+}
+
+static void words_are_anything_while_no_kick_is_needed(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_EVENT_WORDS, VRIG_ALL);
+	for (unsigned i = 0; i < 20; i++) {
+		unsigned head;
+		uint32_t len;
+
+		prig_post_tx(&r, i);
+		/* Whatever stood there: a kick that is needed is asked for. */
+		vrig_go(&r.v, NET_TX);
+		assert_int_equal(r.v.net->nr_sent, i + 1);
+		assert_true(fake_vq_reap(&r.v.vq[NET_TX], &head, &len));
+	}
+	assert_true(prig_times(&r, P_EVENT_WORDS) >= 20);
+	prig_end(&r);
+}
+
+static void the_words_of_the_other_way_are_written_too(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_WRONG_WORDS, VRIG_ALL);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(r.v.vq[NET_TX].used->flags, VRING_USED_F_NO_NOTIFY);
+	provoke_switch(r.p, -1);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(r.v.vq[NET_TX].used->flags, 0);
+	prig_end(&r);
+	prig_up(&r, P_WRONG_WORDS, VRIG_ALL & ~EVENT);
+	for (unsigned i = 0; i < 8 && !fake_vq_raw_avail_event(&r.v.vq[NET_TX]); i++) {
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+	}
+	assert_int_not_equal(fake_vq_raw_avail_event(&r.v.vq[NET_TX]), 0);
+	prig_end(&r);
+}
+
+static void lengths_ids_and_the_index_lie(unused void **state)
+{
+	struct prig r;
+	unsigned wrong = 0;
+
+	prig_up(&r, P_USED_LEN, VRIG_ALL);
+	prig_receive(&r, 8, 2048);
+	for (unsigned i = 0; i < 8; i++)
+		wrong += prig_used(&r, NET_RX, i).len != PRIG_LEN + NET_HDR_LEN;
+	assert_int_equal(wrong, prig_times(&r, P_USED_LEN));
+	assert_true(wrong > 0);
+	prig_end(&r);
+
+	prig_up(&r, P_BAD_ID, VRIG_ALL);
+	for (unsigned i = 0; i < 16; i++) {
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+		wrong = prig_used(&r, NET_TX, i).id >= 16 ? wrong + 1 : wrong;
+	}
+	assert_in_range(prig_times(&r, P_BAD_ID), 1, 4);
+	prig_end(&r);
+
+	prig_up(&r, P_USED_TWICE, VRIG_ALL);
+	prig_send(&r, 2, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(prig_used(&r, NET_TX, 0).id, prig_used(&r, NET_TX, 1).id);
+	prig_end(&r);
+}
+
+static void the_index_jumps_and_comes_back(unused void **state)
+{
+	struct prig r;
+	unsigned jumps = 0;
+
+	prig_up(&r, P_INDEX_JUMP, VRIG_ALL);
+	for (uint16_t i = 1; i <= 16; i++) {
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+		jumps += prig_shown(&r, NET_TX) > i + 16;
+	}
+	assert_int_equal(jumps, prig_times(&r, P_INDEX_JUMP));
+	assert_in_range(jumps, 1, 2);
+	provoke_switch(r.p, -1);
+	assert_int_equal(r.v.n->vq[NET_TX].vq.published, 16);
+	prig_end(&r);
+}
+
+static void headers_of_received_frames_are_poisoned(unused void **state)
+{
+	struct prig r;
+	const struct virtio_net_hdr_v1 *h;
+
+	prig_up(&r, P_HEADER_POISON, VRIG_ALL);
+	prig_receive(&r, 1, 2048);
+	h = fake_at(&r.v.m, r.v.vq[NET_RX].desc[prig_used(&r, NET_RX, 0).id].addr, sizeof(*h));
+	assert_int_equal(h->flags, 0);
+	assert_int_equal(h->gso_type, 0);
+	assert_int_equal(get_le16(&h->num_buffers), 1);
+	assert_true(h->csum_start | h->csum_offset | h->hdr_len | h->gso_size);
+	prig_end(&r);
+
+	prig_up(&r, P_NUM_BUFFERS, VRIG_ALL);
+	prig_receive(&r, 1, 2048);
+	h = fake_at(&r.v.m, r.v.vq[NET_RX].desc[prig_used(&r, NET_RX, 0).id].addr, sizeof(*h));
+	assert_int_not_equal(get_le16(&h->num_buffers), 1);
+	prig_end(&r);
+}
+
+/* ---- interrupts and what the device does as a whole */
+
+static void both_bits_are_up_at_once(unused void **state)
+{
+	struct prig r;
+	bool both = false;
+
+	prig_up(&r, P_BOTH_BITS, VRIG_ALL);
+	for (unsigned i = 0; i < 8 && !both; i++) {
+		atomic_store(r.v.dev.core->isr, 0);
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+		both = prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS) == 3 ||
+		       (prig_times(&r, P_BOTH_BITS) && r.v.vq[NET_TX].event_idx);
+	}
+	assert_true(both && prig_times(&r, P_BOTH_BITS) > 0);
+	prig_end(&r);
+}
+
+static void config_interrupts_come_for_nothing(unused void **state)
+{
+	struct prig r;
+	uint32_t generation;
+
+	prig_up(&r, P_CONFIG_IRQ, VRIG_ALL);
+	generation = prig_reg(&r, VIRTIO_MMIO_CONFIG_GENERATION);
+	for (unsigned i = 0; i < 16 && !prig_times(&r, P_CONFIG_IRQ); i++) {
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+	}
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
+	assert_int_not_equal(prig_reg(&r, VIRTIO_MMIO_CONFIG_GENERATION), generation);
+	prig_end(&r);
+}
+
+static void spurious_interrupts_have_an_end(unused void **state)
+{
+	struct prig r;
+	unsigned before;
+
+	prig_up(&r, P_SPURIOUS, VRIG_ALL);
+	fake_vq_irq_off(&r.v.vq[NET_TX]);
+	before = r.pulses;
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned head;
+		uint32_t len;
+
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+		provoke_act(r.p);
+		assert_true(fake_vq_reap(&r.v.vq[NET_TX], &head, &len));
+		fake_vq_irq_off(&r.v.vq[NET_TX]);
+		if (i % 50 == 49)
+			vrig_forget(&r.v);
+	}
+	assert_int_equal(prig_times(&r, P_SPURIOUS), 200);
+	assert_true(r.pulses - before >= 200);
+	prig_end(&r);
+}
+
+static void the_link_goes_down_and_comes_back_when_that_was_read(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_LINK_FLAP, VRIG_ALL);
+	provoke_ask(r.p, ACT_LINK);
+	provoke_act(r.p);
+	assert_false(virtio_net_link(r.v.n));
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
+	assert_int_equal(prig_config8(&r, offsetof(struct virtio_net_config, status)) & 1, 0);
+	provoke_act(r.p);
+	assert_true(virtio_net_link(r.v.n));
+	prig_end(&r);
+}
+
+static void an_announcement_is_asked_for_of_who_knows_it(unused void **state)
+{
+	struct prig r;
+	const uint32_t at = offsetof(struct virtio_net_config, status);
+
+	prig_up(&r, P_ANNOUNCE, VRIG_ALL);
+	provoke_ask(r.p, ACT_ANNOUNCE);
+	provoke_act(r.p);
+	assert_int_equal(prig_config8(&r, at) & VIRTIO_NET_S_ANNOUNCE, VIRTIO_NET_S_ANNOUNCE);
+	prig_end(&r);
+	prig_up(&r, P_ANNOUNCE, VRIG_ALL & ~VRIG_F(GUEST_ANNOUNCE));
+	provoke_ask(r.p, ACT_ANNOUNCE);
+	provoke_act(r.p);
+	assert_int_equal(prig_times(&r, P_ANNOUNCE), 0);
+	prig_end(&r);
+}
+
+static void a_reset_is_needed_once(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_NEEDS_RESET, VRIG_ALL);
+	provoke_ask(r.p, ACT_NEEDS_RESET);
+	provoke_act(r.p);
+	assert_true(prig_reg(&r, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	vrig_up(&r.v, VRIG_ALL);
+	provoke_ask(r.p, ACT_NEEDS_RESET);
+	provoke_act(r.p);
+	assert_false(prig_reg(&r, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	prig_end(&r);
+}
+
+/* ---- all of it */
+
+/* What the driver sees of a batch, with everything that the rings can do. */
+static uint64_t story(uint64_t seed)
+{
+	uint64_t sum = 0;
+	struct prig r;
+
+	prig_begin_seeded(&r, UINT64_MAX, seed);
+	provoke_switch(r.p, -1);
+	atomic_store(&r.p->on,
+	             PROVOKE_BIT(P_REORDER) | PROVOKE_BIT(P_USED_LEN) | PROVOKE_BIT(P_EVENT_WORDS));
+	vrig_up(&r.v, V1 | EVENT);
+	for (unsigned k = 0; k < 4; k++) {
+		prig_send(&r, 3, NULL);
+		vrig_pump(&r.v);
+		for (unsigned i = 0; i < 12; i++)
+			sum = sum * 31 + prig_used(&r, NET_TX, i).id * 7 +
+			      prig_used(&r, NET_TX, i).len;
+		sum = sum * 31 + fake_vq_raw_avail_event(&r.v.vq[NET_TX]);
+	}
+	prig_end(&r);
+	return sum;
+}
+
+static void the_same_seed_makes_the_same_decisions(unused void **state)
+{
+	assert_true(story(7) == story(7));
+	assert_true(story(7) != story(8));
+}
+
+static void nothing_is_changed_by_a_round_of_nothing(unused void **state)
+{
+	unsigned heads[4];
+	struct prig r;
+
+	prig_begin(&r, PROVOKE_BIT(P_REORDER));
+	vrig_up(&r.v, VRIG_ALL);
+	prig_send(&r, 4, heads);
+	assert_true(vrig_pump_once(&r.v));
+	assert_int_equal(prig_shown(&r, NET_TX), 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(prig_used(&r, NET_TX, i).id, heads[i]);
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
+		assert_int_equal(prig_times(&r, i), 0);
+	prig_end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_looked_at_before_the_first_kick),
+		cmocka_unit_test(buffers_come_back_in_another_order_and_all_of_them),
+		cmocka_unit_test(what_has_an_order_keeps_it),
+		cmocka_unit_test(late_buffers_come_one_by_one),
+		cmocka_unit_test(a_packed_ring_is_late_as_a_whole),
+		cmocka_unit_test(an_acknowledgement_comes_behind_more_buffers),
+		cmocka_unit_test(words_are_anything_while_no_kick_is_needed),
+		cmocka_unit_test(the_words_of_the_other_way_are_written_too),
+		cmocka_unit_test(lengths_ids_and_the_index_lie),
+		cmocka_unit_test(the_index_jumps_and_comes_back),
+		cmocka_unit_test(headers_of_received_frames_are_poisoned),
+		cmocka_unit_test(both_bits_are_up_at_once),
+		cmocka_unit_test(config_interrupts_come_for_nothing),
+		cmocka_unit_test(spurious_interrupts_have_an_end),
+		cmocka_unit_test(the_link_goes_down_and_comes_back_when_that_was_read),
+		cmocka_unit_test(an_announcement_is_asked_for_of_who_knows_it),
+		cmocka_unit_test(a_reset_is_needed_once),
+		cmocka_unit_test(the_same_seed_makes_the_same_decisions),
+		cmocka_unit_test(nothing_is_changed_by_a_round_of_nothing),
+	};
+
+	return cmocka_run_group_tests_name("provoke_ring", tests, NULL, NULL);
+}
