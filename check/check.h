@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check/check.h - judges a driver by what it does to one network device
  *
- * Register accesses, chains and used entries come in through devices/virtio_watch.h, on the threads where they happen;
- * a lock puts them in a row. Rules are small functions in rules_*.c and stall.c, what they need to know is kept in
- * state.c, what they find is in results.
+ * Register accesses, chains, commands and used entries come in through devices/virtio_watch.h, on the threads where they
+ * happen; a lock puts them in a row. Rules are small functions in rules_*.c and stall.c, what they need to know is kept
+ * in state.c and net.c, what they find is in results.
  */
 #ifndef DOORBELL_CHECK_H
 #define DOORBELL_CHECK_H

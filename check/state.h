@@ -87,15 +87,15 @@ struct check_queue {
 /* Looks (CHECK_TICK_NS) since something became due; 0: nothing is. */
 typedef unsigned check_due;
 
-/* What a driver has said to the network device as such, and what it has learnt of it. */
+/* What a driver has said to the network device as such, and what it has learnt of it; since the last reset. */
 struct check_net {
 	uint8_t config[CHECK_CONFIG]; /* the config space as it was read last, or as it began */
-	/* Its address: that of the config space, until it sets another one. */
+	/* Its address, that of the config space until it sets another one, and the frames that came from there. */
 	uint8_t mac[6];
 	bool mac_set;
-	unsigned own,
-		foreign; /* frames from that address, and those from others before the first */
-	uint64_t sent;   /* frames */
+	unsigned own;
+	unsigned foreign; /* frames before the first of those */
+	uint64_t sent;    /* frames */
 	uint64_t vlan[4096 / 64];
 	/*
 	 * Pairs in use. said: by a command that was carried out, so many looks ago, up to 2; refused: the last one was
@@ -103,10 +103,14 @@ struct check_net {
 	 */
 	unsigned pairs, rx_pairs, pairs_looks;
 	bool pairs_said, pairs_refused;
-	bool link_read, link_up, has_address;
-	check_due link_down, status, speed, announce_ack, announce_peers;
+	bool link_read, link_up; /* as it was read last */
+	bool has_address;        /* a frame has named one, of ARP or IP */
+	check_due link_down;     /* since that was read */
+	/* An interrupt told of a new status; the link came up; ANNOUNCE was read, which asks for two things. */
+	check_due status, speed, announce_ack, announce_peers;
+	/* The last access, of which there had been so many: has the bring-up been given up? */
 	check_due gave_up;
-	unsigned accesses; /* at the last look */
+	unsigned accesses;
 };
 
 /* Rules by the address of their name, so that each is looked up once. */

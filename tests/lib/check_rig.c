@@ -316,3 +316,15 @@ const char *const check_ctrl_ids[] = {
 	"rssctx.negotiated",
 	NULL,
 };
+
+static bool is_in(const char *id, const char *const *ids)
+{
+	while (*ids && strcmp(*ids, id) != 0)
+		ids++;
+	return *ids;
+}
+
+bool crig_covers(const char *id)
+{
+	return is_in(id, check_net_ids) || is_in(id, check_ctrl_ids);
+}

@@ -682,13 +682,6 @@ static void ring_that_is_recycled_before_the_reset_is_found(void **state)
 
 /* ---- the table */
 
-static bool is_in(const char *id, const char *const *ids)
-{
-	while (*ids && strcmp(*ids, id) != 0)
-		ids++;
-	return *ids;
-}
-
 static void all_rules_have_both(void **state)
 {
 	const struct tally *t = *state;
@@ -696,7 +689,7 @@ static void all_rules_have_both(void **state)
 	assert_true(nr_rules <= ARRAY_SIZE(t->kept));
 	for (size_t i = 0; i < nr_rules; i++) {
 		if (!rules[i].advice || is_ring_rule(rules[i].id) || is_stall_rule(rules[i].id) ||
-		    is_in(rules[i].id, check_net_ids) || is_in(rules[i].id, check_ctrl_ids) ||
+		    crig_covers(rules[i].id) ||
 		    strstr(rules[i].part, "legacy")) /* test_check_legacy.c */
 			continue;
 		if (!t->broken[i])
