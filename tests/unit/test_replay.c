@@ -66,7 +66,8 @@ static void begin(struct rig *g)
 	struct record_nic nic = {.index = 0};
 	int fd;
 
-	snprintf(g->path, sizeof(g->path), "/tmp/doorbell-test-XXXXXX");
+	*g = (struct rig){.path = "/tmp/doorbell-test-XXXXXX"};
+
 	fd = mkstemp(g->path);
 	assert_true(fd >= 0);
 	assert_int_equal(record_create(fdopen(fd, "w"), g->path, &g->record), 0);
