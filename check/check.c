@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check/state.h"
 #include "vmm/core/loop.h"
@@ -116,7 +117,9 @@ static void on_command(struct virtio_watch *w, const struct virtio_command *cmd)
 	struct check *c = container_of(w, struct check, watch);
 
 	pthread_mutex_lock(&c->lock);
+	c->looking = &c->queue[c->dev.nr_queues - 1]; /* the control queue is the last one */
 	net_command(c, cmd);
+	c->looking = NULL;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -185,8 +188,12 @@ void check_destroy(struct check *c)
 	free(c);
 }
 
-void check_reboot(struct check *c)
+void check_reboot(struct check *c, const struct check_device *d)
 {
+	c->dev.offered = d->offered;
+	memcpy(c->dev.config, d->config, sizeof(c->dev.config));
+	memcpy(c->dev.num_max, d->num_max, sizeof(c->dev.num_max));
+	c->was_touched |= c->accesses > 0;
 	c->accesses = 0;
 	c->was_reset = false;
 	c->page_size = 0;
@@ -247,5 +254,5 @@ bool check_was_left_alone(const struct check *c)
 
 bool check_was_touched(const struct check *c)
 {
-	return c->accesses > 0;
+	return c->was_touched || c->accesses > 0;
 }

@@ -24,6 +24,7 @@ struct check_result {
 	uint64_t first_ns;     /* since check_create(); when it was first broken */
 	char why[200];         /* what the driver did then, */
 	char shown[128];       /* what it was seen by, */
+	int queue;             /* at which virtqueue; -1: at none of them */
 	bool has_pc;
 	uint64_t pc; /* and where the guest was */
 };
@@ -58,8 +59,11 @@ struct check_stall {
 int check_create(const struct check_device *d, struct check **out); /* 0 or -ENOMEM */
 void check_destroy(struct check *c);                                /* NULL is fine */
 
-/* The guest begins anew: what was found is kept, what was known of its driver is not. */
-void check_reboot(struct check *c);
+/*
+ * The guest begins anew, with the device @d, which may offer other things: what was found is kept, what was known of its
+ * driver is not.
+ */
+void check_reboot(struct check *c, const struct check_device *d);
 
 /* Any thread. No more findings: the device has done what no driver has to bear. */
 void check_mute(struct check *c);

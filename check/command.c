@@ -284,20 +284,19 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	struct record_nic nic = {.index = i, .mtu = u16_of(n->cfg->mtu)};
 	int ret = 0;
 
+	virtio_config_read(d, 0, dev.config, sizeof(dev.config));
 	if (r->provoke[i])
 		provoke_device(r->provoke[i], n->net);
 	dev.offered = d->offered;
-
 	if (n->rings) {
 		log_error("%s: only rings that doorbell serves itself can be checked: path=pure",
 		          n->cfg->name);
 		return -EINVAL;
 	}
-	virtio_config_read(d, 0, dev.config, sizeof(dev.config));
 	for (unsigned k = 0; k < d->nr_queues && k < ARRAY_SIZE(dev.num_max); k++)
 		dev.num_max[k] = d->queue[k].num_max;
 	if (r->check[i])
-		check_reboot(r->check[i]);
+		check_reboot(r->check[i], &dev);
 	else
 		ret = check_create(&dev, &r->check[i]);
 	if (ret < 0)

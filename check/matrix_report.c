@@ -75,7 +75,7 @@ static const char *word_of(int status, const char *said)
 	} words[] = {
 		{EXIT_OK, "clean"},
 		{EXIT_FINDINGS, "rules were broken"},
-		{EXIT_NO_DRIVER, "the driver never worked"},
+		{EXIT_NO_DRIVER, "no driver worked, or the guest died"},
 		{EXIT_GUEST_DIED, "the guest died"},
 		{EXIT_TIMEOUT, "clean, and ended by --timeout"},
 	};

@@ -88,12 +88,28 @@ static void track_config_read(struct check *c, const struct virtio_access *a)
 		late_done(c, &n->speed, "net.speed-reread");
 }
 
+/* On version 1 a driver may write the address of the device. */
+static void track_config_write(struct check *c, const struct virtio_access *a)
+{
+	struct check_net *n = &c->net;
+	const uint32_t off = a->off - VIRTIO_MMIO_CONFIG;
+
+	for (uint32_t i = 0; i < a->size && off + i < sizeof(n->mac); i++)
+		n->config[off + i] = (uint8_t)(a->val >> (8 * i));
+	if (off >= sizeof(n->mac) || n->mac_set)
+		return;
+	memcpy(n->mac, n->config, sizeof(n->mac));
+	n->own = n->foreign = 0;
+}
+
 void net_track(struct check *c, const struct virtio_access *a)
 {
 	const uint8_t live = VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET;
 
 	if (!a->write && a->off >= VIRTIO_MMIO_CONFIG)
 		track_config_read(c, a);
+	if (a->write && a->off >= VIRTIO_MMIO_CONFIG && c->dev.legacy)
+		track_config_write(c, a);
 	/* A new state of the device's is a matter of another register. */
 	if (reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) && (a->val & VIRTIO_MMIO_INT_CONFIG) &&
 	    (a->status & live) == VIRTIO_CONFIG_S_DRIVER_OK && accepted(c, VIRTIO_NET_F_STATUS))
@@ -151,14 +167,14 @@ static void track_pairs(struct check_net *n, unsigned pairs, unsigned rx_pairs, 
 	n->pairs_looks = 0;
 }
 
-static void track_vlan(struct check_net *n, const struct check_command *m)
+static void track_vlan(struct check_net *n, const struct check_command *m, bool done)
 {
 	const uint16_t id = get_le16(m->data) & 0xfff;
 	const uint64_t bit = UINT64_C(1) << (id % 64);
 
 	if (m->cmd == VIRTIO_NET_CTRL_VLAN_ADD)
 		n->vlan[id / 64] |= bit;
-	else
+	else if (done)
 		n->vlan[id / 64] &= ~bit;
 }
 
@@ -179,17 +195,18 @@ static void track_command(struct check *c, const struct check_command *m)
 	else if (is_command(m, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG, 0) &&
 	         rss_tx_pairs(m, &tx))
 		track_pairs(n, tx, 1, done);
+	/* Asked for once is enough, whatever the answer: Linux goes on as if it had been done. */
+	if (m->class == VIRTIO_NET_CTRL_VLAN && m->held >= 2)
+		track_vlan(n, m, done);
+	if (is_command(m, VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, 0))
+		late_done(c, &n->announce_ack, "announce.ack");
 	if (!done)
 		return;
-	if (m->class == VIRTIO_NET_CTRL_VLAN && m->held >= 2)
-		track_vlan(n, m);
 	if (is_command(m, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, sizeof(n->mac))) {
 		memcpy(n->mac, m->data, sizeof(n->mac));
 		n->mac_set = true;
 		n->own = n->foreign = 0;
 	}
-	if (is_command(m, VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, 0))
-		late_done(c, &n->announce_ack, "announce.ack");
 }
 
 static void judge_by(struct check *c, const struct command_rule *r, const struct check_command *m)

@@ -184,9 +184,12 @@ static void flood(struct peer *peer)
 
 static void bad_checksums(struct peer *peer)
 {
+	const unsigned most = longest(peer);
+
 	peer->nr = 0;
 	for (unsigned i = 0; i < QUESTIONS; i++)
-		add(peer, peer->echo_port && i % 4 < 2 ? ASK_UDP : ASK_PING, 60 + 20 * i, i % 2);
+		add(peer, peer->echo_port && i % 4 < 2 ? ASK_UDP : ASK_PING,
+		    min_u32(60 + 20 * i, most), i % 2);
 	add(peer, ASK_PING, 60, false); /* answered last */
 	begin(peer, BURST);
 	provoke_count(peer->p, P_BAD_CHECKSUMS);

@@ -75,6 +75,16 @@ static bool is_readable(uint32_t off)
 	}
 }
 
+/* One read of QueueReady less is answered with 1. Any vCPU. */
+static bool is_slow(struct provoke *p)
+{
+	unsigned left = atomic_load(&p->slow_ready);
+
+	while (left && !atomic_compare_exchange_weak(&p->slow_ready, &left, left - 1))
+		;
+	return left;
+}
+
 static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val)
 {
 	struct provoke *p = provoke_of(hooks);
@@ -88,8 +98,7 @@ static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val
 		return val | ((uint32_t)dice_roll(&p->dice) &
 		              ~(uint32_t)(VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG));
 	}
-	if (off == VIRTIO_MMIO_QUEUE_READY && atomic_load(&p->slow_ready)) {
-		atomic_fetch_sub(&p->slow_ready, 1);
+	if (off == VIRTIO_MMIO_QUEUE_READY && is_slow(p)) {
 		provoke_count(p, P_SLOW_READY);
 		return 1;
 	}

@@ -40,7 +40,7 @@ struct provocation {
 	const char *rule; /* what a driver has to keep to bear it; an id, or words */
 };
 
-/* One in an index of provocations[], its id in reports and records. Only ever added to at the end. */
+/* One in an index of provocations[], Only ever added to at the end. */
 enum provoke_id {
 	P_STRICT_STATUS,
 	P_DIRTY_HANDOVER,
@@ -86,6 +86,7 @@ enum provoke_id {
 	P_CTRL_ERROR,
 	P_CTRL_ACK,
 	P_SLOTS,
+	P_STRICT_FEATURES,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

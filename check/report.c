@@ -2,6 +2,7 @@
 #include "check/report.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "check/provoke.h"
 #include "vmm/core/compiler.h"
@@ -62,9 +63,53 @@ static void print_finding(const struct rule *rule, const struct check_result *re
 	        res->why, seen_text(res, seen, sizeof(seen)), rule->advice);
 }
 
+static bool silent(const struct check *c, size_t i)
+{
+	const struct check_result *res = check_result(c, i);
+
+	return rules[i].advice && !res->kept && !res->broken;
+}
+
+/* Names of rules, in lines of a readable length. */
+static void print_silent(const struct check *c, const char *part, FILE *out)
+{
+	const int width = 110;
+	int at = width;
+
+	for (size_t i = 0; i < nr_rules; i++) {
+		const int len = (int)strlen(rules[i].id) + 1;
+
+		if (strcmp(rules[i].part, part) != 0 || !silent(c, i))
+			continue;
+		if (at + len > width) {
+			fputs("\n     ", out);
+			at = 5;
+		}
+		fprintf(out, " %s", rules[i].id);
+		at += len;
+	}
+	fputc('\n', out);
+}
+
+/* What was not exercised, part by part, and what would. */
+static void print_coverage(const struct check *c, FILE *out)
+{
+	const char *part = "";
+
+	for (size_t i = 0; i < nr_rules; i++) {
+		const char *what = rule_exercise(&rules[i]);
+
+		if (!silent(c, i) || !what || strcmp(rules[i].part, part) == 0)
+			continue;
+		part = rules[i].part;
+		fprintf(out, "  not exercised, %s: %s", part, what);
+		print_silent(c, part, out);
+	}
+}
+
 static void print_device(const struct report *r, const struct check *c, FILE *out)
 {
-	unsigned nr_broken = 0, kept = 0, silent = 0;
+	unsigned nr_broken = 0, nr_kept = 0, nr_silent = 0;
 
 	for (size_t i = 0; i < nr_rules; i++) {
 		const struct check_result *res = check_result(c, i);
@@ -72,12 +117,12 @@ static void print_device(const struct report *r, const struct check *c, FILE *ou
 		if (finding(r, c, i))
 			nr_broken++;
 		else if (res->kept)
-			kept++;
-		else if (rules[i].advice)
-			silent++;
+			nr_kept++;
+		else if (silent(c, i))
+			nr_silent++;
 	}
 	fprintf(out, "%s: %u rules broken, %u kept, %u not exercised\n", check_name(c), nr_broken,
-	        kept, silent);
+	        nr_kept, nr_silent);
 	/* The worst first. */
 	for (int level = RULE_MUST; level <= RULE_IMPLIED; level++)
 		for (size_t i = 0; i < nr_rules; i++)
@@ -94,6 +139,7 @@ static void print_device(const struct report *r, const struct check *c, FILE *ou
 			fprintf(out, "  queue %u has stood still since %.3f s: %s (%s)\n", q,
 			        seconds(s->since_ns), s->why, s->rule);
 	}
+	print_coverage(c, out);
 }
 
 void report_text(const struct report *r, FILE *out)
@@ -116,8 +162,12 @@ static json_t *json_of_rule(const struct report *r, const struct check *c, size_
 	                      rule_level_name(rule->level), "part", rule->part, "virtio",
 	                      rule->section, "state", state, "kept", (json_int_t)res->kept);
 
+	if (o && silent(c, i))
+		json_object_set_new(o, "exercise", json_string(rule_exercise(rule)));
 	if (!o || !res->broken)
 		return o;
+	if (res->queue >= 0)
+		json_object_set_new(o, "queue", json_integer(res->queue));
 	json_object_set_new(o, "ignored", json_boolean(r->ignored[i]));
 	json_object_set_new(o, "times", json_integer((json_int_t)res->broken));
 	json_object_set_new(o, "first_s", json_real(seconds(res->first_ns)));
@@ -246,6 +296,25 @@ void report_junit(const struct report *r, FILE *out)
 
 /* ---- the rules themselves */
 
+/* The next provocation from number @from on that a driver needs to keep @rule for. */
+static const struct provocation *next_provocation(const struct rule *rule, unsigned *from)
+{
+	while (*from < NR_PROVOCATIONS) {
+		const struct provocation *p = &provocations[(*from)++];
+
+		if (p->when != PROVOKE_NEVER && strcmp(p->rule, rule->id) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static bool provoked_by(const struct rule *rule)
+{
+	unsigned from = 0;
+
+	return next_provocation(rule, &from);
+}
+
 void report_rules(FILE *out)
 {
 	unsigned checked = 0;
@@ -257,22 +326,23 @@ void report_rules(FILE *out)
 		fprintf(out, "%-32s %-10s %-10s virtio %s%s\n", rule->id,
 		        rule_level_name(rule->level), rule->part, rule->section,
 		        rule->advice        ? ""
-		        : rule_unseen(rule) ? ", cannot be seen"
-		                            : ", not checked by this version");
+		        : provoked_by(rule) ? ", with --provoke"
+		                            : ", cannot be seen");
 	}
 	fprintf(out, "%zu rules, of which %u are checked\n", nr_rules, checked);
 }
 
 void report_rule(const struct rule *rule, FILE *out)
 {
-	const char *why = rule_unseen(rule);
+	const struct provocation *p;
+	unsigned from = 0;
 
 	fprintf(out, "%s (%s, virtio %s)\n%s.\n", rule->id, rule_level_name(rule->level),
 	        rule->section, rule->text);
 	if (rule->advice)
 		fprintf(out, "%s\n", rule->advice);
-	else if (why)
-		fprintf(out, "Cannot be seen. %s\n", why);
 	else
-		fprintf(out, "Not checked by this version.\n");
+		fprintf(out, "Cannot be seen by looking on. %s\n", rule_unseen(rule));
+	while ((p = next_provocation(rule, &from)))
+		fprintf(out, "--provoke %s: %s.\n", p->name, p->does);
 }

@@ -246,12 +246,15 @@ void ring_served(struct check_queue *q)
 
 void ring_avail(struct check_queue *q, unused uint16_t from, uint16_t to)
 {
+	const uint16_t looked = q->looked;
+
 	if (!q->served) /* the driver has begun to take it back */
 		return;
 	if (is_packed(q))
 		packed_avail(q);
 	else
 		split_avail(q, to);
+	q->offered |= q->looked != looked;
 	if ((uint16_t)(q->kicked - q->looked) >
 	    q->addr.num) /* long passed: kicks are not asked for */
 		q->kicked = q->looked;
@@ -273,6 +276,9 @@ void ring_used(struct check_queue *q, uint16_t from, uint16_t to)
 
 bool ring_offered(const struct check_queue *q, uint16_t *avail)
 {
+	/* What is not served has been judged by nobody. */
+	if (!q->served)
+		return false;
 	return is_packed(q) ? packed_offered(q, avail) : split_offered(q, avail);
 }
 

@@ -25,7 +25,9 @@ extern const size_t nr_rules;
 const char *rule_level_name(enum rule_level level); /* "MUST NOT" */
 bool rule_is_must(const struct rule *r);
 bool rule_is_should(const struct rule *r);
-/* Why it is not checked: one sentence. NULL: it is, or nobody has checked it yet. */
+/* What would make the rules of its part come up: words for a report. NULL: its part is not checked. */
+const char *rule_exercise(const struct rule *r);
+/* Why it is not checked: one sentence. NULL: it is. */
 const char *rule_unseen(const struct rule *r);
 /* NULL: none has that id. */
 const struct rule *rule_find(const char *id);

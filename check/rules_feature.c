@@ -122,9 +122,11 @@ static enum verdict rx_extra(struct check *c, const struct virtio_access *a)
 }
 
 /* The other half is in rules_late.c. */
-static enum verdict ends_somehow(unused struct check *c, const struct virtio_access *a)
+static enum verdict ends_somehow(struct check *c, const struct virtio_access *a)
 {
-	return keeps(raises(a, VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_FAILED));
+	const uint8_t end = c->dev.legacy ? VIRTIO_CONFIG_S_DRIVER_OK : VIRTIO_CONFIG_S_FEATURES_OK;
+
+	return keeps(raises(a, end | VIRTIO_CONFIG_S_FAILED));
 }
 
 /* ---- config space */

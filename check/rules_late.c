@@ -58,7 +58,9 @@ static uint8_t status_of(const struct check *c)
 
 static void look_for_an_end(struct check *c)
 {
-	const uint8_t over = VIRTIO_CONFIG_S_FAILED | VIRTIO_CONFIG_S_FEATURES_OK;
+	/* Version 1 has no FEATURES_OK. */
+	const uint8_t over =
+		VIRTIO_CONFIG_S_FAILED | VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK;
 	const uint8_t status = status_of(c);
 	struct check_net *n = &c->net;
 
@@ -88,7 +90,7 @@ static bool ring_holds(const struct check_queue *q, uint16_t *avail, uint16_t *n
 
 static const char *rule_of_empty(const struct check_queue *q, uint16_t avail)
 {
-	if (avail != 0)
+	if (avail != 0 || q->offered)
 		return "net.rx-replenish";
 	return q->index == 0 ? "net.rx-filled-at-start" : "net.rx-mq-populate";
 }

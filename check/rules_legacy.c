@@ -251,7 +251,7 @@ static enum verdict layout(struct check *c, const struct virtio_access *a)
 
 	if (!c->dev.legacy || !writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) || !q || !ring_offered(q, &idx))
 		return SILENT;
-	if (idx || q->looked)
+	if (idx || q->offered)
 		return KEPT;
 	if (gmem_read(c->dev.mem, q->addr.desc + 8, len, sizeof(len)) < 0 || !get_le32(len))
 		return SILENT;

@@ -15,6 +15,7 @@ void shown_at(struct check *c, struct check_result *r)
 {
 	const struct check_queue *q = c->looking;
 
+	r->queue = q ? (int)q->index : -1;
 	if (c->now) {
 		access_text(c->now, r->shown, sizeof(r->shown));
 		/* Asked of KVM here and nowhere else: once for each rule that is broken. */

@@ -293,7 +293,7 @@ static void find_reason(const struct check_queue *q, struct reason *r)
 	why_not_told(q, avail, r);
 	if (r->rule)
 		return;
-	if (avail == 0 && q->looked == 0 && usual && check_queue_kind(q->c, q->index) == QUEUE_RX)
+	if (avail == 0 && !q->offered && usual && check_queue_kind(q->c, q->index) == QUEUE_RX)
 		say(r, "net.rx-filled-at-start", "no buffer was ever offered to receive into");
 	else if (q->shown != 0 && avail == q->looked && avail == q->avail_at_used)
 		why_not_taken(q, r);

@@ -15,6 +15,7 @@ enum queue_kind check_queue_kind(const struct check *c, unsigned index)
 
 void state_forget_ring(struct check_queue *q)
 {
+	q->offered = false;
 	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
 	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = 0;
 	q->lost = q->event_known = q->event_passed = q->event_moved = q->kick.told = false;
@@ -155,6 +156,15 @@ static void track_interrupt(struct check *c, const struct virtio_access *a)
 	}
 }
 
+/* Does the device work? On version 1 it may without DRIVER_OK. */
+static bool is_served(const struct check *c)
+{
+	for (unsigned i = 0; i < c->dev.nr_queues; i++)
+		if (c->queue[i].served)
+			return true;
+	return false;
+}
+
 static void track_feature(struct check *c, const struct virtio_access *a)
 {
 	const unsigned shift = 32 * (c->driver_page & 1);
@@ -166,7 +176,7 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 		c->driver_page = u32_of(a->val);
 	}
 	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) || c->driver_page > 1 ||
-	    (a->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)))
+	    (a->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) || is_served(c))
 		return;
 	c->pages_written |= 1u << c->driver_page;
 	c->asked = (c->asked & ~((uint64_t)UINT32_MAX << shift)) | (a->val & UINT32_MAX) << shift;

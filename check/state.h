@@ -52,6 +52,7 @@ struct check_queue {
 	uint16_t in_turn;     /* split, IN_ORDER: the descriptor that the next chain begins with */
 	/* Packed: places of the next descriptor to look at, and of the next used one; both count over two laps. */
 	uint16_t looked_at, shown_at;
+	bool offered;    /* something was, since the device serves it */
 	bool lost;       /* packed: it cannot be said any more where the next list begins */
 	uint16_t looked; /* entries up to this index have been seen by the device */
 	uint16_t kicked; /* the available index at the last kick */
@@ -133,6 +134,7 @@ struct check {
 	const struct check_queue *looking;
 
 	/* From the first access on. */
+	bool was_touched; /* in a life before this one */
 	unsigned accesses;
 	bool was_written, was_reset, was_live;
 	uint32_t page_size; /* version 1: bytes, 0 not told */

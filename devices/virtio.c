@@ -270,6 +270,8 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 {
 	const struct vq_features f = vq_features_of(d->accepted);
 	struct virtio_queue *q = &d->queue[i];
+	struct vq_watch *watch =
+		q->goes_on ? q->vq.watch : NULL; /* it knows where the ring stands */
 	char why[160];
 	int rc = -EINVAL;
 
@@ -283,7 +285,7 @@ static bool start_queue(struct virtio_dev *d, unsigned i)
 	}
 	if (rc == 0) {
 		if (d->watch)
-			q->vq.watch = virtio_watch_queue(d->watch, i, &q->addr);
+			q->vq.watch = watch ? watch : virtio_watch_queue(d->watch, i, &q->addr);
 		if (d->provoke)
 			q->vq.provoke = d->provoke->queue(d->provoke, i);
 		return true;
@@ -343,6 +345,8 @@ void virtio_resume(struct virtio_dev *d)
 static void reset(struct virtio_dev *d)
 {
 	halt(d);
+	if (d->ops->reset)
+		d->ops->reset(d);
 	for (unsigned i = 0; i < d->nr_queues; i++) {
 		struct virtio_queue *q = &d->queue[i];
 

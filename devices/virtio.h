@@ -47,6 +47,8 @@ struct virtio_dev_ops {
 	 * returned 0; within a callback of the device when that one called virtio_broken().
 	 */
 	void (*stop)(struct virtio_dev *d);
+	/* A reset, behind stop() if the device was started: what it said before a start is forgotten, too. Or NULL. */
+	void (*reset)(struct virtio_dev *d);
 	/*
 	 * The driver takes queue @i back while the device is started: on return no peer touches it.
 	 * NULL: nobody but us ever does.

@@ -331,9 +331,11 @@ static void tell_watch(struct virtio_mmio *t, const struct access *a, bool write
 	virtio_watch_access(t->dev->watch, &seen);
 }
 
-static uint8_t status_seen(const struct virtio_mmio *t)
+uint8_t virtio_mmio_status(const struct virtio_mmio *t)
 {
-	return t->dev->status & t->version->status;
+	const uint8_t unsaid = unlikely(t->v1.early) ? VIRTIO_CONFIG_S_DRIVER_OK : 0;
+
+	return t->dev->status & t->version->status & (uint8_t)~unsaid;
 }
 
 static uint32_t read_reg(struct virtio_mmio *t, uint32_t off)
@@ -400,7 +402,7 @@ static uint64_t mmio_read(void *dev, uint64_t off, unsigned size)
 	count(t, off);
 	if (likely(!t->dev->watch && !t->dev->provoke))
 		return read_any(&a);
-	status = status_seen(t);
+	status = virtio_mmio_status(t);
 	a.val = read_any(&a);
 	if (t->dev->provoke && is_register(&a))
 		a.val = t->dev->provoke->read(t->dev->provoke, a.off, u32_of(a.val));
@@ -416,7 +418,7 @@ static void mmio_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 
 	count(t, off);
 	if (unlikely(t->dev->watch))
-		tell_watch(t, &a, true, status_seen(t));
+		tell_watch(t, &a, true, virtio_mmio_status(t));
 	if (unlikely(t->dev->provoke) && is_register(&a)) {
 		uint32_t its = u32_of(val);
 

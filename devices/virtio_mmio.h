@@ -72,6 +72,11 @@ struct virtio_mmio_v1 {
 	uint32_t page_size; /* bytes; 0: not told yet. Survives resets */
 	uint32_t align
 		[VIRTIO_MMIO_V1_QUEUES]; /* of used rings, bytes; 0: not told since the reset */
+	/*
+	 * The device works since a kick that came before DRIVER_OK: Status does not say that bit before the driver does,
+	 * Linux up to 5.18 takes it for a BUG. Written by the loop thread, read by any.
+	 */
+	_Atomic bool early;
 };
 
 struct virtio_mmio_version;

@@ -181,7 +181,7 @@ static void set_queue_pfn(struct virtio_mmio *t, uint32_t val)
 
 static uint32_t status(struct virtio_mmio *t)
 {
-	return t->dev->status & BITS;
+	return virtio_mmio_status(t);
 }
 
 /* The step that this version does not have is taken with the one behind it. */
@@ -189,6 +189,8 @@ static void set_status(struct virtio_mmio *t, uint32_t val)
 {
 	const uint32_t step = val & VIRTIO_CONFIG_S_DRIVER_OK ? VIRTIO_CONFIG_S_FEATURES_OK : 0;
 
+	if (val == 0 || step)
+		t->v1.early = false;
 	if (val != 0) {
 		if (val & BITS)
 			virtio_set_status(t->dev, (val & BITS) | step);
@@ -205,8 +207,10 @@ static void use_early(struct virtio_mmio *t, uint32_t queue)
 {
 	const struct virtio_queue *q = virtio_queue_at(t->dev, queue, false);
 
-	if (q && q->ready && !(t->dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
-		virtio_set_status(t->dev, t->dev->status | LIVE);
+	if (!q || !q->ready || (t->dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	t->v1.early = true;
+	virtio_set_status(t->dev, t->dev->status | LIVE);
 }
 
 /* ---- the way from a vCPU */

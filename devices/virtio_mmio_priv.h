@@ -17,4 +17,7 @@ struct virtio_mmio_version {
 	void (*write)(struct virtio_mmio *t, uint32_t off, uint32_t val);
 };
 
+/* Status as the driver sees it. Any thread. */
+uint8_t virtio_mmio_status(const struct virtio_mmio *t);
+
 #endif

@@ -514,6 +514,16 @@ static void net_pause(struct virtio_dev *d)
 	net_pairs_forget(n);
 }
 
+/* Who is received for is as it was in the beginning: a legacy driver may have written the address before a start. */
+static void net_reset(struct virtio_dev *d)
+{
+	struct virtio_net *n = container_of(d, struct virtio_net, dev);
+
+	if (memcmp(n->filter.mac, n->params.mac, sizeof(n->params.mac)) != 0)
+		atomic_fetch_add(&d->config_generation, 1);
+	rx_filter_init(&n->filter, n->params.mac, false, false);
+}
+
 static void net_stop(struct virtio_dev *d)
 {
 	struct virtio_net *n = container_of(d, struct virtio_net, dev);
@@ -522,9 +532,7 @@ static void net_stop(struct virtio_dev *d)
 	net_path_stop(n);
 	n->announce = n->pairs_by_queues = false;
 	n->report = (struct rss_hash){0};
-	if (memcmp(n->filter.mac, n->params.mac, sizeof(n->params.mac)) != 0)
-		atomic_fetch_add(&d->config_generation, 1);
-	rx_filter_init(&n->filter, n->params.mac, false, false);
+	net_reset(d);
 }
 
 static int start_ctrl(struct virtio_net *n)
@@ -618,6 +626,7 @@ static const struct virtio_dev_ops net_ops = {
 	.release = net_release,
 	.pause = net_pause,
 	.resume = net_resume,
+	.reset = net_reset,
 };
 
 static bool params_ok(const struct virtio_net_params *p, uint64_t can)

@@ -238,7 +238,7 @@ int vq_packed_pop(struct vq *q, struct vq_chain *c)
 	if (unlikely(q->watch)) {
 		const uint16_t at = encode(q, q->next_avail);
 
-		q->watch->avail(q->watch, at, at);
+		vq_watch_avail(q->watch, at, at);
 	}
 	if (unlikely(free == 0))
 		return vq_broken(q, "more requests than the ring has entries");
@@ -336,7 +336,7 @@ void vq_packed_publish(struct vq *q)
 	if (q->published == q->next_used || (unlikely(q->provoke) && held(q)))
 		return;
 	if (unlikely(q->watch))
-		q->watch->used(q->watch, encode(q, q->published), encode(q, q->next_used));
+		vq_watch_used(q->watch, encode(q, q->published), encode(q, q->next_used));
 	seal(q);
 	/*
 	 * Release: buffers, and all of each used descriptor, are complete before the flags of the first one,

@@ -272,7 +272,7 @@ void vq_split_publish(struct vq *q)
 		return;
 	if (unlikely(q->provoke))
 		to = provoked(q, &lie);
-	if (unlikely(q->watch))
+	if (unlikely(q->watch) && to != q->published)
 		vq_watch_used(q->watch, q->published, to);
 	/*
 	 * Release: buffers and used entries are complete before the index (virtio 1.2, 2.7.8.2).

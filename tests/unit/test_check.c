@@ -45,6 +45,7 @@ static const uint8_t mac[6] = {2, 1, 2, 3, 4, 5};
 struct rig {
 	struct gmem mem;
 	struct check *c;
+	struct check_device dev;
 	struct vq_addr addr; /* of the queue that is served */
 	uint8_t status;
 };
@@ -57,19 +58,18 @@ static void *at(const struct rig *r, gpa_t where)
 static void rig_begin(struct rig *r, uint64_t offered)
 {
 	const struct gmem_range range = {0, MEMORY};
-	struct check_device dev = {
-		.name = "net0",
-		.offered = offered,
-		.config_len = sizeof(struct virtio_net_config),
-		.mem = &r->mem,
-		.num_max = {256, 256},
-		.nr_queues = 2,
-	};
 
-	*r = (struct rig){.status = 0};
-	memcpy(dev.config, mac, sizeof(mac));
+	*r = (struct rig){.dev = {
+				  .name = "net0",
+				  .offered = offered,
+				  .config_len = sizeof(struct virtio_net_config),
+				  .mem = &r->mem,
+				  .num_max = {256, 256},
+				  .nr_queues = 2,
+			  }};
+	memcpy(r->dev.config, mac, sizeof(mac));
 	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &r->c), 0);
+	assert_int_equal(check_create(&r->dev, &r->c), 0);
 }
 
 static void rig_end(struct rig *r)
@@ -292,7 +292,7 @@ static void right_driver_is_clean(void **state)
 	assert_true(check_was_live(r.c));
 	count(&r, *state);
 	/* Once more, as after a reboot. */
-	check_reboot(r.c);
+	check_reboot(r.c, &r.dev);
 	play(&r, NULL);
 	expect_clean(&r, "second life");
 	rig_end(&r);

@@ -258,6 +258,34 @@ static void each_wrong_step_is_found(unused void **state)
 	}
 }
 
+static void a_driver_that_works_and_is_idle_is_clean(unused void **state)
+{
+	begin(OFFERED);
+	play(0, KICK, UINT32_MAX, 0, NULL);
+	for (unsigned i = 0; i < 200; i++)
+		check_tick(rig.c);
+	expect_clean("idle");
+}
+
+/* Nobody has judged its numbers: a ring of 0x80000000 entries, of a layout that was not offered. */
+static void a_kick_of_a_queue_that_is_not_there_is_survived(unused void **state)
+{
+	static const struct step steps[] = {
+		WRITE(DRIVER_FEATURES_SEL, 1),
+		WRITE(DRIVER_FEATURES, 1u << (VIRTIO_F_RING_PACKED - 32)),
+		WRITE(QUEUE_SEL, RX),
+		WRITE(QUEUE_NUM, 0x80000000),
+		WRITE(QUEUE_NOTIFY, RX),
+	};
+
+	begin(OFFERED);
+	play(0, TAKE, UINT32_MAX, 0, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++)
+		do_step(&steps[i]);
+	assert_int_equal(check_result(rig.c, number_of("legacy.vq-layout"))->broken, 0);
+	end();
+}
+
 static void registers_of_version_1_are_none_of_version_2(unused void **state)
 {
 	const struct step s = WRITE(QUEUE_PFN, 2);
@@ -412,6 +440,8 @@ int main(void)
 		cmocka_unit_test(right_driver_is_clean),
 		cmocka_unit_test(address_may_be_written),
 		cmocka_unit_test(each_wrong_step_is_found),
+		cmocka_unit_test(a_driver_that_works_and_is_idle_is_clean),
+		cmocka_unit_test(a_kick_of_a_queue_that_is_not_there_is_survived),
 		cmocka_unit_test(registers_of_version_1_are_none_of_version_2),
 		cmocka_unit_test(each_chain_is_judged),
 		cmocka_unit_test(tables_of_addresses_are_two_pieces),

@@ -342,7 +342,10 @@ static void queues_work_before_driver_ok(unused void **state)
 	give_queue(NET_RX, NUM, PAGE, 0); /* and further ones are welcome */
 	expect_in(10, vrig_mac);
 	expect_out(10);
+	/* Linux up to 5.18: BUG_ON(status & VIRTIO_CONFIG_S_DRIVER_OK). */
+	assert_int_equal(get(VIRTIO_MMIO_STATUS), 3);
 	go();
+	assert_int_equal(get(VIRTIO_MMIO_STATUS), 7);
 	expect_out(10);
 	expect_in(10, vrig_mac);
 }
@@ -378,9 +381,8 @@ static void the_address_may_be_written_at_any_time(unused void **state)
 {
 	static const uint8_t early[6] = {2, 9, 9, 9, 9, 1}, late[6] = {2, 9, 9, 9, 9, 2};
 
-	set(VIRTIO_MMIO_STATUS, 0);
-	write_mac(early);
 	begin(u32_of(F(MAC) | F(CTRL_VQ) | F(CTRL_RX)));
+	write_mac(early);
 	give_queue(NET_RX, NUM, PAGE, 0);
 	go();
 	expect_in(10, early);
@@ -394,6 +396,18 @@ static void the_address_may_be_written_at_any_time(unused void **state)
 	/* A reset brings back its own. */
 	set(VIRTIO_MMIO_STATUS, 0);
 	assert_int_equal(virtio_mmio_bus_ops.read(&rig.mmio, VIRTIO_MMIO_CONFIG, 1), vrig_mac[0]);
+}
+
+static void a_reset_before_the_start_forgets_the_address_too(unused void **state)
+{
+	static const uint8_t other[6] = {2, 9, 9, 9, 9, 1};
+
+	set(VIRTIO_MMIO_STATUS, 0);
+	write_mac(other);
+	assert_int_equal(virtio_mmio_bus_ops.read(&rig.mmio, VIRTIO_MMIO_CONFIG + 1, 1), 9);
+	set(VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(virtio_mmio_bus_ops.read(&rig.mmio, VIRTIO_MMIO_CONFIG + 1, 1),
+	                 vrig_mac[1]);
 }
 
 static void path_without_us_is_refused(unused void **state)
@@ -421,6 +435,7 @@ int main(void)
 		CASE(queues_work_before_driver_ok),
 		CASE(kick_of_a_queue_that_is_not_there_begins_nothing),
 		CASE(bits_that_were_not_offered_keep_the_device_from_working),
+		CASE(a_reset_before_the_start_forgets_the_address_too),
 		CASE(the_address_may_be_written_at_any_time),
 		CASE(path_without_us_is_refused),
 	};

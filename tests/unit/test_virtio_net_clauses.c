@@ -232,7 +232,8 @@ static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue,
 /* dev.rx.publish-together: of a packed ring that is a test of the ring itself */
 static void all_chains_of_a_frame_are_shown_at_once(unused void **state)
 {
-	struct notes n = {.watch = {.queue = on_queue}, .queue = {on_avail, on_used}};
+	struct notes n = {.watch = {.queue = on_queue},
+	                  .queue = {.avail = on_avail, .used = on_used}};
 
 	rig.dev.core->watch = &n.watch;
 	vrig_up(&rig, VRIG_ALL);
