@@ -212,8 +212,16 @@ step_guests() {
 			tee "$log" | grep -E --line-buffered '^(ok|not ok|skip|==) ' || :
 	fi
 	take_quietly <"$log"
+	take guests < <(never_run "$log")
 	[ "$failed" = "$before" ] || echo "    logs of the tests: build/lab-out/e2e or build/e2e"
 	echo "== guests: $(grep -c '^ok ' "$log" || :) passed, $((SECONDS - start)) s"
+}
+
+# Whatever ended the run early: what should have been run, and has no result, has failed.
+never_run() { # LOG
+	tests/e2e/run.sh --guests --only "$tests_only" --list |
+		grep -vxFf <(sed -nE 's/^(ok|not ok|skip) ([a-z0-9_]+: [a-z0-9_]+).*/\2/p' "$1") |
+		sed 's/.*/not ok & - it was not run/' || :
 }
 
 take_quietly() { # lines that have been shown already

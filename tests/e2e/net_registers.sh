@@ -126,18 +126,4 @@ test_user_network_with_the_page() {
 	guest_off
 }
 
-# One NIC with split rings, one with packed ones. Unbinding is where it breaks a SHOULD: docs/check.md.
-test_the_driver_of_debian_breaks_no_rule() {
-	local script
-	script="ping -A -c 20 -w 30 10.0.2.2 && ping -A -c 100 -w 30 10.0.3.2 && cd /sys/bus/virtio/drivers/virtio_net &&
-		for dev in \$(ls -d virtio*); do echo \$dev >unbind && echo \$dev >bind || exit 1; done; sleep 1"
-	vm_run "$doorbell" check -m 256M -i "$initrd" --report json="$work/report" --net echo,queues=2 \
-		--net echo,features=default+packed,queue-size=32 \
-		-a "$(append_run "$script" net0=10.0.2.15/24 net1=10.0.3.15/24)" "$bzimage"
-	vm_expect_status 0
-	grep '"state": "broken"' -B 4 -A 6 "$work/report" || :
-	[ "$(grep -c '"state": "kept"' "$work/report")" -ge 120 ] || fail "too few rules were exercised"
-	grep -A 6 '"rule": "packed.wrap-toggle"' "$work/report" | grep '"state": "kept"' || fail "no packed ring went round"
-}
-
 main "$@"

@@ -11,7 +11,7 @@ usage: tests/lab/e2e.sh [--only REGEX] [--timeout S] [FILE...]
 Runs the end-to-end tests of each FILE (all that need a guest) in the lab, in a boot of L1 of its own: that
 costs 6 s, and an L1 that fails takes little with it. Prints the result lines of tests/e2e/run.sh.
 
-As many L1s run side by side as there are CPUs, each with one: what happens in a guest mostly happens one
+As many L1s run side by side as there are CPUs, and memory for (6 GiB each), each with one CPU: what happens in a guest mostly happens one
 after the other, and QEMU's emulation of several CPUs has more faults. A file whose third line says
 "needs: ... cpus" has the machine to itself, in an L1 with two.
 
@@ -26,6 +26,7 @@ END
 }
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+from=$PWD
 cd "$top"
 logs=$top/build/test-logs
 only=. limit=900 one="" files=()
@@ -39,7 +40,11 @@ while [ $# -gt 0 ]; do
 	*) files+=("$1") && shift ;;
 	esac
 done
-[ ${#files[@]} -gt 0 ] || files=(tests/e2e/*_*.sh)
+if [ ${#files[@]} -gt 0 ]; then
+	mapfile -t files < <(cd "$from" && realpath "${files[@]}")
+else
+	files=("$top"/tests/e2e/*_*.sh)
+fi
 mkdir -p "$logs"
 
 # ---- one file
@@ -94,7 +99,17 @@ with_cpus() { # yes|no: the files that need several
 	done
 }
 
+side_by_side() {
+	local memory cpus
+	memory=$(awk '/^MemAvailable:/ { print int($2 / 1048576 / 6) }' /proc/meminfo)
+	cpus=$(nproc)
+	[ "$memory" -lt "$cpus" ] || memory=$cpus
+	[ "$memory" -ge 1 ] && echo "$memory" || echo 1
+}
+
 # Those that run one by one come last: by then nothing else is left to run beside them.
-again=("$0" --only "$only" --timeout "$limit")
-with_cpus no | xargs -0 -r -n 1 -P "$(nproc)" "${again[@]}" --one 1
-with_cpus yes | xargs -0 -r -n 1 "${again[@]}" --one 2
+again=("$top/tests/lab/e2e.sh" --only "$only" --timeout "$limit")
+rc=0
+with_cpus no | xargs -0 -r -n 1 -P "$(side_by_side)" "${again[@]}" --one 1 || rc=$?
+with_cpus yes | xargs -0 -r -n 1 "${again[@]}" --one 2 || rc=$?
+exit $rc
