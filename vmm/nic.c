@@ -16,6 +16,7 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/tasks.h"
+#include "vmm/core/thread.h"
 #include "vmm/stats.h"
 
 static int open_backend(struct nic *n, uint64_t deadline_ns, struct net_pairs *pairs)
@@ -318,8 +319,12 @@ struct path_wish {
 static void set_path(void *arg)
 {
 	struct path_wish *w = arg;
+	/* While neither side serves: it waits for vhost's worker, and would wait for a CPU once more behind that. */
+	const bool urgent = thread_urgent_begin();
 
 	w->ret = virtio_net_set_path(w->net, w->rings, &w->s);
+	if (urgent)
+		thread_urgent_end();
 }
 
 #define PATH_TRIES       205u

@@ -38,14 +38,14 @@ tap_drops() { # either way
 	awk '{ n += $1 } END { print n }' /sys/class/net/$tap/statistics/{tx,rx}_dropped
 }
 
-# Runs `traffic ARGUMENTS`, again and again, while the path changes $1 times.
-switching() { # TIMES ARGUMENT...
+# Runs a command, again and again, while the path changes $1 times.
+switching() { # TIMES COMMAND...
 	local times=$1 n=0 pid rc=0 drops
 	drops=$(tap_drops)
 	shift
 	rm -f "$work/enough"
 	(until [ -e "$work/enough" ]; do
-		traffic "$@"
+		"$@"
 	done) >"$work/traffic" 2>&1 &
 	pid=$!
 	while kill -0 $pid 2>/dev/null && [ $n -lt "$times" ]; do
@@ -100,11 +100,30 @@ test_the_pure_path_with_what_vhost_can_honour() {
 }
 
 test_udp_both_ways_under_500_switches() {
-	switching 500 "udp listen $it 7002 both" "udp connect $it 7002 both" count=1000
+	switching 500 traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=1000
 }
 
 test_tcp_both_ways_under_500_switches() {
-	switching 500 "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=4000000
+	switching 500 traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=4000000
+}
+
+# Both ways each, and at once: the guest obeys one command at a time.
+udp_and_tcp() {
+	local udp tcp rc=0 limit=timeout=$guest_limit
+	"$tools/netcheck" udp connect $it 7002 both "$limit" count=1000 9>&- &
+	udp=$!
+	"$tools/netcheck" tcp listen $us 7001 both "$limit" bytes=4000000 9>&- &
+	tcp=$!
+	guest "netcheck udp listen $it 7002 both $limit count=1000 & udp=\$!
+		netcheck tcp connect $us 7001 both $limit bytes=4000000; rc=\$?; wait \$udp && exit \$rc" || rc=$?
+	[ $rc = 0 ] || kill $udp $tcp 2>/dev/null || :
+	wait $udp || rc=1
+	wait $tcp || rc=1
+	[ $rc = 0 ] || fail "UDP and TCP at once: $(grep '^netcheck:' "$work/traffic" | grep -v ' ok: ' | tail -n 1)"
+}
+
+test_udp_and_tcp_at_once_under_1000_switches() {
+	switching 1000 udp_and_tcp
 }
 
 # ---- driver and link

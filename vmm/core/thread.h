@@ -4,6 +4,7 @@
 #define DOORBELL_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 /*
  * Bytes of a thread's stack: enough for all that runs on one (the most is libslirp's 128 KiB, when it asks
@@ -14,5 +15,12 @@
 
 /* With the caller's signal mask. 0 or -errno. */
 int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+
+/*
+ * The caller's thread is a real-time one for a short while in which somebody waits for it, and as it was again: sched(7).
+ * False: it is no ordinary one, or not allowed to (that takes CAP_SYS_NICE, or RLIMIT_RTPRIO); then nothing is to be ended.
+ */
+bool thread_urgent_begin(void);
+void thread_urgent_end(void);
 
 #endif
