@@ -327,7 +327,7 @@ static void set_path(void *arg)
 		thread_urgent_end();
 }
 
-#define PATH_TRIES       205u
+#define PATH_TRIES       300u
 #define PATH_WAIT_MIN_NS 100000L
 #define PATH_WAIT_MAX_NS 5000000L
 
@@ -376,7 +376,7 @@ static void try_path(struct nic *n, struct path_wish *w)
 	loop_call(n->loop, set_path, w);
 	for (unsigned i = 0; w->ret == -EAGAIN && i < PATH_TRIES; i++) {
 		nanosleep(&wait, NULL);
-		if (wait.tv_nsec < PATH_WAIT_MAX_NS)
+		if (wait.tv_nsec <= PATH_WAIT_MAX_NS / 2)
 			wait.tv_nsec *= 2;
 		loop_call(n->loop, set_path, w);
 	}

@@ -51,7 +51,7 @@ mkdir -p "$logs"
 
 boot() { # REGEX: runs the file's tests that match in one boot of L1
 	tests/lab/run.sh --cpus "$one" --mem 6144 --timeout "$limit" --log "$log.console" -- \
-		env ${E2E_KILLS:+E2E_KILLS="$E2E_KILLS"} tests/e2e/run.sh --guests --only "$1" \
+		env ${E2E_KILLS:+E2E_KILLS="$E2E_KILLS"} ${E2E_LIMIT:+E2E_LIMIT="$E2E_LIMIT"} tests/e2e/run.sh --guests --only "$1" \
 		--logs build/lab-out/e2e "$file" 2>"$log.stderr" </dev/null |
 		grep -E --line-buffered '^(ok|not ok|skip) ' | tee -a "$log.results" || :
 	cat "$log.stderr" >&2

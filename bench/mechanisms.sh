@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What each mechanism costs, all combinations in one run. See --help.
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: bench/mechanisms.sh [OPTION...]
+
+Boots two guests, one for each --irqchip, with a network card for each combination of kick=, irq= and regs=, all served by
+doorbell on a TAP. Each card in turn answers small echo requests, many at once and one at a time, forwards and backwards
+through the cards so that what disturbs one disturbs the others. A table on stdout:
+
+  user, exits    exits to userspace, and all exits for kicks and registers, per frame of those many at once (audit, with tracefs)
+  calls, work    system calls of the card's thread and runs of a kernel worker, per frame
+  CPU            microseconds of all CPUs per frame (/proc/stat: guest, doorbell, kernel and the sender), many at once and
+                 one at a time: the median of the rounds, and in parentheses that of the first line's as 1
+
+  --rounds N     (4)
+  --frames N     requests of a round, many at once (4000); a tenth of it one at a time
+  --help
+
+Needs root, TAP, tracefs and a /dev/kvm that can run Linux. Where there is none: tests/lab/run.sh -- bench/mechanisms.sh
+END
+}
+
+rounds=4 frames=4000
+while [ $# -gt 0 ]; do
+	case $1 in
+	--rounds) rounds=${2:?} && shift 2 ;;
+	--frames) frames=${2:?} && shift 2 ;;
+	-h | --help) usage && exit 0 ;;
+	*) echo "mechanisms: unknown option '$1', see --help" >&2 && exit 2 ;;
+	esac
+done
+
+. "$(dirname "$0")/../tests/e2e/lib.sh"
+work=$(mktemp -d)
+trap clean_up EXIT
+mkfifo "$work/never"
+exec 9<>"$work/never" # see pause
+trace=/sys/kernel/tracing/instances/doorbell-mechanisms
+net=192.168.85 # card i: our end is .(4i + 1), the guest's .(4i + 2)
+
+cards=() # of each guest
+for kick in ioeventfd exit; do
+	for irq in irqfd ioctl; do
+		for regs in page trap; do
+			cards+=("kick=$kick,irq=$irq,regs=$regs")
+		done
+	done
+done
+
+boot() { # IRQCHIP
+	local i options=() words=()
+	for i in "${!cards[@]}"; do
+		tap_add "dbebe$i" "$net.$((4 * i + 1))/30"
+		options+=(--net "tap,ifname=dbebe$i,${cards[i]}")
+		words+=("net$i=$net.$((4 * i + 2))/30")
+	done
+	vm_start -c 1 --control "$work/control" --irqchip "$1" "${options[@]}" \
+		-a "$(append_agent "${words[@]}")" "$bzimage" >&2
+	vm_expect @agent
+}
+
+flood() { # CARD COUNT WINDOW
+	"$tools/flood" "$net.$((4 * $1 + 2))" "$2" "$3" >/dev/null
+}
+
+busy() { # ticks of all CPUs that were not idle
+	awk '/^cpu / { print $2 + $3 + $4 + $7 + $8; exit }' /proc/stat
+}
+
+cpu() { # CARD COUNT WINDOW: a line of $work/cpu: IRQCHIP CARD WINDOW MICROSECONDS
+	local from
+	from=$(busy)
+	flood "$@"
+	echo "$irqchip ${cards[$1]} $3 $((($(busy) - from) * 1000000 / hz / (2 * $2)))" >>"$work/cpu"
+}
+
+round() { # CARD...
+	local i
+	for i; do
+		cpu "$i" "$frames" 64
+		cpu "$i" $((frames / 10)) 1
+	done
+}
+
+# The audit cannot say whose a work item was when there are several cards; here only one has frames.
+trace_begin() {
+	mkdir "$trace"
+	ls "/proc/$(cat "$work/pid")/task" >"$trace/set_event_pid"
+	echo 'hist:keys=function.sym' >"$trace/events/workqueue/workqueue_queue_work/trigger"
+}
+
+trace_end() { # prints how often irqfds took a kernel worker
+	tr -d '{},' <"$trace/events/workqueue/workqueue_queue_work/hist" |
+		awk '/irqfd_inject.*hitcount:/ { n += $NF } END { print n + 0 }'
+	rmdir "$trace"
+}
+
+counts() { # CARD: a line of $work/counts: IRQCHIP CARD USER EXITS CALLS WORK, per frame
+	local pid items
+	"$doorbell" ctl "$work/control" audit --seconds 100 --json >"$work/audit" 2>"$work/why" 9>&- &
+	pid=$!
+	wait_for 30 "the audit to begin" grep -q '^counting' "$work/why"
+	trace_begin
+	flood "$1" "$frames" 64
+	items=$(trace_end)
+	kill -INT $pid
+	wait $pid || fail "the audit: $(cat "$work/why")"
+	jq -r --argjson i "$1" --argjson n $((2 * frames)) --argjson items "$items" --arg at "$irqchip ${cards[$1]}" '
+		[.nics[$i].rows[] | select(.direction == "both")] as $rows |
+		def of(e): [$rows[] | select(.event == e) | .observed][0];
+		[$at, (of("exits to userspace"), of("exits (kick, registers)"), of("system calls of the I/O thread"), $items
+			| if . == null then "-" else . / $n * 1000 | round / 1000 end)] | join(" ")' "$work/audit" >>"$work/counts"
+}
+
+measure() { # IRQCHIP
+	local i forwards backwards
+	irqchip=$1
+	boot "$1"
+	forwards=("${!cards[@]}")
+	mapfile -t backwards < <(printf '%s\n' "${forwards[@]}" | sort -rn)
+	for i in "${forwards[@]}"; do
+		flood "$i" 200 64 # neighbours know each other
+		counts "$i"
+	done
+	for ((i = 0; i < rounds; i += 2)); do
+		round "${forwards[@]}"
+		round "${backwards[@]}"
+	done
+	guest_off >&2
+	taps_del
+}
+
+table() {
+	awk '
+	FNR == NR { row[++nr] = $1 " " $2; counts[row[nr]] = $3 " | " $4 " | " $5 " | " $6; next }
+	{ key = $1 " " $2 " " $3; v[key, ++n[key]] = $4 }
+	function median(key, i, j, t) {
+		for (i = 2; i <= n[key]; i++)
+			for (j = i; j > 1 && v[key, j] < v[key, j - 1]; j--) {
+				t = v[key, j]; v[key, j] = v[key, j - 1]; v[key, j - 1] = t
+			}
+		return (v[key, int((n[key] + 1) / 2)] + v[key, int(n[key] / 2) + 1]) / 2
+	}
+	END {
+		print "| irqchip | card | user | exits | calls | work | CPU, many | CPU, one |"
+		print "|---|---|---|---|---|---|---|---|"
+		for (i = 1; i <= nr; i++) {
+			many = median(row[i] " 64"); one = median(row[i] " 1")
+			if (i == 1) { first = many; first_one = one }
+			split(row[i], name, " ")
+			printf "| %s | %s | %s | %.0f (%.2f) | %.0f (%.2f) |\n", name[1], name[2], counts[row[i]],
+				many, many / first, one, one / first_one
+		}
+	}' "$work/counts" "$work/cpu"
+}
+
+[ "$(id -u)" = 0 ] || { echo "mechanisms: TAP needs root" >&2 && exit 1; }
+hz=$(getconf CLK_TCK)
+measure split
+measure kernel
+table
