@@ -18,14 +18,14 @@ through the cards so that what disturbs one disturbs the others. A table on stdo
                  one at a time: the median of the rounds, and in parentheses that of the first line's as 1
 
   --rounds N     (4)
-  --frames N     requests of a round, many at once (4000); a tenth of it one at a time
+  --frames N     requests of a round, many at once (2000); a tenth of it one at a time
   --help
 
 Needs root, TAP, tracefs and a /dev/kvm that can run Linux. Where there is none: tests/lab/run.sh -- bench/mechanisms.sh
 END
 }
 
-rounds=4 frames=4000
+rounds=4 frames=2000
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=${2:?} && shift 2 ;;
@@ -37,7 +37,7 @@ done
 
 . "$(dirname "$0")/../tests/e2e/lib.sh"
 work=$(mktemp -d)
-trap clean_up EXIT
+trap 'rc=$?; set +e; clean_up; exit $rc' EXIT
 mkfifo "$work/never"
 exec 9<>"$work/never" # see pause
 trace=/sys/kernel/tracing/instances/doorbell-mechanisms
@@ -65,7 +65,9 @@ boot() { # IRQCHIP
 }
 
 flood() { # CARD COUNT WINDOW
-	"$tools/flood" "$net.$((4 * $1 + 2))" "$2" "$3" >/dev/null
+	"$tools/flood" "$net.$((4 * $1 + 2))" "$2" "$3" >"$work/flood" 2>&1 && return
+	echo "mechanisms: $irqchip ${cards[$1]}: $(tail -n 1 "$work/flood")" >&2
+	return 1
 }
 
 busy() { # ticks of all CPUs that were not idle
