@@ -19,16 +19,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static uint8_t take8(struct input *in)
-{
-	return (uint8_t)take(in, 1);
-}
-
-static uint16_t take16(struct input *in)
-{
-	return (uint16_t)take(in, 2);
-}
-
 struct device {
 	struct gmem mem;
 	struct virtio_queue vq[QUEUES];

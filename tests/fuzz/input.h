@@ -27,6 +27,16 @@ static inline uint64_t take(struct input *in, size_t n)
 	return v;
 }
 
+static inline uint8_t take8(struct input *in)
+{
+	return (uint8_t)take(in, 1);
+}
+
+static inline uint16_t take16(struct input *in)
+{
+	return (uint16_t)take(in, 2);
+}
+
 /* What must hold whatever the input is. */
 #define REQUIRE(cond)                                                                        \
 	do {                                                                                 \
