@@ -38,6 +38,18 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__lsan_default_suppressions(void);
+
+/*
+ * slirp_cleanup() of libslirp 4.7 forgets frames for the guest when two or more of one connection wait for its
+ * answer to ARP: it walks the queue's first ones only. They are sent and freed while it lives, so nothing grows; the
+ * process ends with it. Nobody but libslirp calls g_malloc() here. Its corpus has the input that showed it
+ * (two-wait-for-arp).
+ */
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:^g_malloc$\n";
+}
 
 /* Whether the namespace is ours; and who listens there, for as long as the process lives. */
 static bool own_network;

@@ -10,7 +10,8 @@ usage: tests/fuzz/run.sh SECONDS PROGRAM...
 Runs each program for SECONDS, as many at once as there are CPUs, starting from tests/fuzz/corpus/NAME (the program's name without
 "fuzz_"). The corpus is copied first: what the fuzzer finds new goes to $BUILD/fuzz-corpus/NAME and
 stays there for the next run, the tree is not written. Inputs that fail go to $BUILD/fuzz-artifacts.
-BUILD is "build" unless set in the environment. One line per program:
+BUILD is "build" unless set in the environment. FUZZ_SEED is what the fuzzer's choices start from: 1, so that two
+runs on one tree try the same; who searches takes another, or 0 for a new one each time. One line per program:
 
   ok PROGRAM: N runs
   not ok PROGRAM - REASON            the end of its output follows, indented
@@ -47,7 +48,7 @@ run_one() { # PROGRAM
 	[ ! -d "$top/tests/fuzz/corpus/$name" ] || cp -r "$top/tests/fuzz/corpus/$name/." "$work/"
 	# The outer limit is for a target that hangs where libFuzzer's own alarm cannot end it.
 	timeout --foreground -k 5 $((seconds + 60)) "$1" -max_total_time="$seconds" -timeout=5 \
-		-rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$artifacts/$prog-" "$work" \
+		-seed="${FUZZ_SEED:-1}" -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$artifacts/$prog-" "$work" \
 		>"$log" 2>&1 </dev/null || status=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	if [ $status = 0 ] && [ "${runs:-0}" -gt 0 ]; then
