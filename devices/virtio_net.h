@@ -74,7 +74,8 @@ bool virtio_net_link(const struct virtio_net *n);
 /* What became of virtio_net_set_path(). */
 struct virtio_net_switch {
 	uint64_t pause_ns; /* neither side served the rings for so long; 0: nothing was running */
-	char why[400];     /* with an error */
+	uint64_t pause_at_ns; /* CLOCK_MONOTONIC, when it began; 0 with pause_ns */
+	char why[400];        /* with an error */
 };
 
 /*

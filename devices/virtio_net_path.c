@@ -435,8 +435,10 @@ int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_swit
 		return r;
 	n->rings_wanted = rings;
 	r = change(n);
-	if (*count != switches)
+	if (*count != switches) {
+		s->pause_at_ns = from;
 		s->pause_ns = loop_now_ns() - from;
+	}
 	if (r == 0)
 		return 0;
 	n->rings_wanted = before;

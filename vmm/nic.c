@@ -310,21 +310,41 @@ void nic_set_link(struct nic *n, bool up)
 /* ---- who serves the rings */
 
 struct path_wish {
-	struct virtio_net *net;
+	const struct nic *nic;
 	bool rings;
 	struct virtio_net_switch s;
 	int ret;
 };
 
+/* The thread that asks the others goes before them, so that none of them keeps it from its work by having much. */
+#define URGENT_ASKS 2
+#define URGENT      1
+
+static void pair_urgent(void *arg)
+{
+	*(bool *)arg = thread_urgent_begin(URGENT);
+}
+
+static void pair_ordinary(void *arg)
+{
+	if (*(bool *)arg)
+		thread_urgent_end();
+}
+
+/* While neither side serves: each pair waits for vhost's worker, and would wait for a CPU once more behind that. */
 static void set_path(void *arg)
 {
 	struct path_wish *w = arg;
-	/* While neither side serves: it waits for vhost's worker, and would wait for a CPU once more behind that. */
-	const bool urgent = thread_urgent_begin();
+	const struct nic *n = w->nic;
+	bool urgent[VIRTIO_NET_PAIRS_MAX];
 
-	w->ret = virtio_net_set_path(w->net, w->rings, &w->s);
-	if (urgent)
-		thread_urgent_end();
+	urgent[0] = thread_urgent_begin(URGENT_ASKS);
+	for (unsigned i = 1; i < n->cfg->queues; i++)
+		loop_call(nic_loop(n, i), pair_urgent, &urgent[i]);
+	w->ret = virtio_net_set_path(n->net, w->rings, &w->s);
+	for (unsigned i = 1; i < n->cfg->queues; i++)
+		loop_call(nic_loop(n, i), pair_ordinary, &urgent[i]);
+	pair_ordinary(&urgent[0]);
 }
 
 #define PATH_TRIES       300u
@@ -384,7 +404,7 @@ static void try_path(struct nic *n, struct path_wish *w)
 
 int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size)
 {
-	struct path_wish w = {.net = n->net, .rings = strcmp(path, "pure") != 0};
+	struct path_wish w = {.nic = n, .rings = strcmp(path, "pure") != 0};
 	int ret = refuse_path(n, path, w.rings, why, why_size);
 
 	if (ret < 0)
@@ -398,13 +418,14 @@ int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, si
 		return w.ret;
 	}
 	if (!w.rings)
-		virtio_net_let_go(w.net);
+		virtio_net_let_go(n->net);
 	n->rings = w.rings;
 	log_info("%s: path %s, after a pause of %llu ns", n->cfg->name, path,
 	         (unsigned long long)w.s.pause_ns);
 	if (w.s.pause_ns)
 		note_pause(n, w.s.pause_ns);
-	*result = json_pack("{s:s, s:I}", "path", path, "pause_ns", (json_int_t)w.s.pause_ns);
+	*result = json_pack("{s:s, s:I, s:I}", "path", path, "pause_ns", (json_int_t)w.s.pause_ns,
+	                    "pause_at_ns", (json_int_t)w.s.pause_at_ns);
 	return 0;
 }
 

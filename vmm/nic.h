@@ -75,7 +75,7 @@ void nic_add_ended_tasks(const struct nic *n, json_t *all);
 json_t *nic_status(struct nic *n); /* link, driver, features; NULL: no memory */
 void nic_set_link(struct nic *n, bool up);
 /*
- * Who serves the rings: "pure" or what the backend has. 0 and *result (path, pause_ns); or -errno with
+ * Who serves the rings: "pure" or what the backend has. 0 and *result (path, pause_ns, pause_at_ns); or -errno with
  * the reason in @why, and nothing has changed.
  */
 int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size);

@@ -17,7 +17,7 @@ static void urgency_ends_and_leaves_the_thread_as_it_was(unused void **state)
 	int nice;
 
 	assert_int_equal(setpriority(PRIO_PROCESS, 0, 3), 0);
-	if (thread_urgent_begin()) {
+	if (thread_urgent_begin(1)) {
 		assert_int_equal(sched_getscheduler(0), SCHED_FIFO);
 		thread_urgent_end();
 	}
@@ -31,7 +31,7 @@ static void thread_that_is_no_ordinary_one_stays_what_it_is(unused void **state)
 	const struct sched_param none = {0};
 
 	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &none), 0);
-	assert_false(thread_urgent_begin());
+	assert_false(thread_urgent_begin(1));
 	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
 	assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &none), 0);
 }

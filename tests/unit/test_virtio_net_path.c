@@ -310,12 +310,16 @@ static void commands_are_answered_while_the_peer_serves(unused void **state)
 
 static void the_same_path_again_is_no_switch(unused void **state)
 {
+	const uint64_t before = loop_now_ns();
+
 	vrig_up(&rig, VRIG_ALL);
 	assert_int_equal(set_path(false), 0);
 	assert_int_equal(set_path(true), 0);
 	assert_true(result.pause_ns > 0);
+	assert_in_range(result.pause_at_ns, before, loop_now_ns() - result.pause_ns);
 	assert_int_equal(set_path(true), 0);
 	assert_int_equal(result.pause_ns, 0);
+	assert_int_equal(result.pause_at_ns, 0);
 	assert_int_equal(rig.peer.nr_starts, 1);
 }
 

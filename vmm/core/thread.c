@@ -15,9 +15,9 @@ int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
 	return -err;
 }
 
-bool thread_urgent_begin(void)
+bool thread_urgent_begin(int priority)
 {
-	const struct sched_param first = {.sched_priority = 1};
+	const struct sched_param first = {.sched_priority = priority};
 
 	return sched_getscheduler(0) == SCHED_OTHER &&
 	       sched_setscheduler(0, SCHED_FIFO, &first) == 0;

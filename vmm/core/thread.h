@@ -18,9 +18,10 @@ int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
 
 /*
  * The caller's thread is a real-time one for a short while in which somebody waits for it, and as it was again: sched(7).
+ * Of two such threads the one with the higher @priority (1 to 99) goes first.
  * False: it is no ordinary one, or not allowed to (that takes CAP_SYS_NICE, or RLIMIT_RTPRIO); then nothing is to be ended.
  */
-bool thread_urgent_begin(void);
+bool thread_urgent_begin(int priority);
 void thread_urgent_end(void);
 
 #endif
