@@ -50,6 +50,12 @@ ifneq ($(SAN),)
 HARD := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDHARD := -fsanitize=$(SAN)
 endif
+# What clang builds with these two is what the fuzzers are linked with, too: it tells them where a run has been.
+FUZZ_SAN := address,undefined
+ifeq ($(notdir $(CC)) $(SAN),clang $(FUZZ_SAN))
+HARD += -fsanitize=fuzzer-no-link
+CFLAGS ?= -O1 -g
+endif
 
 CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DDOORBELL_VERSION='"$(VERSION)"' $(CPPFLAGS)
 CFLAGS  ?= -O2 -g
@@ -99,28 +105,19 @@ clauses:
 mutants:
 	@tests/clauses/mutants.sh '$(MUTANTS)'
 
-# ---- fuzzing: clang's libFuzzer, one program per tests/fuzz/fuzz_*.c
+# ---- fuzzing: clang's libFuzzer, one program per tests/fuzz/fuzz_*.c, of the objects of the sanitizers' unit tests
 
 FUZZ_SECONDS ?= 5
 FUZZ     := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_OBJ := $(BUILD)/obj-fuzz
-FUZZ_BIN := $(FUZZ:%=$(FUZZ_OBJ)/%)
-FUZZ_CFLAGS := -std=c11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -pthread
+FUZZ_BIN := $(FUZZ:%=$(BUILD)/obj-clang-$(subst $(comma),-,$(FUZZ_SAN))/tests/fuzz/%)
 
-$(FUZZ_OBJ)/%.o: %.c Makefile
-	@mkdir -p $(@D)
-	$(call say,FUZZ,$<)
-	$(Q)clang $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(FUZZ_OBJ)/libdoorbell.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(filter-out vmm/main.c,$(SRC)) $(wildcard tests/lib/*.c))
-	@rm -f $@
-	@ar rcs $@ $^
-
-$(FUZZ_BIN): $(FUZZ_OBJ)/%: $(FUZZ_OBJ)/tests/fuzz/%.o $(FUZZ_OBJ)/libdoorbell.a
+# Their CC and SAN: see fuzz.
+$(FUZZ_BIN): %: %.o $(TEST_LIB) $(OBJ)/libdoorbell.a
 	$(call say,LD,$@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) -fsanitize=fuzzer,$(SAN) -pthread -o $@ $^ -lcmocka $(LDLIBS)
 
-fuzz: $(FUZZ_BIN)
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang SAN=$(FUZZ_SAN) $(FUZZ_BIN)
 
 fuzz-run: fuzz
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
@@ -152,4 +149,4 @@ print-%:
 
 .PHONY: all check clauses mutants fuzz fuzz-run lint fmt bench install uninstall clean
 .SECONDARY:
--include $(shell find $(OBJ) $(FUZZ_OBJ) -name '*.d' 2>/dev/null)
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
