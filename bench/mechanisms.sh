@@ -8,8 +8,8 @@ usage() {
 	cat <<'END'
 usage: bench/mechanisms.sh [OPTION...]
 
-Boots two guests, one for each --irqchip, with a network card for each combination of kick=, irq= and regs=, all served by
-doorbell on a TAP. Each card in turn answers small echo requests, many at once and one at a time, forwards and backwards
+Boots two guests for each --irqchip: one with a network card for each combination of kick=, irq= and regs=, served by
+doorbell on a TAP, and one whose cards vhost-net serves, which needs kick=ioeventfd and irq=irqfd. Each card in turn answers small echo requests, many at once and one at a time, forwards and backwards
 through the cards so that what disturbs one disturbs the others. A table on stdout:
 
   user, exits    exits to userspace, and all exits for kicks and registers, per frame of those many at once (audit, with tracefs)
@@ -21,7 +21,7 @@ through the cards so that what disturbs one disturbs the others. A table on stdo
   --frames N     requests of a round, many at once (2000); a tenth of it one at a time
   --help
 
-Needs root, TAP, tracefs and a /dev/kvm that can run Linux. Where there is none: tests/lab/run.sh -- bench/mechanisms.sh
+Needs root, TAP, /dev/vhost-net, tracefs and a /dev/kvm that can run Linux. Where there is none: tests/lab/run.sh -- bench/mechanisms.sh
 END
 }
 
@@ -43,14 +43,15 @@ exec 9<>"$work/never" # see pause
 trace=/sys/kernel/tracing/instances/doorbell-mechanisms
 net=192.168.85 # card i: our end is .(4i + 1), the guest's .(4i + 2)
 
-cards=() # of each guest
+pure=()
 for kick in ioeventfd exit; do
 	for irq in irqfd ioctl; do
 		for regs in page trap; do
-			cards+=("kick=$kick,irq=$irq,regs=$regs")
+			pure+=("kick=$kick,irq=$irq,regs=$regs")
 		done
 	done
 done
+vhost=(path=vhost,regs=page path=vhost,regs=trap)
 
 boot() { # IRQCHIP
 	local i options=() words=()
@@ -92,7 +93,10 @@ round() { # CARD...
 # The audit cannot say whose a work item was when there are several cards; here only one has frames.
 trace_begin() {
 	mkdir "$trace"
-	ls "/proc/$(cat "$work/pid")/task" >"$trace/set_event_pid"
+	{
+		ls "/proc/$(cat "$work/pid")/task"
+		pgrep -x "vhost-$(cat "$work/pid")" || : # its workers
+	} >"$trace/set_event_pid"
 	echo 'hist:keys=function.sym' >"$trace/events/workqueue/workqueue_queue_work/trigger"
 }
 
@@ -119,10 +123,10 @@ counts() { # CARD: a line of $work/counts: IRQCHIP CARD USER EXITS CALLS WORK, p
 			| if . == null then "-" else . / $n * 1000 | round / 1000 end)] | join(" ")' "$work/audit" >>"$work/counts"
 }
 
-measure() { # IRQCHIP
+measure() { # IRQCHIP CARD...
 	local i forwards backwards
-	irqchip=$1
-	boot "$1"
+	irqchip=$1 cards=("${@:2}")
+	boot "$irqchip"
 	forwards=("${!cards[@]}")
 	mapfile -t backwards < <(printf '%s\n' "${forwards[@]}" | sort -rn)
 	for i in "${forwards[@]}"; do
@@ -163,6 +167,8 @@ table() {
 
 [ "$(id -u)" = 0 ] || { echo "mechanisms: TAP needs root" >&2 && exit 1; }
 hz=$(getconf CLK_TCK)
-measure split
-measure kernel
+for chip in split kernel; do
+	measure $chip "${pure[@]}"
+	measure $chip "${vhost[@]}"
+done
 table
