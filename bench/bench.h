@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench/bench.h - what can be measured, and what came of it: the words that rows, method and reports share
+ *
+ * A subject is something that carries packets (or nothing at all, for the micro rows): it is opened once and stays up
+ * for all rounds, because booting it costs more than measuring it. A row is one measurement of one subject; rows of
+ * one comparison are measured in turns (A B B A), so that a machine that changes hits both sides alike.
+ */
+#ifndef DOORBELL_BENCH_H
+#define DOORBELL_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Long enough for one line to a user. */
+#define BENCH_WHY_MAX 256
+
+enum bench_want {
+	BENCH_LESS, /* is better */
+	BENCH_MORE,
+	BENCH_NEITHER,
+};
+
+/* In the order of trust: what is counted comes before what is timed. */
+enum bench_trust {
+	BENCH_COUNT,   /* an event per packet */
+	BENCH_CPU,     /* CPU time per packet, of the whole machine */
+	BENCH_PER_CPU, /* packets or bytes per CPU-second */
+	BENCH_LATENCY,
+	BENCH_RATE,
+	BENCH_SIZE,
+};
+
+/* bench/metric.c: the table; names are stable, they are the keys of the JSON. */
+struct bench_metric {
+	const char *name;
+	const char *unit;
+	const char *help;
+	enum bench_want want;
+	enum bench_trust trust;
+};
+
+enum bench_metric_id {
+	BM_EXITS,           /* per packet, as all counts */
+	BM_USERSPACE_EXITS,
+	BM_KICKS,
+	BM_INTERRUPTS,
+	BM_WAKEUPS,
+	BM_SYSCALLS,
+	BM_WORKER_RUNS,
+	BM_COPIES,
+	BM_CPU_NS,          /* per packet, of the whole machine without its idle cost */
+	BM_PACKETS_PER_CPU, /* per CPU-second */
+	BM_BYTES_PER_CPU,
+	BM_P50_NS,
+	BM_P99_NS,
+	BM_P999_NS,
+	BM_PACKETS,         /* per second */
+	BM_BITS,            /* per second */
+	BM_LOSS,            /* share of what was sent, 0 .. 1 */
+	BM_NS,              /* micro rows: one time */
+	BM_BYTES,           /* memory */
+	BENCH_METRICS,
+};
+
+extern const struct bench_metric bench_metrics[BENCH_METRICS];
+
+/* What one round of one row gave. */
+struct bench_sample {
+	double v[BENCH_METRICS];
+	uint32_t has; /* bit of each bench_metric_id that was measured */
+};
+
+static inline void bench_set(struct bench_sample *s, enum bench_metric_id id, double v)
+{
+	s->v[id] = v;
+	s->has |= 1u << id;
+}
+
+/* What the run may use; made from the options by bench/command.c, valid for the whole run. */
+struct bench_env {
+	const char *self;    /* the path of this program, to run guests with */
+	const char *tmp;     /* a directory that is removed at the end */
+	const char *kernel;  /* of the guests */
+	const char *initrd;  /* our load generator as init; made in tmp */
+	const char *peer_cmd; /* --peer-cmd, NULL without */
+	unsigned seconds_div; /* rows are shortened by it: 1 full, more with --quick */
+	const volatile int *stop; /* a signal's number when the user wants to end: return -EINTR soon */
+};
+
+struct bench_subject {
+	const char *name;  /* stable, for JSON: "pure", "vhost", "qemu-microvm-tap" */
+	const char *label; /* for people */
+	/* 0, or -errno with a line in @why (BENCH_WHY_MAX): what it needs and does not have here. */
+	int (*can)(const struct bench_env *env, const struct bench_subject *s, char *why);
+	/* Until it can be measured; 0 or -errno with a line in @why. On failure nothing is left. */
+	int (*open)(const struct bench_env *env, const struct bench_subject *s, void **state, char *why);
+	/* Everything that open made, also when the guest hangs. */
+	void (*close)(void *state);
+	/* The features both sides agreed on, and how the subject is set up, as a JSON object's text in @text;
+	 * NULL: nothing to say. Rows of subjects whose features differ are marked. */
+	int (*card)(void *state, char *text, size_t size);
+	const void *arg;
+};
+
+struct bench_row {
+	const char *name;    /* stable, unique: "tcp-stream/g2h/pure" */
+	const char *set;     /* of --only and of tables: "core", "micro", "latency" */
+	const char *what;    /* one line for people */
+	const char *against; /* the row that this one's ratios are made with, NULL: none */
+	const struct bench_subject *subject; /* NULL: none needed */
+	unsigned ms;         /* of one round, about */
+	bool core;           /* measured by default */
+	/* One round. 0, or -errno with a line in @why: the row is marked and the rest goes on. */
+	int (*measure)(const struct bench_env *env, const struct bench_row *row, void *state,
+	               struct bench_sample *s, char *why);
+	const void *arg;
+};
+
+/* bench/rows.c: all there is, made of the tables of the bench/rows_*.c */
+size_t bench_row_count(void);
+const struct bench_row *bench_row(size_t i);
+
+#endif
