@@ -34,7 +34,7 @@ ifeq ($(wildcard arch/$(ARCH)),)
 $(error no support for ARCH=$(ARCH): allowed are $(filter-out arch.h,$(notdir $(wildcard arch/*))))
 endif
 
-SRC_FOLDERS := vmm/core vmm devices net boot audit check arch/$(ARCH)
+SRC_FOLDERS := vmm/core vmm devices net boot audit check bench/cmd arch/$(ARCH)
 SRC     := $(sort $(foreach d,$(SRC_FOLDERS),$(wildcard $d/*.c)))
 OBJS    := $(SRC:%.c=$(OBJ)/%.o)
 LIBOBJS := $(filter-out $(OBJ)/vmm/main.o,$(OBJS))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench/bench.h - what can be measured, and what came of it: the words that rows, method and reports share
+ * bench/cmd/bench.h - what can be measured, and what came of it: the words that rows, method and reports share
  *
  * A subject is something that carries packets (or nothing at all, for the micro rows): it is opened once and stays up
  * for all rounds, because booting it costs more than measuring it. A row is one measurement of one subject; rows of
@@ -32,13 +32,14 @@ enum bench_trust {
 	BENCH_SIZE,
 };
 
-/* bench/metric.c: the table; names are stable, they are the keys of the JSON. */
+/* bench/cmd/metric.c: the table; names are stable, they are the keys of the JSON. */
 struct bench_metric {
 	const char *name;
 	const char *unit;
 	const char *help;
 	enum bench_want want;
 	enum bench_trust trust;
+	double floor; /* less than this is taken for this in ratios: 0 against 0 is equal; 0: no such thing */
 };
 
 enum bench_metric_id {
@@ -78,12 +79,12 @@ static inline void bench_set(struct bench_sample *s, enum bench_metric_id id, do
 	s->has |= 1u << id;
 }
 
-/* What the run may use; made from the options by bench/command.c, valid for the whole run. */
+/* What the run may use; made from the options by bench/cmd/command.c, valid for the whole run. */
 struct bench_env {
 	const char *self;    /* the path of this program, to run guests with */
 	const char *tmp;     /* a directory that is removed at the end */
-	const char *kernel;  /* of the guests */
-	const char *initrd;  /* our load generator as init; made in tmp */
+	const char *kernel;  /* of the guests; NULL: none was given and none was found */
+	const char *initrd;  /* in tmp; who needs it first makes it: our load generator as init */
 	const char *peer_cmd; /* --peer-cmd, NULL without */
 	unsigned seconds_div; /* rows are shortened by it: 1 full, more with --quick */
 	const volatile int *stop; /* a signal's number when the user wants to end: return -EINTR soon */
@@ -98,9 +99,13 @@ struct bench_subject {
 	int (*open)(const struct bench_env *env, const struct bench_subject *s, void **state, char *why);
 	/* Everything that open made, also when the guest hangs. */
 	void (*close)(void *state);
-	/* The features both sides agreed on, and how the subject is set up, as a JSON object's text in @text;
-	 * NULL: nothing to say. Rows of subjects whose features differ are marked. */
+	/*
+	 * How the subject is set up, as a JSON object's text in @text; what both sides agreed on is its member "features",
+	 * any value: rows whose subject's differs from that of the row they are measured against are marked. NULL: nothing
+	 * to say.
+	 */
 	int (*card)(void *state, char *text, size_t size);
+	unsigned open_ms; /* until it can be measured, about */
 	const void *arg;
 };
 
@@ -110,15 +115,24 @@ struct bench_row {
 	const char *what;    /* one line for people */
 	const char *against; /* the row that this one's ratios are made with, NULL: none */
 	const struct bench_subject *subject; /* NULL: none needed */
-	unsigned ms;         /* of one round, about */
+	unsigned ms;         /* of one round, about, with seconds_div 1 */
 	bool core;           /* measured by default */
-	/* One round. 0, or -errno with a line in @why: the row is marked and the rest goes on. */
+	/*
+	 * One round: at least one metric, all finite and none negative. 0, or -errno with a line in @why: the row is marked, its
+	 * subject closed and the rest goes on; -EOPNOTSUPP when it cannot be measured on this host.
+	 */
 	int (*measure)(const struct bench_env *env, const struct bench_row *row, void *state,
 	               struct bench_sample *s, char *why);
 	const void *arg;
 };
 
-/* bench/rows.c: all there is, made of the tables of the bench/rows_*.c */
+/* What a bench/cmd/rows_*.c has: "const struct bench_rows rows_net", listed in bench/cmd/rows.c. */
+struct bench_rows {
+	const struct bench_row *row;
+	size_t nr;
+};
+
+/* bench/cmd/rows.c: all there is. A row that others are measured against stands before them. */
 size_t bench_row_count(void);
 const struct bench_row *bench_row(size_t i);
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/figure.c - from the rounds that hold to the numbers of the reports */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/cmd/method.h"
+
+static bool holds(const struct bench_run *run, const struct bench_result *r, size_t round,
+                  enum bench_metric_id id)
+{
+	return round < r->nr && !run->group[r->group].thrown[round] &&
+	       r->sample[round].has & 1u << id;
+}
+
+size_t bench_values(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out)
+{
+	const struct bench_result *r = &run->result[i];
+	size_t nr = 0;
+
+	for (size_t round = 0; round < r->nr; round++)
+		if (holds(run, r, round, id))
+			out[nr++] = r->sample[round].v[id];
+	return nr;
+}
+
+/* Of each round in which both were measured. */
+static size_t ratios(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out)
+{
+	const struct bench_result *r = &run->result[i], *a;
+	size_t nr = 0;
+
+	if (r->against == BENCH_NO_ROW)
+		return 0;
+	a = &run->result[r->against];
+	for (size_t round = 0; round < r->nr; round++) {
+		if (!holds(run, r, round, id) || !holds(run, a, round, id))
+			continue;
+		out[nr] = bench_ratio(r->sample[round].v[id], a->sample[round].v[id],
+		                      bench_metrics[id].floor);
+		nr += out[nr] >= 0;
+	}
+	return nr;
+}
+
+int bench_figure(const struct bench_run *run, size_t i, enum bench_metric_id id,
+                 struct bench_figure *out)
+{
+	double v[BENCH_SAMPLE_MAX];
+	size_t nr = bench_values(run, i, id, v);
+	int ret = nr ? bench_interval(v, nr, run->seed, &out->value) : 0;
+
+	out->nr = nr;
+	out->has_ratio = false;
+	out->verdict = BENCH_UNSURE;
+	nr = ret == 0 && nr ? ratios(run, i, id, v) : 0;
+	if (nr == 0)
+		return ret;
+	ret = bench_interval(v, nr, run->seed, &out->ratio);
+	out->has_ratio = ret == 0;
+	if (ret == 0 && run->rounds >= BENCH_ROUNDS)
+		out->verdict = bench_judge(&out->ratio, nr, bench_metrics[id].want);
+	return ret;
+}
+
+const char *bench_thrown_text(const struct bench_group *g, char *buf, size_t size)
+{
+	const size_t nr = g->rounds - g->kept;
+
+	if (nr)
+		snprintf(buf, size,
+		         "%zu of %zu rounds thrown out: costs of the machine moved in %zu, the host took "
+		         "time away in %zu",
+		         nr, g->rounds, g->moved, g->stolen);
+	else
+		buf[0] = '\0';
+	return buf;
+}
