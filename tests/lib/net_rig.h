@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/cmd/own_network.h" /* enter_own_network() */
 #include "net/net_backend.h"
 
 #define RIG_FRAMES     4096u
@@ -91,7 +92,5 @@ void rig_forget(struct rig *r); /* forget received frames */
 unsigned count_fds(void); /* open descriptors of this process */
 /* A socket of @type on 127.0.0.1; *port 0: the kernel picks, and it is told there. */
 int listen_on(int type, uint16_t *port);
-/* A network namespace of our own with lo up, for the whole program; false with the reason in *why. */
-bool enter_own_network(const char **why);
 
 #endif
