@@ -17,6 +17,7 @@
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 #include "vmm/core/opt.h"
+#include "vmm/host.h"
 #include "vmm/kvm.h"
 #include "vmm/run.h"
 
@@ -45,28 +46,9 @@ static void say(struct finding *f, enum verdict v, const char *text, const char 
 	snprintf(f->fix, sizeof(f->fix), "%s", fix);
 }
 
-/* The first @size - 1 bytes of a small file as text; "" when it cannot be read. */
-static void read_text(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
-
-	buf[n > 0 ? n : 0] = '\0';
-	fd_close(&fd);
-}
-
-/* The module that gives this CPU a /dev/kvm; NULL when it has no virtualization. */
-static const char *kvm_module(void)
-{
-	char buf[8192];
-
-	read_text("/proc/cpuinfo", buf, sizeof(buf));
-	return strstr(buf, " vmx") ? "kvm_intel" : strstr(buf, " svm") ? "kvm_amd" : NULL;
-}
-
 static void say_no_kvm(struct finding *f)
 {
-	const char *module = kvm_module();
+	const char *module = host_kvm_module();
 
 	say(f, LACKS, "there is no /dev/kvm", IN_THE_LAB);
 	if (module)
@@ -106,7 +88,7 @@ static void look_kvm(struct finding *f)
 
 static void look_virtualization(struct finding *f)
 {
-	if (kvm_module())
+	if (host_kvm_module())
 		say(f, HAS, "the CPU has vmx or svm", "");
 	else if (access("/dev/kvm", F_OK) == 0)
 		say(f, LIMITED,
@@ -142,7 +124,7 @@ static bool find_own_tap(char *name, size_t size)
 		char path[300], owner[32];
 
 		snprintf(path, sizeof(path), "/sys/class/net/%s/owner", e->d_name);
-		read_text(path, owner, sizeof(owner));
+		host_text(path, owner, sizeof(owner));
 		if (owner[0] && strtol(owner, NULL, 10) == (long)getuid()) {
 			/* An interface's name has 15 characters at most. */
 			snprintf(name, size, "%.15s", e->d_name);
@@ -189,7 +171,7 @@ static void look_huge_pages(struct finding *f)
 {
 	char mode[128];
 
-	read_text("/sys/kernel/mm/transparent_hugepage/enabled", mode, sizeof(mode));
+	host_text("/sys/kernel/mm/transparent_hugepage/enabled", mode, sizeof(mode));
 	mode[strcspn(mode, "\n")] = '\0';
 	if (strstr(mode, "[always]") || strstr(mode, "[madvise]"))
 		snprintf(f->text, sizeof(f->text), "transparent huge pages: %s", mode);

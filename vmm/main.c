@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{"check", "boot a kernel and judge its network driver", cmd_check},
 	{"trace", "print what doorbell check has recorded", cmd_trace},
 	{"backend", "serve the device to other front ends, by vhost-user", cmd_backend},
+	{"bench", "measure what each data path costs on this machine", cmd_bench},
 	{"ctl", "speak to a running doorbell", cmd_ctl},
 	{"doctor", "what this host has and lacks, and what would fix it", cmd_doctor},
 	{"version", "print the version (also --version)", cmd_version},

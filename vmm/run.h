@@ -8,7 +8,8 @@ enum exit_status {
 	EXIT_HOST = 1,       /* the host failed: no KVM, no memory, a backend that broke */
 	EXIT_USAGE = 2,      /* usage or bad input */
 	EXIT_GUEST_DIED = 3, /* triple fault, internal error */
-	EXIT_FINDINGS = 10,  /* check: the driver broke rules */
+	EXIT_FINDINGS =
+		10, /* check: the driver broke rules; bench compare --gate: a count got worse */
 	EXIT_NO_DRIVER = 11, /* check: it never worked, or the guest died */
 	EXIT_TIMEOUT = 124,  /* as timeout(1) */
 	EXIT_SIGNAL = 128,   /* plus the signal's number, as a shell says it */
@@ -35,6 +36,7 @@ int cmd_check(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_backend(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

@@ -43,7 +43,7 @@ struct bench_metric {
 };
 
 enum bench_metric_id {
-	BM_EXITS,           /* per packet, as all counts */
+	BM_EXITS, /* per packet, as all counts */
 	BM_USERSPACE_EXITS,
 	BM_KICKS,
 	BM_INTERRUPTS,
@@ -57,11 +57,11 @@ enum bench_metric_id {
 	BM_P50_NS,
 	BM_P99_NS,
 	BM_P999_NS,
-	BM_PACKETS,         /* per second */
-	BM_BITS,            /* per second */
-	BM_LOSS,            /* share of what was sent, 0 .. 1 */
-	BM_NS,              /* micro rows: one time */
-	BM_BYTES,           /* memory */
+	BM_PACKETS, /* per second */
+	BM_BITS,    /* per second */
+	BM_LOSS,    /* share of what was sent, 0 .. 1 */
+	BM_NS,      /* micro rows: one time */
+	BM_BYTES,   /* memory */
 	BENCH_METRICS,
 };
 
@@ -81,13 +81,14 @@ static inline void bench_set(struct bench_sample *s, enum bench_metric_id id, do
 
 /* What the run may use; made from the options by bench/cmd/command.c, valid for the whole run. */
 struct bench_env {
-	const char *self;    /* the path of this program, to run guests with */
-	const char *tmp;     /* a directory that is removed at the end */
-	const char *kernel;  /* of the guests; NULL: none was given and none was found */
-	const char *initrd;  /* in tmp; who needs it first makes it: our load generator as init */
+	const char *self;     /* the path of this program, to run guests with */
+	const char *tmp;      /* a directory that is removed at the end */
+	const char *kernel;   /* of the guests; NULL: none was given and none was found */
+	const char *initrd;   /* in tmp; who needs it first makes it: our load generator as init */
 	const char *peer_cmd; /* --peer-cmd, NULL without */
 	unsigned seconds_div; /* rows are shortened by it: 1 full, more with --quick */
-	const volatile int *stop; /* a signal's number when the user wants to end: return -EINTR soon */
+	const volatile int
+		*stop; /* a signal's number when the user wants to end: return -EINTR soon */
 };
 
 struct bench_subject {
@@ -96,7 +97,8 @@ struct bench_subject {
 	/* 0, or -errno with a line in @why (BENCH_WHY_MAX): what it needs and does not have here. */
 	int (*can)(const struct bench_env *env, const struct bench_subject *s, char *why);
 	/* Until it can be measured; 0 or -errno with a line in @why. On failure nothing is left. */
-	int (*open)(const struct bench_env *env, const struct bench_subject *s, void **state, char *why);
+	int (*open)(const struct bench_env *env, const struct bench_subject *s, void **state,
+	            char *why);
 	/* Everything that open made, also when the guest hangs. */
 	void (*close)(void *state);
 	/*
@@ -115,8 +117,8 @@ struct bench_row {
 	const char *what;    /* one line for people */
 	const char *against; /* the row that this one's ratios are made with, NULL: none */
 	const struct bench_subject *subject; /* NULL: none needed */
-	unsigned ms;         /* of one round, about, with seconds_div 1 */
-	bool core;           /* measured by default */
+	unsigned ms;                         /* of one round, about, with seconds_div 1 */
+	bool core;                           /* measured by default */
 	/*
 	 * One round: at least one metric, all finite and none negative. 0, or -errno with a line in @why: the row is marked, its
 	 * subject closed and the rest goes on; -EOPNOTSUPP when it cannot be measured on this host.

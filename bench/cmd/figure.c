@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/cmd/figure.c - from the rounds that hold to the numbers of the reports */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 static bool holds(const struct bench_run *run, const struct bench_result *r, size_t round,
                   enum bench_metric_id id)
 {
-	return round < r->nr && !run->group[r->group].thrown[round] &&
+	const struct bench_group *g = &run->group[r->group];
+
+	return round < r->nr && (g->unsteady || !g->thrown[round]) &&
 	       r->sample[round].has & 1u << id;
 }
 
@@ -42,24 +45,39 @@ static size_t ratios(const struct bench_run *run, size_t i, enum bench_metric_id
 	return nr;
 }
 
-int bench_figure(const struct bench_run *run, size_t i, enum bench_metric_id id,
-                 struct bench_figure *out)
+static int fill(const struct bench_run *run, size_t i, enum bench_metric_id id,
+                struct bench_figure *out)
 {
 	double v[BENCH_SAMPLE_MAX];
 	size_t nr = bench_values(run, i, id, v);
 	int ret = nr ? bench_interval(v, nr, run->seed, &out->value) : 0;
 
 	out->nr = nr;
-	out->has_ratio = false;
-	out->verdict = BENCH_UNSURE;
 	nr = ret == 0 && nr ? ratios(run, i, id, v) : 0;
 	if (nr == 0)
 		return ret;
 	ret = bench_interval(v, nr, run->seed, &out->ratio);
 	out->has_ratio = ret == 0;
-	if (ret == 0 && run->rounds >= BENCH_ROUNDS)
+	if (ret == 0 && run->rounds >= BENCH_ROUNDS && !run->group[run->result[i].group].unsteady)
 		out->verdict = bench_judge(&out->ratio, nr, bench_metrics[id].want);
 	return ret;
+}
+
+int bench_fill_figures(struct bench_run *run, size_t group)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < run->nr; i++)
+		for (unsigned id = 0; id < BENCH_METRICS && run->result[i].group == group; id++)
+			if (fill(run, i, id, &run->figure[i * BENCH_METRICS + id]) < 0)
+				ret = -ENOMEM;
+	return ret;
+}
+
+const struct bench_figure *bench_figure(const struct bench_run *run, size_t i,
+                                        enum bench_metric_id id)
+{
+	return &run->figure[i * BENCH_METRICS + id];
 }
 
 const char *bench_thrown_text(const struct bench_group *g, char *buf, size_t size)
@@ -68,7 +86,8 @@ const char *bench_thrown_text(const struct bench_group *g, char *buf, size_t siz
 
 	if (nr)
 		snprintf(buf, size,
-		         "%zu of %zu rounds thrown out: costs of the machine moved in %zu, the host took "
+		         "%zu of %zu rounds thrown out: costs of the machine moved in %zu, the "
+		         "host took "
 		         "time away in %zu",
 		         nr, g->rounds, g->moved, g->stolen);
 	else

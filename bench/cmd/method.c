@@ -10,8 +10,6 @@
 
 #include "vmm/core/loop.h"
 
-/* By more than this share a round's machine must not move. */
-#define MAY_MOVE 0.10
 /* Of a subject, as text. */
 #define CARD_MAX 16384
 
@@ -66,7 +64,8 @@ int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, s
 	run->result = calloc(nr, sizeof(*run->result));
 	run->group = calloc(nr, sizeof(*run->group));
 	run->opened = calloc(nr, sizeof(*run->opened));
-	if (!run->result || !run->group || !run->opened)
+	run->figure = calloc(nr, BENCH_METRICS * sizeof(*run->figure));
+	if (!run->result || !run->group || !run->opened || !run->figure)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++) {
 		struct bench_result *r = &run->result[i];
@@ -77,6 +76,7 @@ int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, s
 		r->subject = index_of_subject(run, rows[i]->subject);
 		run->nr++;
 		run->total_ms += bench_estimate_ms(run->env, rows[i], run->rounds);
+		run->total_ms += bench_open_ms(rows, i);
 	}
 	return give_room(run);
 }
@@ -92,6 +92,8 @@ void bench_run_free(struct bench_run *run)
 	free(run->result);
 	free(run->group);
 	free(run->opened);
+	free(run->figure);
+	run->figure = NULL;
 	run->result = NULL;
 	run->group = NULL;
 	run->opened = NULL;
@@ -104,6 +106,14 @@ uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *
 	return (uint64_t)row->ms * rounds / env->seconds_div;
 }
 
+uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (rows[k]->subject == rows[i]->subject)
+			return 0;
+	return rows[i]->subject ? rows[i]->subject->open_ms : 0;
+}
+
 uint64_t bench_left_s(const struct bench_run *run)
 {
 	const double gone_ms = (double)(loop_now_ns() - run->began_ns) / 1e6;
@@ -111,7 +121,8 @@ uint64_t bench_left_s(const struct bench_run *run)
 		run->total_ms > run->done_ms ? (double)(run->total_ms - run->done_ms) : 0;
 
 	/* What rows say of themselves holds until there is something to judge it by. */
-	return (uint64_t)(left_ms * (run->done_ms ? gone_ms / (double)run->done_ms : 1) / 1000 + 0.5);
+	return (uint64_t)(left_ms * (run->done_ms ? gone_ms / (double)run->done_ms : 1) / 1000 +
+	                  0.5);
 }
 
 /* ---- subjects */
@@ -275,9 +286,9 @@ static double moved_by(double a, double b)
 static void judge_round(struct bench_group *g, const struct bench_probe *before,
                         const struct bench_probe *after)
 {
-	const bool moved = moved_by(before->syscall_ns, after->syscall_ns) > MAY_MOVE ||
-	                   moved_by(before->wake_same_ns, after->wake_same_ns) > MAY_MOVE;
-	const bool stolen = after->steal > MAY_MOVE;
+	const bool moved = moved_by(before->syscall_ns, after->syscall_ns) > BENCH_MAY_MOVE ||
+	                   moved_by(before->wake_same_ns, after->wake_same_ns) > BENCH_MAY_MOVE;
+	const bool stolen = after->steal > BENCH_MAY_MOVE;
 
 	g->stolen += stolen;
 	g->moved += moved && !stolen;
@@ -380,7 +391,10 @@ static int measure_group(struct bench_run *run, size_t group)
 			before = after;
 		}
 	}
+	g->unsteady = g->kept < BENCH_VERDICT_MIN && g->kept < g->rounds;
 	close_unused(run, group + 1);
+	if (ret == 0)
+		ret = bench_fill_figures(run, group);
 	if (ret == 0 && run->ops->group_done)
 		run->ops->group_done(run->ops->arg, run, group);
 	return ret;

@@ -20,6 +20,9 @@
 #define BENCH_ROUNDS_MAX 500u /* half of BENCH_SAMPLE_MAX: each may be measured twice */
 #define BENCH_NO_ROW     SIZE_MAX
 
+/* By more than this share the costs of a machine must not move within a round, nor differ between two runs. */
+#define BENCH_MAY_MOVE 0.10
+
 enum bench_state {
 	BENCH_WAITS,    /* its turn did not come: the user ended the run */
 	BENCH_MEASURED, /* in all rounds that hold */
@@ -40,16 +43,31 @@ struct bench_result {
 	size_t subject; /* which of the run's; BENCH_NO_ROW: none */
 	enum bench_state state;
 	char why[BENCH_WHY_MAX];
-	char unlike[BENCH_WHY_MAX]; /* "": its features are those of the row it is measured against */
+	char unlike
+		[BENCH_WHY_MAX]; /* "": its features are those of the row it is measured against */
 	struct bench_sample *sample; /* of each round of its group, as far as it came; owned */
 	size_t nr;
 };
 
 struct bench_group {
-	size_t rounds;               /* measured, those that were thrown out included */
+	size_t rounds; /* measured, those that were thrown out included */
 	size_t kept;
-	size_t moved, stolen;        /* thrown out: the card moved; the host took time away */
-	bool *thrown;                /* of each round; owned */
+	size_t moved, stolen; /* thrown out: the costs moved; the host took time away */
+	bool *thrown;         /* of each round; owned */
+	/*
+	 * So few were kept that nothing can be concluded: figures are of all rounds then, for what is counted hardly depends
+	 * on it, and no verdict is given. Known when the group is done.
+	 */
+	bool unsteady;
+};
+
+/* One number of the reports. */
+struct bench_figure {
+	struct bench_interval value;
+	size_t nr; /* samples; 0: it was not measured */
+	bool has_ratio;
+	struct bench_interval ratio; /* median of the ratios of the rounds */
+	enum bench_verdict verdict;
 };
 
 struct bench_opened {
@@ -82,11 +100,12 @@ struct bench_run {
 	uint64_t seed;
 	struct bench_result *result; /* owned, in the order of the tables */
 	size_t nr;
-	struct bench_group *group; /* owned */
+	struct bench_figure *figure; /* BENCH_METRICS of each result; owned */
+	struct bench_group *group;   /* owned */
 	size_t nr_groups;
 	struct bench_opened *opened; /* owned */
 	size_t nr_opened;
-	uint64_t began_ns; /* CLOCK_MONOTONIC */
+	uint64_t began_ns;          /* CLOCK_MONOTONIC */
 	uint64_t total_ms, done_ms; /* as the rows estimate themselves */
 };
 
@@ -99,25 +118,21 @@ int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, s
 int bench_measure(struct bench_run *run);
 void bench_run_free(struct bench_run *run);
 
-/* Milliseconds that @rows take in @rounds rounds, without what subjects need to be opened; and those. */
-uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row, unsigned rounds);
+/* Milliseconds that @row takes in @rounds rounds, when its subject is open. */
+uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row,
+                           unsigned rounds);
+/* Milliseconds until the subject of rows[i] is open; 0 when a row before it has the same one. */
+uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i);
 /* Seconds that are left, as far as one can say. */
 uint64_t bench_left_s(const struct bench_run *run);
 
 /* Values of metric @id in the rounds that hold, into @out (BENCH_SAMPLE_MAX); their number. */
 size_t bench_values(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out);
-
-/* One number of the reports. */
-struct bench_figure {
-	struct bench_interval value;
-	size_t nr; /* samples; 0: it was not measured */
-	bool has_ratio;
-	struct bench_interval ratio; /* median of the ratios of the rounds */
-	enum bench_verdict verdict;
-};
-/* 0 or -ENOMEM. */
-int bench_figure(const struct bench_run *run, size_t i, enum bench_metric_id id,
-                 struct bench_figure *out);
+/* Of the results of a group that is done; 0 or -ENOMEM. */
+int bench_fill_figures(struct bench_run *run, size_t group);
+/* One of them. */
+const struct bench_figure *bench_figure(const struct bench_run *run, size_t i,
+                                        enum bench_metric_id id);
 
 /* Why rounds were thrown out, in words: "2 rounds thrown out (1 the machine's costs moved, 1 stolen time)"; "" if none. */
 const char *bench_thrown_text(const struct bench_group *g, char *buf, size_t size);

@@ -11,7 +11,10 @@
 /* What counts as free of loss. */
 #define NO_LOSS 1e-4
 
-#define COUNT(NAME, HELP) {NAME, "per packet", HELP, BENCH_LESS, BENCH_COUNT, RARE}
+#define COUNT(NAME, HELP)                                               \
+	{                                                               \
+		NAME, "per packet", HELP, BENCH_LESS, BENCH_COUNT, RARE \
+	}
 
 const struct bench_metric bench_metrics[BENCH_METRICS] = {
 	[BM_EXITS] = COUNT("exits", "exits of the guest"),
@@ -22,8 +25,9 @@ const struct bench_metric bench_metrics[BENCH_METRICS] = {
 	[BM_SYSCALLS] = COUNT("syscalls", "system calls of the VMM"),
 	[BM_WORKER_RUNS] = COUNT("worker_runs", "work items of kernel workers"),
 	[BM_COPIES] = COUNT("copies", "copies of the payload"),
-	[BM_CPU_NS] = {"cpu_ns", "ns/packet", "CPU time of the whole machine, its idle cost taken off",
-                       BENCH_LESS, BENCH_CPU, 0},
+	[BM_CPU_NS] = {"cpu_ns", "ns/packet",
+                       "CPU time of the whole machine, its idle cost taken off", BENCH_LESS,
+                       BENCH_CPU, 0},
 	[BM_PACKETS_PER_CPU] = {"packets_per_cpu", "packets/CPU-s", "packets per CPU-second",
                                 BENCH_MORE, BENCH_PER_CPU, 0},
 	[BM_BYTES_PER_CPU] = {"bytes_per_cpu", "bytes/CPU-s", "bytes per CPU-second", BENCH_MORE,
@@ -33,8 +37,8 @@ const struct bench_metric bench_metrics[BENCH_METRICS] = {
 	[BM_P999_NS] = {"p999_ns", "ns", "999 of 1000 took less", BENCH_LESS, BENCH_LATENCY, 0},
 	[BM_PACKETS] = {"packets", "packets/s", "packets per second", BENCH_MORE, BENCH_RATE, 0},
 	[BM_BITS] = {"bits", "bit/s", "payload per second", BENCH_MORE, BENCH_RATE, 0},
-	[BM_LOSS] = {"loss", "of 1", "share of what was sent that did not come", BENCH_LESS, BENCH_RATE,
-                     NO_LOSS},
+	[BM_LOSS] = {"loss", "of 1", "share of what was sent that did not come", BENCH_LESS,
+                     BENCH_RATE, NO_LOSS},
 	[BM_NS] = {"ns", "ns", "time", BENCH_LESS, BENCH_LATENCY, 0},
 	[BM_BYTES] = {"bytes", "bytes", "memory", BENCH_LESS, BENCH_SIZE, 0},
 };
@@ -79,7 +83,10 @@ const char *bench_number(char *buf, size_t size, double v)
 	else if (fabs(v) < 0.01)
 		snprintf(buf, size, "%.2g%s", v, suffix[k]);
 	else
-		snprintf(buf, size, "%.*f%s", fabs(v) >= 99.95 ? 1 : fabs(v) >= 9.995 ? 2 : 3, v,
-		         suffix[k]);
+		snprintf(buf, size, "%.*f%s",
+		         fabs(v) >= 99.95   ? 1
+		         : fabs(v) >= 9.995 ? 2
+		                            : 3,
+		         v, suffix[k]);
 	return buf;
 }

@@ -10,7 +10,7 @@
 
 const char *bench_trust_name(enum bench_trust t); /* "count" */
 const char *bench_want_name(enum bench_want w);   /* "less" */
-int bench_metric_of(const char *name);            /* enum bench_metric_id, or -1: there is none of that name */
+int bench_metric_of(const char *name); /* enum bench_metric_id, or -1: there is none of that name */
 
 /* @v, finite, in four digits or so: "0.021", "812.4", "1234", "1234k". Returns @buf. */
 const char *bench_number(char *buf, size_t size, double v);

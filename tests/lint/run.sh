@@ -154,11 +154,12 @@ check_licence() {
 	verdict licence
 }
 
-# What may be written and belongs to no struct: the log's level, and the process's one terminal.
+# What may be written and belongs to no struct: the log's level, the process's one terminal, and the signal that ends
+# a benchmark.
 check_state() {
 	local objects
 	objects=$(find build/obj-gcc/vmm build/obj-gcc/devices build/obj-gcc/net build/obj-gcc/boot \
-		build/obj-gcc/check build/obj-gcc/arch -name '*.o' 2>/dev/null || :)
+		build/obj-gcc/check build/obj-gcc/bench/cmd build/obj-gcc/arch -name '*.o' 2>/dev/null || :)
 	if [ -z "$objects" ]; then
 		echo "skip lint: state - not built with gcc yet"
 		return 0
@@ -167,7 +168,7 @@ check_state() {
 	xargs objdump -t <<<"$objects" | awk '
 		/file format/ { file = $1; sub(/:$/, "", file); sub(/^build\/obj-gcc\//, "", file) }
 		/ O \.(bss|data)[[:space:]]/ { sub(/\.[0-9]+$/, "", $NF); print file ": " $NF }' |
-		grep -vxE '.*: said_|vmm/core/log\.o: log_(level|raw)|vmm/terminal\.o: term' \
+		grep -vxE '.*: said_|vmm/core/log\.o: log_(level|raw)|vmm/terminal\.o: term|bench/cmd/stop\.o: stop_signal' \
 			>"$found" || :
 	verdict state
 }
@@ -181,7 +182,7 @@ esac
 all_files=$(tests/lint/files.sh | grep -v '^tests/fuzz/corpus/')
 c_files=$(grep -E '\.c$' <<<"$all_files")
 h_files=$(grep -E '\.h$' <<<"$all_files")
-product=$(grep -E '^(vmm|devices|net|boot|arch|audit|check)/.*\.[ch]$' <<<"$all_files")
+product=$(grep -E '^(vmm|devices|net|boot|arch|audit|check|bench/cmd)/.*\.[ch]$' <<<"$all_files")
 scripts=$(while IFS= read -r f; do
 	! head -n 1 "$f" | grep -qE '^#!.*\b(ba|da)?sh\b' || echo "$f"
 done <<<"$all_files")

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/command.c - doorbell bench: what each data path costs on this machine */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/cmd/card.h"
+#include "bench/cmd/compare.h"
+#include "bench/cmd/method.h"
+#include "bench/cmd/out.h"
+#include "bench/cmd/report.h"
+#include "bench/cmd/select.h"
+#include "bench/cmd/stop.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/log.h"
+#include "vmm/core/loop.h"
+#include "vmm/core/opt.h"
+#include "vmm/outcome.h"
+#include "vmm/run.h"
+
+/* --quick: rows take this part of their time. */
+#define QUICK_DIV 4u
+
+struct bench_command {
+	bool help, quick, full, list;
+	struct bench_choice choice;
+	uint64_t rounds, seed;
+	const char *out_dir, *peer_cmd, *kernel;
+
+	char self[PATH_MAX], tmp[PATH_MAX - 16], initrd[PATH_MAX], found_kernel[PATH_MAX];
+	char default_out[64];
+	struct bench_env env;
+	struct bench_run run;
+	struct bench_ops ops;
+	struct bench_prober prober;
+	struct bench_card card;
+	struct bench_out out;
+	bool on_terminal;  /* progress is */
+	size_t said_group; /* elsewhere: the last one that was said, from 1 */
+	int64_t began;     /* seconds since 1970 */
+};
+
+/* ---- options */
+
+#define CMD(member) offsetof(struct bench_command, member)
+
+static const struct opt_def bench_options[] = {
+	{.name = "quick",
+         .type = OPT_BOOL,
+         .offset = CMD(quick),
+         .help = "the core rows, each in a quarter of its time"},
+	{.name = "full",
+         .type = OPT_BOOL,
+         .offset = CMD(full),
+         .help = "all rows, not only the core"},
+	{.name = "only",
+         .type = OPT_STRING,
+         .offset = CMD(choice.only),
+         .arg = "SET|ROW[,...]",
+         .help = "these, and what they are measured against; the first parts of a row's name "
+                 "are enough"},
+	{.name = "rounds",
+         .type = OPT_UINT,
+         .offset = CMD(rounds),
+         .min = 1,
+         .max = BENCH_ROUNDS_MAX,
+         .arg = "N",
+         .help = "of each row (default: 9; with fewer nothing is concluded)"},
+	{.name = "out",
+         .type = OPT_STRING,
+         .offset = CMD(out_dir),
+         .arg = "DIR",
+         .help = "where the results go (default: doorbell-bench-DATE-TIME)"},
+	{.name = "list",
+         .type = OPT_BOOL,
+         .offset = CMD(list),
+         .help = "print the rows, what they take, and which cannot be measured here"},
+	{.name = "kernel",
+         .type = OPT_STRING,
+         .offset = CMD(kernel),
+         .arg = "FILE",
+         .help = "of the guests (default: this host's, in /boot)"},
+	{.name = "peer-cmd",
+         .type = OPT_STRING,
+         .offset = CMD(peer_cmd),
+         .arg = "COMMAND",
+         .help = "another VMM to measure, too (docs/bench.md)"},
+	{.name = "seed",
+         .type = OPT_UINT,
+         .offset = CMD(seed),
+         .max = INT64_MAX,
+         .arg = "N",
+         .help = "the same seed and samples, the same intervals (default: 1)"},
+	{.name = "help", .letter = 'h', .type = OPT_BOOL, .offset = CMD(help), .help = "this text"},
+	OPT_END,
+};
+
+static void help(void)
+{
+	puts("Usage: doorbell bench [options]\n"
+	     "       doorbell bench compare [options] A.json B.json\n\n"
+	     "Measure what each data path costs on this machine, in rounds in which all that is "
+	     "compared\n"
+	     "has its turn. Results go to a folder: JSON, CSV, Markdown, plots and a page with all "
+	     "of it.\n\nOptions:");
+	opt_help(stdout, bench_options, 2, 0);
+	puts("\nExit status: 0 all that can be measured here was; 1 a row failed, or a file could "
+	     "not be\n"
+	     "written; 2 usage; 128+N ended by signal N.");
+}
+
+/* ---- what the run may use */
+
+static void find_kernel(struct bench_command *c)
+{
+	struct utsname u;
+
+	c->env.kernel = c->kernel;
+	if (c->kernel || uname(&u) < 0)
+		return;
+	snprintf(c->found_kernel, sizeof(c->found_kernel), "/boot/vmlinuz-%.80s", u.release);
+	if (access(c->found_kernel, R_OK) == 0)
+		c->env.kernel = c->found_kernel;
+}
+
+static void find_self(struct bench_command *c)
+{
+	const ssize_t n = readlink("/proc/self/exe", c->self, sizeof(c->self) - 1);
+
+	snprintf(c->self + (n > 0 ? n : 0), sizeof(c->self) - (size_t)(n > 0 ? n : 0), "%s",
+	         n > 0 ? "" : "doorbell");
+}
+
+static int make_env(struct bench_command *c)
+{
+	int ret = bench_tmp_make(c->tmp, sizeof(c->tmp));
+
+	if (ret < 0) {
+		c->tmp[0] = '\0';
+		return ret;
+	}
+	snprintf(c->initrd, sizeof(c->initrd), "%s/initrd", c->tmp);
+	find_self(c);
+	find_kernel(c);
+	c->env.self = c->self;
+	c->env.tmp = c->tmp;
+	c->env.initrd = c->initrd;
+	c->env.peer_cmd = c->peer_cmd;
+	c->env.seconds_div = c->quick ? QUICK_DIV : 1;
+	c->env.stop = bench_stop_begin();
+	return 0;
+}
+
+/* ---- progress */
+
+static void clear_progress(const struct bench_command *c)
+{
+	if (c->on_terminal)
+		fputs("\r\033[K", stderr);
+}
+
+static void on_progress(void *arg, const struct bench_run *run, size_t i, size_t round)
+{
+	struct bench_command *c = arg;
+	const struct bench_result *r = &run->result[i];
+	const uint64_t left = bench_left_s(run);
+
+	if (!c->on_terminal && c->said_group == r->group + 1)
+		return;
+	c->said_group = r->group + 1;
+	clear_progress(c);
+	fprintf(stderr, "%zu of %zu groups, %s, round %zu of %u, about %u:%02u left%s",
+	        r->group + 1, run->nr_groups, r->row->name, round + 1, run->rounds,
+	        (unsigned)(left / 60), (unsigned)(left % 60), c->on_terminal ? "" : "\n");
+	fflush(stderr);
+}
+
+static void on_group_done(void *arg, const struct bench_run *run, size_t group)
+{
+	clear_progress(arg);
+	bench_table_group(stdout, run, group);
+}
+
+static void on_probe(void *arg, struct bench_probe *now)
+{
+	struct bench_command *c = arg;
+
+	bench_probe_now(&c->prober, now);
+}
+
+/* ---- the run */
+
+static int write_files(struct bench_command *c, const struct bench_report *rep)
+{
+	int ret = bench_write_all(&c->out, rep);
+
+	if (ret == 0)
+		printf("Results are in %s\n", c->out.dir);
+	return ret;
+}
+
+static int verdict(const struct bench_command *c)
+{
+	for (size_t i = 0; i < c->run.nr; i++)
+		if (c->run.result[i].state == BENCH_FAILED)
+			return EXIT_HOST;
+	return EXIT_OK;
+}
+
+static int interrupted(const struct bench_command *c)
+{
+	clear_progress(c);
+	log_error("ended by %s: no results were written", strsignal(*c->env.stop));
+	return EXIT_SIGNAL + *c->env.stop;
+}
+
+static int measure(struct bench_command *c)
+{
+	struct bench_report rep = {.run = &c->run, .card = &c->card, .quick = c->quick};
+	int ret;
+
+	bench_card_take(&c->card);
+	rep.began = (int64_t)time(NULL);
+	bench_table_head(stdout);
+	ret = bench_measure(&c->run);
+	rep.seconds = (double)(loop_now_ns() - c->run.began_ns) / 1e9;
+	if (ret == -EINTR)
+		return interrupted(c);
+	if (ret < 0)
+		return EXIT_HOST;
+	bench_table_end(stdout, &rep);
+	return write_files(c, &rep) < 0 ? EXIT_HOST : verdict(c);
+}
+
+static const char *out_dir(struct bench_command *c)
+{
+	const time_t now = time(NULL);
+	struct tm tm;
+
+	if (c->out_dir)
+		return c->out_dir;
+	localtime_r(&now, &tm);
+	strftime(c->default_out, sizeof(c->default_out), "doorbell-bench-%Y%m%d-%H%M%S", &tm);
+	return c->default_out;
+}
+
+static int run_rows(struct bench_command *c, const struct bench_row *const *rows, size_t nr)
+{
+	int ret = bench_out_begin(&c->out, out_dir(c)), status;
+
+	if (ret < 0)
+		return exit_status_of(ret);
+	c->ops = (struct bench_ops){
+		.probe = on_probe, .progress = on_progress, .group_done = on_group_done, .arg = c};
+	c->on_terminal = isatty(STDERR_FILENO);
+	c->run = (struct bench_run){
+		.env = &c->env, .ops = &c->ops, .rounds = (unsigned)c->rounds, .seed = c->seed};
+	status = bench_run_init(&c->run, rows, nr) < 0 ? EXIT_HOST : measure(c);
+	bench_run_free(&c->run);
+	bench_out_end(&c->out);
+	return status;
+}
+
+static int list_rows(const struct bench_command *c, const struct bench_row *const *rows, size_t nr)
+{
+	uint64_t total_ms = 0;
+
+	printf("%-36s %-10s %8s  %s\n", "row", "set", "seconds", "what");
+	for (size_t i = 0; i < nr; i++) {
+		const struct bench_subject *s = rows[i]->subject;
+		const uint64_t ms = bench_estimate_ms(&c->env, rows[i], (unsigned)c->rounds);
+		char why[BENCH_WHY_MAX] = "";
+
+		printf("%-36s %-10s %8.1f  %s\n", rows[i]->name, rows[i]->set, (double)ms / 1000,
+		       rows[i]->what);
+		if (s && s->can && s->can(&c->env, s, why) < 0)
+			printf("%-36s cannot here: %s\n", "", why);
+		total_ms += ms + bench_open_ms(rows, i);
+	}
+	printf("\n%zu rows, about %u:%02u minutes\n", nr, (unsigned)(total_ms / 60000),
+	       (unsigned)(total_ms / 1000 % 60));
+	return EXIT_OK;
+}
+
+static int with_rows(struct bench_command *c)
+{
+	const size_t nr = bench_row_count();
+	const struct bench_row **all = calloc(2 * nr + 1, sizeof(*all)), **chosen = all + nr;
+	int status = EXIT_USAGE;
+	long found;
+
+	if (!all)
+		return EXIT_HOST;
+	for (size_t i = 0; i < nr; i++)
+		all[i] = bench_row(i);
+	c->choice.full = c->full || (c->list && !c->quick);
+	found = bench_select(all, nr, &c->choice, chosen);
+	if (found >= 0) {
+		status = make_env(c) < 0 ? EXIT_HOST
+		         : c->list       ? list_rows(c, chosen, (size_t)found)
+		                         : run_rows(c, chosen, (size_t)found);
+		if (c->tmp[0])
+			bench_tmp_remove(c->tmp);
+	}
+	free(all);
+	return status;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	struct bench_command *c;
+	int status = EXIT_USAGE, words;
+
+	if (argc > 0 && strcmp(argv[0], "compare") == 0)
+		return bench_compare_command(argc - 1, argv + 1);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return EXIT_HOST;
+	c->rounds = BENCH_ROUNDS;
+	c->seed = 1;
+	words = opt_parse_argv(&(const struct opt_group){bench_options, c}, 1, argc, argv);
+	if (words > 0) {
+		log_error("bench takes options, or compare A.json B.json; given was '%s'", argv[0]);
+	} else if (words == 0 && c->help) {
+		help();
+		status = EXIT_OK;
+	} else if (words == 0 && c->quick && c->full) {
+		log_error("--quick and --full exclude each other");
+	} else if (words == 0) {
+		status = with_rows(c);
+	}
+	free(c);
+	return status;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/report.h - one run, for those who read it */
+#ifndef DOORBELL_BENCH_REPORT_H
+#define DOORBELL_BENCH_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "bench/cmd/card.h"
+#include "bench/cmd/method.h"
+#include "bench/cmd/out.h"
+
+/* What compare reads; a number behind it when a member changes its meaning. */
+#define BENCH_SCHEMA "doorbell-bench/1"
+
+/* All that reports need; borrowed. */
+struct bench_report {
+	const struct bench_run *run;
+	const struct bench_card *card;
+	bool quick;
+	int64_t began; /* seconds since 1970 */
+	double seconds;
+};
+
+/* ---- report_table.c: as it goes */
+
+/* What each line's columns are. */
+void bench_table_head(FILE *out);
+/* The rows of one group: a line for each metric, or the reason why there is none. */
+void bench_table_group(FILE *out, const struct bench_run *run, size_t group);
+/* How long, how many rows could not be measured, rounds thrown out. */
+void bench_table_end(FILE *out, const struct bench_report *rep);
+
+/* "measured", "cannot", "failed", "not reached" */
+const char *bench_state_name(enum bench_state s);
+/* "12.3 (11.9 .. 12.8)" */
+const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v);
+
+/* ---- the files: 0 or -errno; errors of @out itself are the caller's to look for */
+
+json_t *bench_json(const struct bench_report *rep); /* NULL: no memory */
+/* All files, and what cannot be made is said. 0, or the first error. */
+int bench_write_all(struct bench_out *out, const struct bench_report *rep);
+int bench_write_json(const struct bench_report *rep, FILE *out);
+int bench_write_csv(const struct bench_report *rep, FILE *out);
+int bench_write_markdown(const struct bench_report *rep, FILE *out);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "bench/cmd/metric.h"
+#include "bench/cmd/report.h"
+
+#define NAME_WIDTH 36
+
+const char *bench_state_name(enum bench_state s)
+{
+	static const char *const names[] = {[BENCH_WAITS] = "not reached",
+	                                    [BENCH_MEASURED] = "measured",
+	                                    [BENCH_CANNOT] = "cannot",
+	                                    [BENCH_FAILED] = "failed"};
+
+	return names[s];
+}
+
+const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v)
+{
+	char median[BENCH_NUMBER_MAX], low[BENCH_NUMBER_MAX], high[BENCH_NUMBER_MAX];
+
+	snprintf(buf, size, "%s (%s .. %s)", bench_number(median, sizeof(median), v->median),
+	         bench_number(low, sizeof(low), v->low), bench_number(high, sizeof(high), v->high));
+	return buf;
+}
+
+void bench_table_head(FILE *out)
+{
+	fprintf(out, "%-*s %-16s %-30s %-14s %s\n", NAME_WIDTH, "row", "metric",
+	        "median (95 % lie in)", "unit", "ratio to the row it is measured against");
+}
+
+static void print_metric(FILE *out, const struct bench_run *run, size_t i, enum bench_metric_id id)
+{
+	const struct bench_metric *m = &bench_metrics[id];
+	const struct bench_figure *f = bench_figure(run, i, id);
+	char value[96], ratio[96];
+
+	fprintf(out, "%-*s %-16s %-30s %-14s", NAME_WIDTH, run->result[i].row->name, m->name,
+	        bench_interval_text(value, sizeof(value), &f->value), m->unit);
+	if (f->has_ratio)
+		fprintf(out, " %s %s", bench_interval_text(ratio, sizeof(ratio), &f->ratio),
+		        bench_verdict_name(f->verdict, id));
+	fputc('\n', out);
+}
+
+static void print_row(FILE *out, const struct bench_run *run, size_t i)
+{
+	const struct bench_result *r = &run->result[i];
+
+	for (unsigned id = 0; id < BENCH_METRICS; id++)
+		if (bench_figure(run, i, id)->nr)
+			print_metric(out, run, i, id);
+	if (r->state != BENCH_MEASURED)
+		fprintf(out, "%-*s %s: %s\n", NAME_WIDTH, r->row->name, bench_state_name(r->state),
+		        r->why);
+	if (r->unlike[0])
+		fprintf(out, "%-*s unlike: %s\n", NAME_WIDTH, r->row->name, r->unlike);
+}
+
+void bench_table_group(FILE *out, const struct bench_run *run, size_t group)
+{
+	const struct bench_group *g = &run->group[group];
+	char thrown[160];
+	size_t first = 0;
+
+	while (first < run->nr && run->result[first].group != group)
+		first++;
+	for (size_t i = first; i < run->nr; i++)
+		if (run->result[i].group == group)
+			print_row(out, run, i);
+	if (g->rounds > g->kept)
+		fprintf(out, "%-*s %s%s\n", NAME_WIDTH, run->result[first].row->name,
+		        bench_thrown_text(g, thrown, sizeof(thrown)),
+		        g->unsteady ? "; figures are of all rounds, and nothing is concluded" : "");
+	fflush(out);
+}
+
+static size_t nr_of(const struct bench_run *run, enum bench_state s)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < run->nr; i++)
+		nr += run->result[i].state == s;
+	return nr;
+}
+
+void bench_table_end(FILE *out, const struct bench_report *rep)
+{
+	const struct bench_run *run = rep->run;
+	size_t thrown = 0, rounds = 0;
+
+	for (size_t g = 0; g < run->nr_groups; g++) {
+		rounds += run->group[g].rounds;
+		thrown += run->group[g].rounds - run->group[g].kept;
+	}
+	fprintf(out,
+	        "\n%zu rows measured, %zu cannot be here, %zu failed; %zu of %zu rounds thrown "
+	        "out; "
+	        "%.0f s\n",
+	        nr_of(run, BENCH_MEASURED), nr_of(run, BENCH_CANNOT), nr_of(run, BENCH_FAILED),
+	        thrown, rounds, rep->seconds);
+	if (run->rounds < BENCH_ROUNDS)
+		fprintf(out, "Fewer than %u rounds: nothing is concluded.\n", BENCH_ROUNDS);
+}

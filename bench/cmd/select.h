@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/select.h - which rows: --only, --full */
+#ifndef DOORBELL_BENCH_SELECT_H
+#define DOORBELL_BENCH_SELECT_H
+
+#include "bench/cmd/bench.h"
+
+struct bench_choice {
+	const char *
+		only; /* SET, ROW or the first parts of a row's name, separated by commas; NULL: not given */
+	bool full; /* without @only: all rows, not only the core */
+};
+
+/*
+ * Those of @all, @nr, that are chosen, and those that they are measured against, into @out, which has room for all.
+ * Their number; or -EINVAL after one log_error(): a word of @only is no row.
+ */
+long bench_select(const struct bench_row *const *all, size_t nr, const struct bench_choice *choice,
+                  const struct bench_row **out);
+
+#endif
