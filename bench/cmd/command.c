@@ -234,7 +234,10 @@ static int measure(struct bench_command *c)
 	if (ret < 0)
 		return EXIT_HOST;
 	bench_table_end(stdout, &rep);
-	return write_files(c, &rep) < 0 ? EXIT_HOST : verdict(c);
+	ret = write_files(c, &rep);
+	if (*c->env.stop) /* while they were written: they are whole, plots may be missing */
+		return EXIT_SIGNAL + *c->env.stop;
+	return ret < 0 ? EXIT_HOST : verdict(c);
 }
 
 static const char *out_dir(struct bench_command *c)

@@ -33,6 +33,8 @@ void bench_table_end(FILE *out, const struct bench_report *rep);
 
 /* "measured", "cannot", "failed", "not reached" */
 const char *bench_state_name(enum bench_state s);
+/* Is result @i the first one of its set? */
+bool bench_opens_set(const struct bench_run *run, size_t i);
 /* "12.3 (11.9 .. 12.8)" */
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v);
 
@@ -42,6 +44,7 @@ json_t *bench_json(const struct bench_report *rep); /* NULL: no memory */
 /* All files, and what cannot be made is said. 0, or the first error. */
 int bench_write_all(struct bench_out *out, const struct bench_report *rep);
 int bench_write_json(const struct bench_report *rep, FILE *out);
+int bench_write_html(const struct bench_report *rep, FILE *out); /* with plots from env->tmp */
 int bench_write_csv(const struct bench_report *rep, FILE *out);
 int bench_write_markdown(const struct bench_report *rep, FILE *out);
 

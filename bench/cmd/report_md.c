@@ -47,14 +47,6 @@ static void put_row(const struct bench_run *run, size_t i, FILE *out)
 		fprintf(out, "| %s | unlike: %s | | | | | |\n", r->row->name, r->unlike);
 }
 
-static bool is_first_of_set(const struct bench_run *run, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(run->result[k].row->set, run->result[i].row->set) == 0)
-			return false;
-	return true;
-}
-
 static void put_set(const struct bench_run *run, size_t first, FILE *out)
 {
 	const char *set = run->result[first].row->set;
@@ -92,7 +84,7 @@ int bench_write_markdown(const struct bench_report *rep, FILE *out)
 	        rep->seconds);
 	put_thrown(run, out);
 	for (size_t i = 0; i < run->nr; i++)
-		if (is_first_of_set(run, i))
+		if (bench_opens_set(run, i))
 			put_set(run, i, out);
 	return 0;
 }

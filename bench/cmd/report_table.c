@@ -16,6 +16,14 @@ const char *bench_state_name(enum bench_state s)
 	return names[s];
 }
 
+bool bench_opens_set(const struct bench_run *run, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(run->result[k].row->set, run->result[i].row->set) == 0)
+			return false;
+	return true;
+}
+
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v)
 {
 	char median[BENCH_NUMBER_MAX], low[BENCH_NUMBER_MAX], high[BENCH_NUMBER_MAX];

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/plot.h - a chart of each metric of each set, by gnuplot where it is installed */
+#ifndef DOORBELL_BENCH_PLOT_H
+#define DOORBELL_BENCH_PLOT_H
+
+#include "bench/cmd/report.h"
+
+#define BENCH_CHARTS_MAX 256u
+
+struct bench_chart {
+	const char *set;
+	enum bench_metric_id id;
+};
+
+/* Those that there is something to be shown in; their number, BENCH_CHARTS_MAX at most. */
+size_t bench_charts(const struct bench_run *run, struct bench_chart *out);
+/* "core-cpu_ns.svg". Returns @buf. */
+const char *bench_chart_file(const struct bench_chart *c, const char *kind, char *buf, size_t size);
+
+/* The program that makes all of them, for gnuplot -e "kind='svg'" or 'png'. */
+int bench_write_plots(const struct bench_report *rep, FILE *out);
+/*
+ * Have gnuplot draw them in rep->run->env->tmp, where plots.gp is made first. 0; -ENOENT: it is not installed; or -errno,
+ * logged.
+ */
+int bench_draw(const struct bench_report *rep);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/report_html.c - one page that needs no other file */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/cmd/metric.h"
+#include "bench/cmd/plot.h"
+#include "bench/cmd/report.h"
+
+static void put_text(const char *text, FILE *out)
+{
+	for (; *text; text++) {
+		switch (*text) {
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		default:
+			fputc(*text, out);
+		}
+	}
+}
+
+static void put_cell(const char *text, FILE *out)
+{
+	fputs("<td>", out);
+	put_text(text, out);
+	fputs("</td>", out);
+}
+
+/* ---- plots */
+
+static void put_base64(const uint8_t *p, size_t len, FILE *out)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < len; i += 3) {
+		const uint32_t v = (uint32_t)p[i] << 16 |
+		                   (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) |
+		                   (i + 2 < len ? p[i + 2] : 0);
+
+		fputc(digits[v >> 18], out);
+		fputc(digits[v >> 12 & 63], out);
+		fputc(i + 1 < len ? digits[v >> 6 & 63] : '=', out);
+		fputc(i + 2 < len ? digits[v & 63] : '=', out);
+	}
+}
+
+/* Nothing, where it was not drawn. */
+static void put_chart(const struct bench_report *rep, const struct bench_chart *c, FILE *out)
+{
+	char file[128], path[PATH_MAX];
+	uint8_t buf[3 * 1024];
+	size_t len;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "%s/%s", rep->run->env->tmp,
+	         bench_chart_file(c, "svg", file, sizeof(file)));
+	in = fopen(path, "re");
+	if (!in)
+		return;
+	fprintf(out, "<img alt=\"%s\" src=\"data:image/svg+xml;base64,", file);
+	while ((len = fread(buf, 1, sizeof(buf), in)) > 0)
+		put_base64(buf, len, out);
+	fputs("\">\n", out);
+	fclose(in);
+}
+
+/* ---- tables */
+
+static void put_line(const char *name, const char *value, FILE *out)
+{
+	fputs("<tr><th>", out);
+	put_text(name, out);
+	fputs("</th>", out);
+	put_cell(value, out);
+	fputs("</tr>\n", out);
+}
+
+static void put_card(const struct bench_card *c, FILE *out)
+{
+	char text[96];
+
+	fputs("<table>\n", out);
+	put_line("host", c->host, out);
+	put_line("CPU", c->cpu, out);
+	snprintf(text, sizeof(text), "%u, used: %s", c->cpus, c->pinned);
+	put_line("CPUs", text, out);
+	put_line("KVM", c->kvm, out);
+	put_line("governor", c->governor, out);
+	for (unsigned i = 0; i < COSTS; i++) {
+		snprintf(text, sizeof(text), "%.0f ns", c->cost[i].ns);
+		put_line(costs[i].help, c->cost[i].ns > 0 ? text : c->cost[i].why, out);
+	}
+	fputs("</table>\n", out);
+}
+
+static void put_metric(const struct bench_run *run, size_t i, enum bench_metric_id id, FILE *out)
+{
+	const struct bench_figure *f = bench_figure(run, i, id);
+	const char *verdict = f->has_ratio ? bench_verdict_name(f->verdict, id) : "";
+	char text[96];
+
+	fputs("<tr>", out);
+	put_cell(run->result[i].row->name, out);
+	put_cell(bench_metrics[id].name, out);
+	put_cell(bench_interval_text(text, sizeof(text), &f->value), out);
+	put_cell(bench_metrics[id].unit, out);
+	put_cell(f->has_ratio ? bench_interval_text(text, sizeof(text), &f->ratio) : "", out);
+	put_cell(f->has_ratio ? run->result[i].row->against : "", out);
+	fprintf(out, "<td class=\"%s\">%s</td></tr>\n", verdict, verdict);
+}
+
+static void put_note(const char *name, const char *what, const char *why, FILE *out)
+{
+	fputs("<tr>", out);
+	put_cell(name, out);
+	fprintf(out, "<td colspan=\"6\">%s: ", what);
+	put_text(why, out);
+	fputs("</td></tr>\n", out);
+}
+
+static void put_set(const struct bench_report *rep, const char *set, FILE *out)
+{
+	const struct bench_run *run = rep->run;
+
+	fputs("<table>\n<tr><th>row</th><th>metric</th><th>median (95 % lie in)</th><th>unit</th>"
+	      "<th>ratio (95 % lie in)</th><th>against</th><th>verdict</th></tr>\n",
+	      out);
+	for (size_t i = 0; i < run->nr; i++) {
+		const struct bench_result *r = &run->result[i];
+
+		if (strcmp(r->row->set, set) != 0)
+			continue;
+		for (unsigned id = 0; id < BENCH_METRICS; id++)
+			if (bench_figure(run, i, id)->nr)
+				put_metric(run, i, id, out);
+		if (r->state != BENCH_MEASURED)
+			put_note(r->row->name, bench_state_name(r->state), r->why, out);
+		if (r->unlike[0])
+			put_note(r->row->name, "unlike", r->unlike, out);
+	}
+	fputs("</table>\n", out);
+}
+
+int bench_write_html(const struct bench_report *rep, FILE *out)
+{
+	struct bench_chart *chart = calloc(BENCH_CHARTS_MAX, sizeof(*chart));
+	const struct bench_run *run = rep->run;
+	const size_t nr = chart ? bench_charts(run, chart) : 0;
+
+	if (!chart)
+		return -ENOMEM;
+	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+	      "<title>doorbell bench</title>\n<style>\n"
+	      "body { font-family: sans-serif; margin: 2em; max-width: 75em }\n"
+	      "table { border-collapse: collapse; margin: 1em 0 }\n"
+	      "td, th { border: 1px solid #ccc; padding: .2em .6em; text-align: left }\n"
+	      ".better, .faster { background: #dfd } .worse, .slower { background: #fdd }\n"
+	      "img { max-width: 100% }\n</style></head><body>\n",
+	      out);
+	fprintf(out, "<h1>doorbell bench, version %s</h1>\n", DOORBELL_VERSION);
+	put_card(rep->card, out);
+	fprintf(out, "<p>%u rounds%s, %.0f s.</p>\n", run->rounds, rep->quick ? ", --quick" : "",
+	        rep->seconds);
+	for (size_t i = 0; i < run->nr; i++) {
+		const char *set = run->result[i].row->set;
+
+		if (!bench_opens_set(run, i))
+			continue;
+		fprintf(out, "<h2>%s</h2>\n", set);
+		for (size_t k = 0; k < nr; k++)
+			if (strcmp(chart[k].set, set) == 0)
+				put_chart(rep, &chart[k], out);
+		put_set(rep, set, out);
+	}
+	fputs("</body></html>\n", out);
+	free(chart);
+	return 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/cmd/plot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/cmd/metric.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/log.h"
+
+static bool is_in(const struct bench_run *run, size_t i, const struct bench_chart *c)
+{
+	return strcmp(run->result[i].row->set, c->set) == 0 && bench_figure(run, i, c->id)->nr;
+}
+
+/* Is there a chart of its set and @id, and has no row before it begun it? */
+static bool begins(const struct bench_run *run, size_t i, const struct bench_chart *c)
+{
+	for (size_t k = 0; k < i; k++)
+		if (is_in(run, k, c))
+			return false;
+	return is_in(run, i, c);
+}
+
+size_t bench_charts(const struct bench_run *run, struct bench_chart *out)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < run->nr; i++)
+		for (unsigned id = 0; id < BENCH_METRICS && nr < BENCH_CHARTS_MAX; id++) {
+			out[nr] = (struct bench_chart){run->result[i].row->set, id};
+			nr += begins(run, i, &out[nr]);
+		}
+	return nr;
+}
+
+const char *bench_chart_file(const struct bench_chart *c, const char *kind, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s-%s.%s", c->set, bench_metrics[c->id].name, kind);
+	return buf;
+}
+
+static void put_chart(const struct bench_run *run, const struct bench_chart *c, FILE *out)
+{
+	const struct bench_metric *m = &bench_metrics[c->id];
+	char file[128];
+
+	fputs("\n$data << END\n", out);
+	for (size_t i = 0; i < run->nr; i++) {
+		const struct bench_interval *v = &bench_figure(run, i, c->id)->value;
+
+		if (is_in(run, i, c))
+			fprintf(out, "\"%s\" %.9g %.9g %.9g\n", run->result[i].row->name, v->median,
+			        v->low, v->high);
+	}
+	fprintf(out, "END\nset output \"%s\".kind\nset title \"%s: %s\"\nset ylabel \"%s (%s)\"\n",
+	        bench_chart_file(c, "", file, sizeof(file)), c->set, m->help, m->unit,
+	        m->want == BENCH_LESS ? "less is better" : "more is better");
+	fputs("plot $data using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n", out);
+}
+
+int bench_write_plots(const struct bench_report *rep, FILE *out)
+{
+	struct bench_chart chart[BENCH_CHARTS_MAX];
+	const size_t nr = bench_charts(rep->run, chart);
+
+	fputs("# Medians, and where 95 % of resampled medians lie: gnuplot -e \"kind='png'\" "
+	      "plots.gp\n"
+	      "if (!exists(\"kind\")) kind = \"svg\"\n"
+	      "if (kind eq \"png\") set terminal pngcairo noenhanced size 900,500\n"
+	      "if (kind eq \"svg\") set terminal svg noenhanced size 900,500 background \"white\"\n"
+	      "set style fill solid 0.5\nset grid ytics\nset yrange [0:*]\n"
+	      "set xtics rotate by -30\nset bmargin 9\nset rmargin 12\n",
+	      out);
+	for (size_t i = 0; i < nr; i++)
+		put_chart(rep->run, &chart[i], out);
+	return 0;
+}
+
+/* ---- gnuplot */
+
+/* Its exit status; -EINTR when the user did not wait, and it was ended. */
+static int wait_for(pid_t pid, const volatile int *stop)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		if (*stop)
+			kill(pid, SIGKILL);
+	if (*stop)
+		return -EINTR;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+static int draw_kind(const struct bench_env *env, const char *kind)
+{
+	char *argv[] = {(char[]){"gnuplot"}, (char[]){"-e"}, NULL, (char[]){"plots.gp"}, NULL};
+	posix_spawn_file_actions_t acts;
+	char set[32];
+	pid_t pid;
+	int ret;
+
+	snprintf(set, sizeof(set), "kind='%s'", kind);
+	argv[2] = set;
+	ret = -posix_spawn_file_actions_init(&acts);
+	if (ret < 0)
+		return ret;
+	ret = -posix_spawn_file_actions_addchdir_np(&acts, env->tmp);
+	if (ret == 0)
+		ret = -posix_spawn_file_actions_addopen(&acts, STDIN_FILENO, "/dev/null", 0, 0);
+	if (ret == 0)
+		ret = -posix_spawnp(&pid, argv[0], &acts, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&acts);
+	return ret < 0 ? ret : wait_for(pid, env->stop);
+}
+
+static int write_program(const struct bench_report *rep)
+{
+	char path[PATH_MAX];
+	FILE *out;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/plots.gp", rep->run->env->tmp);
+	out = fopen(path, "we");
+	if (!out)
+		return -errno;
+	ret = bench_write_plots(rep, out);
+	return fclose(out) != 0 ? -errno : ret;
+}
+
+int bench_draw(const struct bench_report *rep)
+{
+	int ret = write_program(rep);
+
+	if (ret == 0)
+		ret = draw_kind(rep->run->env, "svg");
+	if (ret == 0)
+		ret = draw_kind(rep->run->env, "png");
+	if (ret < 0 && ret != -ENOENT && ret != -EINTR)
+		log_warn("gnuplot has not drawn all plots: %s", strerror(-ret));
+	return ret;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows in turns: who is measured when, what is opened and closed, and what becomes of a row that fails. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/bench_rig.h"
+#include "vmm/core/compiler.h"
+
+static int begin(void **state)
+{
+	struct bench_rig *r = malloc(sizeof(*r));
+
+	if (!r)
+		return -1;
+	bench_rig_begin(r);
+	*state = r;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_end(r);
+	free(r);
+	return 0;
+}
+
+static const struct bench_result *result(const struct bench_rig *r, size_t i)
+{
+	return &r->run.result[i];
+}
+
+static void nothing_is_open(const struct bench_rig *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->fake_subject); i++)
+		assert_false(r->fake_subject[i].is_open);
+}
+
+static void every_other_round_is_backwards(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	bench_rig_add(r, "t/b", "t/a", -1);
+	bench_rig_add(r, "t/c", "t/a", -1);
+	assert_int_equal(bench_rig_measure(r, 4), 0);
+	assert_string_equal(r->log, "abccbaabccba");
+}
+
+static void rows_that_are_not_compared_are_measured_one_after_the_other(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	bench_rig_add(r, "t/b", NULL, -1);
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "aabb");
+}
+
+static void subject_is_opened_once_and_closed_behind_its_last_row(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", "t/a", 1);
+	bench_rig_add(r, "t/c", NULL, 0);
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "+pure +vhost abba -vhost cc -pure ");
+	nothing_is_open(r);
+}
+
+static void figures_are_medians_of_rounds_and_of_ratios(void **state)
+{
+	struct bench_rig *r = *state;
+	const struct bench_figure *f;
+
+	bench_rig_add(r, "t/a", NULL, -1)->ns = 100;
+	*bench_rig_add(r, "t/b", "t/a", -1) =
+		(struct bench_rig_row){.rig = r, .ns = 50, .exits = 1};
+	assert_int_equal(bench_rig_measure(r, 9), 0);
+	f = bench_figure(&r->run, 1, BM_NS);
+	assert_int_equal(f->nr, 9);
+	assert_true(fabs(f->value.median - 50) < 1e-9);
+	assert_true(f->has_ratio && fabs(f->ratio.median - 0.5) < 1e-9);
+	assert_int_equal(f->verdict, BENCH_BETTER);
+	f = bench_figure(&r->run, 1, BM_EXITS);
+	assert_int_equal(f->verdict, BENCH_EQUAL);
+	assert_false(bench_figure(&r->run, 0, BM_NS)->has_ratio);
+	assert_int_equal(bench_figure(&r->run, 0, BM_BITS)->nr, 0);
+}
+
+static void fewer_than_nine_rounds_conclude_nothing(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	bench_rig_add(r, "t/b", "t/a", -1)->ns = 50;
+	assert_int_equal(bench_rig_measure(r, 8), 0);
+	assert_true(bench_figure(&r->run, 1, BM_NS)->has_ratio);
+	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->verdict, BENCH_UNSURE);
+}
+
+static void round_is_thrown_out_and_measured_again_when_a_cost_moved(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1)->step = 1;
+	r->probe[1].syscall_ns = 120; /* behind the first round; and before the second */
+	assert_int_equal(bench_rig_measure(r, 9), 0);
+	assert_int_equal(r->run.group[0].rounds, 11);
+	assert_int_equal(r->run.group[0].kept, 9);
+	assert_int_equal(r->run.group[0].moved, 2);
+	assert_int_equal(bench_figure(&r->run, 0, BM_NS)->nr, 9);
+	assert_true(fabs(bench_figure(&r->run, 0, BM_NS)->value.median - 107) < 1e-9);
+}
+
+static void round_is_thrown_out_when_time_was_stolen(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	r->probe[3].steal = 0.11;
+	r->probe[4].steal = 0.09;
+	assert_int_equal(bench_rig_measure(r, 9), 0);
+	assert_int_equal(r->run.group[0].stolen, 1);
+	assert_int_equal(r->run.group[0].rounds, 10);
+}
+
+static void machine_that_never_rests_ends_and_concludes_nothing(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	bench_rig_add(r, "t/b", "t/a", -1)->ns = 50;
+	for (size_t i = 0; i < ARRAY_SIZE(r->probe); i++)
+		r->probe[i].syscall_ns = i % 2 ? 200 : 100;
+	assert_int_equal(bench_rig_measure(r, 9), 0);
+	assert_int_equal(r->run.group[0].rounds, 18);
+	assert_int_equal(r->run.group[0].kept, 0);
+	assert_true(r->run.group[0].unsteady);
+	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->nr, 18);
+	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->verdict, BENCH_UNSURE);
+}
+
+static void row_that_fails_is_marked_and_the_rest_goes_on(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	*bench_rig_add(r, "t/b", "t/a", -1) = (struct bench_rig_row){
+		.rig = r, .ns = 5, .fail_round = 3, .err = -EIO, .why = "the guest hangs"};
+	assert_int_equal(bench_rig_measure(r, 4), 0);
+	assert_string_equal(r->log, "abbaaba"); /* b fails in the third and is not asked again */
+	assert_int_equal(result(r, 0)->state, BENCH_MEASURED);
+	assert_int_equal(result(r, 1)->state, BENCH_FAILED);
+	assert_string_equal(result(r, 1)->why, "the guest hangs");
+	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->nr, 2);
+}
+
+static void subject_of_a_row_that_failed_is_closed_and_opened_for_the_next(void **state)
+{
+	struct bench_rig *r = *state;
+	struct bench_rig_row *f = bench_rig_add(r, "t/a", NULL, 0);
+
+	f->fail_round = 1;
+	f->err = -ETIMEDOUT;
+	bench_rig_add(r, "t/b", NULL, 0);
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "+pure a -pure +pure bb -pure ");
+	assert_string_equal(result(r, 0)->why, strerror(ETIMEDOUT));
+	assert_int_equal(result(r, 1)->state, BENCH_MEASURED);
+	nothing_is_open(r);
+}
+
+static void row_that_cannot_be_here_is_no_failure(void **state)
+{
+	struct bench_rig *r = *state;
+	struct bench_rig_row *f = bench_rig_add(r, "t/a", NULL, -1);
+
+	f->fail_round = 1;
+	f->err = -EOPNOTSUPP;
+	f->why = "no KVM";
+	bench_rig_add(r, "t/b", NULL, 1);
+	r->fake_subject[1].can = -EPERM;
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "a");
+	assert_int_equal(result(r, 0)->state, BENCH_CANNOT);
+	assert_int_equal(result(r, 1)->state, BENCH_CANNOT);
+	assert_string_equal(result(r, 1)->why, "vhost needs a right");
+}
+
+static void subject_that_does_not_open_is_tried_once_for_all_its_rows(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", NULL, 0);
+	r->fake_subject[0].open = -EIO;
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "+pure ");
+	assert_int_equal(result(r, 0)->state, BENCH_FAILED);
+	assert_int_equal(result(r, 1)->state, BENCH_FAILED);
+	assert_string_equal(result(r, 1)->why, strerror(EIO));
+}
+
+static void number_that_is_none_fails_its_row(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1)->ns = (double)NAN;
+	bench_rig_add(r, "t/b", NULL, -1)->ns = -1;
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_int_equal(result(r, 0)->state, BENCH_FAILED);
+	assert_int_equal(result(r, 1)->state, BENCH_FAILED);
+}
+
+static void ctrl_c_ends_the_run_and_closes_all(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", "t/a", 1)->stop_round = 2;
+	bench_rig_add(r, "t/c", NULL, 2);
+	assert_int_equal(bench_rig_measure(r, 9), -EINTR);
+	assert_string_equal(r->log, "+pure +vhost abb -pure  -vhost ");
+	assert_int_equal(result(r, 2)->state, BENCH_WAITS);
+	nothing_is_open(r);
+}
+
+static void other_features_than_those_of_the_row_compared_with_are_marked(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", "t/a", 1);
+	bench_rig_add(r, "t/c", "t/a", 2);
+	r->fake_subject[1].card = "{\"features\": \"mac\"}";
+	r->fake_subject[2].card = "[no JSON";
+	assert_int_equal(bench_rig_measure(r, 1), 0);
+	assert_string_equal(result(r, 0)->unlike, "");
+	assert_string_equal(result(r, 1)->unlike, "other features than pure");
+	assert_string_equal(result(r, 2)->unlike, "the features of peer are not known");
+}
+
+static void same_features_are_not_marked(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", "t/a", 1);
+	assert_int_equal(bench_rig_measure(r, 1), 0);
+	assert_string_equal(result(r, 1)->unlike, "");
+}
+
+static void what_is_left_follows_from_what_rows_say(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	bench_rig_add(r, "t/b", NULL, -1);
+	r->row[1].ms = 1000;
+	assert_int_equal(bench_rig_measure(r, 9), 0);
+	assert_int_equal(r->run.total_ms, 9090);
+	assert_int_equal(r->run.done_ms, 9090);
+	assert_int_equal(bench_left_s(&r->run), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+		CASE(every_other_round_is_backwards),
+		CASE(rows_that_are_not_compared_are_measured_one_after_the_other),
+		CASE(subject_is_opened_once_and_closed_behind_its_last_row),
+		CASE(figures_are_medians_of_rounds_and_of_ratios),
+		CASE(fewer_than_nine_rounds_conclude_nothing),
+		CASE(round_is_thrown_out_and_measured_again_when_a_cost_moved),
+		CASE(round_is_thrown_out_when_time_was_stolen),
+		CASE(machine_that_never_rests_ends_and_concludes_nothing),
+		CASE(row_that_fails_is_marked_and_the_rest_goes_on),
+		CASE(subject_of_a_row_that_failed_is_closed_and_opened_for_the_next),
+		CASE(row_that_cannot_be_here_is_no_failure),
+		CASE(subject_that_does_not_open_is_tried_once_for_all_its_rows),
+		CASE(number_that_is_none_fails_its_row),
+		CASE(ctrl_c_ends_the_run_and_closes_all),
+		CASE(other_features_than_those_of_the_row_compared_with_are_marked),
+		CASE(same_features_are_not_marked),
+		CASE(what_is_left_follows_from_what_rows_say),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
