@@ -81,7 +81,7 @@ static int take_card(struct bench_saved *out, char *why)
 
 /* ---- rows */
 
-/* -EINVAL also when it is too much to be a sample: sums and ratios of them stay finite. */
+/* -EINVAL also when it is too much or too little to be a sample: ratios of them stay finite. */
 static int take_samples(const json_t *samples, double *v)
 {
 	const json_t *s;
@@ -90,7 +90,7 @@ static int take_samples(const json_t *samples, double *v)
 	json_array_foreach(samples, i, s)
 	{
 		v[i] = json_number_value(s);
-		if (!json_is_number(s) || !(v[i] >= 0 && v[i] < 1e100))
+		if (!json_is_number(s) || !(v[i] == 0 || (v[i] > 1e-100 && v[i] < 1e100)))
 			return -EINVAL;
 	}
 	return 0;

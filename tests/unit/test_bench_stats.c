@@ -44,7 +44,7 @@ static void interval_of_one_sample_is_that_sample(unused void **state)
 	is_about(i.median, 7);
 }
 
-/* The median of a resample of nine is below the second smallest once in 800 times, and below the third once in 30. */
+/* The median of nine drawn from nine is the smallest once in 690 times, and at most the second smallest once in 33. */
 static void interval_of_nine_samples_is_within_them_and_has_the_median(unused void **state)
 {
 	const double v[] = {10, 20, 30, 40, 50, 60, 70, 80, 90};

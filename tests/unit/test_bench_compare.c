@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results that are read back: what is refused, and what is said of two of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/cmd/compare.h"
+#include "bench/cmd/saved.h"
+#include "vmm/core/compiler.h"
+
+#define CARD                                                                                  \
+	"'card':{'host':'Linux 6.1','cpu':'Model 1','cpus':2,'pinned':'0-1','kvm':'kvm_amd'," \
+	"'governor':'performance','cost_ns':{'syscall':100,'tap-write':'no right'}}"
+#define HEAD  "{'schema':'doorbell-bench/1','quick':false," CARD ",'rows':["
+#define SAME  "[10,10,11,10,9,10,10,11,9]"
+#define HALF  "[5,5,5.5,5,4.5,5,5,5.5,4.5]"
+#define NAMED "{'name':'t/a','metrics':"
+#define EXITS NAMED "{'exits':{'samples':" SAME "}}}"
+#define FEWER NAMED "{'exits':{'samples':" HALF "}}}"
+#define TIMED NAMED "{'cpu_ns':{'samples':" SAME "},'exits':{'samples':" SAME "}}}"
+#define SLOWER \
+	NAMED "{'cpu_ns':{'samples':[30,31,29,30,30,30,30,31,29]},'exits':{'samples':" SAME "}}}"
+
+/* @text with ' for ". */
+static int parse(const char *text, struct bench_saved *s, char *why)
+{
+	char *copy = strdup(text);
+	int ret;
+
+	assert_non_null(copy);
+	for (char *p = copy; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	ret = bench_saved_parse(copy, strlen(copy), s, why);
+	free(copy);
+	return ret;
+}
+
+static void refused(const char *text, const char *part)
+{
+	char why[BENCH_WHY_MAX];
+	struct bench_saved s;
+
+	assert_int_equal(parse(text, &s, why), -EINVAL);
+	if (!strstr(why, part))
+		fail_msg("'%s' lacks '%s'", why, part);
+	assert_null(s.root);
+}
+
+static struct bench_saved taken(const char *text)
+{
+	char why[BENCH_WHY_MAX];
+	struct bench_saved s;
+
+	if (parse(text, &s, why) < 0)
+		fail_msg("%s", why);
+	return s;
+}
+
+static void what_is_no_result_is_refused(unused void **state)
+{
+	refused("", "no JSON: line 1");
+	refused("{'schema':", "no JSON");
+	refused("[]", "schema");
+	refused("{'schema':'doorbell-bench/2'}", "schema");
+	refused("{'schema':'doorbell-bench/1','rows':[]}", "card");
+	refused("{'schema':'doorbell-bench/1'," CARD "}", "rows");
+	refused("{'schema':'doorbell-bench/1'," CARD ",'rows':{}}", "rows");
+	refused("{'schema':'doorbell-bench/1','schema':'doorbell-bench/1'}", "no JSON");
+}
+
+static void row_without_a_plain_name_is_refused(unused void **state)
+{
+	refused(HEAD "{}]}", "row 0: its \"name\"");
+	refused(HEAD "{'name':7}]}", "row 0");
+	refused(HEAD "{'name':''}]}", "row 0");
+	refused(HEAD "{'name':'\\u001b[2J'}]}", "row 0");
+	refused(HEAD "{'name':'a|b'}]}", "row 0");
+	refused(HEAD "{'name':'\\u00e4'}]}", "row 0");
+	refused(HEAD "{'name':'a'},{'name':'a'}]}", "row 1: its \"name\" is that of another");
+	refused("{'schema':'doorbell-bench/1','card':{'host':'a\\nb'},'rows':[]}", "plain text");
+}
+
+static void samples_that_are_no_numbers_are_refused(unused void **state)
+{
+	refused(HEAD NAMED "{'exits':{'samples':7}}}]}", "samples");
+	refused(HEAD NAMED "{'exits':{}}}]}", "samples");
+	refused(HEAD NAMED "{'exits':{'samples':['7']}}}]}", "samples");
+	refused(HEAD NAMED "{'exits':{'samples':[-1]}}}]}", "samples");
+	refused(HEAD NAMED "{'exits':{'samples':[1e200]}}}]}", "samples");
+	refused(HEAD NAMED "{'exits':{'samples':[1e999]}}}]}", "no JSON");
+}
+
+static void too_many_samples_are_refused(unused void **state)
+{
+	char *text = calloc(1, 8192);
+	size_t len;
+
+	assert_non_null(text);
+	len = (size_t)sprintf(text, "%s", HEAD NAMED "{'exits':{'samples':[1");
+	for (unsigned i = 0; i < BENCH_SAMPLE_MAX; i++)
+		len += (size_t)sprintf(text + len, ",1");
+	sprintf(text + len, "]}}}]}");
+	refused(text, "samples");
+	free(text);
+}
+
+static void what_is_not_known_is_left_out(unused void **state)
+{
+	struct bench_saved s = taken(HEAD NAMED "{'news':{},'exits':{'samples':[]}}}],'more':1}");
+
+	assert_int_equal(s.nr, 1);
+	for (unsigned id = 0; id < BENCH_METRICS; id++)
+		assert_int_equal(s.row[0].nr[id], 0);
+	assert_string_equal(s.word[SAVED_CPUS], "2");
+	assert_string_equal(s.word[SAVED_QUICK], "no");
+	assert_true(s.cost_ns[COST_SYSCALL] > 99 && s.cost_ns[COST_TAP_WRITE] < 1);
+	bench_saved_free(&s);
+}
+
+/* ---- two of them */
+
+static char *compared(struct bench_compare *c, const char *a, const char *b)
+{
+	struct bench_saved sa = taken(a), sb = taken(b);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	c->seed = 1;
+	assert_int_equal(bench_compare(c, &sa, &sb, out), 0);
+	fclose(out);
+	bench_saved_free(&sa);
+	bench_saved_free(&sb);
+	return text;
+}
+
+static void equal_runs_have_an_empty_table(unused void **state)
+{
+	struct bench_compare c = {0};
+	char *text = compared(&c, HEAD TIMED "]}", HEAD TIMED "]}");
+
+	assert_int_equal(c.equal, 2);
+	assert_int_equal(c.worse + c.better + c.unsure, 0);
+	assert_string_equal(text,
+	                    "| row | metric | A | B | B / A (95 % lie in) | B is |\n"
+	                    "|---|---|---|---|---|---|\n\n"
+	                    "2 figures compared: 0 better, 0 worse, 2 equal and 0 unsure (not "
+	                    "listed). Rows only in A: 0, only in B: 0.\n");
+	free(text);
+}
+
+static void what_differs_is_listed_with_its_interval(unused void **state)
+{
+	struct bench_compare c = {0};
+	char *text = compared(&c, HEAD EXITS "]}", HEAD FEWER "]}");
+
+	assert_int_equal(c.better, 1);
+	assert_non_null(strstr(text, "| t/a | exits, per packet | 10.00 | 5.000 | 0.500 (0.45"));
+	assert_non_null(strstr(text, ") | better |"));
+	free(text);
+}
+
+static void gate_looks_at_counts_only(unused void **state)
+{
+	struct bench_compare c = {.counts_only = true};
+
+	free(compared(&c, HEAD TIMED "]}", HEAD SLOWER "]}"));
+	assert_int_equal(c.worse, 0);
+	assert_int_equal(c.compared, 1);
+	c = (struct bench_compare){.counts_only = true};
+	free(compared(&c, HEAD FEWER "]}", HEAD EXITS "]}"));
+	assert_int_equal(c.worse, 1);
+}
+
+static void count_that_is_gone_is_no_improvement(unused void **state)
+{
+	struct bench_compare c = {.counts_only = true};
+
+	free(compared(&c, HEAD EXITS "]}", HEAD "{'name':'t/b'}]}"));
+	assert_int_equal(c.counts_lost, 1);
+}
+
+static void unsteady_rows_and_few_samples_conclude_nothing(unused void **state)
+{
+	struct bench_compare c = {0};
+
+	free(compared(&c, HEAD EXITS "]}",
+	              HEAD "{'name':'t/a','unsteady':true,'metrics':{'exits':{'samples':" HALF
+	                   "}}}]}"));
+	assert_int_equal(c.unsure, 1);
+	c = (struct bench_compare){0};
+	free(compared(&c, HEAD EXITS "]}", HEAD NAMED "{'exits':{'samples':[1,1,1,1,1]}}}]}"));
+	assert_int_equal(c.unsure, 1);
+}
+
+static void nothing_against_nothing_has_no_ratio_unless_it_is_a_count(unused void **state)
+{
+	static const char zero[] =
+		HEAD NAMED "{'exits':{'samples':[0,0,0,0,0,0]},'ns':{'samples':[0,0,0,0,0,0]}}}]}";
+	struct bench_compare c = {0};
+
+	free(compared(&c, zero, zero));
+	assert_int_equal(c.equal, 1);
+	assert_int_equal(c.unsure, 1);
+}
+
+static void unlike_cards_are_noticed(unused void **state)
+{
+	struct bench_saved a = taken(HEAD "]}"), b = taken(HEAD "]}");
+	char why[BENCH_WHY_MAX];
+
+	assert_false(bench_cards_differ(&a, &b, false, why));
+	b.cost_ns[COST_SYSCALL] = 109;
+	assert_false(bench_cards_differ(&a, &b, false, why));
+	b.cost_ns[COST_SYSCALL] = 112;
+	assert_true(bench_cards_differ(&a, &b, false, why));
+	assert_non_null(strstr(why, "syscall took 100 ns"));
+	assert_false(bench_cards_differ(&a, &b, true, why)); /* counts do not depend on it */
+	strcpy(b.word[SAVED_KVM], "kvm_intel");
+	assert_true(bench_cards_differ(&a, &b, true, why));
+	assert_string_equal(why, "kvm is 'kvm_amd' in one and 'kvm_intel' in the other");
+	bench_saved_free(&a);
+	bench_saved_free(&b);
+}
+
+static void other_features_of_the_same_row_are_marked(unused void **state)
+{
+#define WITH(f, row)                                                                       \
+	"{'schema':'doorbell-bench/1'," CARD ",'subjects':{'pure':{'card':{'features':'" f \
+	"'}}},'rows':[{'subject':'pure'," row "]}"
+	struct bench_compare c = {0};
+	char *text =
+		compared(&c, WITH("mac", "'name':'t/a','metrics':{'exits':{'samples':" SAME "}}}"),
+	                 WITH("csum", "'name':'t/a','metrics':{'exits':{'samples':" HALF "}}}"));
+
+	assert_non_null(strstr(text, "better, other features |"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_result_is_refused),
+		cmocka_unit_test(row_without_a_plain_name_is_refused),
+		cmocka_unit_test(samples_that_are_no_numbers_are_refused),
+		cmocka_unit_test(too_many_samples_are_refused),
+		cmocka_unit_test(what_is_not_known_is_left_out),
+		cmocka_unit_test(equal_runs_have_an_empty_table),
+		cmocka_unit_test(what_differs_is_listed_with_its_interval),
+		cmocka_unit_test(gate_looks_at_counts_only),
+		cmocka_unit_test(count_that_is_gone_is_no_improvement),
+		cmocka_unit_test(unsteady_rows_and_few_samples_conclude_nothing),
+		cmocka_unit_test(nothing_against_nothing_has_no_ratio_unless_it_is_a_count),
+		cmocka_unit_test(unlike_cards_are_noticed),
+		cmocka_unit_test(other_features_of_the_same_row_are_marked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

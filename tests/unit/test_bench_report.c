@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run in all forms: the table, JSON that compare takes, CSV, Markdown, the page, the plots. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/cmd/card.h"
+#include "bench/cmd/plot.h"
+#include "bench/cmd/report.h"
+#include "bench/cmd/saved.h"
+#include "tests/lib/bench_rig.h"
+#include "vmm/core/compiler.h"
+
+struct fixture {
+	struct bench_rig rig;
+	struct bench_card card;
+	struct bench_report rep;
+};
+
+/* Two rows with subjects that differ, and one that cannot be. */
+static int begin(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	bench_rig_begin(&f->rig);
+	bench_rig_add(&f->rig, "t/a", NULL, 0);
+	bench_rig_add(&f->rig, "t/b", "t/a", 1)->ns = 50;
+	bench_rig_add(&f->rig, "t/c", NULL, 2);
+	f->rig.fake_subject[1].card = "{\"features\": \"mac\"}";
+	f->rig.fake_subject[2].can = -EPERM;
+	if (bench_rig_measure(&f->rig, 9) < 0)
+		return -1;
+	f->card = (struct bench_card){.host = "Linux 6.1",
+	                              .cpu = "CPU <1> & \"2\"",
+	                              .cpus = 2,
+	                              .pinned = "0-1",
+	                              .kvm = "kvm_amd",
+	                              .governor = "not known",
+	                              .cost[COST_SYSCALL] = {.ns = 100},
+	                              .cost[COST_TAP_WRITE] = {.why = "no right"}};
+	f->rep = (struct bench_report){
+		.run = &f->rig.run, .card = &f->card, .began = 86400, .seconds = 1.5};
+	*state = f;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct fixture *f = *state;
+
+	bench_rig_end(&f->rig);
+	free(f);
+	return 0;
+}
+
+static char *written(struct fixture *f, int (*fn)(const struct bench_report *rep, FILE *out))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(fn(&f->rep, out), 0);
+	fclose(out);
+	return text;
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' is not in: %s", part, text);
+}
+
+static void json_is_what_compare_reads(void **state)
+{
+	struct fixture *f = *state;
+	char *text = written(f, bench_write_json), why[BENCH_WHY_MAX];
+	struct bench_saved s;
+
+	assert_int_equal(bench_saved_parse(text, strlen(text), &s, why), 0);
+	assert_int_equal(s.nr, 3);
+	assert_string_equal(s.row[1].name, "t/b");
+	assert_int_equal(s.row[1].nr[BM_NS], 9);
+	assert_true(s.row[1].v[BM_NS][0] > 49 && s.row[1].v[BM_NS][0] < 51);
+	assert_int_equal(s.row[2].nr[BM_NS], 0);
+	assert_string_equal(json_string_value(s.row[1].features), "mac");
+	assert_string_equal(s.word[SAVED_KVM], "kvm_amd");
+	assert_true(s.cost_ns[COST_SYSCALL] > 99);
+	has(text, "\"began\": \"1970-01-02T00:00:00Z\"");
+	has(text, "\"unlike\": \"other features than pure\"");
+	has(text, "\"why\": \"peer needs a right\"");
+	has(text, "\"verdict\": \"faster\"");
+	has(text, "\"tap-write\": \"no right\"");
+	bench_saved_free(&s);
+	free(text);
+}
+
+static void csv_has_a_line_for_each_row_and_metric(void **state)
+{
+	char *text = written(*state, bench_write_csv);
+
+	assert_string_equal(
+		text,
+		"row,set,subject,state,note,metric,unit,samples,median,low,high,against,ratio,"
+		"ratio_low,ratio_high,verdict\r\n"
+		"\"t/a\",set,pure,measured,\"\",exits,per packet,9,1,1,1,,,,,\r\n"
+		"\"t/a\",set,pure,measured,\"\",ns,ns,9,100,100,100,,,,,\r\n"
+		"\"t/b\",set,vhost,measured,\"other features than pure\",exits,per "
+		"packet,9,1,1,1,t/a,1,1,1,equal\r\n"
+		"\"t/b\",set,vhost,measured,\"other features than pure\",ns,ns,9,50,50,50,t/a,0.5,"
+		"0.5,0.5,faster\r\n"
+		"\"t/c\",set,peer,cannot,\"peer needs a right\",,,,,,,,,,,\r\n");
+	free(text);
+}
+
+static void markdown_has_card_rows_and_reasons(void **state)
+{
+	char *text = written(*state, bench_write_markdown);
+
+	has(text, "| KVM | kvm_amd |\n");
+	has(text, "| a system call that does nothing | 100 ns |\n");
+	has(text, "dropped | no right |\n");
+	has(text, "\n## set\n");
+	has(text,
+	    "| t/b | ns | 50.00 (50.00 .. 50.00) | ns | 0.500 (0.500 .. 0.500) | t/a | faster |\n");
+	has(text, "| t/b | unlike: other features than pure |");
+	has(text, "| t/c | cannot: peer needs a right |");
+	free(text);
+}
+
+static void page_escapes_what_it_shows(void **state)
+{
+	char *text = written(*state, bench_write_html);
+
+	has(text, "CPU &lt;1> &amp; &quot;2&quot;");
+	has(text, "<td class=\"faster\">faster</td>");
+	has(text, "cannot: peer needs a right");
+	assert_null(strstr(text, "<img")); /* nothing was drawn */
+	free(text);
+}
+
+static void plots_have_one_chart_for_each_metric_of_a_set(void **state)
+{
+	struct fixture *f = *state;
+	struct bench_chart chart[BENCH_CHARTS_MAX];
+	char *text = written(f, bench_write_plots), file[64];
+
+	assert_int_equal(bench_charts(&f->rig.run, chart), 2);
+	assert_string_equal(bench_chart_file(&chart[1], "svg", file, sizeof(file)), "set-ns.svg");
+	has(text, "set output \"set-exits.\".kind\n");
+	has(text, "\"t/b\" 50 50 50\nEND\n");
+	free(text);
+}
+
+static void table_lists_figures_and_reasons(void **state)
+{
+	struct fixture *f = *state;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	f->rig.run.group[0].rounds = 10; /* as if */
+	f->rig.run.group[0].stolen = 1;
+	for (size_t g = 0; g < f->rig.run.nr_groups; g++)
+		bench_table_group(out, &f->rig.run, g);
+	bench_table_end(out, &f->rep);
+	fclose(out);
+	has(text, "0.500 (0.500 .. 0.500) faster\n");
+	has(text, "unlike: other features than pure\n");
+	has(text, "cannot: peer needs a right\n");
+	has(text, "1 of 10 rounds thrown out: costs of the machine moved in 0, the host took time "
+	          "away in 1\n");
+	has(text, "2 rows measured, 1 cannot be here, 0 failed; 1 of 10 rounds thrown out; 2 s\n");
+	free(text);
+}
+
+/* ---- the card */
+
+static void stolen_time_is_the_eighth_field(unused void **state)
+{
+	struct bench_cpu_time t;
+
+	assert_true(bench_cpu_time("cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1", &t));
+	assert_int_equal(t.all, 36);
+	assert_int_equal(t.stolen, 8);
+	assert_false(bench_cpu_time("cpu  1 2 3 4 5 6 7", &t));
+	assert_false(bench_cpu_time("cpu0 1 2 3 4 5 6 7 8", &t));
+	assert_false(bench_cpu_time("", &t));
+}
+
+static void card_of_this_machine_has_no_empty_words(unused void **state)
+{
+	struct bench_card *c = calloc(1, sizeof(*c));
+	struct bench_probe now;
+	struct bench_prober p = {0};
+
+	assert_non_null(c);
+	bench_card_take(c);
+	assert_true(c->host[0] && c->cpu[0] && c->pinned[0] && c->kvm[0] && c->governor[0]);
+	assert_true(c->cpus > 0);
+	for (unsigned i = 0; i < COSTS; i++)
+		assert_true(c->cost[i].ns > 0 || c->cost[i].why[0]);
+	bench_probe_now(&p, &now);
+	bench_probe_now(&p, &now);
+	assert_true(now.syscall_ns > 0 && now.steal >= 0 && now.steal <= 1);
+	free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+		CASE(json_is_what_compare_reads),
+		CASE(csv_has_a_line_for_each_row_and_metric),
+		CASE(markdown_has_card_rows_and_reasons),
+		CASE(page_escapes_what_it_shows),
+		CASE(plots_have_one_chart_for_each_metric_of_a_set),
+		CASE(table_lists_figures_and_reasons),
+		cmocka_unit_test(stolen_time_is_the_eighth_field),
+		cmocka_unit_test(card_of_this_machine_has_no_empty_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
