@@ -109,9 +109,12 @@ static void help(void)
 	     "has its turn. Results go to a folder: JSON, CSV, Markdown, plots and a page with all "
 	     "of it.\n\nOptions:");
 	opt_help(stdout, bench_options, 2, 0);
+	puts("\nOptions of compare:");
+	bench_compare_options(stdout);
 	puts("\nExit status: 0 all that can be measured here was; 1 a row failed, or a file could "
 	     "not be\n"
-	     "written; 2 usage; 128+N ended by signal N.");
+	     "written; 2 usage; 128+N ended by signal N; that of compare: doorbell bench "
+	     "compare --help.");
 }
 
 /* ---- what the run may use */

@@ -175,11 +175,16 @@ static const struct opt_def compare_options[] = {
 	OPT_END,
 };
 
+void bench_compare_options(FILE *out)
+{
+	opt_help(out, compare_options, 2, 0);
+}
+
 static void help(void)
 {
 	puts("Usage: doorbell bench compare [options] A.json B.json\n\n"
 	     "What differs in the results B from A, as Markdown.\n\nOptions:");
-	opt_help(stdout, compare_options, 2, 0);
+	bench_compare_options(stdout);
 	puts("\nExit status: 0; 2 usage, no results, or machines that differ; 10 --gate: a count "
 	     "got worse,\nor is missing in B.");
 }

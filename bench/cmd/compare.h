@@ -25,6 +25,7 @@ bool bench_cards_differ(const struct bench_saved *a, const struct bench_saved *b
 int bench_compare(struct bench_compare *c, const struct bench_saved *a, const struct bench_saved *b,
                   FILE *out);
 
+void bench_compare_options(FILE *out); /* a line for each */
 /* The words behind "doorbell bench compare"; the exit status. */
 int bench_compare_command(int argc, char **argv);
 
