@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: nothing
+# doorbell bench, with rows that need neither KVM nor a right.
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+. "$(dirname "$0")/lib.sh"
+
+export TMPDIR
+
+# A row of nothing but system calls, and one of a copy.
+rows=cost/syscall,cost/copy-64k
+
+start_group() {
+	TMPDIR=$work/tmp
+	mkdir -p "$TMPDIR"
+	"$doorbell" bench --list --only "$rows" >"$work/rows"
+	cat "$work/rows"
+	[ "$(grep -c '^cost/' "$work/rows")" = 2 ] || fail "the rows of this test are not there"
+}
+
+# bench STATUS ARGUMENT...: runs in $work/here; a pattern for the status.
+bench() {
+	local status=$1 rc=0
+	shift
+	mkdir -p "$work/here"
+	(cd "$work/here" && exec "$doorbell" bench "$@" </dev/null >"$work/stdout" 2>"$work/stderr" 9>&-) || rc=$?
+	cat "$work/stdout" "$work/stderr"
+	# shellcheck disable=SC2053 # a pattern
+	[[ $rc = $status ]] || fail "status $rc instead of $status for: $*$(vm_error)"
+	[ -z "$(ls -A "$TMPDIR")" ] || fail "left behind in \$TMPDIR: $(ls -A "$TMPDIR")"
+}
+
+test_the_list_has_every_row_and_the_time() {
+	bench 0 --list
+	grep -q '^cost/syscall ' "$work/stdout" || fail "a row is missing"
+	grep -qE '^[0-9]+ rows, about [0-9]+:[0-9]{2} minutes' "$work/stdout" || fail "no estimate"
+	[ -z "$(ls -A "$work/here")" ] || fail "a list left a file behind"
+}
+
+test_results_are_whole_and_can_be_compared() {
+	local f
+	bench 0 --only "$rows" --out "$work/out"
+	grep -q '^cost/syscall  *ns ' "$work/stdout" || fail "no figure of the row"
+	jq -e '.schema == "doorbell-bench/1" and (.rows | length) == 2 and
+		(.rows[0].metrics.ns.samples | length) >= 9' "$work/out/results.json" >/dev/null || fail "the JSON lacks something"
+	for f in results.csv results.md plots.gp index.html; do
+		[ -s "$work/out/$f" ] || fail "$f is missing"
+	done
+	command -v gnuplot >/dev/null ||
+		grep -q 'gnuplot is not installed' "$work/stdout" || fail "it is not said that there are no plots"
+	! command -v gnuplot >/dev/null || grep -q '<svg' "$work/out/micro-ns.svg" || fail "no plot"
+	[ -z "$(find "$work/out" -name '.*' -type f)" ] || fail "half a file was left behind"
+	bench 0 compare "$work/out/results.json" "$work/out/results.json"
+	grep -q '2 figures compared: 0 better, 0 worse' "$work/stdout" || fail "it is not equal to itself"
+	bench 2 compare --gate counts "$work/out/results.json" "$work/out/results.json" # nothing is counted in it
+}
+
+test_compare_refuses_another_machine() {
+	jq '.card.kvm = "another"' "$work/out/results.json" >"$work/other.json"
+	bench 2 compare "$work/out/results.json" "$work/other.json"
+	grep -q "kvm is '.*' in one and 'another'" "$work/stderr" || fail "it is not said what differs"
+	bench 0 compare --force "$work/out/results.json" "$work/other.json"
+	head -n 1 "$work/stdout" | grep -q 'Not results of one machine' || fail "the table does not say so"
+}
+
+test_the_gate_fails_when_a_count_got_worse() {
+	jq '.rows[0].metrics.exits.samples = [1,1,1,1,1,1,1,1,1]' "$work/out/results.json" >"$work/a.json"
+	jq '.rows[0].metrics.exits.samples = [2,2,2,2,2,2,2,2,2]' "$work/out/results.json" >"$work/b.json"
+	bench 10 compare --gate counts "$work/a.json" "$work/b.json"
+	grep -q '| 2.000 (2.000 .. 2.000) | worse |' "$work/stdout" || fail "the figure is not in the table"
+	bench 0 compare --gate counts "$work/b.json" "$work/a.json"
+}
+
+test_bad_words_give_one_line() {
+	local words
+	for words in --only=no/row --rounds=0 '--quick --full' more --out=/dev/null/x compare \
+		"compare /nowhere/a /nowhere/b" "compare $work/rows $work/rows" '--gate counts'; do
+		# shellcheck disable=SC2086 # words
+		bench 2 $words
+		[ "$(wc -l <"$work/stderr")" = 1 ] || fail "$(wc -l <"$work/stderr") lines for: $words"
+	done
+}
+
+test_a_signal_ends_it_and_leaves_nothing() {
+	(cd "$work/here" && exec "$doorbell" bench --only cost --rounds 500 9>&- </dev/null \
+		>"$work/stdout" 2>"$work/stderr") &
+	local pid=$! rc=0
+	wait_for 60 "the first row" grep -q 'round 1 of 500' "$work/stderr"
+	kill -TERM $pid
+	wait $pid || rc=$?
+	cat "$work/stderr"
+	[ $rc = 143 ] || fail "status $rc"
+	[ -z "$(ls -A "$TMPDIR")" ] || fail "left behind in \$TMPDIR: $(ls -A "$TMPDIR")"
+	[ -z "$(ls -A "$work/here")" ] || fail "results were left behind: $(ls -A "$work/here")"
+	grep -q 'ended by Terminated' "$work/stderr" || fail "it does not say why it ended"
+}
+
+test_a_full_disk_is_said() {
+	[ "$(id -u)" = 0 ] || skip "a small disk needs root"
+	mkdir -p "$work/disk"
+	mount -t tmpfs -o size=8k tmpfs "$work/disk" || skip "no tmpfs can be mounted here"
+	bench 1 --only cost/syscall --out "$work/disk"
+	grep -q 'results.json cannot be written: No space left' "$work/stderr" || fail "it is not said"
+	[ ! -e "$work/disk/results.json" ] || fail "half a file is there"
+	[ -z "$(find "$work/disk" -name '.*' -type f)" ] || fail "half a file was left behind"
+	umount "$work/disk"
+}
+
+main "$@"
