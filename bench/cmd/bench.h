@@ -134,7 +134,9 @@ struct bench_rows {
 	size_t nr;
 };
 
-/* bench/cmd/rows.c: all there is. A row that others are measured against stands before them. */
+#define BENCH_ROWS_MAX 1000u
+
+/* bench/cmd/rows.c: all there is, BENCH_ROWS_MAX at most. A row that others are measured against stands before them. */
 size_t bench_row_count(void);
 const struct bench_row *bench_row(size_t i);
 

@@ -34,6 +34,7 @@ struct bench_command {
 
 	char self[PATH_MAX], tmp[PATH_MAX - 16], initrd[PATH_MAX], found_kernel[PATH_MAX];
 	char default_out[64];
+	const struct bench_row *all[BENCH_ROWS_MAX], *chosen[BENCH_ROWS_MAX];
 	struct bench_env env;
 	struct bench_run run;
 	struct bench_ops ops;
@@ -143,10 +144,8 @@ static int make_env(struct bench_command *c)
 {
 	int ret = bench_tmp_make(c->tmp, sizeof(c->tmp));
 
-	if (ret < 0) {
-		c->tmp[0] = '\0';
+	if (ret < 0)
 		return ret;
-	}
 	snprintf(c->initrd, sizeof(c->initrd), "%s/initrd", c->tmp);
 	find_self(c);
 	find_kernel(c);
@@ -295,25 +294,21 @@ static int list_rows(const struct bench_command *c, const struct bench_row *cons
 
 static int with_rows(struct bench_command *c)
 {
-	const size_t nr = bench_row_count();
-	const struct bench_row **all = calloc(2 * nr + 1, sizeof(*all)), **chosen = all + nr;
-	int status = EXIT_USAGE;
-	long found;
+	const size_t nr = min_size(bench_row_count(), BENCH_ROWS_MAX);
+	int status;
+	long chosen;
 
-	if (!all)
-		return EXIT_HOST;
 	for (size_t i = 0; i < nr; i++)
-		all[i] = bench_row(i);
+		c->all[i] = bench_row(i);
 	c->choice.full = c->full || (c->list && !c->quick);
-	found = bench_select(all, nr, &c->choice, chosen);
-	if (found >= 0) {
-		status = make_env(c) < 0 ? EXIT_HOST
-		         : c->list       ? list_rows(c, chosen, (size_t)found)
-		                         : run_rows(c, chosen, (size_t)found);
-		if (c->tmp[0])
-			bench_tmp_remove(c->tmp);
-	}
-	free(all);
+	chosen = bench_select(c->all, nr, &c->choice, c->chosen);
+	if (chosen < 0)
+		return EXIT_USAGE;
+	if (make_env(c) < 0)
+		return EXIT_HOST;
+	status = c->list ? list_rows(c, c->chosen, (size_t)chosen)
+	                 : run_rows(c, c->chosen, (size_t)chosen);
+	bench_tmp_remove(c->tmp);
 	return status;
 }
 

@@ -61,6 +61,7 @@ static int give_room(struct bench_run *run)
 
 int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, size_t nr)
 {
+	run->nr = run->nr_groups = run->nr_opened = 0;
 	run->result = calloc(nr, sizeof(*run->result));
 	run->group = calloc(nr, sizeof(*run->group));
 	run->opened = calloc(nr, sizeof(*run->opened));

@@ -33,7 +33,7 @@ int bench_out_begin(struct bench_out *o, const char *dir)
 
 	*o = (struct bench_out){.made = false};
 	if (strlen(dir) < sizeof(o->dir)) {
-		strcpy(o->dir, dir);
+		snprintf(o->dir, sizeof(o->dir), "%s", dir);
 		ret = part_path(o, "try", path, sizeof(path));
 	}
 	if (ret == 0) {

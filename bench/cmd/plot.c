@@ -101,7 +101,7 @@ static int draw_kind(const struct bench_env *env, const char *kind)
 	char *argv[] = {(char[]){"gnuplot"}, (char[]){"-e"}, NULL, (char[]){"plots.gp"}, NULL};
 	posix_spawn_file_actions_t acts;
 	char set[32];
-	pid_t pid;
+	pid_t pid = -1;
 	int ret;
 
 	snprintf(set, sizeof(set), "kind='%s'", kind);

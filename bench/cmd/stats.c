@@ -41,11 +41,9 @@ double bench_median(const double *v, size_t nr)
 	return sort_median(sorted, nr);
 }
 
-/* The median of as many values as there are, each drawn from all of them. */
-static double resampled(struct bench_side s, uint64_t *state)
+/* The median of as many values as there are, each drawn from all of them; into @drawn. */
+static double resampled(struct bench_side s, uint64_t *state, double *drawn)
 {
-	double drawn[BENCH_SAMPLE_MAX];
-
 	for (size_t i = 0; i < s.nr; i++)
 		drawn[i] = s.v[next_random(state) % s.nr]; /* the bias of % is 2^-54 here */
 	return sort_median(drawn, s.nr);
@@ -62,12 +60,13 @@ static void set_bounds(double *medians, struct bench_interval *out)
 int bench_interval(const double *v, size_t nr, uint64_t seed, struct bench_interval *out)
 {
 	const struct bench_side all = {v, nr};
-	double *medians = calloc(BENCH_RESAMPLES, sizeof(*medians));
+	double *medians = calloc(BENCH_RESAMPLES + BENCH_SAMPLE_MAX, sizeof(*medians)), *drawn;
 
 	if (!medians)
 		return -ENOMEM;
+	drawn = medians + BENCH_RESAMPLES;
 	for (unsigned i = 0; i < BENCH_RESAMPLES; i++)
-		medians[i] = resampled(all, &seed);
+		medians[i] = resampled(all, &seed, drawn);
 	out->median = bench_median(v, nr);
 	set_bounds(medians, out);
 	free(medians);
@@ -84,16 +83,17 @@ double bench_ratio(double a, double b, double floor)
 int bench_ratio_interval(struct bench_side a, struct bench_side b, double floor, uint64_t seed,
                          struct bench_interval *out)
 {
-	double *medians = calloc(BENCH_RESAMPLES, sizeof(*medians));
+	double *medians = calloc(BENCH_RESAMPLES + BENCH_SAMPLE_MAX, sizeof(*medians)), *drawn;
 	int ret = 0;
 
 	if (!medians)
 		return -ENOMEM;
+	drawn = medians + BENCH_RESAMPLES;
 	out->median = bench_ratio(bench_median(a.v, a.nr), bench_median(b.v, b.nr), floor);
 	for (unsigned i = 0; i < BENCH_RESAMPLES && ret == 0; i++) {
-		const double of_a = resampled(a, &seed);
+		const double of_a = resampled(a, &seed, drawn);
 
-		medians[i] = bench_ratio(of_a, resampled(b, &seed), floor);
+		medians[i] = bench_ratio(of_a, resampled(b, &seed, drawn), floor);
 		if (medians[i] < 0)
 			ret = -EDOM;
 	}

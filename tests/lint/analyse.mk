@@ -12,7 +12,7 @@ include Makefile
 LINT := $(BUILD)/lint
 # With CC=gcc and clang the same file may mean different things.
 LINT_FLAGS := $(CPPFLAGS_ALL) -std=c11
-PRODUCT_C := $(filter-out tests/% bench/% examples/%,$(LINT_C))
+PRODUCT_C := $(filter-out tests/% bench/% examples/%,$(LINT_C)) $(filter bench/cmd/%,$(LINT_C))
 # Programs that run inside a guest are built by rules of their own.
 HOST_C := $(filter-out tests/tiny/% tests/guest/% bench/guest/% examples/driver/%,$(LINT_C))
 HOST_H := $(filter-out tests/tiny/% tests/guest/% bench/guest/% examples/driver/%,$(LINT_H))

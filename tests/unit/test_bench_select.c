@@ -87,6 +87,36 @@ static void word_that_is_no_row_is_named_with_the_sets(unused void **state)
 	assert_int_equal(ret, -EINVAL);
 }
 
+static bool is_plain(const char *name)
+{
+	for (; *name; name++)
+		if (*name <= ' ' || *name > '~' || strchr("|\"'<>&,", *name))
+			return false;
+	return true;
+}
+
+static void rows_that_there_are_are_sound(unused void **state)
+{
+	const size_t nr = bench_row_count();
+
+	assert_true(nr <= BENCH_ROWS_MAX);
+	for (size_t i = 0; i < nr; i++) {
+		const struct bench_row *r = bench_row(i);
+		bool found = !r->against;
+
+		assert_true(is_plain(r->name) && is_plain(r->set));
+		assert_true(strchr(r->set, '/') == NULL); /* part of a file's name */
+		assert_true(r->what && r->measure && r->ms > 0);
+		for (size_t k = 0; k < i; k++) {
+			assert_string_not_equal(bench_row(k)->name, r->name);
+			found |= r->against && strcmp(bench_row(k)->name, r->against) == 0;
+		}
+		if (!found)
+			fail_msg("%s: there is no %s before it", r->name, r->against);
+	}
+	assert_null(bench_row(nr));
+}
+
 /* ---- files */
 
 static int write_ok(const void *arg, FILE *out)
@@ -116,7 +146,7 @@ static void assert_content(const char *dir, const char *name, const char *text)
 
 static void file_that_fails_leaves_what_was_there(unused void **state)
 {
-	char tmp[200], dir[300];
+	char tmp[200], dir[300], file[310];
 	struct bench_out o;
 	struct capture c;
 	int ret;
@@ -131,8 +161,8 @@ static void file_that_fails_leaves_what_was_there(unused void **state)
 	assert_content(dir, "a", "whole");
 	bench_out_end(&o);
 	assert_content(dir, "a", "whole"); /* it is not empty */
-	unlink(strcat(dir, "/a"));
-	dir[strlen(dir) - 2] = '\0';
+	snprintf(file, sizeof(file), "%s/a", dir);
+	unlink(file);
 	assert_int_equal(rmdir(dir), 0); /* nothing else was left in it */
 	bench_tmp_remove(tmp);
 	assert_int_equal(access(tmp, F_OK), -1);
@@ -170,6 +200,7 @@ int main(void)
 		cmocka_unit_test(set_row_and_first_parts_of_a_name_choose),
 		cmocka_unit_test(row_brings_the_one_that_it_is_measured_against),
 		cmocka_unit_test(word_that_is_no_row_is_named_with_the_sets),
+		cmocka_unit_test(rows_that_there_are_are_sound),
 		cmocka_unit_test(file_that_fails_leaves_what_was_there),
 		cmocka_unit_test(folder_that_was_made_for_nothing_goes_away),
 		cmocka_unit_test(folder_that_cannot_be_made_is_named),
