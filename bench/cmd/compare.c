@@ -75,7 +75,7 @@ static int compare_metric(struct bench_compare *c, const struct bench_saved_row 
 	enum bench_verdict v = BENCH_UNSURE;
 	int ret = bench_ratio_interval(of_b, of_a, bench_metrics[id].floor, c->seed, &ratio);
 
-	if (ret == 0 && !a->unsteady && !b->unsteady)
+	if (ret == 0 && bench_may_judge(id, a->unsteady || b->unsteady))
 		v = bench_judge(&ratio, min_size(of_a.nr, of_b.nr), bench_metrics[id].want);
 	if (ret < 0 &&
 	    ret != -EDOM) /* -EDOM: nothing was measured that a ratio could be made with */

@@ -45,6 +45,11 @@ static size_t ratios(const struct bench_run *run, size_t i, enum bench_metric_id
 	return nr;
 }
 
+bool bench_may_judge(enum bench_metric_id id, bool unsteady)
+{
+	return !unsteady || bench_metrics[id].trust == BENCH_COUNT;
+}
+
 static int fill(const struct bench_run *run, size_t i, enum bench_metric_id id,
                 struct bench_figure *out)
 {
@@ -58,7 +63,8 @@ static int fill(const struct bench_run *run, size_t i, enum bench_metric_id id,
 		return ret;
 	ret = bench_interval(v, nr, run->seed, &out->ratio);
 	out->has_ratio = ret == 0;
-	if (ret == 0 && run->rounds >= BENCH_ROUNDS && !run->group[run->result[i].group].unsteady)
+	if (ret == 0 && run->rounds >= BENCH_ROUNDS &&
+	    bench_may_judge(id, run->group[run->result[i].group].unsteady))
 		out->verdict = bench_judge(&out->ratio, nr, bench_metrics[id].want);
 	return ret;
 }

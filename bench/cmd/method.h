@@ -55,8 +55,8 @@ struct bench_group {
 	size_t moved, stolen; /* thrown out: the costs moved; the host took time away */
 	bool *thrown;         /* of each round; owned */
 	/*
-	 * So few were kept that nothing can be concluded: figures are of all rounds then, for what is counted hardly depends
-	 * on it, and no verdict is given. Known when the group is done.
+	 * So few were kept that nothing can be concluded from times: figures are of all rounds then. Known when the group is
+	 * done.
 	 */
 	bool unsteady;
 };
@@ -128,6 +128,8 @@ uint64_t bench_left_s(const struct bench_run *run);
 
 /* Values of metric @id in the rounds that hold, into @out (BENCH_SAMPLE_MAX); their number. */
 size_t bench_values(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out);
+/* What is counted per packet does not depend on what the machine costs. */
+bool bench_may_judge(enum bench_metric_id id, bool unsteady);
 /* Of the results of a group that is done; 0 or -ENOMEM. */
 int bench_fill_figures(struct bench_run *run, size_t group);
 /* One of them. */

@@ -44,9 +44,46 @@ const char *bench_chart_file(const struct bench_chart *c, const char *kind, char
 	return buf;
 }
 
+/* Values that lie further apart than this cannot be seen beside each other on a linear scale. */
+#define FAR 30
+
+/* Of all that is in the chart: how many rows, the least and the most. */
+struct extent {
+	size_t rows;
+	double least, most;
+};
+
+static struct extent extent_of(const struct bench_run *run, const struct bench_chart *c)
+{
+	struct extent e = {0};
+
+	for (size_t i = 0; i < run->nr; i++) {
+		const double v = bench_figure(run, i, c->id)->value.median;
+
+		if (!is_in(run, i, c))
+			continue;
+		e.least = e.rows == 0 || v < e.least ? v : e.least;
+		e.most = v > e.most ? v : e.most;
+		e.rows++;
+	}
+	return e;
+}
+
+static void put_axes(const struct extent *e, FILE *out)
+{
+	/* Names of rows are turned, and stand beside each other. */
+	fprintf(out, "set xrange [-0.6:%zu.6]\n", e->rows ? e->rows - 1 : 0);
+	if (e->least > 0 && e->most > FAR * e->least)
+		fprintf(out, "set logscale y\nset yrange [%.9g:*]\n", e->least / 2);
+	else
+		fputs("unset logscale y\nset yrange [0:*]\n", out);
+}
+
 static void put_chart(const struct bench_run *run, const struct bench_chart *c, FILE *out)
 {
 	const struct bench_metric *m = &bench_metrics[c->id];
+	const struct extent e = extent_of(run, c);
+	const size_t width = 260 + 50 * (e.rows < 12 ? 12 : e.rows);
 	char file[128];
 
 	fputs("\n$data << END\n", out);
@@ -57,9 +94,15 @@ static void put_chart(const struct bench_run *run, const struct bench_chart *c, 
 			fprintf(out, "\"%s\" %.9g %.9g %.9g\n", run->result[i].row->name, v->median,
 			        v->low, v->high);
 	}
-	fprintf(out, "END\nset output \"%s\".kind\nset title \"%s: %s\"\nset ylabel \"%s (%s)\"\n",
+	fprintf(out,
+	        "END\nif (kind eq \"png\") set terminal pngcairo noenhanced size %zu,560\n"
+	        "if (kind eq \"svg\") set terminal svg noenhanced size %zu,560 background "
+	        "\"white\"\n",
+	        width, width);
+	fprintf(out, "set output \"%s\".kind\nset title \"%s: %s\"\nset ylabel \"%s (%s)\"\n",
 	        bench_chart_file(c, "", file, sizeof(file)), c->set, m->help, m->unit,
 	        m->want == BENCH_LESS ? "less is better" : "more is better");
+	put_axes(&e, out);
 	fputs("plot $data using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n", out);
 }
 
@@ -71,10 +114,8 @@ int bench_write_plots(const struct bench_report *rep, FILE *out)
 	fputs("# Medians, and where 95 % of resampled medians lie: gnuplot -e \"kind='png'\" "
 	      "plots.gp\n"
 	      "if (!exists(\"kind\")) kind = \"svg\"\n"
-	      "if (kind eq \"png\") set terminal pngcairo noenhanced size 900,500\n"
-	      "if (kind eq \"svg\") set terminal svg noenhanced size 900,500 background \"white\"\n"
-	      "set style fill solid 0.5\nset grid ytics\nset yrange [0:*]\n"
-	      "set xtics rotate by -30\nset bmargin 9\nset rmargin 12\n",
+	      "set style fill solid 0.5\nset grid ytics\n"
+	      "set xtics rotate by -40\nset bmargin 13\nset rmargin 16\n",
 	      out);
 	for (size_t i = 0; i < nr; i++)
 		put_chart(rep->run, &chart[i], out);

@@ -81,7 +81,9 @@ void bench_table_group(FILE *out, const struct bench_run *run, size_t group)
 	if (g->rounds > g->kept)
 		fprintf(out, "%-*s %s%s\n", NAME_WIDTH, run->result[first].row->name,
 		        bench_thrown_text(g, thrown, sizeof(thrown)),
-		        g->unsteady ? "; figures are of all rounds, and nothing is concluded" : "");
+		        g->unsteady
+		                ? "; figures are of all rounds, and nothing is concluded from times"
+		                : "");
 	fflush(out);
 }
 

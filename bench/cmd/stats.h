@@ -51,6 +51,7 @@ struct bench_side {
 int bench_ratio_interval(struct bench_side a, struct bench_side b, double floor, uint64_t seed,
                          struct bench_interval *out);
 
+/* @nr samples of the side that has fewer. */
 enum bench_verdict bench_judge(const struct bench_interval *ratio, size_t nr, enum bench_want want);
 /* "faster", "slower" for what is timed, "better", "worse" for what is not; "equal"; "unsure". */
 const char *bench_verdict_name(enum bench_verdict v, enum bench_metric_id id);

@@ -135,7 +135,7 @@ static void round_is_thrown_out_when_time_was_stolen(void **state)
 	assert_int_equal(r->run.group[0].rounds, 10);
 }
 
-static void machine_that_never_rests_ends_and_concludes_nothing(void **state)
+static void machine_that_never_rests_ends_and_concludes_nothing_from_times(void **state)
 {
 	struct bench_rig *r = *state;
 
@@ -149,6 +149,7 @@ static void machine_that_never_rests_ends_and_concludes_nothing(void **state)
 	assert_true(r->run.group[0].unsteady);
 	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->nr, 18);
 	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->verdict, BENCH_UNSURE);
+	assert_int_equal(bench_figure(&r->run, 1, BM_EXITS)->verdict, BENCH_EQUAL);
 }
 
 static void row_that_fails_is_marked_and_the_rest_goes_on(void **state)
@@ -285,7 +286,7 @@ int main(void)
 		CASE(fewer_than_nine_rounds_conclude_nothing),
 		CASE(round_is_thrown_out_and_measured_again_when_a_cost_moved),
 		CASE(round_is_thrown_out_when_time_was_stolen),
-		CASE(machine_that_never_rests_ends_and_concludes_nothing),
+		CASE(machine_that_never_rests_ends_and_concludes_nothing_from_times),
 		CASE(row_that_fails_is_marked_and_the_rest_goes_on),
 		CASE(subject_of_a_row_that_failed_is_closed_and_opened_for_the_next),
 		CASE(row_that_cannot_be_here_is_no_failure),
