@@ -215,6 +215,8 @@ static int prepare(struct bench_run *run, struct bench_result *r, void **handle)
 	if (r->subject == BENCH_NO_ROW)
 		return 0;
 	o = &run->opened[r->subject];
+	if (o->state == BENCH_CLOSED)
+		run->done_ms += o->subject->open_ms;
 	open_subject(run->env, o);
 	if (stopped(run))
 		return -EINTR;
@@ -239,8 +241,10 @@ static void row_failed(struct bench_run *run, struct bench_result *r, int err)
 	if (!r->why[0])
 		snprintf(r->why, sizeof(r->why), "%s", strerror(-err));
 	give_up(run, r, err == -EOPNOTSUPP ? BENCH_CANNOT : BENCH_FAILED);
-	if (r->subject != BENCH_NO_ROW)
-		close_subject(&run->opened[r->subject]);
+	if (r->subject == BENCH_NO_ROW)
+		return;
+	close_subject(&run->opened[r->subject]);
+	run->total_ms += r->row->subject->open_ms; /* for the next row that it is needed for */
 }
 
 /* 0, also when the row failed; -EINTR. */
@@ -375,6 +379,20 @@ static int open_group(struct bench_run *run, size_t group)
 	return 0;
 }
 
+/* Is there one more? It has its time in what is left, when it is one that is measured again. */
+static bool has_round(struct bench_run *run, size_t group)
+{
+	const struct bench_group *g = &run->group[group];
+
+	if (g->kept >= run->rounds || g->rounds >= 2 * (size_t)run->rounds ||
+	    nr_alive(run, group) == 0)
+		return false;
+	for (size_t i = 0; i < run->nr && g->rounds > 0 && g->thrown[g->rounds - 1]; i++)
+		if (is_of(run, i, group))
+			run->total_ms += bench_estimate_ms(run->env, run->result[i].row, 1);
+	return true;
+}
+
 static int measure_group(struct bench_run *run, size_t group)
 {
 	struct bench_group *g = &run->group[group];
@@ -383,8 +401,7 @@ static int measure_group(struct bench_run *run, size_t group)
 
 	if (ret == 0)
 		run->ops->probe(run->ops->arg, &before);
-	while (ret == 0 && g->kept < run->rounds && g->rounds < 2 * (size_t)run->rounds &&
-	       nr_alive(run, group) > 0) {
+	while (ret == 0 && has_round(run, group)) {
 		ret = measure_round(run, group, g->rounds);
 		if (ret == 0) {
 			run->ops->probe(run->ops->arg, &after);
