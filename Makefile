@@ -57,7 +57,9 @@ HARD += -fsanitize=fuzzer-no-link
 CFLAGS ?= -O1 -g
 endif
 
-CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DDOORBELL_VERSION='"$(VERSION)"' $(CPPFLAGS)
+# Guests of a few instructions that `doorbell bench` carries (bench/cmd/guest_images.c).
+GUESTS  := $(BUILD)/bench-guest
+CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DBENCH_GUESTS='"$(GUESTS)"' -DDOORBELL_VERSION='"$(VERSION)"' $(CPPFLAGS)
 CFLAGS  ?= -O2 -g
 CFLAGS_ALL := -std=c11 -fPIE -pthread $(WARN) $(HARD) $(CFLAGS)
 LDFLAGS_ALL := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDHARD) $(LDFLAGS)
@@ -76,6 +78,19 @@ $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# What a KVM that only emulates instructions can do: no SSE, no CET. micro is bare metal, init is for Linux.
+GUEST_FLAGS := -std=gnu11 -O2 $(WARN) -ffreestanding -nostdlib -static -s -no-pie -fno-pic -fno-stack-protector \
+               -mno-red-zone -mgeneral-regs-only -fcf-protection=none -fno-asynchronous-unwind-tables \
+               -Wno-unused-command-line-argument -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro
+$(GUESTS)/micro: GUEST_FLAGS += -Wl,-Ttext-segment=0x100000
+
+$(GUESTS)/%: bench/guest/$(ARCH)/%.c bench/guest/micro.h arch/$(ARCH)/layout.h Makefile
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -I. $(GUEST_FLAGS) -o $@.$(notdir $(CC)) $< && mv $@.$(notdir $(CC)) $@
+
+$(OBJ)/bench/cmd/guest_images.o $(BUILD)/obj-fuzz/bench/cmd/guest_images.o: $(GUESTS)/micro $(GUESTS)/init
 
 # ---- tests: one program per tests/unit/test_*.c, linked with all of the product but main.c
 

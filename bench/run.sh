@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Measures doorbell against its budgets. See --help.
-# shellcheck disable=SC2054 # commas belong to the linker's options
 # shellcheck disable=SC2317 # the parts are called by name
 set -euo pipefail
 
@@ -37,6 +36,7 @@ out=$top/build/bench
 samples=$out/samples
 doorbell=$top/build/doorbell
 measure=$out/measure
+guest=$top/build/bench-guest/micro
 rounds=15 blocks=7 only="" json=$out/results.json
 args=("$@")
 
@@ -61,13 +61,11 @@ wanted() {
 }
 
 build() {
-	local tiny=(-nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-Ttext-segment=0x100000)
 	[ -x "$doorbell" ] || { say "there is no build/doorbell, run make first" && exit 2; }
 	mkdir -p "$out"
-	gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$measure" bench/measure.c
-	gcc "${tiny[@]}" -o "$out/exit.elf" bench/guest/exit.S
-	gcc "${tiny[@]}" -o "$out/ready.elf" bench/guest/ready.S
-	gcc -O2 -Wall -static -o "$out/init" bench/guest/init.c
+	make -s build/obj-gcc/libdoorbell.a build/bench-guest/init build/bench-guest/micro >&2
+	gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -I . -o "$measure" bench/measure.c build/obj-gcc/libdoorbell.a \
+		-l:libjansson.a -pthread
 }
 
 # Runs a measurement and keeps what it printed as samples "ROW VALUE"; each name gets SUFFIX.
@@ -100,8 +98,8 @@ bench_start() {
 	for ((i = 0; i < rounds; i++)); do
 		say "start: round $((i + 1)) of $rounds"
 		for net in none user $tap; do
-			sample "$net" start "${run[@]}" --net "$net" "$out/exit.elf"
-			sample "$net" whole "${run[@]}" --net "$net" "$out/exit.elf"
+			sample "$net" start "${run[@]}" --net "$net" -a exit "$guest"
+			sample "$net" whole "${run[@]}" --net "$net" -a exit "$guest"
 		done
 		sample true whole true
 	done
@@ -113,7 +111,7 @@ bench_memory() {
 	say memory
 	for ((i = 0; i < 3; i++)); do
 		for net in user $tap; do
-			sample "$net" memory ready 256 "$doorbell" run -m 256M --net "$net" "$out/ready.elf"
+			sample "$net" memory ready 256 "$doorbell" run -m 256M --net "$net" -a ready "$guest"
 		done
 	done
 }
@@ -125,7 +123,7 @@ bench_boot() {
 		return
 	fi
 	tests/guest/mkinitramfs.sh
-	tests/guest/pack-initramfs.sh "$cache/x86_64/guest" "$out/initramfs.cpio" "$out/init" \
+	tests/guest/pack-initramfs.sh "$cache/x86_64/guest" "$out/initramfs.cpio" build/bench-guest/init \
 		"virtio_mmio virtio_net"
 	if ! grep -qwE 'vmx|svm' /proc/cpuinfo || [ ! -w /dev/kvm ]; then
 		say "boot: no hardware virtualization, in the lab (some minutes)"

@@ -5,31 +5,21 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/cmd/aside.h"
 #include "bench/cmd/bench.h"
 #include "bench/cmd/own_network.h"
 #include "bench/cmd/repeat.h"
 
 #define HDR   12u
 #define FRAME 60u
-
-/* What the child says. */
-struct told {
-	double ns;
-	int ret;
-	char why[BENCH_WHY_MAX];
-};
 
 static int write_often(void *arg, unsigned n)
 {
@@ -64,58 +54,33 @@ static int make_tap(void)
 }
 
 /* What it opens goes with its process. */
-static void child(unsigned ms, struct told *t)
+static int measure(const void *arg, double v[ASIDE_VALUES], char *why)
 {
-	const char *what = "";
-	int fd;
+	const unsigned ms = *(const unsigned *)arg;
+	const char *what;
+	int fd, ret;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	t->ret = -EPERM;
 	if (!enter_own_network(&what)) {
-		snprintf(t->why, sizeof(t->why), "%s", what);
-		return;
+		snprintf(why, BENCH_WHY_MAX, "%s", what);
+		return -EPERM;
 	}
-	fd = make_tap();
+	fd = ret = make_tap();
 	what = "a TAP of our own";
-	t->ret = fd;
 	if (fd >= 0) {
 		what = "writing to the TAP";
-		t->ret = repeat_for(ms, CLOCK_THREAD_CPUTIME_ID, write_often, &fd, &t->ns);
+		ret = repeat_for(ms, CLOCK_THREAD_CPUTIME_ID, write_often, &fd, &v[0]);
 	}
-	if (t->ret < 0)
-		snprintf(t->why, sizeof(t->why), "%s: %s", what, strerror(-t->ret));
+	if (ret < 0)
+		snprintf(why, BENCH_WHY_MAX, "%s: %s", what, strerror(-ret));
+	return ret < 0 ? ret : 0;
 }
 
 int cost_tap_write(unsigned ms, double *ns, char *why)
 {
-	struct told *t =
-		mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int status, ret;
-	pid_t pid;
+	const struct aside a = {.fn = measure, .arg = &ms, .limit_s = 60 + ms / 1000};
+	double v[ASIDE_VALUES];
+	int ret = aside_run(&a, v, why);
 
-	if (t == MAP_FAILED) {
-		ret = -errno;
-		snprintf(why, BENCH_WHY_MAX, "no memory: %s", strerror(-ret));
-		return ret;
-	}
-	t->ret = -ECHILD;
-	snprintf(t->why, sizeof(t->why), "the process that writes to a TAP was ended");
-	pid = fork();
-	if (pid == 0) {
-		child(ms, t);
-		_exit(0);
-	}
-	if (pid < 0) {
-		t->ret = -errno;
-		snprintf(t->why, sizeof(t->why), "fork: %s", strerror(errno));
-	} else {
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	ret = t->ret;
-	*ns = t->ns;
-	if (ret < 0)
-		snprintf(why, BENCH_WHY_MAX, "%s", t->why);
-	munmap(t, sizeof(*t));
+	*ns = v[0];
 	return ret;
 }

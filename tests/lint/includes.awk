@@ -24,7 +24,7 @@ BEGIN {
 	may["arch"] = "^(vmm/core/|vmm/kvm\\.h$|boot/|arch/arch\\.h$)" # and its own CPU's folder
 	may["audit"] = "^(vmm/core|audit)/|^arch/arch\\.h$"
 	may["vmm"] = "^(vmm|devices|net|boot|audit)/|^arch/arch\\.h$"
-	may["bench/cmd"] = "^(vmm|devices|net|boot|audit|bench/cmd)/|^arch/arch\\.h$"
+	may["bench/cmd"] = "^(vmm|devices|net|boot|audit|bench/cmd|bench/guest)/|^arch/arch\\.h$"
 	may["check"] = "^(vmm|devices|net|boot|check)/|^arch/arch\\.h$"
 }
 
