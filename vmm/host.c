@@ -2,6 +2,9 @@
 #include "vmm/host.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,4 +25,21 @@ const char *host_kvm_module(void)
 
 	host_text("/proc/cpuinfo", buf, sizeof(buf));
 	return strstr(buf, " vmx") ? "kvm_intel" : strstr(buf, " svm") ? "kvm_amd" : NULL;
+}
+
+bool host_has_program(const char *name)
+{
+	const char *dir = getenv("PATH");
+	char file[PATH_MAX];
+
+	while (dir && *dir) {
+		const int len = (int)strcspn(dir, ":");
+
+		if (snprintf(file, sizeof(file), "%.*s/%s", len, dir, name) < (int)sizeof(file) &&
+		    access(file, X_OK) == 0)
+			return true;
+		dir += len;
+		dir += *dir == ':';
+	}
+	return false;
 }

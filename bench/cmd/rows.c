@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/cmd/rows.c - the list of all rows, in the order in which they are measured */
 #include "bench/cmd/bench.h"
+#include "bench/cmd/rows_micro.h"
 #include "vmm/core/compiler.h"
 
 static const struct bench_rows *const tables[] = {
-	NULL, /* the end */
+	&rows_micro, NULL, /* the end */
 };
 
 size_t bench_row_count(void)

@@ -612,6 +612,18 @@ t_network_works_after_restarts() {
 	done
 }
 
+# A seccomp filter and ptrace, /proc/PID/smaps, and a driver with interrupts: whatever this host's KVM is.
+t_bench_measures_what_it_runs() {
+	"$doorbell" bench --only start/none,end/none,memory/user,trip/echo --rounds 1 --out "$tmp/bench" \
+		>"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+	is_status 0 || return
+	[ "$(grep -c '"state": "measured"' "$tmp/bench/results.json")" = 4 ] || {
+		why="not all rows were measured"
+		return 1
+	}
+}
+
 # ---- the rest
 
 no_kvm() { # prints why there is none
