@@ -11,6 +11,7 @@
 
 #include "check/peer.h"
 #include "check/provoke_priv.h"
+#include "check/registers.h"
 #include "devices/net_features.h"
 #include "devices/virtio.h"
 #include "devices/virtio_mmio.h"
@@ -54,25 +55,9 @@ static struct provoke *provoke_of(struct virtio_provoke *hooks)
 
 static bool is_readable(uint32_t off)
 {
-	switch (off) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-	case VIRTIO_MMIO_VERSION:
-	case VIRTIO_MMIO_DEVICE_ID:
-	case VIRTIO_MMIO_VENDOR_ID:
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-	case VIRTIO_MMIO_QUEUE_READY:
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-	case VIRTIO_MMIO_STATUS:
-	case VIRTIO_MMIO_SHM_LEN_LOW:
-	case VIRTIO_MMIO_SHM_LEN_HIGH:
-	case VIRTIO_MMIO_SHM_BASE_LOW:
-	case VIRTIO_MMIO_SHM_BASE_HIGH:
-	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return true;
-	default:
-		return false;
-	}
+	const enum register_kind kind = register_kind(off, false);
+
+	return kind == READ_ONLY || kind == BOTH;
 }
 
 /* One read of QueueReady less is answered with 1. Any vCPU. */

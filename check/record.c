@@ -271,13 +271,13 @@ static void on_used(struct vq_watch *w, uint16_t from, uint16_t to)
 	trace_unlock(r->w);
 }
 
-static void on_wish(struct vq_watch *w, uint16_t word, bool interrupt)
+static void on_wish(struct vq_watch *w, uint32_t word, bool interrupt)
 {
 	struct queue *q = container_of(w, struct queue, watch);
 	struct trace_record t = record_of(q->d, TRACE_WISH);
 
 	t.queue = q->index;
-	t.u.wish.word = word;
+	t.u.wish.word = u16_of(word); /* of a split ring: on_queue() */
 	t.u.wish.interrupt = interrupt;
 	put_plain(q->d, &t);
 }

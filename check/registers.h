@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check/registers.h - what a driver's access is, in words: for findings and for traces */
+/* check/registers.h - the registers, and what a driver's access to them is in words: for findings and for traces */
 #ifndef DOORBELL_CHECK_REGISTERS_H
 #define DOORBELL_CHECK_REGISTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct virtio_access;
+
+/* What the driver may do to the register at @off, a multiple of 4 below the config space. */
+enum register_kind { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
+enum register_kind register_kind(uint32_t off, bool legacy); /* of version 1, or 2 */
+/* A register with half an address of the selected queue. */
+bool is_ring_address(uint32_t off);
 
 /* The name that virtio 1.2, 4.2.2 gives the register at @off, or 4.2.4 one of version 1; NULL: there is none. */
 const char *register_name(uint32_t off);

@@ -9,43 +9,9 @@
 
 #define FRAME_MIN 14u
 
-int legacy_register(uint32_t off)
-{
-	switch (off) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-	case VIRTIO_MMIO_VERSION:
-	case VIRTIO_MMIO_DEVICE_ID:
-	case VIRTIO_MMIO_VENDOR_ID:
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return READ_ONLY;
-	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
-	case VIRTIO_MMIO_DRIVER_FEATURES:
-	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
-	case VIRTIO_MMIO_GUEST_PAGE_SIZE:
-	case VIRTIO_MMIO_QUEUE_SEL:
-	case VIRTIO_MMIO_QUEUE_NUM:
-	case VIRTIO_MMIO_QUEUE_ALIGN:
-	case VIRTIO_MMIO_QUEUE_NOTIFY:
-	case VIRTIO_MMIO_INTERRUPT_ACK:
-		return WRITE_ONLY;
-	case VIRTIO_MMIO_QUEUE_PFN:
-	case VIRTIO_MMIO_STATUS:
-		return BOTH;
-	default:
-		return NO_REG;
-	}
-}
-
 uint32_t legacy_header_len(const struct check *c)
 {
 	return accepted(c, VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10;
-}
-
-static bool power_of_two(uint64_t v)
-{
-	return v && !(v & (v - 1));
 }
 
 static bool goes_live(const struct virtio_access *a)
@@ -81,9 +47,9 @@ void legacy_track(struct check *c, const struct virtio_access *a)
 
 	if (!c->dev.legacy)
 		return;
-	if (writes(a, VIRTIO_MMIO_GUEST_PAGE_SIZE) && power_of_two(a->val))
+	if (writes(a, VIRTIO_MMIO_GUEST_PAGE_SIZE) && is_power_of_two(a->val))
 		c->page_size = u32_of(a->val);
-	if (q && writes(a, VIRTIO_MMIO_QUEUE_ALIGN) && power_of_two(a->val))
+	if (q && writes(a, VIRTIO_MMIO_QUEUE_ALIGN) && is_power_of_two(a->val))
 		q->align = u32_of(a->val);
 	if (q && writes(a, VIRTIO_MMIO_QUEUE_PFN)) {
 		q->ready = a->val != 0;
@@ -155,7 +121,7 @@ static enum verdict page_size_first(struct check *c, const struct virtio_access 
 	const struct check_queue *q = given(c, a);
 
 	if (c->dev.legacy && writes(a, VIRTIO_MMIO_GUEST_PAGE_SIZE)) {
-		if (!power_of_two(a->val))
+		if (!is_power_of_two(a->val))
 			return broken(c, "GuestPageSize is to be %" PRIu64, a->val);
 		return a->val != c->page_size && any_queue_ready(c)
 		               ? broken(c, "GuestPageSize becomes %" PRIu64 " under queues in use",
@@ -203,7 +169,7 @@ static enum verdict align_pow2(struct check *c, const struct virtio_access *a)
 {
 	const struct check_queue *q = given(c, a);
 
-	if (c->dev.legacy && writes(a, VIRTIO_MMIO_QUEUE_ALIGN) && !power_of_two(a->val))
+	if (c->dev.legacy && writes(a, VIRTIO_MMIO_QUEUE_ALIGN) && !is_power_of_two(a->val))
 		return broken(c, "QueueAlign of queue %u is to be %" PRIu64, c->queue_nr, a->val);
 	if (!q)
 		return SILENT;
@@ -219,7 +185,7 @@ static enum verdict registers_of_the_version(struct check *c, const struct virti
 	if (reg >= VIRTIO_MMIO_CONFIG)
 		return SILENT;
 	if (c->dev.legacy)
-		return legacy_register(reg) != NO_REG
+		return register_kind(reg, true) != NO_REG
 		               ? KEPT
 		               : broken(c, "register 0x%03x does not exist in version 1", reg);
 	return reg == VIRTIO_MMIO_GUEST_PAGE_SIZE || reg == VIRTIO_MMIO_QUEUE_ALIGN ||

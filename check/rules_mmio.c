@@ -5,43 +5,9 @@
 
 #include "check/state.h"
 
-static int modern_register(uint32_t off)
+static enum register_kind kind_of(const struct check *c, uint32_t off)
 {
-	switch (off) {
-	case VIRTIO_MMIO_MAGIC_VALUE:
-	case VIRTIO_MMIO_VERSION:
-	case VIRTIO_MMIO_DEVICE_ID:
-	case VIRTIO_MMIO_VENDOR_ID:
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-	case VIRTIO_MMIO_QUEUE_NUM_MAX:
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-	case VIRTIO_MMIO_SHM_LEN_LOW:
-	case VIRTIO_MMIO_SHM_LEN_HIGH:
-	case VIRTIO_MMIO_SHM_BASE_LOW:
-	case VIRTIO_MMIO_SHM_BASE_HIGH:
-	case VIRTIO_MMIO_CONFIG_GENERATION:
-		return READ_ONLY;
-	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
-	case VIRTIO_MMIO_DRIVER_FEATURES:
-	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
-	case VIRTIO_MMIO_QUEUE_SEL:
-	case VIRTIO_MMIO_QUEUE_NUM:
-	case VIRTIO_MMIO_QUEUE_NOTIFY:
-	case VIRTIO_MMIO_INTERRUPT_ACK:
-	case VIRTIO_MMIO_SHM_SEL:
-		return WRITE_ONLY;
-	case VIRTIO_MMIO_QUEUE_READY:
-	case VIRTIO_MMIO_STATUS:
-	case 0x0c0: /* QueueReset */
-		return BOTH;
-	default:
-		return is_ring_address(off) ? WRITE_ONLY : NO_REG;
-	}
-}
-
-static int kind_of(const struct check *c, uint32_t off)
-{
-	return c->dev.legacy ? legacy_register(off) : modern_register(off);
+	return register_kind(off, c->dev.legacy);
 }
 
 static bool is_config(const struct virtio_access *a)
@@ -58,7 +24,7 @@ static enum verdict described(struct check *c, const struct virtio_access *a)
 		               ? KEPT
 		               : broken(c, "%u bytes of the config space at %u: it has %u", a->size,
 		                        a->off - VIRTIO_MMIO_CONFIG, c->dev.config_len);
-	if (c->dev.legacy && modern_register(reg) != legacy_register(reg))
+	if (c->dev.legacy && register_kind(reg, false) != register_kind(reg, true))
 		return SILENT; /* of the other version: mmio-legacy.no-modern-regs */
 	return kind_of(c, reg) != NO_REG ? KEPT : broken(c, "there is no register at 0x%03x", reg);
 }

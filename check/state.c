@@ -76,21 +76,6 @@ static void set_half(gpa_t *addr, bool high, uint32_t val)
 	*addr = (*addr & ~((gpa_t)UINT32_MAX << shift)) | (gpa_t)val << shift;
 }
 
-bool is_ring_address(uint32_t off)
-{
-	switch (off) {
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
-	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-	case VIRTIO_MMIO_QUEUE_USED_LOW:
-	case VIRTIO_MMIO_QUEUE_USED_HIGH:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void track_address(struct check_queue *q, uint32_t off, uint32_t val)
 {
 	gpa_t *const part[] = {&q->addr.desc, &q->addr.avail, &q->addr.used};

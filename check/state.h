@@ -11,6 +11,7 @@
 
 #include "check/check.h"
 #include "check/frame.h"
+#include "check/registers.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq.h"
 #include "vmm/core/compiler.h"
@@ -254,15 +255,11 @@ enum queue_kind { QUEUE_RX, QUEUE_TX, QUEUE_CTRL };
 enum queue_kind check_queue_kind(const struct check *c, unsigned index);
 
 /* rules_legacy.c: version 1. */
-enum { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
-int legacy_register(uint32_t off); /* one of these */
 uint32_t legacy_header_len(const struct check *c);
 void legacy_ready(struct check *c, const struct virtio_access *a); /* QueuePFN gives a queue */
 void legacy_track(struct check *c, const struct virtio_access *a); /* as state_track() */
 
 /* state.c: what an access changes. */
-/* A register with half an address of the selected queue. */
-bool is_ring_address(uint32_t off);
 void state_forget(struct check *c);            /* as after a reset */
 void state_forget_ring(struct check_queue *q); /* as before anything was offered in it */
 void state_track(struct check *c, const struct virtio_access *a);

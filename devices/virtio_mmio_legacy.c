@@ -25,11 +25,6 @@
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK | \
 	 VIRTIO_CONFIG_S_FAILED)
 
-static bool power_of_two(uint32_t v)
-{
-	return v && !(v & (v - 1));
-}
-
 /* ---- what does not change; any thread */
 
 static uint32_t magic(unused struct virtio_mmio *t)
@@ -90,7 +85,7 @@ static void select_queue(struct virtio_mmio *t, uint32_t val)
 /* Before any queue, and for all of them: what a page is that QueuePFN counts. There is no usual size. */
 static void guest_page_size(struct virtio_mmio *t, uint32_t val)
 {
-	if (power_of_two(val))
+	if (is_power_of_two(val))
 		t->v1.page_size = val;
 	else
 		log_guest("%s: GuestPageSize %" PRIu32 " is not a power of two", t->dev->name, val);
@@ -116,7 +111,7 @@ static void queue_align(struct virtio_mmio *t, uint32_t val)
 {
 	if (!selected(t))
 		return;
-	if (power_of_two(val))
+	if (is_power_of_two(val))
 		t->v1.align[t->queue_sel] = val;
 	else
 		log_guest("%s: QueueAlign %" PRIu32 " of queue %" PRIu32 " is not a power of two",

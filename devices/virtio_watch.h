@@ -52,10 +52,10 @@ struct vq_watch {
 	 */
 	void (*used)(struct vq_watch *w, uint16_t from, uint16_t to);
 	/*
-	 * The device has read what the driver wants: @word is flags, or with EVENT_IDX used_event. @interrupt: it gets one
-	 * for what has been shown since the last time.
+	 * The device has read what the driver wants: @word is flags, or with EVENT_IDX used_event; packed: all of the
+	 * event, flags in the upper half. @interrupt: it gets one for what has been shown since the last time.
 	 */
-	void (*wish)(struct vq_watch *w, uint16_t word, bool interrupt);
+	void (*wish)(struct vq_watch *w, uint32_t word, bool interrupt);
 	struct vq_watch *next; /* of another one; virtio_watch_queue() sets it */
 };
 
@@ -140,7 +140,7 @@ static inline void vq_watch_used(struct vq_watch *w, uint16_t from, uint16_t to)
 			w->used(w, from, to);
 }
 
-static inline void vq_watch_wish(struct vq_watch *w, uint16_t word, bool interrupt)
+static inline void vq_watch_wish(struct vq_watch *w, uint32_t word, bool interrupt)
 {
 	for (; w; w = w->next)
 		if (w->wish)

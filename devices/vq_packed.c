@@ -361,12 +361,25 @@ static void event_store(struct vq_event *e, uint32_t code, uint32_t flags)
 	__atomic_store_n(&e->word.raw, htole32(code | flags << 16), __ATOMIC_RELAXED);
 }
 
+/* Does the driver, which says @event, want to hear of the last @news descriptors? */
+static bool wants(const struct vq *q, uint32_t event, unsigned news)
+{
+	const unsigned mode = event >> 16 & EVENT_MODE;
+	uint16_t at;
+
+	if (mode != VRING_PACKED_EVENT_FLAG_DESC || !q->event_idx)
+		return mode != VRING_PACKED_EVENT_FLAG_DISABLE;
+	/* Is the descriptor that it waits for among the news? More than two laps have all of them. */
+	if (decode(q, event & UINT16_MAX, &at) < 0)
+		return true;
+	return distance(q, behind(q, q->published, news % (2u * q->num)), at) < news;
+}
+
 bool vq_packed_want_interrupt(struct vq *q)
 {
 	const unsigned news = q->unjudged;
-	unsigned mode;
 	uint32_t event;
-	uint16_t at;
+	bool yes;
 
 	if (news == 0)
 		return false;
@@ -377,13 +390,10 @@ bool vq_packed_want_interrupt(struct vq *q)
 	 */
 	vq_full_fence((void *)q->device);
 	event = event_load(q->driver);
-	mode = event >> 16 & EVENT_MODE;
-	if (mode != VRING_PACKED_EVENT_FLAG_DESC || !q->event_idx)
-		return mode != VRING_PACKED_EVENT_FLAG_DISABLE;
-	/* Is the descriptor that it waits for among the news? More than two laps have all of them. */
-	if (decode(q, event & UINT16_MAX, &at) < 0)
-		return true;
-	return distance(q, behind(q, q->published, news % (2u * q->num)), at) < news;
+	yes = wants(q, event, news);
+	if (unlikely(q->watch))
+		vq_watch_wish(q->watch, event, yes);
+	return yes;
 }
 
 void vq_packed_kicks_off(struct vq *q)

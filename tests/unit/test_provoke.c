@@ -14,7 +14,8 @@
 #include "devices/virtio.h"
 #include "tests/lib/provoke_rig.h"
 
-#define V1 FEATURE(VIRTIO_F_VERSION_1)
+#define V1          FEATURE(VIRTIO_F_VERSION_1)
+#define QUEUE_RESET 0x0c0u
 
 /* ---- names */
 
@@ -148,7 +149,10 @@ static void registers_without_a_value_have_any(unused void **state)
 	assert_int_not_equal(prig_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY),
 	                     prig_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY));
 	assert_int_not_equal(prig_reg(&r, 0x0f0), prig_reg(&r, 0x0f0));
+	/* All that a driver may read have one. */
 	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_VERSION), 2);
+	assert_int_equal(prig_reg(&r, QUEUE_RESET), 0);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_SHM_LEN_LOW), UINT32_MAX);
 	vrig_up(&r.v, VRIG_ALL);
 	prig_end(&r);
 }

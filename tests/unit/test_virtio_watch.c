@@ -22,7 +22,7 @@ struct notes {
 	uint16_t from, to, taken, shown;
 	unsigned wishes, interrupts, accesses;
 	bool wanted;
-	uint16_t word;
+	uint32_t word;
 	uint32_t bits, isr; /* that are about to go up, and those that were up then */
 	const struct virtio_dev *dev;
 };
@@ -46,7 +46,7 @@ static void on_used(struct vq_watch *w, unused uint16_t from, uint16_t to)
 	n->shown = n->driver->used->idx;
 }
 
-static void on_wish(struct vq_watch *w, uint16_t word, bool interrupt)
+static void on_wish(struct vq_watch *w, uint32_t word, bool interrupt)
 {
 	struct notes *n = container_of(w, struct notes, queue);
 

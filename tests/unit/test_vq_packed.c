@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "devices/virtio_watch.h"
 #include "devices/vq.h"
 #include "tests/lib/fake_packed.h"
 #include "tests/lib/ring.h"
@@ -474,6 +475,45 @@ static void an_interrupt_follows_exactly_when_the_event_is_passed(void **state)
 				}
 }
 
+struct notes {
+	struct vq_watch watch;
+	unsigned wishes;
+	uint32_t word;
+	bool interrupt;
+};
+
+static void on_wish(struct vq_watch *w, uint32_t word, bool interrupt)
+{
+	struct notes *n = container_of(w, struct notes, watch);
+
+	n->wishes++;
+	n->word = word;
+	n->interrupt = interrupt;
+}
+
+static void a_watch_is_told_what_the_driver_wants_and_gets(void **state)
+{
+	struct ring *r = *state;
+	struct notes n = {.watch.wish = on_wish};
+
+	ring_start(r, 4, EVENT_IDX);
+	r->q.watch = &n.watch;
+	fake_vq_raw_used_event(&r->drv, WRAP | 1); /* only at the second one */
+	for (unsigned i = 0; i < 3; i++) {
+		give(r, 1);
+		pop(r);
+		vq_push(&r->q, r->c.head, 0);
+		vq_publish(&r->q);
+		assert_int_equal(vq_want_interrupt(&r->q), i == 1);
+		assert_int_equal(n.wishes, i + 1);
+		assert_int_equal(n.word, VRING_PACKED_EVENT_FLAG_DESC << 16 | WRAP | 1);
+		assert_int_equal(n.interrupt, i == 1);
+	}
+	/* Nothing new, nothing read. */
+	assert_false(vq_want_interrupt(&r->q));
+	assert_int_equal(n.wishes, 3);
+}
+
 static void news_of_more_than_two_laps_have_every_event(void **state)
 {
 	struct ring *r = *state;
@@ -618,6 +658,7 @@ int main(void)
 		RING_PACKED(each_that_was_written_has_its_length_in_order_too),
 		RING_PACKED(the_mode_of_the_driver_decides_about_interrupts),
 		RING_PACKED(an_interrupt_follows_exactly_when_the_event_is_passed),
+		RING_PACKED(a_watch_is_told_what_the_driver_wants_and_gets),
 		RING_PACKED(news_of_more_than_two_laps_have_every_event),
 		RING_PACKED(the_device_says_in_one_word_when_it_wants_a_kick),
 		RING_PACKED(a_wish_that_the_driver_knows_is_not_written_again),

@@ -3,6 +3,7 @@
 #ifndef DOORBELL_COMPILER_H
 #define DOORBELL_COMPILER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,11 @@ static inline size_t min_size(size_t a, size_t b)
 static inline uint64_t align_up(uint64_t a, uint64_t align)
 {
 	return (a + align - 1) & ~(align - 1);
+}
+
+static inline bool is_power_of_two(uint64_t v)
+{
+	return v && !(v & (v - 1));
 }
 
 /* Narrowing on purpose, for values whose range the caller has checked. */
