@@ -471,6 +471,29 @@ void fake_peer_die(struct fake_peer *p)
 	loop_call(p->loop, do_die, p);
 }
 
+struct words {
+	struct fake_peer *p;
+	const void *bytes;
+	size_t len;
+	struct iovec answer[2];
+	bool ok;
+};
+
+static void is_alone(void *arg)
+{
+	struct words *w = arg;
+
+	w->ok = w->p->main.watch.fd < 0;
+}
+
+void fake_peer_until_alone(struct fake_peer *p)
+{
+	struct words w = {.p = p};
+
+	while (loop_call(p->loop, is_alone, &w), !w.ok)
+		poll(NULL, 0, 1);
+}
+
 struct look {
 	const void *at;
 	uint64_t value;
@@ -504,14 +527,6 @@ uint64_t fake_peer_wide(struct fake_peer *p, const uint64_t *what)
 	loop_call(p->loop, look, &l);
 	return l.value;
 }
-
-struct words {
-	struct fake_peer *p;
-	const void *bytes;
-	size_t len;
-	struct iovec answer[2];
-	bool ok;
-};
 
 static void say_main(void *arg)
 {

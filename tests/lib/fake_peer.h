@@ -81,6 +81,8 @@ void fake_peer_destroy(struct fake_peer *p);
 void fake_peer_listen(struct fake_peer *p);
 void fake_peer_connect(struct fake_peer *p); /* waits for a listener */
 void fake_peer_die(struct fake_peer *p);     /* nothing is finished; the socket's file stays */
+/* Waits until its connection has ended, and it knows. */
+void fake_peer_until_alone(struct fake_peer *p);
 /* A field of it, as its thread sees it. */
 unsigned fake_peer_number(struct fake_peer *p, const unsigned *what);
 uint64_t fake_peer_wide(struct fake_peer *p, const uint64_t *what);
