@@ -3,7 +3,7 @@
  * peer OUR-SOCKET THEIR-SOCKET: the network of one guest (--net socket,type=dgram,path=OUR,local=THEIR): looks for its
  * address by ARP, pings it, has datagrams of several sizes echoed, and sends it to bed by one to the discard port.
  *
- * Each question is asked again until it is answered, or 5 seconds long. Exit status 0: all answers came and were right.
+ * Each question is asked again until it is answered, or 30 seconds long. Exit status 0: all answers came and were right.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define AGAIN_MS 200
-#define TRIES    25
+#define TRIES    150
+#define BED_MS   10
 
 #define ETH 14u
 #define IP  20u
@@ -147,7 +148,7 @@ static int open_socket(const char *ours, const char *theirs)
 		exit(2);
 	}
 	/* hello=: somebody is there, and this is the address. */
-	if (poll(&p, 1, 5000) != 1 ||
+	if (poll(&p, 1, TRIES * AGAIN_MS) != 1 ||
 	    recvfrom(fd, hello, sizeof(hello), 0, (struct sockaddr *)&peer, &len) < 0 ||
 	    strcmp(peer.sun_path, theirs) != 0 || connect(fd, (struct sockaddr *)&peer, len) < 0) {
 		fprintf(stderr, "peer: no guest at %s\n", theirs);
@@ -171,6 +172,21 @@ static bool next_frame(int fd, struct frame *f)
 	}
 	f->len = (unsigned)n;
 	return true;
+}
+
+/*
+ * Until it has gone: its answers to what was asked again may still be on their way, and who finds by them that nobody
+ * is there any more throws away what came from here last.
+ */
+static bool send_to_bed(int fd, const struct frame *q)
+{
+	for (unsigned ms = 0; ms < TRIES * AGAIN_MS; ms += BED_MS) {
+		if (send(fd, q->b, q->len, 0) < 0)
+			return true;
+		poll(NULL, 0, BED_MS);
+	}
+	fprintf(stderr, "peer: the guest does not end\n");
+	return false;
 }
 
 /* Asks @nr questions at once, and again those that are open. @mac NULL: whose answer it is is not known yet. */
@@ -238,6 +254,5 @@ int main(int argc, char **argv)
 		ask(fd, q, 16, mac, false);
 	}
 	q[0] = udp(mac, 9, 0, 0);
-	send(fd, q[0].b, q[0].len, 0);
-	return 0;
+	return send_to_bed(fd, q) ? 0 : 1;
 }
