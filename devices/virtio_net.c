@@ -332,12 +332,24 @@ void net_tx_stop(struct net_pair *p)
 	p->tx.blocked = false;
 }
 
+void net_tx_recall(struct net_pair *p)
+{
+	const struct net_frame_ops *ops = p->backend->frame;
+
+	if (!p->tx.nr || !ops->done)
+		return;
+	ops->recall(p->backend, true);
+	net_tx_stop(p);
+	net_again(&p->queue[NET_TX]);
+}
+
 void net_tx_release(struct net_pair *p)
 {
 	const struct net_frame_ops *ops = p->backend->frame;
 
-	if (p->tx.nr && ops->done) {
-		ops->recall(p->backend);
+	/* Also when nothing is on its way: what was taken back before, in a pause, does not come either. */
+	if (ops->done) {
+		ops->recall(p->backend, false);
 		ops->done(p->backend);
 	}
 	p->tx.nr = 0;

@@ -245,6 +245,7 @@ int net_pair_use(struct net_pair *p)
 
 	for (unsigned i = 0; i < p->index; i++)
 		b = b->next;
+	net_tx_recall(p); /* each of them counts what it has sent itself */
 	p->backend = b;
 	return 0;
 }

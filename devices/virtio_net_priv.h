@@ -241,6 +241,8 @@ void net_tx_can_send(void *pair); /* sink calls */
 void net_tx_sent(void *pair);
 /* Its backend has stopped: what is done is pushed, the rest as if it had never been popped. */
 void net_tx_stop(struct net_pair *p);
+/* What is on its way is taken back from the backend, to be sent in the next turn. */
+void net_tx_recall(struct net_pair *p);
 void net_tx_release(struct net_pair *p); /* the driver has all buffers already */
 /* For a loop that polls. Frames wait: send them. Was there something? */
 bool net_tx_look(struct net_pair *p);

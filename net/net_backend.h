@@ -52,7 +52,7 @@ struct net_frame_ops {
 	int (*start)(struct net_backend *b, uint64_t offloads, const struct net_sink *s);
 	/*
 	 * No sink call after it returns; no-op when stopped. start() may follow again, and what has come meanwhile
-	 * is received then. With done() also recall().
+	 * is received then. With done() also recall(), as of frames that are sent again.
 	 */
 	void (*stop)(struct net_backend *b);
 	/* Between start and stop: change what recv() may use (virtio 1.2, 5.1.6.5.6). 0 or -errno. */
@@ -69,8 +69,11 @@ struct net_frame_ops {
 	 * counted the frame. How many more of those that were sent are done, oldest first; also after stop().
 	 */
 	unsigned (*done)(struct net_backend *b);
-	/* With done(): what is not done when this returns was not sent, and nobody reads it. */
-	void (*recall)(struct net_backend *b);
+	/*
+	 * With done(): what is not done when this returns was not sent, and nobody reads it. @again: it will be, in the
+	 * same order and before any other frame; false: neither will what was taken back before.
+	 */
+	void (*recall)(struct net_backend *b, bool again);
 	/*
 	 * Bytes stored, header included, num_buffers left 0. 0: no frame now, or one that was dropped;
 	 * when there are more can_recv comes again, and bytes may have been written to @iov all the
@@ -278,8 +281,8 @@ int net_pcap_begin(struct net_backend *b);
 
 /*
  * net_pcap_create() around a backend that may be running: @b stays the caller's until 0 is returned, and whoever
- * uses it goes on with *out, each pair on its thread, from one operation to the next. Waits for nobody: @path is no FIFO, no
- * pipe and no socket. -errno with the reason in @why.
+ * uses it goes on with *out, each pair on its thread, from one operation to the next, and with no frame on its way that
+ * done() is to count. Waits for nobody: @path is no FIFO, no pipe and no socket. -errno with the reason in @why.
  */
 int net_pcap_wrap(const char *path, struct net_backend *b, struct net_backend **out, char *why,
                   size_t why_size);

@@ -135,7 +135,7 @@ static unsigned pair_done(struct net_backend *b)
 	return nr;
 }
 
-static void pair_recall(struct net_backend *b)
+static void pair_recall(struct net_backend *b, unused bool again)
 {
 	frame_pipe_clear(&end_of(b)->out.pipe);
 }
@@ -143,7 +143,7 @@ static void pair_recall(struct net_backend *b)
 static void pair_stop(struct net_backend *b)
 {
 	feed_stop(&end_of(b)->feed);
-	pair_recall(b);
+	pair_recall(b, true);
 }
 
 static void pair_forget(struct net_backend *b)

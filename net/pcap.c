@@ -37,7 +37,7 @@ struct net_pcap {
 	struct pcap_file *file; /* in which it is */
 	/* With done(): frames that are on their way, and those taken back, which come a second time. */
 	unsigned on_way, again;
-	bool taken_back; /* since done() was asked */
+	bool taken_back, given_up; /* since done() was asked; given up: those do not come */
 	uint8_t frame[FRAME_MAX];
 };
 
@@ -176,22 +176,22 @@ static unsigned pcap_done(struct net_backend *b)
 	struct net_pcap *p = pcap_of(b);
 	unsigned nr = p->inner->frame->done(p->inner);
 
-	/* More than that when the capture began with some on their way. */
-	p->on_way -= min_u32(nr, p->on_way);
+	p->on_way -= nr;
 	if (p->taken_back) {
-		p->again += p->on_way;
+		p->again = p->given_up ? 0 : p->again + p->on_way;
 		p->on_way = 0;
 	}
-	p->taken_back = false;
+	p->taken_back = p->given_up = false;
 	return nr;
 }
 
-static void pcap_recall(struct net_backend *b)
+static void pcap_recall(struct net_backend *b, bool again)
 {
 	struct net_pcap *p = pcap_of(b);
 
-	p->inner->frame->recall(p->inner);
+	p->inner->frame->recall(p->inner, again);
 	p->taken_back = true;
+	p->given_up |= !again;
 }
 
 /* Which takes them back as well. */
@@ -208,7 +208,7 @@ static void pcap_forget_all(struct net_backend *b)
 
 	pcap_forget(b);
 	p->on_way = p->again = 0;
-	p->taken_back = false;
+	p->taken_back = p->given_up = false;
 }
 
 /* Likewise of the first one: for all pairs. */

@@ -121,11 +121,11 @@ static unsigned fake_done(struct net_backend *b)
 	return nr;
 }
 
-/* They come again. */
-static void fake_recall(struct net_backend *b)
+static void fake_recall(struct net_backend *b, bool again)
 {
 	struct fake_net *f = fake(b);
 
+	f->gave_up |= !again;
 	for (; f->nr_held && f->nr_sent; f->nr_held--)
 		free(f->sent[--f->nr_sent].data);
 	f->nr_held = 0;
@@ -257,7 +257,7 @@ static const struct net_frame_ops fake_ops = {
 static void fake_stop_held(struct net_backend *b)
 {
 	fake_stop(b);
-	fake_recall(b);
+	fake_recall(b, true);
 }
 
 static const struct net_frame_ops fake_held_ops = {

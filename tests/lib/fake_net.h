@@ -55,6 +55,7 @@ struct fake_net {
 	unsigned nr_forgets;           /* calls of forget() */
 	/* After fake_net_hold(): frames that were sent and are not done, and that are and were not counted. */
 	unsigned nr_held, nr_done;
+	bool gave_up; /* recall() of frames that do not come again */
 
 	/* Private. */
 	struct fake_ring *rings; /* fake_ring.h; NULL: none */

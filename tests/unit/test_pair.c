@@ -187,7 +187,7 @@ static void recall(void *arg)
 {
 	struct recalling *r = arg;
 
-	r->b->frame->recall(r->b);
+	r->b->frame->recall(r->b, true);
 	r->done = r->b->frame->done(r->b);
 }
 

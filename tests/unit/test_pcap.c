@@ -24,6 +24,7 @@
 #include "tests/lib/capture.h"
 #include "tests/lib/fake_net.h"
 #include "tests/lib/net_rig.h"
+#include "tests/lib/vnet_rig.h"
 #include "vmm/core/compiler.h"
 
 struct fixture {
@@ -130,7 +131,7 @@ static void read_begin(struct reader *r, const char *path)
 	assert_int_equal(r->datalink(r->p), DLT_EN10MB);
 }
 
-static void expect_frame(struct reader *r, size_t len, unsigned seed)
+static const u_char *expect_record(struct reader *r, size_t len)
 {
 	struct pcap_pkthdr *h;
 	const u_char *data;
@@ -142,6 +143,13 @@ static void expect_frame(struct reader *r, size_t len, unsigned seed)
 	clock_gettime(CLOCK_REALTIME, &now);
 	assert_true(h->ts.tv_sec <= now.tv_sec && h->ts.tv_sec > now.tv_sec - 3600);
 	assert_true(h->ts.tv_usec >= 0 && h->ts.tv_usec < 1000000000);
+	return data;
+}
+
+static void expect_frame(struct reader *r, size_t len, unsigned seed)
+{
+	const u_char *data = expect_record(r, len);
+
 	for (size_t i = 0; i < len; i++)
 		assert_int_equal(data[i], (uint8_t)(seed + i * 3));
 }
@@ -242,7 +250,7 @@ static void frames_that_were_taken_back_are_recorded_once(unused void **state)
 	assert_int_equal(ops->start(f.b, 0, &sink), 0);
 	for (unsigned i = 1; i < 3; i++) /* two of the three, which it takes back once more */
 		assert_true(send_frame(&f, 60, i) > 0);
-	ops->recall(f.b);
+	ops->recall(f.b, true);
 	assert_int_equal(ops->done(f.b), 0);
 	for (unsigned i = 1; i < 5; i++)
 		assert_true(send_frame(&f, 60, i) > 0);
@@ -257,6 +265,32 @@ static void frames_that_were_taken_back_are_recorded_once(unused void **state)
 	for (unsigned i = 0; i < 5; i++)
 		expect_frame(&r, 60, i);
 	expect_frame(&r, 60, 9);
+	expect_end(&r);
+	tear_down(&f);
+}
+
+/* Those that were taken back in a pause, and those of a queue that its driver takes back. */
+static void frames_that_do_not_come_again_hide_no_others(unused void **state)
+{
+	const struct net_frame_ops *ops;
+	struct fixture f;
+	struct reader r;
+
+	set_up(&f);
+	open_capture_of(&f, true);
+	ops = f.b->frame;
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(send_frame(&f, 60, i) > 0);
+	ops->stop(f.b);
+	assert_int_equal(ops->done(f.b), 0);
+	assert_int_equal(ops->start(f.b, 0, &sink), 0);
+	assert_true(send_frame(&f, 60, 0) > 0);
+	ops->recall(f.b, false);
+	assert_int_equal(ops->done(f.b), 0);
+	assert_true(send_frame(&f, 60, 3) > 0);
+	read_begin(&r, f.path);
+	for (unsigned i = 0; i < 4; i++)
+		expect_frame(&r, 60, i);
 	expect_end(&r);
 	tear_down(&f);
 }
@@ -598,6 +632,64 @@ static void a_capture_can_begin_and_end_between_two_frames(unused void **state)
 	tear_down(&f);
 }
 
+static void guest_sends(struct vrig *v, unsigned seed)
+{
+	uint8_t bytes[NET_HDR_LEN + 60] = {0};
+	struct fake_buf b;
+
+	vrig_frame(bytes + NET_HDR_LEN, 60, vrig_mac, seed);
+	b = fake_out(&v->m, bytes, sizeof(bytes));
+	assert_true(fake_vq_add(&v->vq[NET_TX], &b, 1) >= 0);
+	vrig_go(v, NET_TX);
+}
+
+static void expect_sent(struct reader *r, unsigned seed)
+{
+	uint8_t want[60];
+
+	vrig_frame(want, sizeof(want), vrig_mac, seed);
+	assert_memory_equal(expect_record(r, sizeof(want)), want, sizeof(want));
+}
+
+/* And by a pause they come again. */
+static void frames_on_their_way_when_a_capture_begins_are_in_it_once(unused void **state)
+{
+	struct net_backend *wrapper;
+	struct fixture f;
+	struct reader r;
+	struct vrig v;
+	char why[128];
+
+	set_up(&f);
+	vrig_create(&v, (struct vrig_options){.vq_size = 16});
+	fake_net_hold(v.net);
+	vrig_up(&v, VRIG_ALL);
+	for (unsigned i = 0; i < 3; i++)
+		guest_sends(&v, i);
+	fake_net_finish(v.net, 1);
+	assert_int_equal(net_pcap_wrap(f.path, &v.net->backend, &wrapper, why, sizeof(why)), 0);
+	assert_int_equal(net_pcap_begin(wrapper), 0);
+	assert_int_equal(virtio_net_use(v.n, wrapper), 0);
+	guest_sends(&v, 3);
+	virtio_pause(v.dev.core);
+	virtio_resume(v.dev.core);
+	vrig_pump(&v);
+	fake_net_finish(v.net, 3);
+	guest_sends(&v, 4);
+	assert_int_equal(virtio_net_use(v.n, net_pcap_inner(wrapper)), 0);
+	net_pcap_unwrap(wrapper);
+	vrig_pump(&v); /* the last one comes once more, unseen */
+	fake_net_finish(v.net, 1);
+	assert_int_equal(virtio_net_stats(v.n)->tx_frames, 5);
+	read_begin(&r, f.path);
+	for (unsigned i = 1; i < 5; i++)
+		expect_sent(&r, i);
+	expect_end(&r);
+	vrig_destroy(&v);
+	unlink(f.path);
+	rmdir(f.dir);
+}
+
 static void a_capture_that_cannot_begin_leaves_the_backend_alone(unused void **state)
 {
 	struct net_backend *wrapper = NULL;
@@ -649,6 +741,8 @@ int main(void)
 		cmocka_unit_test(largest_frame_is_recorded_whole),
 		cmocka_unit_test(frame_that_was_not_taken_is_not_recorded),
 		cmocka_unit_test(frames_that_were_taken_back_are_recorded_once),
+		cmocka_unit_test(frames_that_do_not_come_again_hide_no_others),
+		cmocka_unit_test(frames_on_their_way_when_a_capture_begins_are_in_it_once),
 		cmocka_unit_test(killed_process_leaves_a_readable_file),
 		cmocka_unit_test(next_driver_goes_on_in_the_same_file),
 		cmocka_unit_test(file_that_cannot_be_written_is_named),

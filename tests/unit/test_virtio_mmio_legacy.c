@@ -250,6 +250,29 @@ static void zero_takes_one_queue_back_and_no_other(unused void **state)
 	expect_out(10);
 }
 
+/* Else a capture would wait for them, and take others for them. */
+static void frames_of_a_tx_queue_that_is_taken_back_do_not_come_again(unused void **state)
+{
+	fake_net_hold(rig.v.net);
+	bring_up(0);
+	expect_out(10);
+	assert_int_equal(rig.v.net->nr_held, 1);
+	set(VIRTIO_MMIO_QUEUE_SEL, NET_TX);
+	set(VIRTIO_MMIO_QUEUE_PFN, 0);
+	assert_int_equal(rig.v.net->nr_held, 0);
+	assert_true(rig.v.net->gave_up);
+	give_queue(NET_TX, NUM, PAGE, 0);
+	expect_out(10);
+	/* Nothing is on its way, but what a pause has taken back is still to come. */
+	rig.v.net->gave_up = false;
+	virtio_pause(rig.v.dev.core);
+	virtio_resume(rig.v.dev.core);
+	assert_int_equal(rig.v.net->nr_held, 0);
+	set(VIRTIO_MMIO_QUEUE_SEL, NET_TX);
+	set(VIRTIO_MMIO_QUEUE_PFN, 0);
+	assert_true(rig.v.net->gave_up);
+}
+
 /* dev.mmio-legacy.reset-pfn */
 static void reset_forgets_the_queues_and_keeps_the_page_size(unused void **state)
 {
@@ -427,6 +450,7 @@ int main(void)
 		CASE(status_has_the_bits_of_version_1_only),
 		CASE(parts_lie_where_the_formula_says),
 		CASE(zero_takes_one_queue_back_and_no_other),
+		CASE(frames_of_a_tx_queue_that_is_taken_back_do_not_come_again),
 		CASE(reset_forgets_the_queues_and_keeps_the_page_size),
 		CASE(queue_without_page_size_or_boundary_is_ignored),
 		CASE(numbers_that_make_no_ring_break_the_device_and_nothing_else),
