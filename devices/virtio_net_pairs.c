@@ -198,7 +198,8 @@ int net_pair_start(struct net_pair *p)
 
 	look(p);
 	p->running = true;
-	if (!p->view.gone) {
+	/* Without a peer only if one may come. */
+	if (!p->view.gone || p->n->backend->attend) {
 		r = p->backend->frame->start(p->backend, p->view.offloads, &p->sink);
 		p->backend_started = r == 0;
 	}

@@ -277,6 +277,27 @@ void fake_net_hold(struct fake_net *f)
 	f->backend.frame = &fake_held_ops;
 }
 
+static bool fake_attend(struct net_backend *b, void (*tell)(void *arg, bool up), void *arg)
+{
+	struct fake_net *f = fake(b);
+
+	f->tell = tell;
+	f->tell_arg = arg;
+	return f->peer;
+}
+
+void fake_net_lonely(struct fake_net *f)
+{
+	f->backend.attend = fake_attend;
+}
+
+void fake_net_peer(struct fake_net *f, bool up)
+{
+	f->peer = up;
+	if (f->tell)
+		f->tell(f->tell_arg, up);
+}
+
 struct fake_net *fake_net_create(uint64_t can)
 {
 	struct fake_net *f = calloc(1, sizeof(*f));

@@ -56,6 +56,8 @@ struct fake_net {
 	/* After fake_net_hold(): frames that were sent and are not done, and that are and were not counted. */
 	unsigned nr_held, nr_done;
 	bool gave_up; /* recall() of frames that do not come again */
+	/* After fake_net_lonely(). */
+	bool peer;
 
 	/* Private. */
 	struct fake_ring *rings; /* fake_ring.h; NULL: none */
@@ -65,6 +67,8 @@ struct fake_net {
 	unsigned queue_head, nr_queued;
 	struct net_sink sink;
 	bool in_sink;
+	void (*tell)(void *arg, bool up);
+	void *tell_arg;
 	bool *destroyed;
 };
 
@@ -89,6 +93,9 @@ void fake_net_fail_send(struct fake_net *f, unsigned ok, int err, unsigned times
 void fake_net_forget_sent(struct fake_net *f); /* sent[] is empty again */
 /* From now on it has done() and recall(): a frame is done by fake_net_finish(). Before the first start(). */
 void fake_net_hold(struct fake_net *f);
+/* It has a peer that comes and goes, and is not there yet. Before the device is made. */
+void fake_net_lonely(struct fake_net *f);
+void fake_net_peer(struct fake_net *f, bool up); /* tells the device, if somebody listens */
 /* The oldest @nr of the held ones are done; tells the device. */
 void fake_net_finish(struct fake_net *f, unsigned nr);
 

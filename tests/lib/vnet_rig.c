@@ -39,6 +39,8 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 	fake_mem_create(&r->m, o.mem_bytes ? o.mem_bytes : MIB(4));
 	must(loop_create(&r->loop) == 0, "no loop");
 	r->net = r->nets[0] = fake_net_create(offloads);
+	if (o.lonely)
+		fake_net_lonely(r->net);
 	for (unsigned i = 1; i < r->pairs; i++) {
 		r->nets[i] = fake_net_add_pair(r->net);
 		must(loop_create(&r->more_loops[i - 1]) == 0, "no loop");

@@ -223,6 +223,32 @@ static void without_ctrl_vq_there_are_two_queues(unused void **state)
 	assert_true(rig.net->started);
 }
 
+/* The driver was there first. */
+static void a_peer_that_comes_later_is_heard(unused void **state)
+{
+	uint8_t frame[60];
+	struct fake_buf b;
+
+	vrig_destroy(&rig);
+	vrig_create(&rig, (struct vrig_options){.lonely = true});
+	vrig_up(&rig, VRIG_ALL);
+	assert_false(virtio_net_link(rig.n));
+	for (unsigned i = 0; i < 2; i++) {
+		fake_net_peer(rig.net, true);
+		vrig_pump(&rig);
+		assert_true(virtio_net_link(rig.n));
+		b = fake_in(&rig.m, 2048);
+		assert_true(fake_vq_add(&rig.vq[NET_RX], &b, 1) >= 0);
+		vrig_go(&rig, NET_RX);
+		vrig_frame(frame, sizeof(frame), vrig_mac, i);
+		fake_net_queue(rig.net, NULL, frame, sizeof(frame));
+		assert_true(fake_net_can_recv(rig.net)); /* false: it was not started */
+		assert_int_equal(fake_vq_nr_used(&rig.vq[NET_RX]), 1);
+		fake_net_peer(rig.net, false);
+		vrig_up(&rig, VRIG_ALL); /* another driver meets nobody, too */
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -237,6 +263,7 @@ int main(void)
 		CASE(every_consistent_subset_is_accepted_and_no_other),
 		CASE(a_set_that_worked_works_again),
 		CASE(parameters_that_cannot_be_are_refused),
+		CASE(a_peer_that_comes_later_is_heard),
 		CASE(without_ctrl_vq_there_are_two_queues),
 	};
 
