@@ -3,7 +3,8 @@
 # needs: nothing
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # Two User Mode Linuxes whose network cards are joined by doorbell backend: card i of the one with card i of the other. The
-# last ones are joined by a stream socket between two NICs of that backend, and what goes over card 3 is captured.
+# last two are joined by sockets between two NICs of that backend each, a stream and datagrams, and what goes over card 3
+# is captured.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/uml.sh"
 
@@ -30,10 +31,12 @@ start_group() {
 	done
 	backend_start "${options[@]}" \
 		--socket "$work/one${#one[@]}" --net "socket,path=$work/link,server=on" \
-		--socket "$work/two${#two[@]}" --net "socket,path=$work/link"
+		--socket "$work/two${#two[@]}" --net "socket,path=$work/link" \
+		--socket "$work/one$((${#one[@]} + 1))" --net "socket,type=dgram,path=$work/dgram,server=on" \
+		--socket "$work/two$((${#two[@]} + 1))" --net "socket,type=dgram,path=$work/dgram,local=$work/dgram2"
 	ctl net6 "pcap=$work/card3.pcap"
-	side_start one $((${#one[@]} + 1))
-	side_start two $((${#two[@]} + 1))
+	side_start one $((${#one[@]} + 2))
+	side_start two $((${#two[@]} + 2))
 }
 
 end_group() {
@@ -70,10 +73,14 @@ test_ends_with_other_features_understand_each_other() {
 	done
 }
 
-test_a_stream_socket_joins_them_as_well() {
-	between ${#one[@]} tcp bytes=300000
-	between ${#one[@]} udp count=50
-	ctl stats | jq -e '.nics[8] | .kind == "socket" and .backend.sends > 50 and .backend.recvs > 50'
+test_sockets_join_them_as_well() {
+	local i
+	for i in 0 1; do
+		between $((${#one[@]} + i)) tcp bytes=300000
+		between $((${#one[@]} + i)) udp count=50
+	done
+	ctl stats | jq -e '.nics[8:] | length == 4 and all(.kind == "socket" and .backend.sends > 50 and .backend.recvs > 50)' ||
+		fail "$(ctl stats | jq -c '[.nics[8:][].backend | [.sends, .recvs]]')"
 }
 
 captured() { # as often as sent and received, each of which the guests may do at any time
@@ -95,7 +102,7 @@ test_what_it_counts_is_one_copy() {
 		fail "$(jq -c '[.nics[].backend | [.recvs, .recv_bytes, .bytes_copied]]' "$work/stats")"
 	jq -e 'all(.nics[].backend; .syscalls_send == 0 and .syscalls_recv == 0 and .send_errors == 0)' "$work/stats" ||
 		fail "$(jq -c '[.nics[].backend | [.syscalls_send, .syscalls_recv, .send_errors]]' "$work/stats")"
-	jq -e '.threads | length == 7' "$work/stats" || fail "threads: $(jq -c '[.threads[].name]' "$work/stats")"
+	jq -e '.threads | length == 9' "$work/stats" || fail "threads: $(jq -c '[.threads[].name]' "$work/stats")"
 }
 
 # Each message of a front end about its rings pauses its device, and what is on its way has to wait.
