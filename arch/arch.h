@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "boot/flat.h"
 #include "boot/image.h"
 #include "boot/machine_map.h"
 #include "vmm/core/gmem.h"
@@ -93,12 +94,13 @@ void arch_irq_set(const struct kvm *k, unsigned gsi, bool level);
 /* How the first CPU begins; filled by arch_boot(), used by arch_vcpu_start(). Each CPU reads its part. */
 struct arch_entry {
 	uint64_t pc;
-	uint64_t arg[4]; /* registers that the boot protocol wants */
+	uint64_t arg[5]; /* registers that the boot protocol wants */
 	unsigned mode;   /* private to arch/<cpu>/ */
 };
 
 struct arch_boot_config {
 	const char *kernel;      /* path */
+	struct flat_place flat;  /* not given: the file says what it is */
 	const char *initrd;      /* path or NULL */
 	struct cmdline *cmdline; /* the user's words; arch_boot() adds what announces devices */
 	const struct machine_map *map;

@@ -139,11 +139,23 @@ static uint64_t with_tags(enum provoke_tag first, enum provoke_tag last)
 	return set & ~(UINT64_C(1) << P_FEATURES_REFUSED);
 }
 
+/* The words for several of them. */
+static uint64_t set_of(const char *name)
+{
+	if (strcmp(name, "legal") == 0)
+		return with_tags(LEGAL, RARE);
+	if (strcmp(name, "hostile") == 0)
+		return with_tags(ILLEGAL, HARDENING);
+	return strcmp(name, "all") == 0 ? with_tags(LEGAL, HARDENING) : 0;
+}
+
 static int add(uint64_t *set, const char *name, char *why, size_t size)
 {
 	const struct provocation *best = &provocations[0];
+	const uint64_t several = set_of(name);
 
-	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+	*set |= several;
+	for (unsigned i = 0; i < NR_PROVOCATIONS && !several; i++) {
 		const struct provocation *p = &provocations[i];
 
 		if (strcmp(p->name, name) == 0 && p->when == NEVER) {
@@ -157,6 +169,8 @@ static int add(uint64_t *set, const char *name, char *why, size_t size)
 		if (word_distance(name, p->name) < word_distance(name, best->name))
 			best = p;
 	}
+	if (several)
+		return 0;
 	snprintf(why, size, "there is no provocation '%s'; the most like it is %s", name,
 	         best->name);
 	return -EINVAL;
@@ -167,12 +181,6 @@ int provoke_parse(uint64_t *set, const char *text, char *why, size_t size)
 	char name[32];
 	int ret = 0;
 
-	if (strcmp(text, "legal") == 0 || strcmp(text, "all") == 0)
-		*set |= with_tags(LEGAL, RARE);
-	if (strcmp(text, "hostile") == 0 || strcmp(text, "all") == 0)
-		*set |= with_tags(ILLEGAL, HARDENING);
-	if (strcmp(text, "legal") == 0 || strcmp(text, "hostile") == 0 || strcmp(text, "all") == 0)
-		return 0;
 	for (;; text++) {
 		const size_t len = strcspn(text, ",");
 

@@ -85,6 +85,13 @@ static int parse_audit(void *target, const char *value, unused char *why, unused
 	return 0;
 }
 
+static int parse_flat(void *target, const char *value, char *why, size_t size)
+{
+	struct vm_config *cfg = target;
+
+	return flat_parse(&cfg->flat, value, why, size);
+}
+
 static int parse_mem(void *target, const char *value, char *why, size_t size)
 {
 	struct vm_config *cfg = target;
@@ -114,6 +121,11 @@ static const struct opt_def run_options[] = {
          .offset = CFG(append),
          .arg = "STRING",
          .help = "the kernel's command line"},
+	{.name = "flat",
+         .type = OPT_CALL,
+         .parse = parse_flat,
+         .arg = "ADDRESS[,entry=ADDRESS]",
+         .help = "KERNEL is a flat binary: where it is loaded, and where it begins"},
 	{.name = "mem",
          .letter = 'm',
          .type = OPT_CALL,
@@ -254,8 +266,9 @@ void config_help(FILE *out)
 	static const struct opt_def *const tables[] = {run_options, common_options, NULL};
 
 	fputs("Usage: doorbell run [options] KERNEL\n\n"
-	      "Boot KERNEL (bzImage, vmlinux with a PVH note, or a 64-bit ELF program) under KVM\n"
-	      "with a network that needs no privilege.\n\nOptions:\n",
+	      "Boot KERNEL (bzImage, vmlinux with a PVH note, a 64-bit ELF program, or with "
+	      "--flat\n"
+	      "a flat binary) under KVM with a network that needs no privilege.\n\nOptions:\n",
 	      out);
 	opt_help_tables(out, tables, 2, 0);
 	nic_config_help(out, true);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "boot/flat.h"
 #include "boot/machine_map.h"
 #include "vmm/common_config.h"
 #include "vmm/core/opt.h"
@@ -20,8 +21,9 @@ enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 
 struct vm_config {
 	const char *kernel, *initrd,
-		*append;    /* borrowed from argv; initrd and append may be NULL */
-	uint64_t ram_bytes; /* multiple of 4 KiB */
+		*append;        /* borrowed from argv; initrd and append may be NULL */
+	struct flat_place flat; /* of the kernel */
+	uint64_t ram_bytes;     /* multiple of 4 KiB */
 	uint64_t nr_cpus;
 	struct nic_config nic[VM_MAX_NICS];
 	unsigned nr_nics;

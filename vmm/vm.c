@@ -197,6 +197,7 @@ static int load_guest(struct vm *vm)
 {
 	const struct arch_boot_config boot = {
 		.kernel = vm->cfg->kernel,
+		.flat = vm->cfg->flat,
 		.initrd = vm->cfg->initrd,
 		.cmdline = &vm->cmdline,
 		.map = &vm->map,

@@ -181,21 +181,36 @@ static int boot_elf(struct boot_job *job, struct arch_entry *entry)
 
 	if (ret < 0)
 		return ret;
-	return elf.has_pvh ? boot_pvh(job, &elf, entry) : boot_bare(job, &elf, entry);
+	return elf.has_pvh ? boot_pvh(job, &elf, entry)
+	                   : boot_bare(job, elf.entry, elf.high, entry);
+}
+
+static int boot_flat(struct boot_job *job, struct arch_entry *entry)
+{
+	const struct flat_place *p = &job->cfg->flat;
+	gpa_t end;
+	int ret = flat_load(&job->kernel, p, job->cfg->mem, LAYOUT_HIGH, &end);
+
+	return ret < 0 ? ret : boot_bare(job, p->entry, end, entry);
 }
 
 static int boot_file(struct boot_job *job, struct arch_entry *entry)
 {
 	const char *text;
+	enum image_kind kind;
 
-	switch (image_sniff(&job->kernel, &text)) {
+	if (job->cfg->flat.given)
+		return boot_flat(job, entry);
+	kind = image_sniff(&job->kernel, &text);
+	switch (kind) {
 	case IMAGE_BZIMAGE:
 		return boot_linux(job, entry);
 	case IMAGE_ELF64:
 		return boot_elf(job, entry);
 	default:
-		log_error("kernel '%s' does not boot on x86_64: this is %s", job->kernel.path,
-		          text);
+		log_error(
+			"kernel '%s' does not boot on x86_64: this is %s%s", job->kernel.path, text,
+			kind == IMAGE_UNKNOWN ? "; a flat binary is loaded by --flat ADDRESS" : "");
 		return -EINVAL;
 	}
 }

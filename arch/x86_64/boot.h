@@ -3,7 +3,7 @@
  *
  *   bzImage           boot_linux()  64-bit entry, zero page
  *   ELF, PVH note     boot_pvh()    32-bit entry, start info
- *   ELF without       boot_bare()   64-bit entry, device tree and RSDP
+ *   ELF without, flat boot_bare()   64-bit entry, device tree, RSDP, command line
  *
  * Each loads what it is given, writes its tables below 1 MiB, fills *entry. 0; or -errno, logged.
  * Guest memory is as gmem_create() made it: zeroed, and no vCPU runs.
@@ -27,7 +27,8 @@ struct boot_job {
 
 int boot_linux(struct boot_job *job, struct arch_entry *entry);
 int boot_pvh(struct boot_job *job, const struct elf_image *elf, struct arch_entry *entry);
-int boot_bare(struct boot_job *job, const struct elf_image *elf, struct arch_entry *entry);
+/* A program that is loaded: where it begins, and the first byte behind it. */
+int boot_bare(struct boot_job *job, gpa_t pc, gpa_t end, struct arch_entry *entry);
 
 /* Types of the BIOS memory map, which all boot protocols have kept. */
 #define BOOT_MEM_RAM      1u

@@ -13,6 +13,7 @@ enum entry_mode {
 enum entry_arg {
 	ENTRY_RDI, /* bare-metal: device tree */
 	ENTRY_RSI, /* Linux: zero page; bare-metal: RSDP */
+	ENTRY_RDX, /* bare-metal: command line */
 	ENTRY_RBX, /* PVH: start info */
 	ENTRY_RSP,
 };

@@ -155,6 +155,7 @@ int arch_vcpu_start(int vcpu_fd, const struct arch_entry *entry)
 		.rflags = RFLAGS_FIXED,
 		.rdi = entry->arg[ENTRY_RDI],
 		.rsi = entry->arg[ENTRY_RSI],
+		.rdx = entry->arg[ENTRY_RDX],
 		.rbx = entry->arg[ENTRY_RBX],
 		.rsp = entry->arg[ENTRY_RSP],
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's part for x86-64, as doorbell starts bare-metal programs (docs/booting.md): long mode, low 4 GiB mapped. */
+/* The CPU's part for x86-64, as doorbell starts bare-metal programs (docs/drivers.md): long mode, low 4 GiB mapped. */
 #include "cpu.h"
 
 #define UART_PORT 0x3f8

@@ -18,6 +18,7 @@ Needs `make` to have been run. One line per check: "ok NAME", "not ok NAME - rea
   manual     the manual page renders without a warning
   links      what documents link to exists
   clauses    each clause of the standard for a device has a test or a reason, and docs/device-clauses.md says which
+  ci         the steps of the job for CI in docs/drivers.md pass, with our example as the kernel
   FILE:LINE  a block of a document that begins with "```sh" and "# test" runs; behind
              "# test:" stands what it needs (kvm)
 
@@ -123,6 +124,29 @@ check_clauses() {
 	result clauses "$(tests/clauses/table.sh --check | paste -s -d ';')"
 }
 
+# With nothing of this tree around it, and without the right to change its devices.
+check_ci() {
+	local dir steps out
+	steps=$(sed -n '/^```yaml$/,/^```$/s/^ *- run: //p' docs/drivers.md)
+	if ! { [ -r /dev/kvm ] && [ -w /dev/kvm ]; }; then
+		echo "skip ci - /dev/kvm cannot be opened"
+		return
+	fi
+	dir=$(mktemp -d)
+	mkdir "$dir/bin" "$dir/work"
+	printf '#!/bin/sh\n' >"$dir/bin/sudo"
+	chmod +x "$dir/bin/sudo"
+	printf 'kernel.elf:\n\tmake -C %s/examples/driver CC=gcc\n\tcp %s/build/driver/gcc/driver.elf $@\n' "$top" "$top" \
+		>"$dir/work/Makefile"
+	if out=$(cd "$dir/work" && PATH=$dir/bin:$top/build:$PATH timeout -k 5 300 bash -euxc "$steps" 2>&1 </dev/null) &&
+		[ -s "$dir/work/check.xml" ]; then
+		result ci ""
+	else
+		result ci "$(tail -n 3 <<<"$out" | paste -s -d ' ')"
+	fi
+	rm -rf "$dir"
+}
+
 # Each block runs in a directory of its own, from which the tree can be seen.
 run_block() { # NAME NEEDS TEXT
 	local dir out status=0
@@ -162,7 +186,7 @@ check_blocks() {
 	done < <(documents)
 }
 
-for check in options keys features commands manual links clauses blocks; do
+for check in options keys features commands manual links clauses ci blocks; do
 	"check_$check"
 done
 tests/e2e/docs.sh || rc=1

@@ -31,6 +31,11 @@ stale() { # TARGET SOURCE...
 if stale "$out/guest.elf" start.S guest.c irq.c net.c lib.c tiny.h; then
 	"$cc" "${flags[@]}" "${link[@]}" -o "$out/guest.elf" start.S guest.c irq.c net.c lib.c
 fi
+# The same as a file that is its memory: sections from 0x200000 on, .text first and in it _start, without what ELF has.
+if stale "$out/guest.bin" start.S guest.c irq.c net.c lib.c tiny.h; then
+	"$cc" "${flags[@]}" "${link[@]}" -Wl,-n,-Ttext=0x200000 -o "$out/guest.bin.elf" start.S guest.c irq.c net.c lib.c
+	objcopy -O binary "$out/guest.bin.elf" "$out/guest.bin"
+fi
 if stale "$out/pvh.elf" pvh.S; then
 	"$cc" "${flags[@]}" "${link[@]}" -o "$out/pvh.elf" pvh.S
 fi

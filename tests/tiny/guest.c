@@ -5,7 +5,8 @@
 struct boot {
 	const void *fdt;
 	const uint8_t *rsdp;
-	const char *arg; /* behind the first word */
+	const char *devices; /* the command line: words that announce devices come first */
+	const char *arg;     /* behind the first word of the others */
 };
 
 /* ---- console and verdict */
@@ -256,9 +257,41 @@ static void do_ping(const struct boot *b)
 
 	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
 		fail("no device in the tree");
+	net_look_around(d.base);
 	net_ping(d.base, -1);
 	if (text_begins(b->arg, "reset")) /* with a driver that has just worked */
 		do_reset(b);
+	net_end();
+}
+
+/* Where the guest has been told that the device is, by whichever way; or where it always is: docs/drivers.md. */
+static void find_device(const struct boot *b, struct tree_device *d)
+{
+	static const char word[] = "virtio_mmio.device=0x200@";
+	const char *at = b->devices;
+
+	if (text_begins(at, word)) {
+		at += sizeof(word) - 1;
+		d->base = text_hex(at);
+		while (*at && *at != ':')
+			at++;
+		d->irq[0] = (uint32_t)text_number(*at ? at + 1 : at);
+		put_text("command line\n");
+	} else if (tree_device(b->fdt, "virtio,mmio", 0, d)) {
+		put_text("tree\n");
+	} else {
+		d->base = 0xd0000f00;
+		d->irq[0] = 5;
+		put_text("nowhere\n");
+	}
+}
+
+static void do_found(const struct boot *b)
+{
+	struct tree_device d;
+
+	find_device(b, &d);
+	net_ping(d.base, (int)d.irq[0]);
 	net_end();
 }
 
@@ -290,6 +323,7 @@ static void do_link(const struct boot *b)
 
 	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
 		fail("no device in the tree");
+	net_look_around(d.base);
 	net_link(d.base);
 }
 
@@ -312,14 +346,20 @@ static const struct {
 	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
 	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},   {"pingirq", do_pingirq},
 	{"edges", do_edges}, {"levels", do_levels},   {"link", do_link},   {"break", do_break},
+	{"found", do_found},
 };
 
-void guest_main(const void *fdt, const uint8_t *rsdp);
+void guest_main(const void *fdt, const uint8_t *rsdp, const char *line);
 
-void guest_main(const void *fdt, const uint8_t *rsdp)
+void guest_main(const void *fdt, const uint8_t *rsdp, const char *line)
 {
-	struct boot b = {.fdt = fdt, .rsdp = rsdp, .arg = tree_bootargs(fdt)};
+	struct boot b = {.fdt = fdt, .rsdp = rsdp, .devices = line, .arg = line};
 
+	if (!text_equal(line, tree_bootargs(fdt)))
+		fail("the tree has another command line");
+	while (text_begins(b.arg, "virtio_mmio.device="))
+		while (*b.arg && *b.arg++ != ' ')
+			;
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		const char *word = actions[i].word, *arg = b.arg;
 

@@ -89,6 +89,15 @@ uint64_t text_number(const char *s)
 	return v;
 }
 
+uint64_t text_hex(const char *s)
+{
+	uint64_t v = 0;
+
+	for (s += 2; (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'f'); s++)
+		v = v << 4 | (uint64_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
+	return v;
+}
+
 /* ---- device tree: one walk over its structure block, which calls back for each property */
 
 enum { BEGIN_NODE = 1, END_NODE = 2, PROP = 3, END = 9 };

@@ -259,6 +259,60 @@ t_announce_none_tells_nothing() {
 	is_status 0 && is_out "devices 0x0"
 }
 
+# ELF and flat, each told of its device in every way, find it, and it interrupts where they were told.
+t_devices_are_found_however_they_are_announced() {
+	local way announce kind
+
+	for way in "cmdline command line" "fdt tree" "acpi tree" "none nowhere"; do
+		announce=${way%% *}
+		for kind in "$guest" "--flat=0x200000 $guests/guest.bin"; do
+			# shellcheck disable=SC2086 # an option and a file
+			run --net echo --announce "$announce" --append found --timeout "$limit" $kind
+			with "--announce $announce $kind" is_status 0 && with "--announce $announce $kind" is_out "${way#* }
+arp reply
+24 replies" || return
+		done
+	done
+}
+
+t_flat_binary_goes_where_it_is_told() {
+	run --net none --flat 0x200000 --append hello "$guests/guest.bin"
+	is_status 0 && is_out "hello from a tiny guest" && is_quiet || return
+	# Behind something else, and with an initrd as high as can be.
+	{ head -c 64 /dev/zero; cat "$guests/guest.bin"; } >"$tmp/flat"
+	run --net none --flat 0x1fffc0,entry=0x200000 --initrd "$guests/guest.bin" --append hello "$tmp/flat"
+	is_status 0 && is_out "hello from a tiny guest" && is_quiet
+}
+
+t_flat_binary_that_cannot_be_is_refused() {
+	local flat file part
+	: >"$tmp/empty"
+	while IFS='|' read -r flat file part; do
+		run --net none ${flat:+--flat "$flat"} --mem 4M "$file"
+		with "--flat $flat" is_status 2 && with "--flat $flat" err_has "$part" && with "--flat $flat" is_out "" || return
+		[ "$(wc -l <"$tmp/err")" = 1 ] || { why="more than one line for --flat $flat" && return 1; }
+	done <<-END
+		|$guests/guest.bin|a flat binary is loaded by --flat ADDRESS
+		0x200000|$tmp/empty|is empty
+		0x200000|$tmp/none|does not exist
+		0x200000|$guest|without --flat
+		0x200000|$guests/bzimage|without --flat
+		0xff000|$guests/guest.bin|is below 0x100000
+		0x3ff000|$guests/guest.bin|does not fit
+		0xd0000000|$guests/guest.bin|does not fit
+		0x200000,entry=0x1fffff|$guests/guest.bin|is not in the file
+		high|$guests/guest.bin|allowed: ADDRESS
+	END
+}
+
+t_flat_binary_is_checked() {
+	timeout -k 5 "$limit" "$doorbell" check --net echo --flat 0x200000 --append found "$guests/guest.bin" \
+		>"$tmp/out" 2>"$tmp/err" </dev/null
+	status=$?
+	err=$(cat "$tmp/err")
+	is_status 0 && err_has "net0: 1 rules broken" && err_has "SHOULD cfg.generation-loop"
+}
+
 t_pvh_entry_is_reached() {
 	run --net none --append tiny "$guests/pvh.elf"
 	is_status 0 && is_out pvh

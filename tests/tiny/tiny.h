@@ -60,6 +60,7 @@ void put_line(const char *name, uint64_t v); /* "name 0x...\n" */
 bool text_equal(const char *a, const char *b);
 bool text_begins(const char *s, const char *prefix);
 uint64_t text_number(const char *s); /* decimal */
+uint64_t text_hex(const char *s);    /* 0x... */
 
 /* The device tree (Devicetree Specification 0.4, chapter 5). */
 struct tree_device {
@@ -78,6 +79,8 @@ _Noreturn void irq_test(bool level);
 void irq_take(unsigned pin, void (*handler)(void));
 unsigned irq_count(void);
 
+/* net.c: however the registers are made: nothing is around them, and what may only be read stays. */
+void net_look_around(uint64_t base);
 /*
  * net.c: virtio-net: ARP and ping of 10.0.2.2. Waits by polling, or with @pin >= 0 for interrupts.
  * The device goes on: net_end() resets it and ends by verdict.

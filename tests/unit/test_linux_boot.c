@@ -488,6 +488,41 @@ static void program_gets_tree_tables_and_a_stack(void **state)
 	assert_string_equal(args, "console=ttyS0 panic=-1");
 }
 
+/* However the devices are told of: the three pointers are the same as for ELF. */
+static void flat_program_gets_what_an_elf_program_gets(void **state)
+{
+	static const enum announce ways[] = {ANNOUNCE_ACPI, ANNOUNCE_CMDLINE, ANNOUNCE_FDT,
+	                                     ANNOUNCE_NONE};
+	static uint8_t file[KERNEL_BYTES];
+	struct rig *r = *state;
+
+	pattern_fill(file, sizeof(file), 0);
+	use_file(&r->kernel, r->kernel_path, sizeof(r->kernel_path), file, sizeof(file));
+	r->cfg.flat = (struct flat_place){true, KERNEL_AT, KERNEL_AT + 8};
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		const char *line;
+
+		gmem_destroy(&r->mem);
+		r->map.announce = ways[i];
+		assert_int_equal(boot(r, MIB(64)), 0);
+		assert_long_mode_tables(r);
+		assert_int_equal(r->entry.pc, KERNEL_AT + 8);
+		assert_memory_equal(at(r, KERNEL_AT, sizeof(file)), file, sizeof(file));
+		assert_memory_equal(at(r, r->entry.arg[ENTRY_RSI], 8), "RSD PTR ", 8);
+		assert_int_equal(virtio_nodes(at(r, r->entry.arg[ENTRY_RDI], FDT_MAX_SIZE)),
+		                 ways[i] == ANNOUNCE_NONE ? 0 : 2);
+		line = at(r, r->entry.arg[ENTRY_RDX], CMDLINE_MAX);
+		if (ways[i] == ANNOUNCE_CMDLINE)
+			assert_string_equal(line, "virtio_mmio.device=0x200@0xd0000f00:5 "
+			                          "virtio_mmio.device=0x200@0xd0002f00:6 "
+			                          "console=ttyS0 panic=-1");
+		else
+			assert_string_equal(line, "console=ttyS0 panic=-1");
+		cmdline_init(&r->cmdline);
+		assert_int_equal(cmdline_add(&r->cmdline, "console=ttyS0 panic=-1"), 0);
+	}
+}
+
 static void tree_of_announce_none_has_no_devices(void **state)
 {
 	struct rig *r = *state;
@@ -555,6 +590,17 @@ static void unknown_kernel_is_named_for_what_it_is(void **state)
 	use_file(&r->kernel, r->kernel_path, sizeof(r->kernel_path), gzip, sizeof(gzip));
 	assert_int_equal(boot(r, MIB(64)), -EINVAL);
 	assert_one_line(&r->log, "gzip");
+	assert_null(strstr(r->log.text, "--flat"));
+}
+
+static void what_is_not_known_may_be_flat_and_is_not_guessed(void **state)
+{
+	static const uint8_t code[64] = {0xf4, 0xeb, 0xfd};
+	struct rig *r = *state;
+
+	use_file(&r->kernel, r->kernel_path, sizeof(r->kernel_path), code, sizeof(code));
+	assert_int_equal(boot(r, MIB(64)), -EINVAL);
+	assert_one_line(&r->log, "a flat binary is loaded by --flat ADDRESS");
 }
 
 static void missing_files_are_refused(void **state)
@@ -591,10 +637,12 @@ int main(void)
 		CASE(largest_mp_table_fits),
 		CASE(pvh_with_a_device_tree_is_refused),
 		CASE(program_gets_tree_tables_and_a_stack),
+		CASE(flat_program_gets_what_an_elf_program_gets),
 		CASE(tree_of_announce_none_has_no_devices),
 		CASE(tree_wires_devices_to_the_io_apic_by_edges),
 		CASE(tiny_memory_is_refused),
 		CASE(unknown_kernel_is_named_for_what_it_is),
+		CASE(what_is_not_known_may_be_flat_and_is_not_guessed),
 		CASE(missing_files_are_refused),
 	};
 
