@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and thirteen functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and fourteen functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -134,6 +134,11 @@ const char *arch_exit_name(uint64_t isa, uint64_t reason, bool *memory);
 
 /* Where a vCPU is: @vcpu_fd's own thread, or any while it is out of the guest. 0 or -errno. */
 int arch_vcpu_pc(int vcpu_fd, uint64_t *pc);
+/*
+ * @vcpu_fd is out of the guest: will it do nothing more unless another CPU starts it? Because it has halted with interrupts off, or
+ * was never started.
+ */
+bool arch_vcpu_rests(int vcpu_fd);
 /* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);
 

@@ -220,6 +220,24 @@ void check_tick(struct check *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void check_last_look(struct check *c)
+{
+	pthread_mutex_lock(&c->lock);
+	stall_note_buffers(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+const char *check_trouble(const struct check *c)
+{
+	if (!check_was_touched(c))
+		return "the kernel never touched the device";
+	if (check_was_left_alone(c))
+		return "the driver looked at the device and left it alone";
+	if (!c->was_live)
+		return "the driver never came as far as DRIVER_OK";
+	return c->was_filled ? NULL : "the driver never offered a buffer to receive into";
+}
+
 const struct check_result *check_result(const struct check *c, size_t rule)
 {
 	return &c->result[rule];

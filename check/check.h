@@ -79,6 +79,10 @@ void check_tick(struct check *c);
 
 /* Of rules[@rule]. After the last vCPU has stopped. */
 const struct check_result *check_result(const struct check *c, size_t rule);
+/* The guest has ended, and its memory is there still: what the rings hold. */
+void check_last_look(struct check *c);
+/* After check_last_look(): how the driver has come to nothing, in words; NULL: it has not. */
+const char *check_trouble(const struct check *c);
 /* At the last look, when it was so for a second; NULL: something happens there, or nothing has to. */
 const struct check_stall *check_stall(const struct check *c, unsigned queue);
 unsigned check_nr_queues(const struct check *c);

@@ -349,12 +349,15 @@ static void on_timer(void *arg)
 {
 	struct peer *peer = arg;
 
+	if (atomic_load(&peer->p->paused))
+		goto again;
 	if (peer->p->link_down)
 		provoke_ask(peer->p, ACT_LINK_UP);
 	if (peer->stage == FAREWELL)
 		say_farewell(peer);
 	else if (peer->driver_up && peer->open > 0 && !peer->p->link_down)
 		ask_again(peer); /* also of a device that has failed: somebody has to give up */
+again:
 	(void)loop_timer_at(peer->loop, &peer->timer, loop_now_ns() + peer->p->again_ns);
 }
 

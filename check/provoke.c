@@ -388,6 +388,11 @@ bool provoke_gave_up(const struct provoke *p)
 	return p->result[P_FEATURES_REFUSED].verdict == PROVOKE_SURVIVED && !p->baseline;
 }
 
+void provoke_wait(struct provoke *p, bool paused)
+{
+	atomic_store(&p->paused, paused);
+}
+
 bool provoke_done(const struct provoke *p)
 {
 	return atomic_load(&p->done);

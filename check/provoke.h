@@ -113,6 +113,8 @@ void provoke_on_illegal(struct provoke *p, void (*fn)(void *arg), void *arg);
 /* Before any vCPU runs: @net, which is new, is to be provoked. What it offers has changed when this returns. */
 void provoke_device(struct provoke *p, struct virtio_net *net);
 
+/* Any thread. The guest is paused: nobody may expect answers. */
+void provoke_wait(struct provoke *p, bool paused);
 /* Any thread. Have all rounds been asked? */
 bool provoke_done(const struct provoke *p);
 

@@ -76,10 +76,11 @@ struct provoke {
 	/* The peer's; the loop's thread. */
 	int round; /* being asked: index of provocations[]; -1: none of them */
 	_Atomic bool done;
-	uint64_t again_ns; /* PROVOKE_AGAIN_NS, but for tests */
-	unsigned mtu;      /* that the driver is told; 0: none */
-	uint64_t tried;    /* rounds that were begun */
-	bool baseline;     /* the driver answered with nothing but what is there at boot */
+	_Atomic bool paused; /* the guest: provoke_wait() */
+	uint64_t again_ns;   /* PROVOKE_AGAIN_NS, but for tests */
+	unsigned mtu;        /* that the driver is told; 0: none */
+	uint64_t tried;      /* rounds that were begun */
+	bool baseline;       /* the driver answered with nothing but what is there at boot */
 };
 
 static inline bool provoke_on(const struct provoke *p, enum provoke_id id)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check/provoke.h"
+#include "check/rule.h"
 
 static const char *verdict_name(enum provoke_verdict v)
 {
@@ -14,6 +15,17 @@ static const char *verdict_name(enum provoke_verdict v)
 	};
 
 	return names[v];
+}
+
+/*
+ * As of a finding: what a device may do a driver has to bear by the rule's own level; what none may do, no clause asks a
+ * driver to bear.
+ */
+static const char *level_name(const struct provocation *p)
+{
+	const struct rule *rule = p->tag <= PROVOKE_RARE ? rule_find(p->rule) : NULL;
+
+	return rule ? rule_level_name(rule->level) : "hardening";
 }
 
 static bool is_failure(enum provoke_verdict v)
@@ -37,7 +49,8 @@ void provoke_text(const struct provoke *p, FILE *out)
 		        verdict_name(r->verdict), (unsigned long long)r->times, r->asked, r->lost,
 		        r->corrupt);
 		if (is_failure(r->verdict))
-			fprintf(out, "    device: %s\n    rule:   %s\n", what->does, what->rule);
+			fprintf(out, "    device: %s\n    rule:   %s\n    level:  %s\n", what->does,
+			        what->rule, level_name(what));
 	}
 }
 
@@ -52,13 +65,14 @@ json_t *provoke_json(const struct provoke *p)
 		if (r->verdict == PROVOKE_UNUSED)
 			continue;
 		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:b, s:I, s:i, s:i, s:i, s:s}",
-		                        "provocation", what->name, "id", (int)i, "number",
-		                        (int)what->number, "tag", provoke_tag_name(what->tag),
-		                        "verdict", verdict_name(r->verdict), "failed",
-		                        is_failure(r->verdict), "times", (json_int_t)r->times,
-		                        "questions", (int)r->asked, "lost", (int)r->lost,
-		                        "wrong_answers", (int)r->corrupt, "rule", what->rule));
+			list,
+			json_pack("{s:s, s:i, s:i, s:s, s:s, s:s, s:b, s:I, s:i, s:i, s:i, s:s}",
+		                  "provocation", what->name, "id", (int)i, "number",
+		                  (int)what->number, "tag", provoke_tag_name(what->tag), "level",
+		                  level_name(what), "verdict", verdict_name(r->verdict), "failed",
+		                  is_failure(r->verdict), "times", (json_int_t)r->times,
+		                  "questions", (int)r->asked, "lost", (int)r->lost, "wrong_answers",
+		                  (int)r->corrupt, "rule", what->rule));
 	}
 	return list;
 }

@@ -151,7 +151,8 @@ static uint64_t set_of(const char *name)
 
 static int add(uint64_t *set, const char *name, char *why, size_t size)
 {
-	const struct provocation *best = &provocations[0];
+	static const char *const sets[] = {"legal", "hostile", "all"};
+	const char *best = sets[0];
 	const uint64_t several = set_of(name);
 
 	*set |= several;
@@ -166,13 +167,15 @@ static int add(uint64_t *set, const char *name, char *why, size_t size)
 			*set |= UINT64_C(1) << i;
 			return 0;
 		}
-		if (word_distance(name, p->name) < word_distance(name, best->name))
-			best = p;
+		if (word_distance(name, p->name) < word_distance(name, best))
+			best = p->name;
 	}
 	if (several)
 		return 0;
-	snprintf(why, size, "there is no provocation '%s'; the most like it is %s", name,
-	         best->name);
+	for (unsigned i = 1; i < ARRAY_SIZE(sets); i++)
+		if (word_distance(name, sets[i]) < word_distance(name, best))
+			best = sets[i];
+	snprintf(why, size, "there is no provocation '%s'; the most like it is %s", name, best);
 	return -EINVAL;
 }
 

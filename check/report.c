@@ -6,6 +6,7 @@
 
 #include "check/provoke.h"
 #include "vmm/core/compiler.h"
+#include "vmm/run.h"
 
 static const struct check_result *finding(const struct report *r, const struct check *c,
                                           size_t rule)
@@ -28,6 +29,31 @@ bool report_fails(const struct report *r)
 			if (finding(r, r->checks[d], i) && counts(r, &rules[i]))
 				return true;
 	return false;
+}
+
+/* NULL: of the driver of device @d nothing more can be asked than that it keeps the rules. */
+static const char *trouble(const struct report *r, unsigned d)
+{
+	const struct provoke *p = r->provokes ? r->provokes[d] : NULL;
+
+	return p && provoke_gave_up(p) ? NULL : check_trouble(r->checks[d]);
+}
+
+int report_status(const struct report *r, int status)
+{
+	bool works = true, gave_up = false;
+
+	for (unsigned d = 0; d < r->nr; d++) {
+		const struct provoke *p = r->provokes ? r->provokes[d] : NULL;
+
+		gave_up |= p && provoke_gave_up(p);
+		works &= !trouble(r, d) && !(p && provoke_failed(p));
+	}
+	if (report_fails(r))
+		return EXIT_FINDINGS;
+	if (gave_up) /* and what becomes of the guest then is its own affair */
+		status = EXIT_OK;
+	return works && (gave_up || !r->dead) ? status : EXIT_NO_DRIVER;
 }
 
 static double seconds(uint64_t ns)
@@ -107,8 +133,9 @@ static void print_coverage(const struct check *c, FILE *out)
 	}
 }
 
-static void print_device(const struct report *r, const struct check *c, FILE *out)
+static void print_device(const struct report *r, unsigned d, FILE *out)
 {
+	const struct check *c = r->checks[d];
 	unsigned nr_broken = 0, nr_kept = 0, nr_silent = 0;
 
 	for (size_t i = 0; i < nr_rules; i++) {
@@ -128,10 +155,8 @@ static void print_device(const struct report *r, const struct check *c, FILE *ou
 		for (size_t i = 0; i < nr_rules; i++)
 			if ((int)rules[i].level == level)
 				print_finding(&rules[i], finding(r, c, i), out);
-	if (!check_was_touched(c))
-		fprintf(out, "  the kernel never touched the device\n");
-	else if (!check_was_live(c))
-		fprintf(out, "  the driver never came as far as DRIVER_OK\n");
+	if (trouble(r, d))
+		fprintf(out, "  %s\n", trouble(r, d));
 	for (unsigned q = 0; q < check_nr_queues(c); q++) {
 		const struct check_stall *s = check_stall(c, q);
 
@@ -144,8 +169,10 @@ static void print_device(const struct report *r, const struct check *c, FILE *ou
 
 void report_text(const struct report *r, FILE *out)
 {
+	if (r->dead)
+		fprintf(out, "%s\n", r->dead);
 	for (unsigned d = 0; d < r->nr; d++) {
-		print_device(r, r->checks[d], out);
+		print_device(r, d, out);
 		if (r->provokes)
 			provoke_text(r->provokes[d], out);
 	}
@@ -206,16 +233,16 @@ json_t *report_json(const struct report *r)
 		for (size_t i = 0; i < nr_rules; i++)
 			if (rules[i].advice)
 				json_array_append_new(list, json_of_rule(r, c, i));
-		json_array_append_new(devices,
-		                      json_pack("{s:s, s:b, s:b, s:b, s:o, s:o, s:o*}", "device",
-		                                check_name(c), "touched", check_was_touched(c),
-		                                "left_alone", check_was_left_alone(c), "live",
-		                                check_was_live(c), "stalls", json_of_stalls(c),
-		                                "rules", list, "provocations",
-		                                r->provokes ? provoke_json(r->provokes[d]) : NULL));
+		json_array_append_new(
+			devices, json_pack("{s:s, s:b, s:b, s:b, s:s*, s:o, s:o, s:o*}", "device",
+		                           check_name(c), "touched", check_was_touched(c),
+		                           "left_alone", check_was_left_alone(c), "live",
+		                           check_was_live(c), "trouble", trouble(r, d), "stalls",
+		                           json_of_stalls(c), "rules", list, "provocations",
+		                           r->provokes ? provoke_json(r->provokes[d]) : NULL));
 	}
-	return json_pack("{s:s, s:b, s:o}", "doorbell", DOORBELL_VERSION, "failed", report_fails(r),
-	                 "devices", devices);
+	return json_pack("{s:s, s:b, s:s*, s:o}", "doorbell", DOORBELL_VERSION, "failed",
+	                 report_fails(r), "dead", r->dead, "devices", devices);
 }
 
 /* ---- JUnit: a case per rule that is checked */
@@ -262,6 +289,18 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 	fputs("</testcase>\n", out);
 }
 
+/* Whether there is a driver that works. */
+static void put_works(const char *class, const char *name, const char *why, FILE *out)
+{
+	fprintf(out, "    <testcase classname=\"%s\" name=\"%s\">", class, name);
+	if (why) {
+		fputs("<failure message=\"", out);
+		report_put_xml(why, out);
+		fputs("\"/>", out);
+	}
+	fputs("</testcase>\n", out);
+}
+
 /* A queue in which nothing happens: no failure by itself, for the rule has its own case. */
 static void put_stall(const struct check *c, unsigned queue, FILE *out)
 {
@@ -282,6 +321,8 @@ void report_junit(const struct report *r, FILE *out)
 	for (unsigned d = 0; d < r->nr; d++) {
 		fprintf(out, "  <testsuite name=\"doorbell check: %s\">\n",
 		        check_name(r->checks[d]));
+		put_works("guest", "lives", r->dead, out);
+		put_works(check_name(r->checks[d]), "works", trouble(r, d), out);
 		for (size_t i = 0; i < nr_rules; i++)
 			if (rules[i].advice)
 				put_case(r, r->checks[d], i, out);

@@ -19,10 +19,13 @@ struct report {
 	unsigned nr;
 	const bool *ignored; /* nr_rules; findings that are not to be reported; borrowed */
 	enum fail_on fail_on;
+	const char *dead; /* how the guest has died; NULL: it has not */
 };
 
 /* Is there a finding of the level that makes the run a failure? */
 bool report_fails(const struct report *r);
+/* The exit status of a run that would be @status. */
+int report_status(const struct report *r, int status);
 void report_text(const struct report *r, FILE *out);
 json_t *report_json(const struct report *r); /* NULL: no memory */
 void report_junit(const struct report *r, FILE *out);

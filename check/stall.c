@@ -315,8 +315,20 @@ static void note_reason(struct check_queue *q)
 	}
 }
 
+void stall_note_buffers(struct check *c)
+{
+	for (unsigned i = 0; i < c->dev.nr_queues && !c->was_filled; i++) {
+		const struct check_queue *q = &c->queue[i];
+		uint16_t avail = 0;
+
+		if (q->served && q->ready && check_queue_kind(c, i) == QUEUE_RX)
+			c->was_filled = q->offered || (ring_offered(q, &avail) && avail != 0);
+	}
+}
+
 void stall_look(struct check *c)
 {
+	stall_note_buffers(c);
 	for (unsigned i = 0; i < c->dev.nr_queues; i++) {
 		struct check_queue *q = &c->queue[i];
 		uint16_t avail;
@@ -337,6 +349,7 @@ void stall_look(struct check *c)
 /* The driver resets the device: are the rings still what it has offered? */
 void stall_at_reset(struct check *c)
 {
+	stall_note_buffers(c);
 	for (unsigned i = 0; i < c->dev.nr_queues; i++)
 		if (c->queue[i].served && c->queue[i].ready)
 			ring_recheck(&c->queue[i], true);

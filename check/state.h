@@ -138,6 +138,7 @@ struct check {
 	bool was_touched; /* in a life before this one */
 	unsigned accesses;
 	bool was_written, was_reset, was_live;
+	bool was_filled;    /* a buffer was offered to receive into */
 	uint32_t page_size; /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
@@ -299,5 +300,7 @@ void stall_at_kick(struct check *c, uint16_t queue);
 void stall_at_used(struct check_queue *q,
                    uint16_t from); /* the entries from there up to q->shown */
 void stall_at_reset(struct check *c);
+/* Has a buffer been offered to receive into? */
+void stall_note_buffers(struct check *c);
 
 #endif

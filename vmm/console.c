@@ -62,6 +62,8 @@ struct console {
 	bool stalled;    /* the reader was given up; until it takes something */
 	bool gone;       /* writing failed: no more output */
 	uint64_t dropped;
+	bool wrote, wrote_controls; /* anything; such as may change what a terminal shows */
+	uint8_t last;               /* byte that was written */
 	uint8_t ring[CONSOLE_BUFFER];
 	size_t head, len; /* oldest; filled */
 };
@@ -149,6 +151,15 @@ static size_t ring_add(struct console *c, const uint8_t *buf, size_t len)
 	return n;
 }
 
+/* Of @len bytes that were written: console_part() asks. */
+static void note_written(struct console *c, const uint8_t *buf, size_t len)
+{
+	c->wrote = true;
+	c->last = buf[len - 1];
+	for (size_t i = 0; i < len && !c->wrote_controls; i++)
+		c->wrote_controls = buf[i] == 0x1b || buf[i] == 0x0e || buf[i] >= 0x80;
+}
+
 static void flush_output(struct console *c)
 {
 	while (c->len > 0 && !c->gone) {
@@ -166,6 +177,8 @@ static void flush_output(struct console *c)
 			c->len = 0;
 			break;
 		}
+		if (n > 0)
+			note_written(c, c->ring + c->head, (size_t)n);
 		c->head = (c->head + (size_t)n) % CONSOLE_BUFFER;
 		c->len -= (size_t)n;
 		c->stalled = false;
@@ -546,6 +559,21 @@ void console_finish(struct console *c)
 	loop_timer_off(&c->gather);
 	loop_timer_off(&c->look);
 	end_input(c);
+}
+
+void console_part(const struct console *c)
+{
+	/* Cancels a sequence that is not at its end; letters again; modes as usual; the usual screen. */
+	static const char usual[] = "\x18\x0f\033[!p\033[?47l";
+	struct stat out, err;
+
+	if (!c || !c->wrote || fstat(c->out.fd, &out) < 0 || fstat(STDERR_FILENO, &err) < 0 ||
+	    out.st_dev != err.st_dev || out.st_ino != err.st_ino)
+		return;
+	if (c->wrote_controls && isatty(STDERR_FILENO))
+		fputs(usual, stderr);
+	if (c->last != '\n')
+		fputc('\n', stderr);
 }
 
 void console_destroy(struct console *c)

@@ -51,7 +51,12 @@ int console_start(struct console *c);
  * not run. NULL and twice are fine.
  */
 void console_finish(struct console *c);
-/* Likewise, and say how much was dropped. */
+/*
+ * After console_finish(): more is to be said to standard error. When that is the terminal or file that has the guest's output
+ * it begins a line of its own, and the terminal shows letters, whatever the guest has sent to it.
+ */
+void console_part(const struct console *c);
+/* console_finish(), and say how much was dropped. */
 void console_destroy(struct console *c);
 
 /* Give the terminal back in a hurry. Any thread, async-signal-safe, also without any console. */

@@ -164,6 +164,8 @@ int run_guest(const struct vm_config *cfg, const struct run_watch *watch)
 		status = EXIT_SIGNAL + r.signals.signo;
 	if (ret == 0 && say_numbers(&r) < 0)
 		status = status == EXIT_OK ? EXIT_HOST : status;
+	if (watch)
+		console_part(r.console);
 	if (ret == 0 && watch)
 		status = watch->end(watch->arg, status);
 	end(&r);

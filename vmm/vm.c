@@ -510,6 +510,14 @@ bool vm_guest_pc(struct vm *vm, uint64_t *pc)
 	return false;
 }
 
+bool vm_rests(const struct vm *vm, uint64_t *pc)
+{
+	for (unsigned i = 0; i < vm->nr_vcpus; i++)
+		if (!arch_vcpu_rests(vm->vcpu[i].fd))
+			return false;
+	return vm->nr_vcpus > 0 && arch_vcpu_pc(vm->vcpu[0].fd, pc) == 0;
+}
+
 void vm_pause(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
@@ -522,6 +530,11 @@ void vm_resume(struct vm *vm)
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_resume(&vm->vcpu[i]);
 	vm->paused = false;
+}
+
+bool vm_is_paused(const struct vm *vm)
+{
+	return vm->paused;
 }
 
 struct nic *vm_nic(struct vm *vm, const char *name)

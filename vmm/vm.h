@@ -72,11 +72,15 @@ json_t *vm_stats(const struct vm *vm);
 /* Any thread. Where the guest's CPU is whose thread calls, within an exit. False: it is none of its. */
 bool vm_guest_pc(struct vm *vm, uint64_t *pc);
 
+/* After vm_run(): has the guest stopped for good, all CPUs halted with interrupts off? *pc: where the first one has. */
+bool vm_rests(const struct vm *vm, uint64_t *pc);
+
 /* ---- while it runs; main loop's thread */
 
 json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL: no memory */
 void vm_pause(struct vm *vm);     /* no vCPU executes anything until vm_resume() */
 void vm_resume(struct vm *vm);
+bool vm_is_paused(const struct vm *vm);
 struct nic *vm_nic(struct vm *vm, const char *name); /* NULL: there is none of that name */
 
 #endif

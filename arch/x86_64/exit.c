@@ -12,6 +12,8 @@
 #include "arch/x86_64/irqchip.h"
 #include "vmm/core/compiler.h"
 
+#define RFLAGS_IF (1u << 9u)
+
 /* Text in a buffer of fixed size; what does not fit is cut off. */
 struct text {
 	char *buf;
@@ -156,6 +158,17 @@ int arch_vcpu_pc(int vcpu_fd, uint64_t *pc)
 		return -errno;
 	*pc = regs.rip;
 	return 0;
+}
+
+bool arch_vcpu_rests(int vcpu_fd)
+{
+	struct kvm_mp_state mp;
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu_fd, KVM_GET_MP_STATE, &mp) < 0 || ioctl(vcpu_fd, KVM_GET_REGS, &regs) < 0)
+		return false;
+	return mp.mp_state == KVM_MP_STATE_UNINITIALIZED ||
+	       (mp.mp_state == KVM_MP_STATE_HALTED && !(regs.rflags & RFLAGS_IF));
 }
 
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size)

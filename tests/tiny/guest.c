@@ -337,6 +337,41 @@ static void do_break(const struct boot *b)
 	do_ping(b);
 }
 
+static void act(const struct boot *b, const char *words);
+
+/* "driver WHERE THEN": a driver that comes as far as that; what happens then is another action. */
+static void do_driver(const struct boot *b)
+{
+	const char *then = b->arg;
+	struct tree_device d;
+
+	if (!tree_device(b->fdt, "virtio,mmio", 0, &d))
+		fail("no device in the tree");
+	net_come_as_far_as(d.base, b->arg);
+	while (*then && *then++ != ' ')
+		;
+	act(b, then);
+}
+
+/* Kicks when it is told to. */
+static void do_kick(const struct boot *b)
+{
+	put_text("offered\n");
+	while (!(inb(UART_PORT + 5) & 1))
+		;
+	net_kick();
+	act(b, b->arg);
+}
+
+/* Every byte there is, and what leaves a terminal in disorder, in the middle of a line. */
+static void do_noise(const struct boot *b)
+{
+	for (unsigned c = 0; c < 256; c++)
+		put_char((char)c);
+	put_text("\033[?25l\033[31m\033(0\016qqq\033]0;no end");
+	act(b, b->arg);
+}
+
 static const struct {
 	const char *word;
 	void (*run)(const struct boot *b);
@@ -346,22 +381,15 @@ static const struct {
 	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
 	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},   {"pingirq", do_pingirq},
 	{"edges", do_edges}, {"levels", do_levels},   {"link", do_link},   {"break", do_break},
-	{"found", do_found},
+	{"found", do_found}, {"driver", do_driver},   {"noise", do_noise}, {"kick", do_kick},
 };
 
-void guest_main(const void *fdt, const uint8_t *rsdp, const char *line);
-
-void guest_main(const void *fdt, const uint8_t *rsdp, const char *line)
+static void act(const struct boot *b, const char *words)
 {
-	struct boot b = {.fdt = fdt, .rsdp = rsdp, .devices = line, .arg = line};
+	struct boot more = *b;
 
-	if (!text_equal(line, tree_bootargs(fdt)))
-		fail("the tree has another command line");
-	while (text_begins(b.arg, "virtio_mmio.device="))
-		while (*b.arg && *b.arg++ != ' ')
-			;
 	for (unsigned i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-		const char *word = actions[i].word, *arg = b.arg;
+		const char *word = actions[i].word, *arg = words;
 
 		if (!text_begins(arg, word))
 			continue;
@@ -369,9 +397,23 @@ void guest_main(const void *fdt, const uint8_t *rsdp, const char *line)
 			arg++;
 		if (*arg != ' ' && *arg != '\0')
 			continue;
-		b.arg = *arg ? arg + 1 : arg;
-		actions[i].run(&b);
+		more.arg = *arg ? arg + 1 : arg;
+		actions[i].run(&more);
 		fail("the guest is still there");
 	}
 	fail("no such action");
+}
+
+void guest_main(const void *fdt, const uint8_t *rsdp, const char *line);
+
+void guest_main(const void *fdt, const uint8_t *rsdp, const char *line)
+{
+	const struct boot b = {.fdt = fdt, .rsdp = rsdp, .devices = line};
+
+	if (!text_equal(line, tree_bootargs(fdt)))
+		fail("the tree has another command line");
+	while (text_begins(line, "virtio_mmio.device="))
+		while (*line && *line++ != ' ')
+			;
+	act(&b, line);
 }

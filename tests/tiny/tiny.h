@@ -87,6 +87,9 @@ void net_look_around(uint64_t base);
  */
 void net_ping(uint64_t base, int pin);
 _Noreturn void net_end(void);
+/* A driver that comes as far as "negotiated", "live" (DRIVER_OK), "filled", or "silent": filled, and never kicks. */
+void net_come_as_far_as(uint64_t base, const char *where);
+void net_kick(void); /* of one that was silent */
 /* A driver that breaks the rules of the rings, four times; each time the device needs a reset, and gets it. */
 void net_break(uint64_t base);
 /* The same device sees its link change four times. Ends by verdict. */

@@ -216,6 +216,26 @@ static void who_falls_silent_is_stuck_and_is_not_tried_again(unused void **state
 	end(&r);
 }
 
+/* For far longer than one that is silent has. */
+static void a_guest_that_is_paused_is_not_stuck(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, BIT(P_LENGTHS), (struct guest){.silent = true});
+	while (r.p->round < 0)
+		assert_true(loop_turn(r.loop, -1) >= 0);
+	provoke_wait(r.p, true);
+	for (unsigned i = 0; i < 200; i++)
+		assert_true(loop_turn(r.loop, -1) >= 0);
+	assert_false(provoke_done(r.p));
+	r.guest.silent = false;
+	provoke_wait(r.p, false);
+	turn_until_done(&r);
+	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_LOST);
+	assert_false(provoke_failed(r.p));
+	end(&r);
+}
+
 static void a_guest_that_ends_in_a_round_is_stuck_there(unused void **state)
 {
 	struct rig r;
@@ -314,6 +334,7 @@ int main(void)
 		cmocka_unit_test(an_answer_to_what_is_wrong_is_corruption),
 		cmocka_unit_test(lost_frames_are_counted_and_no_failure),
 		cmocka_unit_test(who_falls_silent_is_stuck_and_is_not_tried_again),
+		cmocka_unit_test(a_guest_that_is_paused_is_not_stuck),
 		cmocka_unit_test(a_guest_that_ends_in_a_round_is_stuck_there),
 		cmocka_unit_test(wrong_bytes_and_a_wrong_address_are_corruption),
 		cmocka_unit_test(what_a_guest_asks_is_answered_and_its_address_is_learned),

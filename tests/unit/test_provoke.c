@@ -43,6 +43,9 @@ static void names_groups_and_lists_are_understood(unused void **state)
 	all = 0;
 	assert_int_equal(provoke_parse(&all, "all", why, sizeof(why)), 0);
 	assert_true(all == set);
+	all = 0;
+	assert_int_equal(provoke_parse(&all, "hostile,reorder,legal", why, sizeof(why)), 0);
+	assert_true(all == set);
 }
 
 static void wrong_names_get_the_closest_one_or_the_reason(unused void **state)
@@ -286,6 +289,17 @@ static void every_second_command_is_an_error(unused void **state)
 	prig_end(&r);
 }
 
+static const char *level_of(const json_t *list, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *o = json_array_get(list, i);
+
+		if (strcmp(json_string_value(json_object_get(o, "provocation")), name) == 0)
+			return json_string_value(json_object_get(o, "level"));
+	}
+	return "";
+}
+
 static void reports_name_the_provocation_and_the_rule(unused void **state)
 {
 	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK, .asked = 48};
@@ -296,7 +310,7 @@ static void reports_name_the_provocation_and_the_rule(unused void **state)
 	json_t *list;
 
 	assert_non_null(out);
-	prig_begin(&r, PROVOKE_BIT(P_REORDER) | PROVOKE_BIT(P_DELAY));
+	prig_begin(&r, PROVOKE_BIT(P_REORDER) | PROVOKE_BIT(P_DELAY) | PROVOKE_BIT(P_BAD_ID));
 	provoke_note(r.p, P_REORDER, &stuck);
 	r.p->baseline = true;
 	provoke_end(r.p);
@@ -308,10 +322,13 @@ static void reports_name_the_provocation_and_the_rule(unused void **state)
 	assert_non_null(strstr(text, "name=\"reorder\"><failure message=\"no progress\"/>"));
 	assert_non_null(strstr(text, "name=\"delay\"><skipped message=\"not tried\"/>"));
 	list = provoke_json(r.p);
-	assert_int_equal(json_array_size(list), 2);
+	assert_int_equal(json_array_size(list), 3);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "id")),
 	                 P_REORDER);
 	assert_true(json_is_true(json_object_get(json_array_get(list, 0), "failed")));
+	/* What a device may do: the rule's level. What none may: no clause asks for it. */
+	assert_string_equal(level_of(list, "reorder"), "implied");
+	assert_string_equal(level_of(list, "bad-id"), "hardening");
 	json_decref(list);
 	free(text);
 	prig_end(&r);
