@@ -45,8 +45,8 @@ struct nic {
 	struct queue rx, tx;
 	struct buffer rx_buf[QUEUE_SIZE], tx_buf[NR_TX];
 	uint16_t free_tx[NR_TX], nr_free_tx;
-	/* A frame that is being put together: where, and how many parts are to come. */
-	struct buffer *whole;
+	/* A frame that is being put together: in which of tx_buf, and how many parts are to come. */
+	uint16_t whole;
 	uint32_t len, missing;
 	bool link, poll;
 	unsigned idle;
@@ -75,7 +75,7 @@ static void post(struct nic *n, uint16_t i)
 	/* A header and a rest that lies behind it: any layout will do. [net.rx-writable-only], [net.rx-hdr-size] */
 	const struct piece p[] = {{b->hdr, HDR, true}, {b->frame, all - HDR, true}};
 
-	queue_add(&n->rx, p, 2, i);
+	queue_add(&n->rx, i, p, 2);
 }
 
 /* One part of a frame, whose number of parts is in the first one's header. [net.rx-num-buffers] */
@@ -97,7 +97,7 @@ static void take_part(struct nic *n, const struct buffer *b, uint32_t len)
 	/* What is behind @len means nothing [used.ignore-past-len]; no rule makes us doubt @len itself, but a device may lie. */
 	if (len > ROOM || n->len + len > FRAME_MAX)
 		len = 0;
-	__builtin_memcpy(n->whole->frame + n->len, data, len);
+	__builtin_memcpy(n->tx_buf[n->whole].frame + n->len, data, len);
 	n->len += len;
 }
 
@@ -111,7 +111,7 @@ static void post_tx(struct nic *n, uint16_t i, uint32_t len)
 
 	/* All 0: no offloads, hence no GSO and no checksum to complete. [net.tx-gso-none], [net.tx-flags-0-without-csum] */
 	__builtin_memset(b->hdr, 0, HDR); /* [net.tx-num-buffers-0] */
-	queue_add(&n->tx, p, bug(empty_piece) ? 3 : 2, i);
+	queue_add(&n->tx, i, p, bug(empty_piece) ? 3 : 2);
 }
 
 static void reclaim(struct nic *n)
@@ -131,20 +131,19 @@ static bool receive(struct nic *n)
 	uint32_t len;
 	int i;
 
-	while (n->nr_free_tx > 0 && (i = queue_take(&n->rx, &len)) >= 0) {
-		const uint16_t t = n->free_tx[n->nr_free_tx - 1];
-
+	while ((n->missing > 0 || n->nr_free_tx > 0) && (i = queue_take(&n->rx, &len)) >= 0) {
 		any = true;
-		n->whole = &n->tx_buf[t];
+		if (n->missing == 0)
+			n->whole = n->free_tx[--n->nr_free_tx];
 		take_part(n, &n->rx_buf[i], len);
 		post(n, (uint16_t)i); /* the copy is ours [net.rx-replenish] */
 		if (n->missing > 0)
 			continue;
-		len = answer(&n->host, n->whole->frame, n->len);
-		if (len == 0 || !n->link) /* [net.link-from-status] */
-			continue;
-		n->nr_free_tx--;
-		post_tx(n, t, len);
+		len = answer(&n->host, n->tx_buf[n->whole].frame, n->len);
+		if (len > 0 && n->link) /* [net.link-from-status] */
+			post_tx(n, n->whole, len);
+		else
+			n->free_tx[n->nr_free_tx++] = n->whole;
 	}
 	if (queue_flush(&n->rx)) /* [notif.must-kick] */
 		device_kick(&n->dev, RX);
@@ -213,11 +212,12 @@ static bool bring_up(struct nic *n)
 	/* The features are settled [init.setup-after-negotiation] and the device is not live: queues, buffers, no kicks. */
 	if (!bug(queues_too_early) && !bug(queues_too_late) && !add_queues(n))
 		return false;
-	for (n->nr_free_tx = 0; n->nr_free_tx < NR_TX; n->nr_free_tx++)
+	for (n->nr_free_tx = 0; n->nr_free_tx < NR_TX && n->nr_free_tx < n->tx.buffers;
+	     n->nr_free_tx++)
 		n->free_tx[n->nr_free_tx] = n->nr_free_tx;
 	n->missing = 0;
-	for (unsigned i = 0; i < n->rx.size / (n->rx.indirect ? 1u : 2u); i++)
-		post(n, (uint16_t)i); /* [net.rx-filled-at-start] */
+	for (uint16_t i = 0; i < n->rx.buffers; i++)
+		post(n, i); /* [net.rx-filled-at-start] */
 	kick = !bug(queues_too_late) && queue_flush(&n->rx);
 	if (bug(early_kick))
 		device_kick(&n->dev, RX);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* examples/driver/queue.h - the driver's side of a virtqueue: split.c (virtio 1.2, 2.7), packed.c (2.8) */
+/* examples/driver/queue.h - the driver's side of a virtqueue, split (virtio 1.2, 2.7) or packed (2.8)
+ *
+ * A buffer has a number, and always the descriptors of that number, so nothing has to be kept of which ones are free: with
+ * INDIRECT_DESC one and a table, otherwise two. Both layouts have three parts; the device knows which it is.
+ */
 #ifndef EXAMPLE_QUEUE_H
 #define EXAMPLE_QUEUE_H
 
@@ -17,97 +21,50 @@ struct piece {
 	bool device_writes;
 };
 
-struct split_ring {
-	struct vring_desc desc[QUEUE_SIZE] __attribute__((aligned(16))); /* [split.align] */
-	/* With the event words, always. [split.used-tail-allocated] */
-	uint16_t avail[3 + QUEUE_SIZE]
-		__attribute__((aligned(2))); /* flags, idx, ring, used_event */
-	struct {
-		uint16_t flags, idx;
-		struct vring_used_elem ring[QUEUE_SIZE];
-		uint16_t avail_event;
-	} used __attribute__((aligned(4)));
+union desc {
+	struct vring_desc split;
+	struct vring_packed_desc packed;
 };
-
-struct packed_ring {
-	struct vring_packed_desc desc[QUEUE_SIZE] __attribute__((aligned(16))); /* [packed.align] */
-	struct vring_packed_desc_event driver __attribute__((aligned(4)));
-	struct vring_packed_desc_event device __attribute__((aligned(4)));
-};
-
-/* Where the device finds the parts: descriptors, the driver's part, the device's. */
-struct queue_areas {
-	const void *ring, *driver, *device;
-};
-
-struct queue;
-
-/* Of the functions below, what each layout does in its own way. */
-struct queue_layout {
-	struct queue_areas (*areas)(struct queue *q);
-	void (*add)(struct queue *q, const struct piece *p, unsigned nr, uint16_t id);
-	bool (*flush)(struct queue *q);
-	int (*take)(struct queue *q, uint32_t *len);
-	bool (*interrupt_on)(struct queue *q);
-	void (*interrupt_off)(struct queue *q);
-};
-extern const struct queue_layout split_layout, packed_layout;
 
 /* One per queue, static, hence all zero before the first use. */
 struct queue {
-	union {
-		struct split_ring split;
-		struct packed_ring packed;
-	};
-	/* Indirect tables: one for each buffer that can be under way. */
-	union {
-		struct vring_desc split;
-		struct vring_packed_desc packed;
-	} table[QUEUE_SIZE][PIECES_MAX] __attribute__((aligned(16)));
+	union desc desc[QUEUE_SIZE]
+		__attribute__((aligned(16))); /* [split.align], [packed.align] */
+	union {                               /* the driver's part */
+		/* flags, idx, ring, used_event: always with that. [split.used-tail-allocated] */
+		uint16_t avail[3 + QUEUE_SIZE];
+		struct vring_packed_desc_event driver;
+	} __attribute__((aligned(4)));
+	union { /* the device's part */
+		struct {
+			uint16_t flags, idx;
+			struct vring_used_elem ring[QUEUE_SIZE];
+			uint16_t avail_event;
+		} used;
+		struct vring_packed_desc_event device;
+	} __attribute__((aligned(4)));
+	union desc table[QUEUE_SIZE][PIECES_MAX] __attribute__((aligned(16)));
 
-	const struct queue_layout *layout;
-	bool event_idx, indirect;
-	uint16_t size;
-
-	/* Ids that are free, and of those that are not: how many entries they take, and whose they are. */
-	uint16_t free, nr_free, next_free[QUEUE_SIZE];
-	uint16_t entries[QUEUE_SIZE], owner[QUEUE_SIZE];
-
+	bool packed, event_idx, indirect;
+	uint16_t size, buffers; /* entries of the ring; buffers that it has room for */
+	bool busy[QUEUE_SIZE];  /* the device has this buffer */
 	/* Split: free-running indices. Packed: positions with their wrap bits. */
-	uint16_t avail, shown; /* the next entry to offer; what queue_flush() has told the device */
-	uint16_t seen;         /* the next used one */
-	bool avail_wrap, seen_wrap;
+	uint16_t added, seen; /* the next entry to offer, the next used one */
+	bool added_wrap, seen_wrap;
+	uint16_t fresh; /* entries that were added since queue_flush() */
 };
 
 /* Empty, as after a reset of its device. @size: a power of two up to QUEUE_SIZE. */
-struct queue_areas queue_init(struct queue *q, uint16_t size, uint64_t accepted);
-/* Offers a buffer; @owner comes back with it. False: no room. */
-bool queue_add(struct queue *q, const struct piece *p, unsigned nr, uint16_t owner);
+void queue_init(struct queue *q, uint16_t size, uint64_t accepted);
+/* Offers buffer @i, which the device does not have; @i is below q->buffers. */
+void queue_add(struct queue *q, uint16_t i, const struct piece *p, unsigned nr);
 /* Shows the device what was added. True: it wants a kick. */
-static inline bool queue_flush(struct queue *q)
-{
-	return q->layout->flush(q);
-}
-
-/* Takes back what the device has used: the owner, and how much the device wrote. -1: nothing; -2: the device lies. */
-static inline int queue_take(struct queue *q, uint32_t *len)
-{
-	return q->layout->take(q, len);
-}
-
+bool queue_flush(struct queue *q);
+/* Takes back a buffer that the device has used: its number, and how much was written. -1: there is none; -2: the device lies. */
+int queue_take(struct queue *q, uint32_t *len);
 /* Asks for an interrupt at the next used buffer. False: there is one already. */
-static inline bool queue_interrupt_on(struct queue *q)
-{
-	return q->layout->interrupt_on(q);
-}
-
+bool queue_interrupt_on(struct queue *q);
 /* Advice: some may come still. */
-static inline void queue_interrupt_off(struct queue *q)
-{
-	q->layout->interrupt_off(q);
-}
-
-/* What id @id held is free again; its owner, or -2 when there was none. */
-int queue_release(struct queue *q, uint32_t id);
+void queue_interrupt_off(struct queue *q);
 
 #endif

@@ -128,7 +128,6 @@ static void set_address(const struct device *d, uint32_t low, const void *at)
 bool device_add_queue(const struct device *d, uint32_t index, struct queue *q)
 {
 	uint16_t size = QUEUE_SIZE;
-	struct queue_areas areas;
 	uint32_t max = bug(max_before_select) ? get(d, VIRTIO_MMIO_QUEUE_NUM_MAX) : 0;
 
 	set(d, VIRTIO_MMIO_QUEUE_SEL, index); /* [mmio.queuesel-first] */
@@ -140,11 +139,11 @@ bool device_add_queue(const struct device *d, uint32_t index, struct queue *q)
 		return false;                      /* [mmio.qmax0-absent] */
 	while (size > max && !bug(size_not_asked)) /* [mmio.qsize-le-max], [split.size-pow2] */
 		size /= 2;
-	areas = queue_init(q, size, d->accepted);
+	queue_init(q, size, d->accepted);
 	set(d, VIRTIO_MMIO_QUEUE_NUM, q->size); /* [mmio.size-before-ready] */
-	set_address(d, VIRTIO_MMIO_QUEUE_DESC_LOW, areas.ring);
-	set_address(d, VIRTIO_MMIO_QUEUE_AVAIL_LOW, areas.driver);
-	set_address(d, VIRTIO_MMIO_QUEUE_USED_LOW, areas.device);
+	set_address(d, VIRTIO_MMIO_QUEUE_DESC_LOW, q->desc);
+	set_address(d, VIRTIO_MMIO_QUEUE_AVAIL_LOW, &q->driver);
+	set_address(d, VIRTIO_MMIO_QUEUE_USED_LOW, &q->device);
 	set(d, VIRTIO_MMIO_QUEUE_READY, 1);
 	return true;
 }
