@@ -86,11 +86,23 @@ static const char *word_of(int status, const char *said)
 	return said[0] ? said : "ended";
 }
 
+/* Why there is no driver that works, as the report says it; NULL: it does not. */
+static const char *trouble(const json_t *report)
+{
+	const char *said = json_string_value(json_object_get(report, "dead"));
+	const json_t *devices = json_object_get(report, "devices");
+
+	for (size_t i = 0; i < json_array_size(devices) && !said; i++)
+		said = json_string_value(json_object_get(json_array_get(devices, i), "trouble"));
+	return said;
+}
+
 void matrix_verdict(char *text, size_t size, int status, const json_t *report, const bool *ignored,
                     const char *said)
 {
 	unsigned nr;
 	const struct rule *first = first_finding(report, ignored, &nr);
+	const char *why = status == EXIT_NO_DRIVER ? trouble(report) : NULL;
 	int len = 0;
 
 	text[0] = '\0';
@@ -100,9 +112,11 @@ void matrix_verdict(char *text, size_t size, int status, const json_t *report, c
 		len += snprintf(text + len, size - (size_t)len, " and %u more", nr - 1);
 	if (first && (status == EXIT_OK || status == EXIT_FINDINGS))
 		return;
-	snprintf(text + len, size - (size_t)len, "%s%s", first ? "; " : "",
-	         report && status == EXIT_OK && matrix_left_alone(report) ? "left alone"
-	                                                                  : word_of(status, said));
+	if (!why)
+		why = report && status == EXIT_OK && matrix_left_alone(report)
+		              ? "left alone"
+		              : word_of(status, said);
+	snprintf(text + len, size - (size_t)len, "%s%s", first ? "; " : "", why);
 }
 
 bool matrix_worse(int status, int other)

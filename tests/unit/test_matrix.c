@@ -60,6 +60,12 @@ static void cells_without_finding_say_what_became_of_them(unused void **state)
 	expect("left alone", EXIT_OK, report(true, json_null(), json_null()), NULL);
 	expect("clean, and ended by --timeout", EXIT_TIMEOUT, NULL, NULL);
 	expect("no driver worked, or the guest died", EXIT_NO_DRIVER, NULL, NULL);
+	expect("never touched", EXIT_NO_DRIVER,
+	       json_pack("{s:[{}, {s:s}]}", "devices", "trouble", "never touched"), NULL);
+	expect("halted for good", EXIT_NO_DRIVER,
+	       json_pack("{s:s, s:[{s:s}]}", "dead", "halted for good", "devices", "trouble",
+	                 "never touched"),
+	       NULL);
 	expect("no KVM", EXIT_HOST, NULL, NULL);
 	/* What is no report of ours does no harm. */
 	expect("clean", EXIT_OK, json_pack("{s:[i, {s:s}]}", "devices", 1, "rules", "x"), NULL);
