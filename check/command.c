@@ -290,7 +290,11 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		.found = on_finding,
 		.arg = &r->watched[i],
 	};
-	struct record_nic nic = {.index = i, .mtu = u16_of(n->cfg->mtu)};
+	struct record_nic nic = {.index = i,
+	                         .mtu = u16_of(n->cfg->mtu),
+	                         .legacy = n->cfg->transport == NIC_MMIO_LEGACY,
+	                         .provoke = r->provoke[i],
+	                         .seed = r->seed};
 	int ret = 0;
 
 	virtio_config_read(d, 0, dev.config, sizeof(dev.config));

@@ -279,6 +279,7 @@ void provoke_act(struct provoke *p)
 
 	if ((acts & ACT_LINK_UP) && p->link_down) {
 		p->link_down = false;
+		provoke_count(p, P_LINK_FLAP); /* either way, for who records it */
 		virtio_net_set_link(p->net, true);
 	} else if ((acts & ACT_LINK) && !p->link_down && virtio_net_link(p->net)) {
 		p->link_down = true;
@@ -391,6 +392,16 @@ bool provoke_gave_up(const struct provoke *p)
 void provoke_wait(struct provoke *p, bool paused)
 {
 	atomic_store(&p->paused, paused);
+}
+
+uint64_t provoke_times(const struct provoke *p, enum provoke_id id)
+{
+	return atomic_load_explicit(&p->times[id], memory_order_relaxed);
+}
+
+bool provoke_in_force(const struct provoke *p, enum provoke_id id)
+{
+	return provoke_on(p, id);
 }
 
 bool provoke_done(const struct provoke *p)

@@ -115,6 +115,11 @@ void provoke_device(struct provoke *p, struct virtio_net *net);
 
 /* Any thread. The guest is paused: nobody may expect answers. */
 void provoke_wait(struct provoke *p, bool paused);
+
+/* Any thread. How often has the device done it; and might it at any moment? */
+uint64_t provoke_times(const struct provoke *p, enum provoke_id id);
+bool provoke_in_force(const struct provoke *p, enum provoke_id id);
+
 /* Any thread. Have all rounds been asked? */
 bool provoke_done(const struct provoke *p);
 

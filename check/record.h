@@ -7,10 +7,12 @@
 #ifndef DOORBELL_CHECK_RECORD_H
 #define DOORBELL_CHECK_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 struct check_result;
+struct provoke;
 struct record;
 struct rule;
 struct virtio_dev;
@@ -26,11 +28,15 @@ struct record_nic {
 	unsigned index; /* below TRACE_NICS */
 	uint8_t mac[6];
 	uint16_t mtu; /* 0: none */
+	bool legacy;  /* its registers are those of version 1 */
+	/* Who provokes it, borrowed, as long as the device is there; NULL: nobody. And --seed. */
+	const struct provoke *provoke;
+	uint64_t seed;
 };
 
 /*
- * The guest begins, with @d as its device, which outlives the recording or is followed by another one of that index. Who is to look
- * on at it, next NULL.
+ * The guest begins, with @d as its device, which outlives the recording or is followed by another one of that index; when it is
+ * provoked that has been set up, and goes by way of the recorder from now on. Who is to look on at it, next NULL.
  */
 struct virtio_watch *record_device(struct record *r, struct virtio_dev *d,
                                    const struct record_nic *nic);

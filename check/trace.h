@@ -16,7 +16,8 @@
 #include "devices/vq.h"
 
 #define TRACE_MAGIC      "DBELLREC"
-#define TRACE_VERSION    1u
+#define TRACE_VERSION    2u
+#define TRACE_OLDEST     1u       /* that is read: what is new since then is not in it */
 #define TRACE_HEADER     32u      /* bytes */
 #define TRACE_HEAD       24u      /* of each record, before what its kind has */
 #define TRACE_FIXED_MAX  64u      /* that, at most */
@@ -25,6 +26,7 @@
 #define TRACE_NICS       8u
 #define TRACE_QUEUES     32u
 #define TRACE_NO_QUEUE   UINT16_MAX
+#define TRACE_WRAP       0x8000u /* of a place in a packed ring: its wrap counter */
 
 enum trace_kind {
 	TRACE_DEVICE = 1, /* the guest begins, with this one; data: regions, num_max */
@@ -41,7 +43,23 @@ enum trace_kind {
 	TRACE_FRAME,     /* data: header and frame, or their beginning */
 	TRACE_FINDING,   /* the checker has found a rule broken; data: text */
 	TRACE_END,       /* the recording ended in order */
+	TRACE_PROVOKE, /* the device is provoked; data: names, then what it was to be and what it is */
 	TRACE_KINDS
+};
+
+/* What a provoked device has changed: in data, before and after. */
+enum trace_place {
+	TRACE_AT_NONE,  /* nothing that passes here: it interrupts, the cable is out, it began so */
+	TRACE_AT_READ,  /* what a register reads: 4 bytes */
+	TRACE_AT_WRITE, /* what is written to one: 4 bytes; after: 4, or 0 when it has no effect */
+	TRACE_AT_CONFIG,  /* bytes of the config space */
+	TRACE_AT_COMMAND, /* is one refused? 1 byte */
+	TRACE_AT_ACK,     /* what is answered to one: 1 byte */
+	/* Used entries: how many are shown, and how many more are claimed (2 bytes each); then 8 bytes each, or none. */
+	TRACE_AT_BATCH,
+	TRACE_AT_WORDS,  /* flags and event of the device: 2 bytes each */
+	TRACE_AT_HEADER, /* of a received frame: 12 bytes */
+	TRACE_PLACES
 };
 
 struct trace_device {
@@ -51,6 +69,7 @@ struct trace_device {
 	uint16_t mtu; /* 0: none */
 	uint8_t mac[6];
 	char name[32];
+	bool legacy; /* its registers are those of version 1 */
 };
 
 /* A descriptor of a chain, in the ring or in a table. */
@@ -58,7 +77,7 @@ struct trace_desc {
 	uint64_t at; /* where it stands */
 	uint64_t addr;
 	uint32_t len;
-	uint16_t flags, next;
+	uint16_t flags, next; /* packed: next is its id */
 };
 #define TRACE_DESC 24u /* bytes of one in a file */
 
@@ -68,6 +87,7 @@ struct trace_record {
 	uint8_t nic;
 	uint16_t queue; /* TRACE_NO_QUEUE: none */
 	uint64_t ns;    /* since the recording began; never decreases */
+	bool packed;    /* CHAIN, AVAIL, USED, WISH: of a packed ring */
 	union {
 		struct trace_device device;
 		struct virtio_access access; /* READ, WRITE, KICK */
@@ -76,16 +96,16 @@ struct trace_record {
 			uint64_t accepted;
 		} ring; /* QUEUE */
 		struct {
-			uint16_t head, nr; /* nr: descriptors in data */
+			uint16_t head, nr; /* packed: its id; nr: descriptors in data */
 			bool cut;          /* it could not be followed to its end */
 		} chain;
 		uint64_t addr; /* MEMORY */
 		struct {
-			uint16_t from, to;
+			uint16_t from, to;     /* packed: slots, bit 15: the wrap counter */
 			uint16_t flags, event; /* AVAIL: of the driver, used_event */
 		} index;                       /* AVAIL, USED */
 		struct {
-			uint16_t word;
+			uint32_t word; /* packed: event, then flags */
 			bool interrupt;
 		} wish;
 		uint32_t bits; /* INTERRUPT: VIRTIO_ISR_* */
@@ -97,6 +117,14 @@ struct trace_record {
 			uint64_t pc;
 			bool has_pc;
 		} finding;
+		struct {
+			uint64_t seed;
+			uint8_t tag;    /* enum provoke_tag; the worst of several */
+			uint8_t place;  /* enum trace_place */
+			uint16_t names; /* bytes: "reorder,used-len" */
+			uint32_t at;    /* register, byte of the config space, class, used index */
+			uint32_t was, became; /* bytes of each */
+		} provoke;
 		uint64_t records; /* END: before it */
 	} u;
 	const uint8_t *data; /* len bytes; borrowed */
@@ -118,7 +146,10 @@ const char *trace_decode(const uint8_t *bytes, size_t len, struct trace_record *
 /* What data of a record that was decoded has. @i: below r->len / the size of one. */
 struct trace_desc trace_desc_at(const struct trace_record *r, unsigned i);
 uint16_t trace_head_at(const struct trace_record *r, unsigned i); /* AVAIL */
+/* Packed: @id has the slot of the used descriptor, with its wrap counter, in its upper half. */
 void trace_used_at(const struct trace_record *r, unsigned i, uint32_t *id, uint32_t *len);
+const uint8_t *trace_was(const struct trace_record *r); /* PROVOKE: behind the names */
+const uint8_t *trace_became(const struct trace_record *r);
 void trace_region_at(const struct trace_record *r, unsigned i, uint64_t *base, uint64_t *size);
 uint32_t trace_num_max_at(const struct trace_record *r, unsigned i);
 

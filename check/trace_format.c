@@ -2,13 +2,15 @@
 /* Records as bytes, and back: docs/trace.md has the same tables. */
 #include <string.h>
 
+#include "check/provoke.h"
 #include "check/trace.h"
 #include "vmm/core/le.h"
 
 /* Where in a record's head. */
 enum { AT_BYTES = 0, AT_KIND = 4, AT_NIC = 6, AT_FLAGS = 7, AT_NS = 8, AT_QUEUE = 16, AT_LEN = 20 };
 
-#define FLAG 1u /* cut, to the guest, interrupt, has a pc: what the kind has to say */
+#define FLAG   1u /* cut, to the guest, interrupt, has a pc, legacy: what the kind has to say */
+#define PACKED 2u
 
 static const struct {
 	const char *name;
@@ -22,6 +24,13 @@ static const struct {
 	[TRACE_USED] = {"used", 8, 8},           [TRACE_WISH] = {"wish", 8, 0},
 	[TRACE_INTERRUPT] = {"interrupt", 8, 0}, [TRACE_FRAME] = {"frame", 8, 1},
 	[TRACE_FINDING] = {"finding", 8, 1},     [TRACE_END] = {"end", 8, 0},
+	[TRACE_PROVOKE] = {"provoke", 24, 1},
+};
+
+/* What a place has: bytes before, 0 any number, and after as many. */
+static const uint8_t place_bytes[TRACE_PLACES] = {
+	[TRACE_AT_READ] = 4, [TRACE_AT_WRITE] = 4, [TRACE_AT_COMMAND] = 1,
+	[TRACE_AT_ACK] = 1,  [TRACE_AT_WORDS] = 4, [TRACE_AT_HEADER] = 12,
 };
 
 const char *trace_kind_name(unsigned kind)
@@ -72,13 +81,24 @@ static void put_index(uint8_t *p, const struct trace_record *r)
 	put_le16(p + 6, r->u.index.event);
 }
 
+static void put_provoke(uint8_t *p, const struct trace_record *r)
+{
+	put_le64(p, r->u.provoke.seed);
+	p[8] = r->u.provoke.tag;
+	p[9] = r->u.provoke.place;
+	put_le16(p + 10, r->u.provoke.names);
+	put_le32(p + 12, r->u.provoke.at);
+	put_le32(p + 16, r->u.provoke.was);
+	put_le32(p + 20, r->u.provoke.became);
+}
+
 /* What the kind has; the record's flag. */
 static bool put_fixed(uint8_t *p, const struct trace_record *r)
 {
 	switch (r->kind) {
 	case TRACE_DEVICE:
 		put_device(p, &r->u.device);
-		return false;
+		return r->u.device.legacy;
 	case TRACE_READ:
 	case TRACE_WRITE:
 	case TRACE_KICK:
@@ -96,7 +116,7 @@ static bool put_fixed(uint8_t *p, const struct trace_record *r)
 		put_index(p, r);
 		return false;
 	case TRACE_WISH:
-		put_le16(p, r->u.wish.word);
+		put_le32(p, r->u.wish.word);
 		return r->u.wish.interrupt;
 	case TRACE_INTERRUPT:
 		put_le32(p, r->u.bits);
@@ -109,6 +129,9 @@ static bool put_fixed(uint8_t *p, const struct trace_record *r)
 		return r->u.finding.has_pc;
 	case TRACE_MEMORY:
 		put_le64(p, r->u.addr);
+		return false;
+	case TRACE_PROVOKE:
+		put_provoke(p, r);
 		return false;
 	default: /* TRACE_END */
 		put_le64(p, r->u.records);
@@ -126,7 +149,7 @@ size_t trace_encode(const struct trace_record *r, uint8_t *out)
 	put_le32(out + AT_BYTES, padded(TRACE_HEAD + fixed + r->len));
 	put_le16(out + AT_KIND, u16_of(r->kind));
 	out[AT_NIC] = r->nic;
-	out[AT_FLAGS] = flag ? FLAG : 0;
+	out[AT_FLAGS] = (flag ? FLAG : 0) | (r->packed ? PACKED : 0);
 	put_le64(out + AT_NS, r->ns);
 	put_le16(out + AT_QUEUE, r->queue);
 	put_le32(out + AT_LEN, r->len);
@@ -153,7 +176,7 @@ static bool is_text(const void *p, size_t len)
 	return true;
 }
 
-static const char *get_device(const uint8_t *p, struct trace_record *r)
+static const char *get_device(const uint8_t *p, bool flag, struct trace_record *r)
 {
 	struct trace_device *d = &r->u.device;
 	size_t len;
@@ -163,6 +186,7 @@ static const char *get_device(const uint8_t *p, struct trace_record *r)
 	d->nr_queues = get_le16(p + 12);
 	d->nr_regions = get_le16(p + 14);
 	d->mtu = get_le16(p + 16);
+	d->legacy = flag;
 	memcpy(d->mac, p + 18, sizeof(d->mac));
 	memcpy(d->name, p + 24, sizeof(d->name));
 	if (d->nr_queues > TRACE_QUEUES || d->nr_regions > GMEM_MAX_REGIONS)
@@ -205,6 +229,9 @@ static const char *get_index(const uint8_t *p, struct trace_record *r)
 	r->u.index.to = get_le16(p + 2);
 	r->u.index.flags = get_le16(p + 4);
 	r->u.index.event = get_le16(p + 6);
+	/* Of a packed ring each list is found for itself, and used descriptors stand for any number. */
+	if (r->packed)
+		return r->kind == TRACE_USED || r->len <= 2 ? NULL : "a list with two names";
 	/* An available index that cannot be believed has no entries. */
 	if (r->len / kinds[r->kind].unit == (uint16_t)(r->u.index.to - r->u.index.from))
 		return NULL;
@@ -219,11 +246,37 @@ static const char *get_frame(const uint8_t *p, bool flag, struct trace_record *r
 	return r->len <= r->u.frame.bytes ? NULL : "a frame shorter than what is there of it";
 }
 
+static const char *get_provoke(const uint8_t *p, struct trace_record *r)
+{
+	const uint8_t place = p[9];
+	const uint32_t was = get_le32(p + 16), became = get_le32(p + 20);
+	const uint16_t names = get_le16(p + 10);
+
+	r->u.provoke.seed = get_le64(p);
+	r->u.provoke.tag = p[8];
+	r->u.provoke.place = place;
+	r->u.provoke.names = names;
+	r->u.provoke.at = get_le32(p + 12);
+	r->u.provoke.was = was;
+	r->u.provoke.became = became;
+	if (p[8] > PROVOKE_HARDENING || place >= TRACE_PLACES)
+		return "a provocation of no kind";
+	if (place >= TRACE_AT_BATCH && r->queue == TRACE_NO_QUEUE)
+		return "a queue with a number that none has";
+	if (!names || (uint64_t)names + was + became != r->len || !is_text(r->data, names))
+		return "a provocation without a name";
+	if ((place_bytes[place] && was != place_bytes[place]) || (place == TRACE_AT_NONE && was) ||
+	    (place == TRACE_AT_BATCH && was % 8 != 4) ||
+	    (became != was && (place != TRACE_AT_WRITE || became)))
+		return "a provocation that changes so many bytes cannot be";
+	return NULL;
+}
+
 static const char *get_fixed(const uint8_t *p, bool flag, struct trace_record *r)
 {
 	switch (r->kind) {
 	case TRACE_DEVICE:
-		return get_device(p, r);
+		return get_device(p, flag, r);
 	case TRACE_READ:
 	case TRACE_WRITE:
 	case TRACE_KICK:
@@ -239,7 +292,7 @@ static const char *get_fixed(const uint8_t *p, bool flag, struct trace_record *r
 	case TRACE_USED:
 		return get_index(p, r);
 	case TRACE_WISH:
-		r->u.wish.word = get_le16(p);
+		r->u.wish.word = get_le32(p);
 		r->u.wish.interrupt = flag;
 		return NULL;
 	case TRACE_INTERRUPT:
@@ -251,6 +304,8 @@ static const char *get_fixed(const uint8_t *p, bool flag, struct trace_record *r
 		r->u.finding.pc = get_le64(p);
 		r->u.finding.has_pc = flag;
 		return is_text(r->data, r->len) ? NULL : "a finding that is no text";
+	case TRACE_PROVOKE:
+		return get_provoke(p, r);
 	case TRACE_MEMORY:
 		r->u.addr = get_le64(p);
 		return r->len && r->u.addr + r->len > r->u.addr ? NULL : "memory that is nowhere";
@@ -285,6 +340,7 @@ const char *trace_decode(const uint8_t *bytes, size_t len, struct trace_record *
 	                             .nic = bytes[AT_NIC],
 	                             .queue = get_le16(bytes + AT_QUEUE),
 	                             .ns = get_le64(bytes + AT_NS),
+	                             .packed = bytes[AT_FLAGS] & PACKED,
 	                             .len = get_le32(bytes + AT_LEN)};
 	if (out->kind == 0)
 		return "a record of no kind";
@@ -311,8 +367,10 @@ struct trace_desc trace_desc_at(const struct trace_record *r, unsigned i)
 {
 	const uint8_t *p = r->data + TRACE_DESC * (size_t)i;
 
-	return (struct trace_desc){get_le64(p), get_le64(p + 8), get_le32(p + 16), get_le16(p + 20),
-	                           get_le16(p + 22)};
+	const uint16_t third = get_le16(p + 20), fourth = get_le16(p + 22);
+
+	return (struct trace_desc){get_le64(p), get_le64(p + 8), get_le32(p + 16),
+	                           r->packed ? fourth : third, r->packed ? third : fourth};
 }
 
 uint16_t trace_head_at(const struct trace_record *r, unsigned i)
@@ -324,6 +382,16 @@ void trace_used_at(const struct trace_record *r, unsigned i, uint32_t *id, uint3
 {
 	*id = get_le32(r->data + 8 * (size_t)i);
 	*len = get_le32(r->data + 8 * (size_t)i + 4);
+}
+
+const uint8_t *trace_was(const struct trace_record *r)
+{
+	return r->data + r->u.provoke.names;
+}
+
+const uint8_t *trace_became(const struct trace_record *r)
+{
+	return trace_was(r) + r->u.provoke.was;
 }
 
 void trace_region_at(const struct trace_record *r, unsigned i, uint64_t *base, uint64_t *size)

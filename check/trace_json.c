@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "check/provoke.h"
 #include "check/registers.h"
 #include "check/trace_print.h"
 #include "vmm/json_file.h"
@@ -13,17 +14,17 @@ static json_t *hex(uint64_t v)
 	return json_sprintf("0x%" PRIx64, v);
 }
 
-static json_t *hex_bytes(const struct trace_record *r)
+static json_t *hex_bytes(const uint8_t *p, uint32_t len)
 {
 	static const char digits[] = "0123456789abcdef";
-	char *text = malloc(2 * (size_t)r->len + 1), *end = text;
+	char *text = malloc(2 * (size_t)len + 1), *end = text;
 	json_t *o;
 
 	if (!text)
 		return NULL;
-	for (uint32_t i = 0; i < r->len; i++) {
-		*end++ = digits[r->data[i] >> 4];
-		*end++ = digits[r->data[i] & 15];
+	for (uint32_t i = 0; i < len; i++) {
+		*end++ = digits[p[i] >> 4];
+		*end++ = digits[p[i] & 15];
 	}
 	o = json_stringn(text, (size_t)(end - text));
 	free(text);
@@ -46,8 +47,8 @@ static json_t *device_json(const struct trace_record *r)
 	for (unsigned i = 0; i < d->nr_queues; i++)
 		json_array_append_new(max, json_integer(trace_num_max_at(r, i)));
 	return json_pack(
-		"{s:o, s:i, s:i, s:o, s:o, s:o}", "offered", hex(d->offered), "config_len",
-		(int)d->config_len, "mtu", d->mtu, "mac",
+		"{s:o, s:i, s:i, s:i, s:o, s:o, s:o}", "offered", hex(d->offered), "config_len",
+		(int)d->config_len, "mtu", d->mtu, "version", d->legacy ? 1 : 2, "mac",
 		json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]),
 		"memory", regions, "queue_max", max);
 }
@@ -69,7 +70,8 @@ static json_t *chain_json(const struct trace_record *r)
 
 		json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:i, s:i}", "at", hex(d.at),
 		                                      "addr", hex(d.addr), "len", (json_int_t)d.len,
-		                                      "flags", d.flags, "next", d.next));
+		                                      "flags", d.flags, r->packed ? "id" : "next",
+		                                      d.next));
 	}
 	return json_pack("{s:i, s:b, s:o}", "head", r->u.chain.head, "cut", r->u.chain.cut,
 	                 "descriptors", list);
@@ -82,7 +84,8 @@ static json_t *avail_json(const struct trace_record *r)
 	for (uint32_t i = 0; i < r->len / 2; i++)
 		json_array_append_new(list, json_integer(trace_head_at(r, i)));
 	return json_pack("{s:i, s:i, s:i, s:i, s:o}", "from", r->u.index.from, "to", r->u.index.to,
-	                 "flags", r->u.index.flags, "used_event", r->u.index.event, "heads", list);
+	                 "flags", r->u.index.flags, r->packed ? "event" : "used_event",
+	                 r->u.index.event, r->packed ? "ids" : "heads", list);
 }
 
 static json_t *used_json(const struct trace_record *r)
@@ -93,8 +96,11 @@ static json_t *used_json(const struct trace_record *r)
 		uint32_t id, len;
 
 		trace_used_at(r, i, &id, &len);
-		json_array_append_new(list, json_pack("{s:I, s:I}", "id", (json_int_t)id, "len",
-		                                      (json_int_t)len));
+		json_array_append_new(list,
+		                      json_pack("{s:I, s:I, s:o*}", "id",
+		                                (json_int_t)(r->packed ? id & UINT16_MAX : id),
+		                                "len", (json_int_t)len, "at",
+		                                r->packed ? json_integer(id >> 16) : NULL));
 	}
 	return json_pack("{s:i, s:i, s:o}", "from", r->u.index.from, "to", r->u.index.to, "entries",
 	                 list);
@@ -118,6 +124,35 @@ static json_t *finding_json(const struct trace_record *r)
 	return o;
 }
 
+static json_t *wish_json(const struct trace_record *r)
+{
+	const uint32_t word = r->u.wish.word;
+
+	if (r->packed)
+		return json_pack("{s:i, s:i, s:b}", "flags", (int)(word >> 16), "event",
+		                 (int)(word & UINT16_MAX), "interrupt", r->u.wish.interrupt);
+	return json_pack("{s:i, s:b}", "word", (int)word, "interrupt", r->u.wish.interrupt);
+}
+
+static json_t *act_json(const struct trace_record *r)
+{
+	static const char *const places[TRACE_PLACES] = {
+		[TRACE_AT_NONE] = "none",     [TRACE_AT_READ] = "read",
+		[TRACE_AT_WRITE] = "write",   [TRACE_AT_CONFIG] = "config",
+		[TRACE_AT_COMMAND] = "class", [TRACE_AT_ACK] = "ack",
+		[TRACE_AT_BATCH] = "used",    [TRACE_AT_WORDS] = "words",
+		[TRACE_AT_HEADER] = "header",
+	};
+
+	return json_pack("{s:o, s:s, s:o, s:s, s:I, s:o, s:o}", "names",
+	                 json_stringn((const char *)r->data, r->u.provoke.names), "tag",
+	                 provoke_tag_name((enum provoke_tag)r->u.provoke.tag), "seed",
+	                 hex(r->u.provoke.seed), "place", places[r->u.provoke.place], "at",
+	                 (json_int_t)r->u.provoke.at, "before",
+	                 hex_bytes(trace_was(r), r->u.provoke.was), "after",
+	                 hex_bytes(trace_became(r), r->u.provoke.became));
+}
+
 static json_t *what_json(const struct trace_record *r)
 {
 	switch (r->kind) {
@@ -132,21 +167,23 @@ static json_t *what_json(const struct trace_record *r)
 	case TRACE_CHAIN:
 		return chain_json(r);
 	case TRACE_MEMORY:
-		return json_pack("{s:o, s:o}", "addr", hex(r->u.addr), "data", hex_bytes(r));
+		return json_pack("{s:o, s:o}", "addr", hex(r->u.addr), "data",
+		                 hex_bytes(r->data, r->len));
 	case TRACE_AVAIL:
 		return avail_json(r);
 	case TRACE_USED:
 		return used_json(r);
 	case TRACE_WISH:
-		return json_pack("{s:i, s:b}", "word", r->u.wish.word, "interrupt",
-		                 r->u.wish.interrupt);
+		return wish_json(r);
 	case TRACE_INTERRUPT:
 		return json_pack("{s:I}", "bits", (json_int_t)r->u.bits);
 	case TRACE_FRAME:
 		return json_pack("{s:b, s:I, s:o}", "to_guest", r->u.frame.to_guest, "bytes",
-		                 (json_int_t)r->u.frame.bytes, "data", hex_bytes(r));
+		                 (json_int_t)r->u.frame.bytes, "data", hex_bytes(r->data, r->len));
 	case TRACE_FINDING:
 		return finding_json(r);
+	case TRACE_PROVOKE:
+		return act_json(r);
 	case TRACE_END:
 		return json_pack("{s:I}", "records", (json_int_t)r->u.records);
 	default:

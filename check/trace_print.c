@@ -6,16 +6,23 @@
 #include <linux/virtio_ring.h>
 #include <string.h>
 
+#include "check/provoke.h"
 #include "check/registers.h"
+#include "vmm/core/le.h"
 
 #define SOME_BYTES 16u /* of memory and of frames, in a line */
 
+static void print_some(FILE *out, const uint8_t *p, uint32_t len)
+{
+	for (uint32_t i = 0; i < len && i < SOME_BYTES; i++)
+		fprintf(out, " %02x", p[i]);
+	if (len > SOME_BYTES)
+		fputs(" ...", out);
+}
+
 static void print_bytes(FILE *out, const struct trace_record *r, uint32_t from)
 {
-	for (uint32_t i = from; i < r->len && i < from + SOME_BYTES; i++)
-		fprintf(out, " %02x", r->data[i]);
-	if (r->len > from + SOME_BYTES)
-		fputs(" ...", out);
+	print_some(out, r->data + from, r->len - from);
 }
 
 static void print_device(FILE *out, const struct trace_record *r)
@@ -23,9 +30,9 @@ static void print_device(FILE *out, const struct trace_record *r)
 	const struct trace_device *d = &r->u.device;
 
 	fprintf(out,
-	        "a guest begins; %u queues, offered 0x%" PRIx64 ", %" PRIu32
+	        "a guest begins; %s%u queues, offered 0x%" PRIx64 ", %" PRIu32
 	        " bytes of config space, memory",
-	        d->nr_queues, d->offered, d->config_len);
+	        d->legacy ? "version 1, " : "", d->nr_queues, d->offered, d->config_len);
 	for (unsigned i = 0; i < d->nr_regions; i++) {
 		uint64_t base, size;
 
@@ -61,13 +68,27 @@ static void print_chain(FILE *out, const struct trace_record *r)
 		fputs(" and cannot be followed", out);
 }
 
+/* An index; or the slot of a packed ring and in which lap, by its wrap counter. */
+static void print_place(FILE *out, const struct trace_record *r, uint16_t place)
+{
+	if (r->packed)
+		fprintf(out, "%u/%u", place & (TRACE_WRAP - 1u), place / TRACE_WRAP);
+	else
+		fprintf(out, "%u", place);
+}
+
 static void print_index(FILE *out, const struct trace_record *r)
 {
 	const bool avail = r->kind == TRACE_AVAIL;
 
-	fprintf(out, "%u to %u", r->u.index.from, r->u.index.to);
-	if (avail)
-		fprintf(out, ", flags %u, used_event %u", r->u.index.flags, r->u.index.event);
+	print_place(out, r, r->u.index.from);
+	fputs(" to ", out);
+	print_place(out, r, r->u.index.to);
+	if (avail) {
+		fprintf(out, ", flags %u, %s ", r->u.index.flags,
+		        r->packed ? "event" : "used_event");
+		print_place(out, r, r->u.index.event);
+	}
 	fputs(":", out);
 	for (uint32_t i = 0; i < r->len / (avail ? 2 : 8); i++) {
 		uint32_t id, len;
@@ -77,8 +98,90 @@ static void print_index(FILE *out, const struct trace_record *r)
 			continue;
 		}
 		trace_used_at(r, i, &id, &len);
-		fprintf(out, " %" PRIu32 " (%" PRIu32 " bytes)", id, len);
+		fprintf(out, " %" PRIu32 " (%" PRIu32 " bytes)", r->packed ? id & UINT16_MAX : id,
+		        len);
 	}
+}
+
+static void print_wish(FILE *out, const struct trace_record *r)
+{
+	fprintf(out, "wants %s interrupt, ", r->u.wish.interrupt ? "an" : "no");
+	if (r->packed) {
+		fprintf(out, "flags %" PRIu32 ", event ", r->u.wish.word >> 16);
+		print_place(out, r, (uint16_t)r->u.wish.word);
+	} else {
+		fprintf(out, "the word is %" PRIu32, r->u.wish.word);
+	}
+}
+
+/* ---- provocations */
+
+static void print_batch(FILE *out, const uint8_t *p, uint32_t len)
+{
+	fprintf(out, " %u", get_le16(p));
+	if (get_le16(p + 2))
+		fprintf(out, " and %u that are not there", get_le16(p + 2));
+	for (uint32_t i = 4; i < len; i += 8)
+		fprintf(out, "%s %" PRIu32 " (%" PRIu32 " bytes)", i == 4 ? " of" : ",",
+		        get_le32(p + i), get_le32(p + i + 4));
+}
+
+static void print_value(FILE *out, const struct trace_record *r, const uint8_t *p, uint32_t len)
+{
+	switch (r->u.provoke.place) {
+	case TRACE_AT_READ:
+	case TRACE_AT_WRITE:
+		if (len)
+			fprintf(out, " 0x%" PRIx32, get_le32(p));
+		else
+			fputs(" no effect", out);
+		break;
+	case TRACE_AT_COMMAND:
+		fputs(*p ? " refused" : " carried out", out);
+		break;
+	case TRACE_AT_ACK:
+		fprintf(out, " %u", *p);
+		break;
+	case TRACE_AT_WORDS:
+		fprintf(out, " flags %u event %u", get_le16(p), get_le16(p + 2));
+		break;
+	case TRACE_AT_BATCH:
+		print_batch(out, p, len);
+		break;
+	default:
+		print_some(out, p, len);
+		break;
+	}
+}
+
+static void print_provoke(FILE *out, const struct trace_record *r)
+{
+	static const char *const what[TRACE_PLACES] = {
+		[TRACE_AT_COMMAND] = "command of class",
+		[TRACE_AT_ACK] = "answer to class",
+		[TRACE_AT_BATCH] = "used from",
+		[TRACE_AT_WORDS] = "behind",
+		[TRACE_AT_HEADER] = "header",
+	};
+	const uint8_t place = r->u.provoke.place;
+	char text[64];
+
+	(void)fwrite(r->data, 1, r->u.provoke.names, out);
+	fprintf(out, " (%s, seed %" PRIu64 ")",
+	        provoke_tag_name((enum provoke_tag)r->u.provoke.tag), r->u.provoke.seed);
+	if (place == TRACE_AT_NONE)
+		return;
+	if (place == TRACE_AT_READ || place == TRACE_AT_WRITE)
+		fprintf(out, ": %s:", register_text(r->u.provoke.at, text, sizeof(text)));
+	else if (place == TRACE_AT_CONFIG)
+		fprintf(out, ": byte %" PRIu32 " of the config space:", r->u.provoke.at);
+	else if (place == TRACE_AT_HEADER)
+		fprintf(out, ": %s:", what[place]);
+	else
+		fprintf(out, ": %s %" PRIu32 ":", what[place], r->u.provoke.at);
+	print_value(out, r, trace_was(r), r->u.provoke.was);
+	fputs(" ->", out);
+	print_value(out, r, trace_became(r), r->u.provoke.became);
 }
 
 static void print_access(FILE *out, const struct trace_record *r)
@@ -130,8 +233,7 @@ static void print_what(FILE *out, const struct trace_record *r)
 		print_index(out, r);
 		break;
 	case TRACE_WISH:
-		fprintf(out, "wants %s interrupt, the word is %u",
-		        r->u.wish.interrupt ? "an" : "no", r->u.wish.word);
+		print_wish(out, r);
 		break;
 	case TRACE_INTERRUPT:
 		fprintf(out, "0x%" PRIx32, r->u.bits);
@@ -141,6 +243,9 @@ static void print_what(FILE *out, const struct trace_record *r)
 		break;
 	case TRACE_FINDING:
 		print_finding(out, r);
+		break;
+	case TRACE_PROVOKE:
+		print_provoke(out, r);
 		break;
 	case TRACE_END:
 		fprintf(out, "%" PRIu64 " records", r->u.records);

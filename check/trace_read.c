@@ -36,9 +36,11 @@ int trace_open(struct trace_reader *r, FILE *in)
 		snprintf(r->why, sizeof(r->why), "no recording of doorbell check");
 		return -EPROTO;
 	}
-	if (get_le32(header + 8) != TRACE_VERSION || get_le32(header + 12) != TRACE_HEADER) {
-		snprintf(r->why, sizeof(r->why), "version %" PRIu32 ", this doorbell reads %u",
-		         get_le32(header + 8), TRACE_VERSION);
+	if (get_le32(header + 8) < TRACE_OLDEST || get_le32(header + 8) > TRACE_VERSION ||
+	    get_le32(header + 12) != TRACE_HEADER) {
+		snprintf(r->why, sizeof(r->why),
+		         "version %" PRIu32 ", this doorbell reads %u to %u", get_le32(header + 8),
+		         TRACE_OLDEST, TRACE_VERSION);
 		return -EPROTO;
 	}
 	r->began_ns = get_le64(header + 16);
@@ -70,7 +72,9 @@ static const char *judge(struct trace_reader *r, const struct trace_record *t)
 	if (t->kind == TRACE_QUEUE)
 		r->num[t->nic][t->queue] = u16_of(t->u.ring.addr.num);
 	if ((t->kind == TRACE_AVAIL && t->len / 2 > r->num[t->nic][t->queue]) ||
-	    (t->kind == TRACE_USED && t->len / 8 > r->num[t->nic][t->queue]))
+	    (t->kind == TRACE_USED && t->len / 8 > r->num[t->nic][t->queue]) ||
+	    (t->kind == TRACE_PROVOKE && t->u.provoke.place == TRACE_AT_BATCH &&
+	     t->u.provoke.was / 8 > r->num[t->nic][t->queue]))
 		return "more entries than its ring has";
 	return NULL;
 }

@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check/provoke.h"
+#include "vmm/core/compiler.h"
+
 static void add_to_queue(struct trace_queue_sum *q, const struct trace_record *r)
 {
 	switch (r->kind) {
@@ -52,6 +55,8 @@ void trace_sum_add(struct trace_sum *s, const struct trace_device *device,
 	s->nic[r->nic].writes += r->kind == TRACE_WRITE;
 	s->nic[r->nic].interrupts += r->kind == TRACE_INTERRUPT;
 	s->nic[r->nic].findings += r->kind == TRACE_FINDING;
+	if (r->kind == TRACE_PROVOKE)
+		s->nic[r->nic].provoked[r->u.provoke.tag]++;
 	if (r->queue != TRACE_NO_QUEUE)
 		add_to_queue(&s->nic[r->nic].queue[r->queue], r);
 }
@@ -73,6 +78,22 @@ static void print_queue(FILE *out, unsigned i, const struct trace_queue_sum *q)
 	fputc('\n', out);
 }
 
+static void print_provoked(FILE *out, const uint64_t *provoked, unsigned nr)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < nr; i++)
+		all += provoked[i];
+	if (!all)
+		return;
+	fprintf(out, "  provoked %" PRIu64 " times:", all);
+	for (unsigned i = 0; i < nr; i++)
+		if (provoked[i])
+			fprintf(out, " %" PRIu64 " %s", provoked[i],
+			        provoke_tag_name((enum provoke_tag)i));
+	fputc('\n', out);
+}
+
 void trace_sum_print(const struct trace_sum *s, FILE *out)
 {
 	fprintf(out, "%" PRIu64 " records up to %.6f s\n", s->records, (double)s->last_ns / 1e9);
@@ -84,6 +105,7 @@ void trace_sum_print(const struct trace_sum *s, FILE *out)
 		        " written; %" PRIu64 " interrupts; %" PRIu64 " findings\n",
 		        s->nic[n].name, s->nic[n].lives, s->nic[n].reads, s->nic[n].writes,
 		        s->nic[n].interrupts, s->nic[n].findings);
+		print_provoked(out, s->nic[n].provoked, ARRAY_SIZE(s->nic[n].provoked));
 		for (unsigned i = 0; i < s->nic[n].nr_queues; i++)
 			print_queue(out, i, &s->nic[n].queue[i]);
 	}

@@ -16,6 +16,7 @@ struct trace_sum {
 		char name[32]; /* "": none */
 		unsigned nr_queues;
 		uint64_t lives, reads, writes, interrupts, findings;
+		uint64_t provoked[4]; /* by enum provoke_tag */
 		struct trace_queue_sum queue[TRACE_QUEUES];
 	} nic[TRACE_NICS];
 	uint64_t records, last_ns;

@@ -115,9 +115,11 @@ result "matrix: ended by a signal" "$why"
 for run in "default 1" "default-mrg_rxbuf-event_idx 2" "default+packed 3"; do
 	: >"$tmp/peer"
 	"$doorbell" check --provoke legal --seed "${run#* }" --mem 16M --timeout 60 --net "echo,features=${run% *}" \
-		"$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
+		--record "$tmp/record" "$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
 	guest=$? why=
 	[ "$guest" = 0 ] || why="exit status $guest"
+	"$doorbell" trace --kind provoke "$tmp/record" >"$tmp/lines"
+	grep -qE " header-poison \(legal, seed ${run#* }\): header:( 00){10}" "$tmp/lines" || why="no provocation is in the recording"
 	result "driver, provoked: ${run% *}, seed ${run#* }" "$why"
 done
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any accesses, rings and frames of a device that is recorded, which believes every address that vq_check() takes. What
+ * Any accesses, rings of both layouts and frames of a device that is recorded, which believes every address that vq_check() takes. What
  * is in the recording then is a good one: its reader refuses nothing.
  */
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -26,6 +27,7 @@ struct device {
 	struct virtio_watch *watch;
 	struct vq_watch *queue[QUEUES];
 	uint16_t looked[QUEUES], shown[QUEUES], num[QUEUES];
+	bool packed[QUEUES];
 };
 
 static void access_register(struct device *d, struct input *in)
@@ -40,20 +42,51 @@ static void access_register(struct device *d, struct input *in)
 	d->watch->access(d->watch, &a);
 }
 
+/* Slot and wrap counter, @n slots behind @at. */
+static uint16_t ahead(const struct device *d, unsigned i, uint16_t at, unsigned n)
+{
+	const unsigned num = d->num[i], lap = 2 * num;
+	const unsigned place = ((at & 0x7fffu) + (at & 0x8000u ? 0 : num) + n) % lap;
+
+	return (uint16_t)(place < num ? place | 0x8000u : place - num);
+}
+
+/* A list begins where the last one ended, as far as the device knows; or somewhere else. */
+static void look_packed(struct device *d, unsigned i, unsigned by, unsigned more)
+{
+	const uint16_t at = ahead(d, i, d->looked[i], more);
+
+	d->queue[i]->avail(d->queue[i], at, at);
+	d->looked[i] = ahead(d, i, at, by % (d->num[i] + 1u));
+}
+
+static void show_packed(struct device *d, unsigned i, unsigned by)
+{
+	const uint16_t to = ahead(d, i, d->shown[i], by % (d->num[i] + 1u));
+
+	d->queue[i]->used(d->queue[i], d->shown[i], to);
+	d->shown[i] = to;
+}
+
 static void serve(struct device *d, struct input *in)
 {
-	const unsigned i = take8(in) % (QUEUES + 1);
+	const uint8_t what = take8(in);
+	const unsigned i = what % (QUEUES + 1);
+	const bool packed = what & 0x80;
 	const struct vq_addr a = {1u << (take8(in) % 11), take16(in) & ~15u, take16(in) & ~1u,
 	                          take16(in) & ~3u};
 
-	if (vq_check(&d->mem, &a, false) < 0)
+	if (vq_check(&d->mem, &a, packed) < 0)
 		return;
+	d->dev.accepted = (packed ? FEATURE(VIRTIO_F_RING_PACKED) : 0) |
+	                  (what & 0x40 ? FEATURE(VIRTIO_F_IN_ORDER) : 0);
 	if (i == QUEUES) {
 		REQUIRE(!d->watch->queue(d->watch, 1000, &a));
 		return;
 	}
 	d->queue[i] = d->watch->queue(d->watch, i, &a);
-	d->looked[i] = d->shown[i] = 0;
+	d->looked[i] = d->shown[i] = packed ? 0x8000 : 0;
+	d->packed[i] = packed;
 	d->num[i] = (uint16_t)a.num;
 }
 
@@ -63,6 +96,10 @@ static void look(struct device *d, struct input *in)
 
 	if (!d->queue[i])
 		return;
+	if (d->packed[i]) {
+		look_packed(d, i, take8(in), take8(in) < 128 ? 0 : take16(in));
+		return;
+	}
 	d->queue[i]->avail(d->queue[i], d->looked[i], (uint16_t)(d->looked[i] + take16(in)));
 	d->looked[i] = (uint16_t)(d->looked[i] + take8(in));
 }
@@ -75,6 +112,11 @@ static void show(struct device *d, struct input *in)
 
 	if (!d->queue[i])
 		return;
+	if (d->packed[i]) {
+		show_packed(d, i, take16(in));
+		d->queue[i]->wish(d->queue[i], (uint32_t)take(in, 4), take8(in) & 1);
+		return;
+	}
 	to = (uint16_t)(d->shown[i] + take16(in) % (d->num[i] + 1u));
 	d->queue[i]->used(d->queue[i], d->shown[i], to);
 	d->queue[i]->wish(d->queue[i], take16(in), take8(in) & 1);

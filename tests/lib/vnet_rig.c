@@ -110,6 +110,27 @@ void vrig_up(struct vrig *r, uint64_t accept)
 	vrig_pump(r);
 }
 
+uint32_t vrig_legacy_queue(struct vrig *r, unsigned i, uint32_t num, uint32_t align,
+                           uint64_t features)
+{
+	struct fake_vq *q = &r->vq[i];
+	const uint32_t bytes = vring_size(num, align);
+	struct vring vr;
+	gpa_t at;
+
+	fake_vq_init(q, &r->m, num, features);
+	at = fake_alloc(&r->m, bytes, VRIG_PAGE);
+	vring_init(&vr, num, fake_at(&r->m, at, bytes), align);
+	q->desc = vr.desc;
+	q->avail = vr.avail;
+	q->used = vr.used;
+	q->addr.desc = at;
+	q->addr.avail = at + (gpa_t)((uint8_t *)vr.avail - (uint8_t *)vr.desc);
+	q->addr.used = at + (gpa_t)((uint8_t *)vr.used - (uint8_t *)vr.desc);
+	fake_vq_clear(q);
+	return u32_of(at / VRIG_PAGE);
+}
+
 void vrig_forget(struct vrig *r)
 {
 	r->m.next = r->mark;

@@ -69,6 +69,14 @@ void vrig_destroy(struct vrig *r);
 int vrig_try_up(struct vrig *r, uint64_t accept);
 void vrig_up(struct vrig *r, uint64_t accept); /* must succeed; with a vrig_pump() */
 
+/*
+ * One piece of guest memory for virtqueue @i, as version 1 wants it, laid out by the macros of the kernel's header; v->vq[i] is it.
+ * The number of its first page, of VRIG_PAGE bytes.
+ */
+#define VRIG_PAGE 4096u
+uint32_t vrig_legacy_queue(struct vrig *r, unsigned i, uint32_t num, uint32_t align,
+                           uint64_t features);
+
 /* Call each handler whose kick is set. False: no kick was set. */
 bool vrig_pump_once(struct vrig *r);
 /* Until none is set. Number of rounds; more than 10000 end the process: the device spins. */

@@ -7,32 +7,53 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/virtio_mmio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "check/provoke_priv.h"
 #include "check/record.h"
 #include "check/trace.h"
 #include "devices/virtio_mmio.h"
 #include "devices/virtio_watch.h"
 #include "tests/lib/replay.h"
+#include "tests/lib/vnet_lanes.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/le.h"
 
-/* The beginning of a run of examples/driver under KVM: it comes up, and answers ARP and ping. */
-#define DRIVER "tests/fuzz/corpus/trace/driver"
+#define STORED "tests/fuzz/corpus/trace/"
+/* The beginning of a run of examples/driver under KVM, as version 1 wrote it: it comes up, and answers ARP and ping. */
+#define DRIVER STORED "driver"
+
+/* Each was made by what its name says; numbers: the least that is compared of it. */
+static const struct {
+	const char *path;
+	unsigned used, frames, changes;
+} stored[] = {
+	{DRIVER, 5, 9, 0},                      /* split rings */
+	{STORED "driver_packed", 13, 42, 0},    /* the same with packed ones */
+	{STORED "driver_provoked", 23, 50, 16}, /* --provoke: some at boot, and two rounds */
+	{STORED "driver_provoked_packed", 21, 42, 17},
+	{STORED "rig_pairs", 49, 132, 0}, /* three pairs */
+	{STORED "rig_nics", 64, 62, 0},   /* two NICs in turns, one of them with packed rings */
+	{STORED "rig_legacy", 41, 42, 0}, /* registers of version 1 */
+};
 
 static void recorded_driver_gets_the_same_of_another_device(unused void **state)
 {
-	struct replay_outcome o;
-	int ret = replay(DRIVER, NULL, &o);
+	for (unsigned i = 0; i < ARRAY_SIZE(stored); i++) {
+		struct replay_outcome o;
+		const int ret = replay(stored[i].path, NULL, &o);
 
-	if (ret || o.why[0])
-		fail_msg("%d: %s", ret, o.why);
-	assert_true(o.reads >= 20);
-	assert_true(o.used >= 5 && o.wishes == o.used);
-	assert_true(o.frames >= 9);
-	assert_true(o.interrupts >= 2);
+		if (ret || o.why[0])
+			fail_msg("%s: %d: %s", stored[i].path, ret, o.why);
+		assert_true(o.reads > 5 && o.wishes == o.used && o.interrupts >= 2);
+		if (o.used < stored[i].used || o.frames < stored[i].frames ||
+		    o.changes < stored[i].changes)
+			fail_msg("%s: %u used, %u frames, %u changes", stored[i].path, o.used,
+			         o.frames, o.changes);
+	}
 }
 
 static void unplug(struct virtio_net *n)
@@ -54,6 +75,7 @@ struct rig {
 	struct vrig r;
 	struct virtio_mmio mmio;
 	struct record *record;
+	struct provoke *provoke; /* NULL: nobody */
 	char path[32];
 };
 
@@ -61,21 +83,41 @@ static void no_wire(unused void *arg, unused unsigned gsi, unused bool level)
 {
 }
 
-static void begin(struct rig *g)
+static void begin_record(struct rig *g)
 {
-	struct record_nic nic = {.index = 0};
 	int fd;
 
-	*g = (struct rig){.path = "/tmp/doorbell-test-XXXXXX"};
-
+	strcpy(g->path, "/tmp/doorbell-test-XXXXXX");
 	fd = mkstemp(g->path);
 	assert_true(fd >= 0);
 	assert_int_equal(record_create(fdopen(fd, "w"), g->path, &g->record), 0);
-	vrig_create(&g->r, (struct vrig_options){.vq_size = 16});
-	virtio_mmio_init(&g->mmio, g->r.dev.core, (struct irq_line){.set = no_wire});
+}
+
+/* A device, the @index-th of the recording that was begun. */
+static void begin_nic(struct rig *g, unsigned index, struct vrig_options o)
+{
+	struct record_nic nic = {
+		.index = index, .legacy = o.legacy, .provoke = g->provoke, .seed = 3};
+	const struct irq_line line = {.set = no_wire};
+
+	o.vq_size = 16;
+	vrig_create(&g->r, o);
+	if (o.legacy)
+		virtio_mmio_legacy_init(&g->mmio, g->r.dev.core, line);
+	else
+		virtio_mmio_init(&g->mmio, g->r.dev.core, line);
 	g->r.dev.mmio = &g->mmio;
+	if (g->provoke)
+		provoke_device(g->provoke, g->r.n);
 	memcpy(nic.mac, vrig_mac, sizeof(nic.mac));
 	g->r.dev.core->watch = record_device(g->record, g->r.dev.core, &nic);
+}
+
+static void begin(struct rig *g)
+{
+	*g = (struct rig){.record = NULL};
+	begin_record(g);
+	begin_nic(g, 0, (struct vrig_options){.mem_bytes = 0});
 }
 
 static void end(struct rig *g)
@@ -111,12 +153,10 @@ static void receive(struct rig *g, unsigned len)
 	vrig_pump(&g->r);
 }
 
-static void session(struct rig *g, uint64_t features)
+static void traffic(struct rig *g)
 {
 	struct fake_buf in;
-	uint8_t on = 1;
 
-	vrig_up(&g->r, features);
 	for (unsigned i = 0; i < 16; i++) {
 		in = fake_in(&g->r.m, 300);
 		assert_true(fake_vq_add(&g->r.vq[NET_RX], &in, 1) >= 0);
@@ -127,13 +167,21 @@ static void session(struct rig *g, uint64_t features)
 		receive(g, i + 100);
 	}
 	receive(g, 900); /* several buffers, with MRG_RXBUF */
+}
+
+static void session(struct rig *g, uint64_t features)
+{
+	uint8_t on = 1;
+
+	vrig_up(&g->r, features);
+	traffic(g);
 	if (features & VRIG_F(CTRL_RX))
 		assert_int_equal(
 			vrig_command(&g->r, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, &on, 1),
 			VIRTIO_NET_OK);
 }
 
-static void expect_same(struct rig *g)
+static struct replay_outcome expect_same(struct rig *g)
 {
 	struct replay_outcome o;
 	int ret = replay(g->path, NULL, &o);
@@ -141,26 +189,252 @@ static void expect_same(struct rig *g)
 	unlink(g->path);
 	if (ret || o.why[0])
 		fail_msg("%d: %s", ret, o.why);
-	assert_true(o.used > 20 && o.frames == 2 * 21);
+	assert_int_equal(o.wishes, o.used);
+	return o;
 }
+
+#define PACKED FEATURE(VIRTIO_F_RING_PACKED)
 
 static void sessions_of_any_features_can_be_replayed(unused void **state)
 {
+	static const uint64_t layouts[] = {0, PACKED, PACKED | FEATURE(VIRTIO_F_IN_ORDER),
+	                                   FEATURE(VIRTIO_F_IN_ORDER)};
 	static const uint64_t features[] = {VRIG_ALL, VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX),
 	                                    VRIG_ALL & ~VRIG_F(MRG_RXBUF),
 	                                    VRIG_F(CTRL_VQ) | VRIG_F(CTRL_RX),
 	                                    FEATURE(VIRTIO_RING_F_INDIRECT_DESC)};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(features); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(features) * ARRAY_SIZE(layouts); i++) {
+		const uint64_t accept = features[i % ARRAY_SIZE(features)];
+		struct replay_outcome o;
 		struct rig g;
 
+		vrig_layout(layouts[i / ARRAY_SIZE(features)]);
 		begin(&g);
-		session(&g, features[i] | FEATURE(VIRTIO_RING_F_INDIRECT_DESC));
+		session(&g, accept | FEATURE(VIRTIO_RING_F_INDIRECT_DESC));
 		/* And once more after a reset. */
-		session(&g, features[i] | FEATURE(VIRTIO_RING_F_INDIRECT_DESC));
+		session(&g, accept | FEATURE(VIRTIO_RING_F_INDIRECT_DESC));
 		end(&g);
-		expect_same(&g);
+		o = expect_same(&g);
+		assert_true(o.used > 20 && o.frames == 2 * 21);
 	}
+	vrig_layout(0);
+}
+
+static void several_pairs_can_be_replayed(unused void **state)
+{
+	const uint8_t pairs[2] = {3, 0};
+	struct replay_outcome o;
+	struct lane lane[3];
+	struct rig g = {.record = NULL};
+
+	begin_record(&g);
+	begin_nic(&g, 0, (struct vrig_options){.pairs = 3, .without = VRIG_F(RSS)});
+	vrig_up(&g.r, VRIG_ALL);
+	for (unsigned i = 0; i < 3; i++)
+		lane_init(&lane[i], &g.r, i);
+	assert_int_equal(vrig_command(&g.r, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+	                              pairs, sizeof(pairs)),
+	                 VIRTIO_NET_OK);
+	for (unsigned k = 0; k < 24; k++) {
+		struct lane *l = &lane[k % 3];
+
+		lane_post_rx(l, 4);
+		lane_arrive(l, 1 + k % 4);
+		fake_net_can_recv(g.r.nets[k % 3]);
+		vrig_pump(&g.r);
+		lane_send(l, 3);
+		vrig_pump(&g.r);
+		lane_reap(l);
+		lane_check_out(l);
+	}
+	end(&g);
+	o = expect_same(&g);
+	assert_true(o.used > 40 && o.frames >= 24 * 4);
+}
+
+/* They share a file; each has its own numbers in it. */
+static void several_nics_can_be_replayed(unused void **state)
+{
+	struct rig g = {.record = NULL}, *other = calloc(1, sizeof(*other));
+	struct replay_outcome o;
+
+	assert_non_null(other);
+	begin_record(&g);
+	begin_nic(&g, 0, (struct vrig_options){.mem_bytes = 0});
+	other->record = g.record;
+	begin_nic(other, 5, (struct vrig_options){.mem_bytes = 0});
+	session(&g, VRIG_ALL);
+	vrig_layout(PACKED);
+	session(other, VRIG_ALL);
+	vrig_layout(0);
+	for (unsigned i = 0; i < 8; i++) {
+		send(&g, 80 + i);
+		receive(other, 70 + i);
+		send(other, 90 + i);
+		receive(&g, 60 + i);
+	}
+	vrig_destroy(&other->r);
+	free(other);
+	end(&g);
+	o = expect_same(&g);
+	assert_true(o.frames >= 2 * 21 + 2 * 8); /* as far as there are buffers */
+}
+
+static void legacy_up(struct rig *g, uint64_t features)
+{
+	const struct fake_dev *d = &g->r.dev;
+
+	fake_writel(d, VIRTIO_MMIO_GUEST_PAGE_SIZE, VRIG_PAGE);
+	fake_writel(d, VIRTIO_MMIO_STATUS, 0);
+	fake_writel(d, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	fake_writel(d, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	fake_writel(d, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
+	fake_writel(d, VIRTIO_MMIO_DRIVER_FEATURES, (uint32_t)features);
+	for (unsigned i = NET_RX; i <= NET_TX; i++) {
+		fake_writel(d, VIRTIO_MMIO_QUEUE_SEL, i);
+		assert_int_equal(fake_readl(d, VIRTIO_MMIO_QUEUE_PFN), 0);
+		fake_writel(d, VIRTIO_MMIO_QUEUE_NUM, 16);
+		fake_writel(d, VIRTIO_MMIO_QUEUE_ALIGN, VRIG_PAGE);
+		fake_writel(d, VIRTIO_MMIO_QUEUE_PFN,
+		            vrig_legacy_queue(&g->r, i, 16, VRIG_PAGE, features));
+	}
+	fake_add_status(d, VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+/* Headers are of 10 bytes, or of 12. */
+static void registers_of_version_1_can_be_replayed(unused void **state)
+{
+	static const uint64_t features[] = {FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
+	                                    FEATURE(VIRTIO_RING_F_INDIRECT_DESC) |
+	                                            FEATURE(VIRTIO_RING_F_EVENT_IDX) |
+	                                            VRIG_F(MRG_RXBUF)};
+	struct replay_outcome o;
+	struct rig g = {.record = NULL};
+
+	begin_record(&g);
+	begin_nic(&g, 0, (struct vrig_options){.legacy = true});
+	for (unsigned i = 0; i < ARRAY_SIZE(features); i++) {
+		legacy_up(&g, features[i]);
+		traffic(&g);
+	}
+	for (unsigned i = 0; i < 18; i++)
+		(void)fake_readl(&g.r.dev, VIRTIO_MMIO_VERSION);
+	end(&g);
+	o = expect_same(&g);
+	assert_true(o.used > 20 && o.frames == 2 * 21);
+}
+
+/* ---- provoked */
+
+static const enum provoke_id rounds[] = {P_EVENT_WORDS,   P_BOTH_BITS, P_REORDER,    P_DELAY,
+                                         P_HEADER_POISON, P_USED_LEN,  P_CONFIG_IRQ, P_LINK_FLAP};
+#define BIT(id) (UINT64_C(1) << (id))
+#define AT_BOOT                                                                                   \
+	(BIT(P_STRICT_STATUS) | BIT(P_DIRTY_HANDOVER) | BIT(P_LATE_QUEUES) | BIT(P_TORN_CONFIG) | \
+	 BIT(P_CONFIG_TAIL) | BIT(P_QUEUE_SIZES) | BIT(P_POISON) | BIT(P_STATUS_BITS) |           \
+	 BIT(P_UNKNOWN_FEATURES) | BIT(P_CTRL_ERROR))
+
+/* What a driver reads, and what is answered to its commands. */
+static void look_around(struct rig *g)
+{
+	const struct fake_dev *d = &g->r.dev;
+	uint8_t on = 1;
+
+	for (unsigned i = 0; i < 24; i++)
+		(void)virtio_mmio_bus_ops.read(&g->mmio, VIRTIO_MMIO_CONFIG + i, 1);
+	(void)fake_readl(d, VIRTIO_MMIO_CONFIG_GENERATION);
+	(void)fake_readl(d, VIRTIO_MMIO_QUEUE_SEL);
+	(void)fake_readl(d, VIRTIO_MMIO_INTERRUPT_STATUS);
+	(void)vrig_command(&g->r, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, &on, 1);
+	(void)vrig_command(&g->r, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_ALLMULTI, &on, 1);
+}
+
+/* Those that hold back what was used: the driver takes what it gets. */
+static void exchange(struct rig *g)
+{
+	struct fake_buf in = fake_in(&g->r.m, 300);
+	uint8_t frame[12 + 100] = {0};
+	struct fake_buf out;
+	unsigned head;
+	uint32_t len;
+
+	vrig_frame(frame + 12, 100, vrig_mac, 5);
+	out = fake_out(&g->r.m, frame, sizeof(frame));
+	if (fake_vq_add(&g->r.vq[NET_RX], &in, 1) >= 0)
+		vrig_go(&g->r, NET_RX);
+	if (fake_vq_add(&g->r.vq[NET_TX], &out, 1) >= 0)
+		vrig_go(&g->r, NET_TX);
+	fake_net_queue(g->r.net, NULL, frame + 12, 100);
+	fake_net_can_recv(g->r.net);
+	vrig_pump(&g->r);
+	provoke_act(g->provoke);
+	while (fake_vq_reap(&g->r.vq[NET_TX], &head, &len))
+		;
+	while (fake_vq_reap(&g->r.vq[NET_RX], &head, &len))
+		;
+	fake_net_forget_sent(g->r.net);
+}
+
+static void what_was_provoked_can_be_replayed(unused void **state)
+{
+	static const uint64_t layouts[] = {0, PACKED};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(layouts); i++) {
+		struct rig g = {.record = NULL};
+		struct replay_outcome o;
+
+		vrig_layout(layouts[i]);
+		begin_record(&g);
+		assert_int_equal(provoke_create(AT_BOOT, 3, &g.provoke), 0);
+		begin_nic(&g, 0, (struct vrig_options){.mem_bytes = 0});
+		(void)fake_readl(&g.r.dev, VIRTIO_MMIO_STATUS);
+		vrig_up(&g.r, VRIG_ALL & ~VRIG_F(MRG_RXBUF));
+		look_around(&g);
+		for (unsigned k = 0; k < ARRAY_SIZE(rounds); k++) {
+			provoke_switch(g.provoke, (int)rounds[k]);
+			for (unsigned n = 0; n < 12; n++)
+				exchange(&g);
+		}
+		look_around(&g);
+		end(&g);
+		provoke_destroy(g.provoke);
+		o = expect_same(&g);
+		assert_true(o.used > 40 && o.frames >= 100 && o.changes > 40);
+	}
+	vrig_layout(0);
+}
+
+/* What a provocation was about is compared, too. */
+static void change_of_something_else_is_found(unused void **state)
+{
+	struct replay_outcome o;
+	struct trace_reader r;
+	struct trace_record t;
+	uint8_t bytes[64];
+	char path[] = "/tmp/doorbell-test-XXXXXX";
+	long at = 0;
+	FILE *f = fopen(STORED "driver_provoked", "r"), *copy = fdopen(mkstemp(path), "w+");
+	size_t n;
+
+	assert_true(f && copy);
+	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
+		assert_int_equal(fwrite(bytes, 1, n, copy), n);
+	rewind(f);
+	assert_int_equal(trace_open(&r, f), 0);
+	while (!at && trace_next(&r, &t) == 1)
+		if (t.kind == TRACE_PROVOKE && t.u.provoke.place == TRACE_AT_CONFIG)
+			at = (long)(r.at - trace_bytes(r.buf)) + (trace_was(&t) - r.buf);
+	assert_true(at > 0);
+	assert_int_equal(fseek(copy, at, SEEK_SET), 0);
+	fputc(0x99, copy);
+	assert_int_equal(fclose(copy), 0);
+	assert_int_equal(replay(path, NULL, &o), 0);
+	assert_int_equal(o.event, r.records);
+	assert_non_null(strstr(o.why, "was about to do something else"));
+	trace_close(&r);
+	fclose(f);
+	unlink(path);
 }
 
 /* A used entry of the recording that says something else is what the comparison is about. */
@@ -188,7 +462,9 @@ static void changed_recording_is_found(unused void **state)
 	fputc(1, f);
 	fclose(f);
 	assert_int_equal(replay(g.path, NULL, &o), 0);
-	assert_non_null(strstr(o.why, "used 0 of queue 0: another"));
+	assert_true(o.event > 0);
+	assert_non_null(strstr(o.why, "used      0 to 1"));
+	assert_non_null(strstr(o.why, "what this device did: net0"));
 	unlink(g.path);
 }
 
@@ -301,6 +577,11 @@ int main(void)
 		cmocka_unit_test(recorded_driver_gets_the_same_of_another_device),
 		cmocka_unit_test(device_that_does_something_else_is_found),
 		cmocka_unit_test(sessions_of_any_features_can_be_replayed),
+		cmocka_unit_test(several_pairs_can_be_replayed),
+		cmocka_unit_test(several_nics_can_be_replayed),
+		cmocka_unit_test(registers_of_version_1_can_be_replayed),
+		cmocka_unit_test(what_was_provoked_can_be_replayed),
+		cmocka_unit_test(change_of_something_else_is_found),
 		cmocka_unit_test(changed_recording_is_found),
 		cmocka_unit_test(what_cannot_be_replayed_is_refused),
 		cmocka_unit_test(chains_that_go_wrong_are_recorded_as_far_as_they_go),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/provoke.h"
 #include "check/trace.h"
 #include "check/trace_print.h"
 #include "check/trace_summary.h"
@@ -22,6 +23,13 @@ static const uint8_t desc_data[2 * TRACE_DESC] = {
 static const uint8_t heads[2 * 2] = {7, 0, 5, 0};
 static const uint8_t used[8] = {7, 0, 0, 0, 60, 0, 0, 0};
 static const uint8_t frame[12 + 5] = {[12] = 0xff, 0xfe, 1, 2, 3};
+/* The slot with its wrap counter is what only a packed ring has. */
+static const uint8_t packed_used[8] = {0x34, 0x12, 2, 0x80, 60, 0, 0, 0};
+/* Names, then two used entries as they were and as they are. */
+static const uint8_t batch[8 + 20 + 20] = {
+	'r', 'e',      'o',       'r',      'd',      'e',      'r',      '+',
+	2,   [12] = 5, [16] = 60, [20] = 6, [28] = 1, [32] = 6, [40] = 5, [44] = 60};
+static const uint8_t isr[8 + 4 + 4] = {'i', 's', 'r', '-', 'b', 'i', 't', 's', 1, [12] = 0x81};
 static const char finding[] = "split.align: queue 0";
 
 #define DATA(d) .data = (const uint8_t *)(d), .len = sizeof(d)
@@ -67,7 +75,55 @@ static const struct trace_record each[] = {
          .u.finding = {UINT64_MAX, true},
          .data = (const uint8_t *)finding,
          .len = sizeof(finding) - 1},
-	{.kind = TRACE_END, .queue = TRACE_NO_QUEUE, .ns = 10, .u.records = 13},
+	{.kind = TRACE_PROVOKE,
+         .queue = 1,
+         .ns = 9,
+         .u.provoke = {.seed = 7,
+                       .tag = PROVOKE_RARE,
+                       .place = TRACE_AT_BATCH,
+                       .names = 8,
+                       .at = 4,
+                       .was = 20,
+                       .became = 20},
+         DATA(batch)},
+	{.kind = TRACE_END, .queue = TRACE_NO_QUEUE, .ns = 10, .u.records = 14},
+};
+
+/* Of packed rings, and what one of each kind does not show. */
+static const struct trace_record more[] = {
+	{.kind = TRACE_CHAIN, .queue = 1, .packed = true, .u.chain = {9, 2}, DATA(desc_data)},
+	{.kind = TRACE_AVAIL,
+         .queue = 1,
+         .packed = true,
+         .u.index = {0x8007, 1, 2, 0x8003},
+         .data = heads,
+         .len = 2},
+	{.kind = TRACE_USED,
+         .queue = 1,
+         .packed = true,
+         .u.index = {0x8002, 0x8004, 0, 0},
+         DATA(packed_used)},
+	{.kind = TRACE_WISH, .queue = 1, .packed = true, .u.wish = {0x28003, false}},
+	{.kind = TRACE_PROVOKE,
+         .queue = TRACE_NO_QUEUE,
+         .u.provoke = {.seed = 7,
+                       .tag = PROVOKE_ILLEGAL,
+                       .place = TRACE_AT_READ,
+                       .names = 8,
+                       .at = 0x60,
+                       .was = 4,
+                       .became = 4},
+         DATA(isr)},
+	{.kind = TRACE_PROVOKE,
+         .queue = TRACE_NO_QUEUE,
+         .u.provoke = {.place = TRACE_AT_WRITE, .names = 8, .at = 0x70, .was = 4},
+         .data = isr,
+         .len = 12},
+	{.kind = TRACE_PROVOKE,
+         .queue = TRACE_NO_QUEUE,
+         .u.provoke = {.names = 8},
+         .data = isr,
+         .len = 8},
 };
 
 #define NR (sizeof(each) / sizeof(each[0]))
@@ -224,7 +280,22 @@ static void other_file_is_refused(void **state)
 	fill(&f);
 	put_le32(f.bytes + 8, 7);
 	assert_int_equal(read_all(&f, f.len, &r), -EPROTO);
-	assert_string_equal(r.why, "version 7, this doorbell reads 1");
+	assert_string_equal(r.why, "version 7, this doorbell reads 1 to 2");
+	put_le32(f.bytes + 8, 0);
+	assert_int_equal(read_all(&f, f.len, &r), -EPROTO);
+}
+
+/* It has neither what packed rings have nor provocations, which were other kinds then. */
+static void version_1_is_read_as_well(void **state)
+{
+	struct trace_reader r;
+	struct file f;
+
+	(void)state;
+	fill(&f);
+	put_le32(f.bytes + 8, 1);
+	assert_int_equal(read_all(&f, f.len, &r), 0);
+	assert_true(r.ended && r.records == NR);
 }
 
 /* Whatever a byte is changed to, reading ends, and nothing is read that is not there. */
@@ -280,7 +351,15 @@ static void damage_is_named(void **state)
 		{7, 26, 2, "an index and entries that do not fit"},
 		{8, 25, 0, NULL},
 		{12, 32, 27, "a finding that is no text"},
-		{13, 24, 12, "another number of records"},
+		{13, 32, 4, "a provocation of no kind"},
+		{13, 33, TRACE_PLACES, "a provocation of no kind"},
+		{13, 34, 0, "a provocation without a name"},
+		{13, 34, 9, "a provocation without a name"},
+		{13, 48, 27, "a provocation without a name"},
+		{13, 33, TRACE_AT_READ, "changes so many bytes cannot be"},
+		{13, 33, TRACE_AT_NONE, "changes so many bytes cannot be"},
+		{13, 17, 0xff, "a queue with a number that none has"},
+		{14, 24, 12, "another number of records"},
 	};
 
 	(void)state;
@@ -297,6 +376,65 @@ static void damage_is_named(void **state)
 		if (ret != -EPROTO || !strstr(r.why, all[i].why))
 			fail_msg("damage %u: %d, '%s'", i, ret, r.why);
 	}
+}
+
+static const char *decode(struct trace_record r, uint8_t *bytes, struct trace_record *got)
+{
+	const size_t head = trace_encode(&r, bytes);
+
+	if (r.len)
+		memcpy(bytes + head, r.data, r.len);
+	return trace_decode(bytes, trace_bytes(bytes), got);
+}
+
+static void what_packed_rings_have_comes_back(void **state)
+{
+	uint8_t bytes[512];
+	struct trace_record got, r;
+	struct trace_desc d;
+	uint32_t id, len;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		assert_null(decode(more[i], bytes, &got));
+		assert_int_equal(got.packed, more[i].packed);
+		assert_int_equal(got.len, more[i].len);
+	}
+	r = more[0];
+	d = trace_desc_at(&r, 0);
+	assert_int_equal(d.flags, 5); /* id and flags stand the other way round */
+	assert_int_equal(d.next, 1);
+	r = more[2];
+	trace_used_at(&r, 0, &id, &len);
+	assert_int_equal(id & UINT16_MAX, 0x1234);
+	assert_int_equal(id >> 16, 0x8002);
+	r = more[1];
+	r.len = 4;
+	assert_string_equal(decode(r, bytes, &got), "a list with two names");
+	/* What was written has the effect of other 4 bytes, or none. */
+	r = more[5];
+	r.u.provoke.became = 2;
+	r.len += 2;
+	assert_non_null(decode(r, bytes, &got));
+}
+
+static void more_used_entries_than_the_ring_has_are_refused(void **state)
+{
+	static const uint8_t long_batch[8 + 2 * (4 + 8 * 9)] = {'r', 'e', 'o', 'r',
+	                                                        'd', 'e', 'r', '+'};
+	struct trace_record r = each[13];
+	struct trace_reader reader;
+	struct file f;
+
+	(void)state;
+	fill(&f);
+	f.len = f.at[13];
+	r.u.provoke.was = r.u.provoke.became = 4 + 8 * 9;
+	r.data = long_batch;
+	r.len = sizeof(long_batch);
+	add(&f, &r);
+	assert_int_equal(read_all(&f, f.len, &reader), -EPROTO);
+	assert_non_null(strstr(reader.why, "more entries than its ring has"));
 }
 
 static void kind_of_a_later_version_is_passed_over(void **state)
@@ -336,7 +474,18 @@ static void each_kind_has_a_line(void **state)
 		"0.000000 net0  q1  wish      wants an interrupt, the word is 3\n"
 		"0.000000 net0      interrupt 0x1\n"
 		"0.000000 net0      finding   split.align: queue 0; guest at 0xffffffffffffffff\n"
-		"0.000000 net0      end       13 records\n";
+		"0.000000 net0  q1  provoke   reorder+ (rare, seed 7): used from 4: 2 of 5 (60 "
+		"bytes), 6 (0 bytes) -> 1 of 6 (0 bytes), 5 (60 bytes)\n"
+		"0.000000 net0      end       14 records\n"
+		"0.000000 net0  q1  chain     9: table 0x2+3 read 0x0+4\n"
+		"0.000000 net0  q1  avail     7/1 to 1/0, flags 2, event 3/1: 7\n"
+		"0.000000 net0  q1  used      2/1 to 4/1: 4660 (60 bytes)\n"
+		"0.000000 net0  q1  wish      wants no interrupt, flags 2, event 3/1\n"
+		"0.000000 net0      provoke   isr-bits (illegal, seed 7): InterruptStatus (0x060): "
+		"0x1 -> 0x81\n"
+		"0.000000 net0      provoke   isr-bits (legal, seed 0): Status (0x070): 0x1 -> no "
+		"effect\n"
+		"0.000000 net0      provoke   isr-bits (legal, seed 0)\n";
 	char *text = NULL, *line, *rest;
 	const char *want = expected;
 	size_t len;
@@ -345,6 +494,8 @@ static void each_kind_has_a_line(void **state)
 	(void)state;
 	for (unsigned i = 0; i < NR; i++)
 		trace_print_text(out, &each[0].u.device, &each[i]);
+	for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		trace_print_text(out, &each[0].u.device, &more[i]);
 	assert_int_equal(fclose(out), 0);
 	for (rest = text; (line = strsep(&rest, "\n")) && *line; want = strchr(want, '\n') + 1) {
 		line += strspn(line, " ");
@@ -390,6 +541,25 @@ static void each_kind_is_a_line_of_json(void **state)
 		at = strchr(at, '\n') + 1;
 	}
 	assert_string_equal(at, "");
+	free(text);
+	text = NULL;
+	out = open_memstream(&text, &len);
+	for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		assert_int_equal(trace_print_json(out, &each[0].u.device, &more[i]), 0);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "\"ids\":[7]"));
+	assert_non_null(strstr(text, "{\"id\":4660,\"len\":60,\"at\":32770}"));
+	assert_non_null(strstr(text, "\"flags\":2,\"event\":32771,\"interrupt\":false"));
+	assert_non_null(strstr(text,
+	                       "\"names\":\"isr-bits\",\"tag\":\"illegal\",\"seed\":\"0x7\","
+	                       "\"place\":\"read\",\"at\":96,\"before\":\"01000000\",\"after\":"
+	                       "\"81000000\""));
+	free(text);
+	text = NULL;
+	out = open_memstream(&text, &len);
+	for (unsigned i = 0; i < NR; i++)
+		assert_int_equal(trace_print_json(out, &each[0].u.device, &each[i]), 0);
+	assert_int_equal(fclose(out), 0);
 	assert_non_null(strstr(text, "\"pc\":\"0xffffffffffffffff\""));
 	assert_non_null(strstr(text, "\"data\":\"000000000000000000000000fffe010203\""));
 	free(text);
@@ -408,9 +578,10 @@ static void summary_counts_by_queue(void **state)
 	trace_sum_print(&s, out);
 	assert_int_equal(fclose(out), 0);
 	assert_string_equal(text,
-	                    "14 records up to 0.000000 s\n"
+	                    "15 records up to 0.000000 s\n"
 	                    "net0: a guest began 1 times; 1 registers read, 1 written; 1 "
 	                    "interrupts; 1 findings\n"
+	                    "  provoked 1 times: 1 rare\n"
 	                    "  queue 1: 1 kicks; 1 chains in 1 looks, 1 used (60 bytes written); 1 "
 	                    "of 1 times an interrupt was wanted; 1 frames from the guest (2000 "
 	                    "bytes with headers)\n");
@@ -427,6 +598,9 @@ int main(void)
 		cmocka_unit_test(other_file_is_refused),
 		cmocka_unit_test(any_byte_may_be_any_other),
 		cmocka_unit_test(damage_is_named),
+		cmocka_unit_test(what_packed_rings_have_comes_back),
+		cmocka_unit_test(more_used_entries_than_the_ring_has_are_refused),
+		cmocka_unit_test(version_1_is_read_as_well),
 		cmocka_unit_test(kind_of_a_later_version_is_passed_over),
 		cmocka_unit_test(each_kind_has_a_line),
 		cmocka_unit_test(wish_for_no_interrupt_has_words_too),

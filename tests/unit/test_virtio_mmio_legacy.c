@@ -20,7 +20,7 @@
 
 #define F          VRIG_F
 #define ANY_LAYOUT FEATURE(VIRTIO_F_ANY_LAYOUT)
-#define PAGE       4096u
+#define PAGE       VRIG_PAGE
 #define NUM        16u
 #define LEN        60u
 
@@ -81,30 +81,9 @@ static void go(void)
 	set(VIRTIO_MMIO_STATUS, get(VIRTIO_MMIO_STATUS) | VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
-/* One piece of memory for queue @i, laid out by the macros of the kernel's header. Its first page. */
-static uint32_t make_queue(unsigned i, uint32_t num, uint32_t align, uint64_t features)
-{
-	struct fake_vq *q = &rig.v.vq[i];
-	const uint32_t bytes = vring_size(num, align);
-	struct vring vr;
-	gpa_t at;
-
-	fake_vq_init(q, &rig.v.m, num, features);
-	at = fake_alloc(&rig.v.m, bytes, PAGE);
-	vring_init(&vr, num, fake_at(&rig.v.m, at, bytes), align);
-	q->desc = vr.desc;
-	q->avail = vr.avail;
-	q->used = vr.used;
-	q->addr.desc = at;
-	q->addr.avail = at + (gpa_t)((uint8_t *)vr.avail - (uint8_t *)vr.desc);
-	q->addr.used = at + (gpa_t)((uint8_t *)vr.used - (uint8_t *)vr.desc);
-	fake_vq_clear(q);
-	return u32_of(at / PAGE);
-}
-
 static uint32_t give_queue(unsigned i, uint32_t num, uint32_t align, uint64_t features)
 {
-	const uint32_t pfn = make_queue(i, num, align, features);
+	const uint32_t pfn = vrig_legacy_queue(&rig.v, i, num, align, features);
 
 	set(VIRTIO_MMIO_QUEUE_SEL, i);
 	assert_int_equal(get(VIRTIO_MMIO_QUEUE_PFN), 0);

@@ -155,6 +155,46 @@ static void watch_is_told_what_the_driver_wants_and_gets(unused void **state)
 	probe_destroy(p);
 }
 
+/* Flags and event are one word. */
+static void watch_is_told_what_the_driver_of_a_packed_ring_wants(unused void **state)
+{
+	static const struct {
+		uint32_t word;
+		bool wanted;
+	} all[] = {{VRING_PACKED_EVENT_FLAG_ENABLE << 16, true},
+	           {VRING_PACKED_EVENT_FLAG_DISABLE << 16 | 5, false},
+	           {VRING_PACKED_EVENT_FLAG_DESC << 16 | 0x8002, true},
+	           {VRING_PACKED_EVENT_FLAG_DESC << 16 | 0x8007, false}};
+	const uint64_t features = FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_RING_PACKED) |
+	                          FEATURE(VIRTIO_RING_F_EVENT_IDX);
+	struct probe *p = probe_create();
+	struct notes n = {.watch = {.queue = on_queue}, .queue = {.wish = on_wish}};
+	struct iovec iov[4];
+	struct vq_chain c = {.iov = iov, .room = 4};
+	struct fake_buf b;
+
+	assert_non_null(p);
+	p->dev.watch = &n.watch;
+	p->dev.offered |= features;
+	fake_vq_init(&p->vq[0], &p->m, 16, features);
+	fake_vq_init(&p->vq[1], &p->m, 8, features);
+	assert_int_equal(probe_bring_up(p, features), 0);
+	b = fake_in(&p->m, 100);
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		assert_true(fake_vq_add(&p->vq[0], &b, 1) >= 0);
+		fake_vq_publish(&p->vq[0]);
+		*p->vq[0].driver_event = htole32(all[i].word);
+		assert_int_equal(vq_pop(&p->queue[0].vq, &c), 1);
+		vq_push(&p->queue[0].vq, c.head, 10);
+		vq_publish(&p->queue[0].vq);
+		assert_int_equal(vq_want_interrupt(&p->queue[0].vq), all[i].wanted);
+		assert_int_equal(n.wishes, i + 1);
+		assert_int_equal(n.word, all[i].word);
+		assert_int_equal(n.wanted, all[i].wanted);
+	}
+	probe_destroy(p);
+}
+
 static struct vq_watch *no_interest(unused struct virtio_watch *w, unused unsigned queue,
                                     unused const struct vq_addr *a)
 {
@@ -206,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watch_is_told_before_anything_is_taken_or_shown),
 		cmocka_unit_test(watch_is_told_what_the_driver_wants_and_gets),
+		cmocka_unit_test(watch_is_told_what_the_driver_of_a_packed_ring_wants),
 		cmocka_unit_test(all_of_a_list_are_told),
 		cmocka_unit_test(watch_is_told_of_interrupts_before_the_driver),
 	};
