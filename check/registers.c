@@ -50,7 +50,7 @@ static enum register_kind modern_register(uint32_t off)
 		return WRITE_ONLY;
 	case VIRTIO_MMIO_QUEUE_READY:
 	case VIRTIO_MMIO_STATUS:
-	case 0x0c0: /* QueueReset */
+	case QUEUE_RESET:
 		return BOTH;
 	default:
 		return is_ring_address(off) ? WRITE_ONLY : NO_REG;

@@ -9,6 +9,8 @@
 
 struct virtio_access;
 
+#define QUEUE_RESET 0x0c0u /* since virtio 1.2; the UAPI header has no name for it */
+
 /* What the driver may do to the register at @off, a multiple of 4 below the config space. */
 enum register_kind { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
 enum register_kind register_kind(uint32_t off, bool legacy); /* of version 1, or 2 */

@@ -19,6 +19,7 @@ static const struct {
 	{"event_idx", "traffic both ways with features=default, in bursts"},
 	{"in-order", "traffic both ways with features=default+in_order"},
 	{"mmio", "bring the device up, use it, take a queue back, reset it"},
+	{"vq-reset", "bring the device up"},
 	{"legacy", "transport=mmio-legacy, and with features=default-any_layout"},
 	{"mmio-legacy", "transport=mmio-legacy"},
 	{"net-cfg", "mtu=1400, and a link that goes down and comes back: doorbell ctl SOCK net0 link=down"},

@@ -101,14 +101,10 @@ static const struct {
 	 "It shows only with an empty slot, and doorbell has none."},
 	{"mmio.devid0-no-access",
 	 "It shows only with an empty slot, and doorbell has none."},
-	{"mmio.stop-by-ready0",
-	 "A driver that resets the device stops its queues, too; nobody can tell from outside that it meant one queue."},
 	{"mmio.intstatus-ignore-unknown",
 	 "It shows only when an unknown bit is set, and then only in that the driver goes on."},
 	{"mmio.general-sequence",
 	 "It is the sum of init.*, which have rules of their own."},
-	{"mmio.irq-read-status",
-	 "Drivers that poll read no InterruptStatus, and are right: a read that is missing while a queue stands still is said there."},
 	{"mmio.irq-all-queues",
 	 "The look at a ring has no trace; what comes of a missing one, buffers that nobody takes, is said when a queue stands still."},
 	{"mmio.irq-both-bits",
@@ -140,8 +136,6 @@ static const struct {
 	{"packed.reset-wrap-on-reenable",
 	 "doorbell does not offer RING_RESET."},
 	{"mmio.qreset-wait",
-	 "doorbell does not offer RING_RESET."},
-	{"mmio.qreset-negotiated",
 	 "doorbell does not offer RING_RESET."},
 };
 /* clang-format on */

@@ -5,6 +5,8 @@
 
 #include "check/state.h"
 
+#define RING_RESET 40 /* since virtio 1.2 */
+
 static enum register_kind kind_of(const struct check *c, uint32_t off)
 {
 	return register_kind(off, c->dev.legacy);
@@ -205,6 +207,37 @@ static enum verdict ready0_readback(struct check *c, const struct virtio_access 
 	                                                  a->off);
 }
 
+/* What is zeroed while the device may use it is taken away, not given back. */
+static enum verdict stop_by_ready(struct check *c, const struct virtio_access *a)
+{
+	const struct check_queue *q = selected(c);
+
+	if (c->dev.legacy || !a->write || a->val != 0 || !q || !q->ready)
+		return SILENT;
+	switch (a->off) {
+	case VIRTIO_MMIO_QUEUE_READY:
+		return KEPT;
+	case VIRTIO_MMIO_QUEUE_NUM:
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+		return broken(c, "0 was written to register 0x%03x while queue %u is ready", a->off,
+		              q->index);
+	default:
+		return SILENT;
+	}
+}
+
+static enum verdict queue_reset(struct check *c, const struct virtio_access *a)
+{
+	if (c->dev.legacy || accepted(c, RING_RESET))
+		return SILENT;
+	if (a->off == QUEUE_RESET)
+		return broken(c, "QueueReset was %s, and RING_RESET not accepted",
+		              a->write ? "written" : "read");
+	return keeps(writes(a, VIRTIO_MMIO_STATUS) && raises(a, VIRTIO_CONFIG_S_DRIVER_OK));
+}
+
 static enum verdict kick_valid(struct check *c, const struct virtio_access *a)
 {
 	/* With NOTIFICATION_DATA, which is not offered, there would be more in it. */
@@ -246,6 +279,19 @@ static enum verdict ack_seen(struct check *c, const struct virtio_access *a)
 	               : KEPT;
 }
 
+/* Causes that were seen at once may be acknowledged one by one. */
+static enum verdict status_read(struct check *c, const struct virtio_access *a)
+{
+	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK) || !(a->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return SILENT;
+	return c->isr_looked || (a->val & c->isr_seen)
+	               ? KEPT
+	               : broken(c,
+	                        "0x%x was acknowledged, and InterruptStatus not read since the "
+	                        "acknowledgement before",
+	                        (unsigned)a->val);
+}
+
 static enum verdict ack_known(struct check *c, const struct virtio_access *a)
 {
 	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
@@ -282,8 +328,11 @@ const struct access_rule mmio_rules[] = {
 	{"mmio.addr-both-halves", both_halves},
 	{"mmio.size-before-ready", size_before_ready},
 	{"mmio.qready0-readback", ready0_readback},
+	{"mmio.stop-by-ready0", stop_by_ready},
+	{"mmio.qreset-negotiated", queue_reset},
 	{"notify.queue-index-valid", kick_valid},
 	{"mmio.intack-handled", ack_handled},
+	{"mmio.irq-read-status", status_read},
 	{"mmio.irq-ack", ack_seen},
 	{"mmio.intack-no-unknown", ack_known},
 	{"mmio.no-shm", no_shm},

@@ -44,6 +44,7 @@ void state_forget(struct check *c)
 	c->asked = 0;
 	c->mac_reads = c->mac_bytes = 0;
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
+	c->isr_looked = false;
 	c->live = false;
 	net_forget(c);
 	for (unsigned i = 0; i < CHECK_QUEUES; i++)
@@ -131,6 +132,7 @@ static void track_config(struct check *c, const struct virtio_access *a)
 static void track_interrupt(struct check *c, const struct virtio_access *a)
 {
 	if (reads(a, VIRTIO_MMIO_INTERRUPT_STATUS)) {
+		c->isr_looked = true;
 		c->isr_seen |= u32_of(a->val);
 		c->isr_up &= ~u32_of(a->val);
 		if (a->val & VIRTIO_MMIO_INT_VRING)
@@ -138,6 +140,7 @@ static void track_interrupt(struct check *c, const struct virtio_access *a)
 	} else if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK)) {
 		c->isr_seen &= ~u32_of(a->val);
 		c->isr_ignored = 0;
+		c->isr_looked = false;
 	}
 }
 

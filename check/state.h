@@ -150,6 +150,7 @@ struct check {
 	unsigned mac_bytes;     /* by all of these: */
 	unsigned mac_reads;     /* of the address in the config space, one behind the other */
 	bool generation_before; /* ... and the access before them was one to its generation */
+	bool isr_looked;        /* InterruptStatus was read since the last acknowledgement */
 	uint32_t isr_seen;      /* bits that were read and not acknowledged */
 	unsigned isr_ignored; /* reads that found bit 0, without an acknowledgement between them */
 	struct check_net net;

@@ -204,6 +204,9 @@ static const struct fault faults[] = {
 	{"mmio.qsize-le-max", MAX, WITHOUT, R(STATUS, 0)},
 	{"mmio.qmax0-absent", SEL, INSTEAD, W(QUEUE_SEL, 7)},
 	{"mmio.no-qreg-when-ready", GO, IN_FRONT, W(QUEUE_NUM, 4)},
+	{"mmio.stop-by-ready0", UNREADY, INSTEAD, W(QUEUE_NUM, 0)},
+	{"mmio.stop-by-ready0", UNREADY, INSTEAD, W(QUEUE_AVAIL_LOW, 0)},
+	{"mmio.qreset-negotiated", GO, IN_FRONT, {0x0c0, 4, true, 1}},
 	{"mmio.ready-values", READY, INSTEAD, W(QUEUE_READY, 3)},
 	{"mmio.queue-not-in-use", READY_SEEN, WITHOUT, R(STATUS, 0)},
 	{"mmio.addr-both-halves", USED_HI, WITHOUT, R(STATUS, 0)},
@@ -211,6 +214,7 @@ static const struct fault faults[] = {
 	{"mmio.qready0-readback", UNREADY_SEEN, WITHOUT, R(STATUS, 0)},
 	{"notify.queue-index-valid", KICK, INSTEAD, W(QUEUE_NOTIFY, 2)},
 	{"notify.queue-index-valid", KICK, INSTEAD, W(QUEUE_NOTIFY, 1)},
+	{"mmio.irq-read-status", ISR, WITHOUT, R(STATUS, 0)},
 	{"mmio.irq-ack", ISR_ACK, INSTEAD, W(INTERRUPT_ACK, 3)},
 	{"mmio.intack-no-unknown", ISR_ACK, INSTEAD, W(INTERRUPT_ACK, 5)},
 	{"mmio.no-shm", LINK, IN_FRONT, W(SHM_SEL, 0)},
@@ -311,6 +315,21 @@ static void driver_that_gives_up_and_begins_anew_is_clean(void **state)
 		feed(&r, &right[i]);
 	expect_clean(&r, "after FAILED");
 	count(&r, *state);
+	rig_end(&r);
+}
+
+static void causes_may_be_acknowledged_one_by_one(unused void **state)
+{
+	static const struct step both[] = {R(INTERRUPT_STATUS, 3), W(INTERRUPT_ACK, 1),
+	                                   W(INTERRUPT_ACK, 2)};
+	struct rig r;
+
+	rig_begin(&r, OFFERED);
+	for (unsigned i = 0; i <= GO; i++)
+		feed(&r, &right[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(both); i++)
+		feed(&r, &both[i]);
+	expect_clean(&r, "one by one");
 	rig_end(&r);
 }
 
@@ -753,6 +772,7 @@ int main(void)
 		cmocka_unit_test_prestate(right_driver_is_clean, &tally),
 		cmocka_unit_test_prestate(driver_that_gives_up_and_begins_anew_is_clean, &tally),
 		cmocka_unit_test_prestate(each_fault_is_found, &tally),
+		cmocka_unit_test(causes_may_be_acknowledged_one_by_one),
 		cmocka_unit_test_prestate(acknowledgement_that_never_comes_is_found, &tally),
 		cmocka_unit_test_prestate(right_offers_are_clean, &tally),
 		cmocka_unit_test_prestate(each_wrong_offer_is_found, &tally),
