@@ -201,6 +201,7 @@ void check_reboot(struct check *c, const struct check_device *d)
 	c->accesses = 0;
 	c->was_reset = false;
 	c->page_size = 0;
+	memset(c->slot, 0, sizeof(c->slot));
 	state_forget(c);
 }
 

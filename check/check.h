@@ -16,7 +16,10 @@ struct check;
 struct gmem;
 struct virtio_watch;
 
+struct virtio_access;
+
 #define CHECK_CONFIG 64u
+#define CHECK_SLOTS  4u
 
 /* What became of one rule. */
 struct check_result {
@@ -69,6 +72,9 @@ void check_reboot(struct check *c, const struct check_device *d);
 void check_mute(struct check *c);
 
 struct virtio_watch *check_watch(struct check *c);
+
+/* Any vCPU, when the device is driven by registers: an access to slot @slot < CHECK_SLOTS, behind which nothing is. */
+void check_slot(struct check *c, unsigned slot, const struct virtio_access *a);
 
 /*
  * Something that should have happened and did not is found by looking now and then: every CHECK_TICK_NS. Any thread,

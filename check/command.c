@@ -323,6 +323,8 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	}
 	if (r->provoke[i])
 		provoke_on_illegal(r->provoke[i], mute, r->check[i]);
+	if (r->provoke[i] && i == 0) /* the driver of all of them is one */
+		provoke_slots_check(r->provoke[i], r->check[i]);
 	return 0;
 }
 
@@ -474,11 +476,16 @@ static int end(void *arg, int status)
 static int provoke_guest(struct check_run *r)
 {
 	for (unsigned i = 0; i < r->cfg.nr_nics && r->provocations; i++) {
-		if (provoke_create(r->provocations, r->seed + i, &r->provoke[i]) < 0)
+		/* Of the machine, and not of each NIC. */
+		const uint64_t others = i ? ~(UINT64_C(1) << P_SLOTS) : UINT64_MAX;
+
+		if (provoke_create(r->provocations & others, r->seed + i, &r->provoke[i]) < 0)
 			return EXIT_HOST;
 		if (provoke_nic(r->provoke[i], &r->cfg.nic[i]) < 0)
 			return EXIT_USAGE;
 	}
+	if (r->provocations && r->cfg.nr_nics > 0)
+		provoke_slots(r->provoke[0], &r->cfg);
 	return EXIT_OK;
 }
 
@@ -576,6 +583,16 @@ static int check_kernel(struct check_run *r)
 	return r->matrix ? check_matrix(r) : check_guest(r);
 }
 
+/* As the guest will find it: with the slots of provocations. */
+static int print_machine(struct check_run *r)
+{
+	const int ret = provoke_guest(r);
+
+	if (ret != EXIT_OK)
+		return ret;
+	return vm_print_machine(&r->cfg, stdout) < 0 ? EXIT_HOST : EXIT_OK;
+}
+
 static int check_parsed(struct check_run *r)
 {
 	if (r->cfg.common.help)
@@ -583,7 +600,7 @@ static int check_parsed(struct check_run *r)
 	else if (r->cfg.version)
 		puts("doorbell " DOORBELL_VERSION);
 	else if (r->cfg.print_machine)
-		return vm_print_machine(&r->cfg, stdout) < 0 ? EXIT_HOST : EXIT_OK;
+		return print_machine(r);
 	else if (r->list_rules)
 		report_rules(stdout);
 	else if (r->list_provocations)

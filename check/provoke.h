@@ -14,9 +14,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct check;
 struct nic_config;
 struct provoke; /* opaque: of one device */
 struct virtio_net;
+struct vm_config;
 
 enum provoke_tag {
 	PROVOKE_LEGAL,     /* other devices do it, too */
@@ -105,6 +107,12 @@ void provoke_destroy(struct provoke *p);                               /* NULL i
 
 /* Before the machine is made: @nic gets our peer for its network. 0; -EINVAL, logged: not with these keys. */
 int provoke_nic(struct provoke *p, struct nic_config *nic);
+/*
+ * provoke_slots.c. Once for a machine, before it is made: with P_SLOTS it gets registers without a device, as far as there
+ * is room for them. @p is borrowed and outlives it. Then, before any vCPU runs, who judges what is done to those.
+ */
+void provoke_slots(struct provoke *p, struct vm_config *cfg);
+void provoke_slots_check(struct provoke *p, struct check *c);
 /*
  * @fn(@arg) is called, on the device's thread, before something illegal is done in a round: what the driver does from
  * then on is not its fault.

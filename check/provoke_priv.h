@@ -45,6 +45,15 @@ struct provoke_queue {
 /* What cannot be done inside of a hook: bits of struct provoke's todo. */
 enum { ACT_LINK = 1, ACT_LINK_UP = 2, ACT_ANNOUNCE = 4, ACT_SPURIOUS = 8, ACT_NEEDS_RESET = 16 };
 
+#define PROVOKE_SLOTS 4u
+
+/* Registers without a device; any vCPU. */
+struct provoke_slot {
+	struct provoke *p;
+	unsigned index;
+	uint32_t magic, version; /* that they say */
+};
+
 struct provoke {
 	struct virtio_provoke hooks;
 	uint64_t set;
@@ -69,6 +78,9 @@ struct provoke {
 
 	_Atomic unsigned todo;
 	int act_fd; /* an eventfd of the peer's: somebody look at todo; -1: there is no peer */
+
+	struct provoke_slot slot[PROVOKE_SLOTS];
+	struct check *slot_check; /* who judges what is done to them; borrowed; NULL: nobody */
 
 	void (*on_illegal)(void *arg);
 	void *on_illegal_arg;

@@ -110,8 +110,9 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"every second command of a class of the control queue is answered with ERR", "ctrl.wait-for-used"},
 	[P_CTRL_ACK] = {"ctrl-ack", 34, ILLEGAL, BOOT,
 		"commands are answered with what is neither OK nor ERR", "ctrl.wait-for-used"},
-	[P_SLOTS] = {"slots", 35, LEGAL, NEVER,
-		"cannot be had: a machine of doorbell has registers for the NICs of --net only", "mmio.probe-devid"},
+	[P_SLOTS] = {"slots", 35, LEGAL, BOOT,
+		"registers without a device before and behind the NICs: DeviceID 0, a wrong magic number, a version that is none",
+		"mmio.devid0-no-access"},
 };
 /* clang-format on */
 

@@ -121,6 +121,12 @@ struct check_known {
 	uint16_t rule;
 };
 
+/* What the driver has read of registers without a device, since it read their magic number last. */
+struct check_slot {
+	uint32_t magic, version;
+	bool bad_magic, bad_version, empty;
+};
+
 struct check {
 	struct virtio_watch watch;
 	struct check_device dev;
@@ -154,6 +160,7 @@ struct check {
 	uint32_t isr_seen;      /* bits that were read and not acknowledged */
 	unsigned isr_ignored; /* reads that found bit 0, without an acknowledgement between them */
 	struct check_net net;
+	struct check_slot slot[CHECK_SLOTS];
 	bool live;          /* DRIVER_OK */
 	uint32_t isr_up;    /* bits that were raised and not read */
 	uint16_t used_last; /* the queue in which buffers were used last */

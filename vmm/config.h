@@ -19,6 +19,15 @@
 enum console_kind { CONSOLE_STDIO, CONSOLE_NONE, CONSOLE_FILE };
 enum on_reboot { ON_REBOOT_EXIT, ON_REBOOT_RESTART };
 
+struct bus_ops;
+
+/* Registers that the guest is told of, and no NIC is behind: doorbell check --provoke slots. Borrowed. */
+struct vm_slot {
+	const char *name;
+	const struct bus_ops *ops;
+	void *dev;
+};
+
 struct vm_config {
 	const char *kernel, *initrd,
 		*append;        /* borrowed from argv; initrd and append may be NULL */
@@ -28,6 +37,9 @@ struct vm_config {
 	struct nic_config nic[VM_MAX_NICS];
 	unsigned nr_nics;
 	bool no_nic; /* --net none */
+	struct vm_slot slot[MACHINE_MAX_VIRTIO];
+	unsigned nr_slots,
+		slots_before; /* of them in front of the NICs; nr_slots + nr_nics: MACHINE_MAX_VIRTIO at most */
 	enum console_kind console;
 	const char *console_path; /* with CONSOLE_FILE; borrowed from argv */
 	unsigned announce;        /* enum announce */

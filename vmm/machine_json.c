@@ -55,6 +55,24 @@ static json_t *virtio_json(const struct machine_virtio *v, const struct nic_conf
 	                 (json_int_t)nic->queues);
 }
 
+/* Of registers behind which there is nothing. */
+static json_t *slot_json(const struct machine_virtio *v)
+{
+	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:s}", "name", v->name, "type", "virtio-mmio",
+	                 "base", hex(v->base), "size", (json_int_t)v->size, "gsi",
+	                 (json_int_t)v->gsi, "trigger", "edge");
+}
+
+/* Entry @i of the map. */
+static json_t *entry_json(const struct vm_config *cfg, const struct machine_map *map, unsigned i)
+{
+	const unsigned nic = i - cfg->slots_before;
+
+	return i >= cfg->slots_before && nic < cfg->nr_nics
+	               ? virtio_json(&map->virtio[i], &cfg->nic[nic])
+	               : slot_json(&map->virtio[i]);
+}
+
 int vm_print_machine(const struct vm_config *cfg, FILE *out)
 {
 	static const char *const announce[] = {"acpi", "cmdline", "fdt", "none"};
@@ -67,7 +85,7 @@ int vm_print_machine(const struct vm_config *cfg, FILE *out)
 		json_array_append_new(ram, json_pack("{s:o, s:I}", "base", hex(map.ram[i].base),
 		                                     "size", (json_int_t)map.ram[i].size));
 	for (unsigned i = 0; i < map.nr_virtio; i++)
-		json_array_append_new(virtio, virtio_json(&map.virtio[i], &cfg->nic[i]));
+		json_array_append_new(virtio, entry_json(cfg, &map, i));
 	all = json_pack("{s:s, s:i, s:s, s:o, s:o, s:o}", "arch", arch_desc.name, "cpus",
 	                (int)map.nr_cpus, "announce", announce[map.announce], "ram", ram,
 	                "platform", platform_json(), "virtio", virtio);

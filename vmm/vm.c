@@ -113,22 +113,40 @@ static void on_vcpu_ended(void *arg, enum arch_exit how, const char *why)
 
 /* ---- how it is made */
 
+unsigned vm_nic_place(const struct vm_config *cfg, unsigned nic)
+{
+	return cfg->slots_before + nic;
+}
+
+unsigned vm_slot_place(const struct vm_config *cfg, unsigned slot)
+{
+	return slot < cfg->slots_before ? slot : cfg->nr_nics + slot;
+}
+
+static const struct machine_virtio *place_of(const struct vm *vm, unsigned nic)
+{
+	return &vm->map.virtio[vm_nic_place(vm->cfg, nic)];
+}
+
 void vm_map(const struct vm_config *cfg, struct machine_map *map)
 {
 	*map = (struct machine_map){
 		.nr_cpus = (unsigned)cfg->nr_cpus,
-		.nr_virtio = cfg->nr_nics,
+		.nr_virtio = cfg->nr_nics + cfg->nr_slots,
 		.announce = (enum announce)cfg->announce,
 	};
 	map->nr_ram = arch_ram_ranges(cfg->ram_bytes, map->ram);
-	for (unsigned i = 0; i < cfg->nr_nics; i++) {
+	for (unsigned i = 0; i < map->nr_virtio; i++) {
 		map->virtio[i] = (struct machine_virtio){
 			.base = arch_desc.virtio_base + i * arch_desc.virtio_stride,
 			.size = VIRTIO_MMIO_SIZE,
 			.gsi = arch_desc.virtio_gsi + i,
-			.name = cfg->nic[i].name,
 		};
 	}
+	for (unsigned i = 0; i < cfg->nr_nics; i++)
+		map->virtio[vm_nic_place(cfg, i)].name = cfg->nic[i].name;
+	for (unsigned i = 0; i < cfg->nr_slots; i++)
+		map->virtio[vm_slot_place(cfg, i)].name = cfg->slot[i].name;
 }
 
 /* An arch_place with base 0 is a device that this CPU's machines do not have. */
@@ -179,16 +197,34 @@ static int add_nics(struct vm *vm)
 	int ret = 0;
 
 	/* All of what the user named first: to create one may mean to wait for its peer. */
-	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics && ret == 0; i++)
 		if (!vm->nic[i].backend) /* from the first life on */
 			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->common.deadline_ns,
 			               &vm->pairs);
 	if (ret == 0)
 		ret = net_pairs_check(&vm->pairs);
-	for (unsigned i = 0; i < vm->map.nr_virtio && ret == 0; i++) {
-		const struct irq_line irq = {set_irq, vm, vm->map.virtio[i].gsi};
+	for (unsigned i = 0; i < vm->cfg->nr_nics && ret == 0; i++) {
+		const struct irq_line irq = {set_irq, vm, place_of(vm, i)->gsi};
 
 		ret = nic_create(&vm->nic[i], &vm->mem, irq);
+	}
+	return ret;
+}
+
+static int add_slots(struct vm *vm)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < vm->cfg->nr_slots && ret == 0; i++) {
+		const struct machine_virtio *where = &vm->map.virtio[vm_slot_place(vm->cfg, i)];
+		const struct vm_slot *s = &vm->cfg->slot[i];
+		const struct bus_region region = {.name = s->name,
+		                                  .base = where->base,
+		                                  .size = where->size,
+		                                  .ops = s->ops,
+		                                  .dev = s->dev};
+
+		ret = bus_add(&vm->mmio, &region);
 	}
 	return ret;
 }
@@ -273,8 +309,8 @@ static int build_parts(struct vm *vm)
 	}
 	if ((ret = kvm_add_memory(&vm->kvm, &vm->mem)) < 0)
 		return ret;
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
-		if ((ret = nic_map(&vm->nic[i], &vm->map.virtio[i], &vm->kvm)) < 0)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
+		if ((ret = nic_map(&vm->nic[i], place_of(vm, i), &vm->kvm)) < 0)
 			return ret;
 	if ((ret = arch_vm_init(&vm->kvm, &arch)) < 0)
 		return ret;
@@ -282,10 +318,10 @@ static int build_parts(struct vm *vm)
 		return ret;
 	if ((ret = make_vcpus(vm)) < 0)
 		return ret;
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
-		if ((ret = nic_attach(&vm->nic[i], &vm->map.virtio[i], &vm->mmio, &vm->kvm)) < 0)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
+		if ((ret = nic_attach(&vm->nic[i], place_of(vm, i), &vm->mmio, &vm->kvm)) < 0)
 			return ret;
-	return 0;
+	return add_slots(vm);
 }
 
 static int build(struct vm *vm)
@@ -332,7 +368,7 @@ static void take_apart(struct vm *vm)
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(&vm->vcpu[i], &vm->kvm);
 	vm->nr_vcpus = 0;
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		nic_destroy(&vm->nic[i]);
 	uart16550_destroy(vm->uart);
 	vm->uart = NULL;
@@ -367,7 +403,7 @@ static void close_all(struct vm *vm)
 	pthread_t thread;
 	int ret = thread_start(&thread, close_kvm, vm);
 
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		nic_close(&vm->nic[i]);
 	if (ret < 0)
 		kvm_close(&vm->kvm);
@@ -395,7 +431,7 @@ static int start_threads(struct vm *vm)
 
 	bus_seal(&vm->mmio);
 	bus_seal(&vm->pio);
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		if ((ret = nic_start(&vm->nic[i])) < 0)
 			return ret;
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
@@ -413,7 +449,7 @@ static void stop_threads(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		vcpu_stop(&vm->vcpu[i]);
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		nic_stop(&vm->nic[i]);
 }
 
@@ -454,7 +490,7 @@ int vm_run(struct vm *vm, struct vm_end *end)
 
 bool vm_has_rings(const struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		if (nic_backend(&vm->nic[i])->ring)
 			return true;
 	return false;
@@ -468,7 +504,7 @@ static json_t *tasks_of(const struct vm *vm)
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		if (vm->ended_ns && vm->vcpu[i].task.tid)
 			json_array_append_new(all, stats_of_task(&vm->vcpu[i].task));
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		nic_add_ended_tasks(&vm->nic[i], all);
 	return all;
 }
@@ -481,7 +517,7 @@ json_t *vm_stats(const struct vm *vm)
 
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)
 		json_array_append_new(vcpus, stats_of_vcpu(&vm->vcpu[i]));
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		json_array_append_new(nics, stats_of_nic(&vm->nic[i]));
 	return json_pack("{s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "doorbell", DOORBELL_VERSION,
 	                 "reboots", (int)vm->reboots, "seconds", seconds, "vcpus", vcpus, "nics",
@@ -494,7 +530,7 @@ json_t *vm_status(struct vm *vm)
 {
 	json_t *nics = json_array();
 
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		json_array_append_new(nics, nic_status(&vm->nic[i]));
 	return json_pack("{s:s, s:i, s:s, s:i, s:s, s:o}", "doorbell", DOORBELL_VERSION, "pid",
 	                 (int)getpid(), "state", vm->paused ? "paused" : "running", "cpus",
@@ -539,7 +575,7 @@ bool vm_is_paused(const struct vm *vm)
 
 struct nic *vm_nic(struct vm *vm, const char *name)
 {
-	for (unsigned i = 0; i < vm->map.nr_virtio; i++)
+	for (unsigned i = 0; i < vm->cfg->nr_nics; i++)
 		if (strcmp(vm->nic[i].cfg->name, name) == 0)
 			return &vm->nic[i];
 	return NULL;

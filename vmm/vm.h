@@ -59,8 +59,10 @@ void vm_stop(struct vm *vm, struct vm_end end);
 
 void vm_destroy(struct vm *vm); /* NULL is fine; not inside vm_run() */
 
-/* What is where, from the configuration alone. */
+/* What is where, from the configuration alone; and which entry of virtio[] a NIC, or a slot without one, has. */
 void vm_map(const struct vm_config *cfg, struct machine_map *map);
+unsigned vm_nic_place(const struct vm_config *cfg, unsigned nic);
+unsigned vm_slot_place(const struct vm_config *cfg, unsigned slot);
 /* The same as JSON, for --print-machine. 0 or -errno. */
 int vm_print_machine(const struct vm_config *cfg, FILE *out);
 

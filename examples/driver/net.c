@@ -265,16 +265,22 @@ static void rest(struct nic *n)
 	look_at_registers(n); /* it may also have been for nothing [notif.handle-spurious] */
 }
 
+/* The first of all slots that has a network device: others may be empty, or have another one. */
+static void find_device(struct nic *n, const void *tree, unsigned *line)
+{
+	for (unsigned i = 0; tree_find(tree, "virtio,mmio", i, &n->dev.base, line); i++)
+		if (device_probe(&n->dev, VIRTIO_ID_NET))
+			return;
+	say("no network device");
+	cpu_exit(2);
+}
+
 void driver_main(const void *tree)
 {
 	struct nic *n = &nic;
 	unsigned line = 0;
 
-	if (!tree_find(tree, "virtio,mmio", &n->dev.base, &line) ||
-	    !device_probe(&n->dev, VIRTIO_ID_NET)) {
-		say("no network device");
-		cpu_exit(2);
-	}
+	find_device(n, tree, &line);
 	n->poll = tree_has_word(tree, "poll");
 	if (!n->poll)
 		cpu_interrupts_on(line);

@@ -72,7 +72,8 @@ bool tree_has_word(const void *tree, const char *word)
 	return false;
 }
 
-bool tree_find(const void *tree, const char *compatible, uint64_t *base, unsigned *line)
+bool tree_find(const void *tree, const char *compatible, unsigned nth, uint64_t *base,
+               unsigned *line)
 {
 	struct walk w = begin(tree);
 	bool match = false;
@@ -80,8 +81,9 @@ bool tree_find(const void *tree, const char *compatible, uint64_t *base, unsigne
 
 	while ((token = next(&w)) != END) {
 		if (token == BEGIN_NODE || token == END_NODE) { /* properties come before nodes */
-			if (match)
+			if (match && nth-- == 0)
 				return true;
+			match = false;
 		} else if (token == PROP && same(w.name, "compatible")) {
 			match = same((const char *)w.value, compatible);
 		} else if (token == PROP && same(w.name, "reg")) {

@@ -8,7 +8,8 @@
 
 /* Is there a word @word in the command line? */
 bool tree_has_word(const void *tree, const char *word);
-/* The first node that is compatible with @compatible: its address, and its interrupt's input. */
-bool tree_find(const void *tree, const char *compatible, uint64_t *base, unsigned *line);
+/* Node number @nth, from 0, of those that are compatible with @compatible: its address, and its interrupt's input. */
+bool tree_find(const void *tree, const char *compatible, unsigned nth, uint64_t *base,
+               unsigned *line);
 
 #endif

@@ -324,7 +324,12 @@ static bool is_in(const char *id, const char *const *ids)
 	return *ids;
 }
 
+const char *const check_slot_ids[] = {
+	"mmio.bad-magic",    "mmio.bad-version",      "mmio.devid0-ignore",
+	"mmio.devid0-abort", "mmio.devid0-no-access", NULL,
+};
+
 bool crig_covers(const char *id)
 {
-	return is_in(id, check_net_ids) || is_in(id, check_ctrl_ids);
+	return is_in(id, check_net_ids) || is_in(id, check_ctrl_ids) || is_in(id, check_slot_ids);
 }

@@ -72,7 +72,8 @@ void crig_expect_clean(const struct check_rig *r, const char *what, struct check
 
 /* Rules that have their drivers, right and wrong, in test_check_net.c and test_check_ctrl.c; ended by NULL. */
 extern const char *const check_net_ids[], *const check_ctrl_ids[];
-bool crig_covers(const char *id); /* is it one of them? */
+extern const char *const check_slot_ids[]; /* likewise, in test_provoke_slots.c */
+bool crig_covers(const char *id);          /* is it one of them? */
 void crig_expect_both(const struct check_tally *t, const char *const *ids);
 
 #endif
