@@ -22,13 +22,27 @@ struct vq_used_elem { /* virtio 1.2, 2.7.8 */
 	le32 len;
 };
 
+/*
+ * Used entries of a packed ring that the driver has not been shown. Where an entry stands there follows from those before
+ * it, so until it is shown it is here.
+ */
+struct vq_log {
+	struct vq_used_elem *entry;
+	uint16_t *
+		slots; /* of the ring that each takes, and a mark of vq_packed.c's: moves along with its entry */
+	uint16_t nr;
+};
+
 /* Used entries that the driver has not been shown. */
 struct vq_batch {
-	struct vq_used_elem *entry; /* in guest memory: entry[i % num]; NULL: a packed ring */
+	/* entry[i % num], in guest memory or of a vq_log; NULL: a packed ring without one */
+	struct vq_used_elem *entry;
+	uint16_t *slots; /* of a vq_log, likewise; or NULL */
 	uint16_t num;
-	/* From @from up to @to, which run free. A smaller @to keeps the rest back; packed: all or nothing. */
+	/* From @from up to @to, which run free. A smaller @to keeps the rest back; entry NULL: all or nothing. */
 	uint16_t from, to;
-	uint16_t lie; /* the index claims so many more */
+	uint16_t lie; /* the index claims so many more; split */
+	bool content; /* what is kept back need not be asked about again before there is something new */
 };
 
 /* What tells the driver not to kick. */
@@ -45,6 +59,8 @@ struct vq_provoke {
 	void (*kicks_off)(struct vq_provoke *p, struct vq_quiet *words);
 	/* Of a received frame, as the driver is about to get it. */
 	void (*rx_header)(struct vq_provoke *p, struct virtio_net_hdr_v1 *h);
+	struct vq_log *
+		log; /* of a packed ring, with room for VQ_NUM_MAX; NULL: a batch is shown as a whole, or not */
 };
 
 struct virtio_provoke {

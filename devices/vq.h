@@ -69,6 +69,7 @@ struct vq {
 	bool event_idx;
 	bool indirect; /* INDIRECT_DESC was accepted; a table without it is a broken rule */
 	bool in_order; /* IN_ORDER was accepted */
+	bool content;  /* @provoke keeps entries back, and knows when they are to come */
 	union {
 		struct { /* split */
 			uint16_t
@@ -170,7 +171,7 @@ static inline void vq_publish(struct vq *q);
 /* Did devices/virtio_provoke.h keep some of them back? Then they wait for the next vq_publish(). */
 static inline bool vq_held_back(const struct vq *q)
 {
-	return q->published != q->next_used;
+	return q->published != q->next_used && !q->content;
 }
 /*
  * After vq_publish(): does the driver want an interrupt for what was published since the last time

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/virtio_ring.h>
+#include <string.h>
 
 #include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
@@ -299,10 +300,32 @@ static void seal(struct vq *q)
 		vq_store_relaxed(&desc_at(q, q->last_used)->flags, q->last_flags);
 }
 
+static uint16_t flags_of(const struct vq *q, unsigned position, bool written)
+{
+	return u16_of((wrap_of(q, position) ? AVAIL | USED : 0) |
+	              (written ? VRING_DESC_F_WRITE : 0));
+}
+
+/* Somebody may want it in another place: show_logged(). */
+static void log_used(struct vq *q, uint16_t head, uint32_t written, unsigned slots)
+{
+	struct vq_log *l = q->provoke->log;
+
+	l->entry[l->nr] = (struct vq_used_elem){.id = le32_of(head), .len = le32_of(written)};
+	l->slots[l->nr] = u16_of(slots | (written ? WRITABLE : 0));
+	l->nr++;
+	q->next_used = ahead(q, q->next_used, slots);
+}
+
 void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 {
 	const struct vq_flight f = land(q, head);
 	struct vq_packed_desc *d;
+
+	if (unlikely(q->provoke) && q->provoke->log) {
+		log_used(q, head, written, f.took & ~WRITABLE);
+		return;
+	}
 
 	/*
 	 * In order, one used descriptor stands for all requests up to its own, when those before were used
@@ -317,8 +340,7 @@ void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 	d = desc_at(q, q->last_used);
 	d->id = le16_of(head);
 	d->len = le32_of(written);
-	q->last_flags = u16_of((wrap_of(q, q->last_used) ? AVAIL | USED : 0) |
-	                       (written ? VRING_DESC_F_WRITE : 0));
+	q->last_flags = flags_of(q, q->last_used, written != 0);
 	q->next_used = ahead(q, q->next_used, f.took & ~WRITABLE);
 }
 
@@ -331,22 +353,67 @@ static bool held(struct vq *q)
 	return b.to == b.from;
 }
 
+/*
+ * The first entries of the log, as many as @q->provoke lets go, into the ring; true: and now their first flags are due.
+ * The rest stays: next_used is behind all of them, wherever they will stand.
+ */
+static bool show_logged(struct vq *q, uint16_t *end)
+{
+	struct vq_log *l = q->provoke->log;
+	struct vq_batch b = {.entry = l->entry, .slots = l->slots, .num = q->num, .to = l->nr};
+	uint16_t at = q->published;
+
+	q->provoke->publish(q->provoke, &b);
+	q->content = b.content;
+	for (unsigned i = 0; i < b.to; i++) {
+		struct vq_packed_desc *d = desc_at(q, at);
+		const uint16_t flags = flags_of(q, at, l->slots[i] & WRITABLE);
+
+		d->id = le16_of(u16_of(le32toh(l->entry[i].id.raw) & UINT16_MAX));
+		d->len = l->entry[i].len;
+		if (i == 0)
+			q->first_flags = flags;
+		else
+			vq_store_relaxed(&d->flags, flags);
+		at = ahead(q, at, l->slots[i] & ~WRITABLE);
+	}
+	l->nr = u16_of(l->nr - b.to);
+	memmove(l->entry, l->entry + b.to, l->nr * sizeof(*l->entry));
+	memmove(l->slots, l->slots + b.to, l->nr * sizeof(*l->slots));
+	*end = at;
+	return b.to > 0;
+}
+
+/* False: nothing is to be shown. Else all of it is in the ring up to @end, but for the first flags. */
+static bool complete(struct vq *q, uint16_t *end)
+{
+	*end = q->next_used;
+	if (q->published == q->next_used)
+		return false;
+	if (unlikely(q->provoke) && q->provoke->log)
+		return show_logged(q, end);
+	if (unlikely(q->provoke) && held(q))
+		return false;
+	seal(q);
+	return true;
+}
+
 void vq_packed_publish(struct vq *q)
 {
-	if (q->published == q->next_used || (unlikely(q->provoke) && held(q)))
+	uint16_t end;
+
+	if (!complete(q, &end))
 		return;
 	if (unlikely(q->watch))
-		vq_watch_used(q->watch, encode(q, q->published), encode(q, q->next_used));
-	seal(q);
+		vq_watch_used(q->watch, encode(q, q->published), encode(q, end));
 	/*
 	 * Release: buffers, and all of each used descriptor, are complete before the flags of the first one,
 	 * where the driver looks (virtio 1.2, 2.8.6). Partner: its read barrier after it has seen
 	 * them.
 	 */
 	vq_store_release(&desc_at(q, q->published)->flags, q->first_flags);
-	q->unjudged =
-		u16_of(min_u32(q->unjudged + distance(q, q->published, q->next_used), 2u * q->num));
-	q->published = q->next_used;
+	q->unjudged = u16_of(min_u32(q->unjudged + distance(q, q->published, end), 2u * q->num));
+	q->published = end;
 }
 
 /* ---- who tells whom */

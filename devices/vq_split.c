@@ -260,6 +260,7 @@ static uint16_t provoked(struct vq *q, uint16_t *lie)
 	};
 
 	q->provoke->publish(q->provoke, &b);
+	q->content = b.content;
 	*lie = b.lie;
 	return b.to;
 }
