@@ -63,7 +63,8 @@ static void track_link(struct check *c)
 	late_done(c, &n->status, "net.link-from-status");
 	if ((status & VIRTIO_NET_S_ANNOUNCE) && accepted(c, VIRTIO_NET_F_GUEST_ANNOUNCE)) {
 		due(&n->announce_ack);
-		due(&n->announce_peers);
+		if (n->has_address) /* an interface that is not up yet tells nobody, and is right */
+			due(&n->announce_peers);
 	}
 	if (up)
 		n->link_down = 0;

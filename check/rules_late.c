@@ -42,8 +42,7 @@ static void look_for_answers(struct check *c)
 	if (overdue(&n->announce_ack, LOOKS))
 		judged(c, "announce.ack",
 		       broken(c, "ANNOUNCE was read in the status, and not acknowledged"));
-	/* Who has no address has nothing to tell. */
-	if (overdue(&n->announce_peers, LOOKS) && n->has_address)
+	if (overdue(&n->announce_peers, LOOKS))
 		judged(c, "announce.peers",
 		       broken(c, "ANNOUNCE was read in the status, and no frame told the peers"));
 }

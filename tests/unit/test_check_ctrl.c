@@ -379,6 +379,23 @@ static void requests_to_announce_are_answered(void **state)
 	crig_end(&r);
 }
 
+/* ANNOUNCE may stand there from the boot on. */
+static void an_interface_that_is_not_up_yet_has_nobody_to_tell(void **state)
+{
+	static const uint8_t ack[] = {3, 0};
+	struct check_rig r;
+
+	crig_begin(&r, ANNOUNCE);
+	crig_up(&r, ANNOUNCE);
+	post(&r, 0);
+	crig_config(&r, 6, 2, VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
+	crig_command(&r, ack, sizeof(ack), OK);
+	send_by(&r, 1); /* the first frame that names an address */
+	crig_ticks(&r, 30);
+	crig_expect_clean(&r, "up later", *state);
+	crig_end(&r);
+}
+
 static void all_have_both(void **state)
 {
 	crig_expect_both(*state, check_ctrl_ids);
@@ -400,6 +417,8 @@ int main(void)
 		cmocka_unit_test_prestate(pairs_that_were_refused_stay_off, &tally),
 		cmocka_unit_test_prestate(a_pair_without_receive_buffers_is_found, &tally),
 		cmocka_unit_test_prestate(requests_to_announce_are_answered, &tally),
+		cmocka_unit_test_prestate(an_interface_that_is_not_up_yet_has_nobody_to_tell,
+	                                  &tally),
 		cmocka_unit_test_prestate(all_have_both, &tally),
 	};
 
