@@ -193,9 +193,13 @@ static void read_mac(struct nic *n)
 		__builtin_memcpy(n->host.mac, own, 6);
 }
 
+/* A device may have room for less than we can do with. [mmio.qsize-le-max] */
 static bool add_queues(struct nic *n)
 {
-	return device_add_queue(&n->dev, RX, &n->rx) && device_add_queue(&n->dev, TX, &n->tx);
+	const uint16_t parts = has(n, VIRTIO_NET_F_MRG_RXBUF) ? PARTS : 1;
+
+	return device_add_queue(&n->dev, RX, &n->rx) && device_add_queue(&n->dev, TX, &n->tx) &&
+	       n->rx.buffers >= parts && n->tx.buffers > 0;
 }
 
 static bool bring_up(struct nic *n)
@@ -212,6 +216,7 @@ static bool bring_up(struct nic *n)
 	/* The features are settled [init.setup-after-negotiation] and the device is not live: queues, buffers, no kicks. */
 	if (!bug(queues_too_early) && !bug(queues_too_late) && !add_queues(n))
 		return false;
+	/* Never more than the ring takes, which may be less than we have. */
 	for (n->nr_free_tx = 0; n->nr_free_tx < NR_TX && n->nr_free_tx < n->tx.buffers;
 	     n->nr_free_tx++)
 		n->free_tx[n->nr_free_tx] = n->nr_free_tx;
