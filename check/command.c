@@ -300,6 +300,8 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 	virtio_config_read(d, 0, dev.config, sizeof(dev.config));
 	if (r->provoke[i])
 		provoke_device(r->provoke[i], n->net);
+	if (r->provoke[i])
+		dev.config_len = provoke_config_len(r->provoke[i]);
 	dev.offered = d->offered;
 	if (n->rings) {
 		log_error("%s: only rings that doorbell serves itself can be checked: path=pure",

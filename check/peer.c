@@ -12,6 +12,7 @@
 #include "check/peer.h"
 
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -33,10 +34,13 @@
 #define PIPE_BYTES    MIB(2)
 #define TRIES         50u /* a machine that has others to run first leaves a guest no time for seconds */
 #define UDP_TRIES     3u
+#define AWAY_TRIES    600u /* of a driver that has reset the device, or a guest that boots once more */
 #define BURST         16u /* questions of a round that are open at once */
 #define QUESTIONS     48u /* of a usual round */
 #define AFTERWARDS    8u
 #define FLOOD         700u
+#define FLOODS        95u /* to get an index of 16 bits round */
+#define LATE          8u  /* frames for one that is just leaving */
 #define QUESTIONS_MAX 768u
 #define FAREWELLS     4u
 
@@ -64,8 +68,14 @@ struct peer {
 	struct loop_fd
 		act; /* an eventfd, owned: provoke_act() is wanted, or all answers are there */
 	struct parties who;
-	uint8_t mac[6];            /* the device's */
+	uint8_t mac[6],
+		mac_before[6];     /* the device's, and what it was before the driver changed it */
 	bool driver_up, echo_port; /* UDP is answered */
+	/* Back from a reset, and has not answered yet; in the life of the guest in which the round began? */
+	bool returned;
+	bool answers; /* some came since the timer's last turn */
+	unsigned lives;
+	unsigned floods; /* that are to come in this round */
 	enum stage stage;
 	struct provoke_result result; /* of this round */
 	struct asked ask[QUESTIONS_MAX];
@@ -142,7 +152,7 @@ static unsigned longest(const struct peer *peer)
 {
 	const unsigned mtu = peer->p->mtu;
 
-	return mtu && mtu + 14 < QUESTION_MAX ? mtu + 14 : QUESTION_MAX;
+	return mtu && mtu + 14 < QUESTION_USUAL ? mtu + 14 : QUESTION_USUAL;
 }
 
 static void usual_questions(struct peer *peer, unsigned nr)
@@ -179,7 +189,21 @@ static void flood(struct peer *peer)
 	for (unsigned i = 0; i < FLOOD; i++)
 		add(peer, ASK_PING, 60, false);
 	begin(peer, FLOOD);
-	provoke_count(peer->p, P_FLOOD);
+}
+
+/* Who has taken the MTU has room for it. */
+static void jumbo(struct peer *peer)
+{
+	const bool taken = peer->p->dev->accepted & FEATURE(VIRTIO_NET_F_MTU);
+	const unsigned most = min_u32(peer->p->mtu + 14, QUESTION_MAX);
+
+	usual_questions(peer, QUESTIONS);
+	for (unsigned i = 1; taken && most > QUESTION_USUAL && i < peer->nr; i++)
+		peer->ask[i].q.len =
+			(uint16_t)(QUESTION_USUAL + 1 + i * 1237 % (most - QUESTION_USUAL));
+	if (taken && most > QUESTION_USUAL)
+		provoke_count(peer->p, P_JUMBO);
+	begin(peer, BURST);
 }
 
 static void bad_checksums(struct peer *peer)
@@ -199,6 +223,8 @@ static void ask_round(struct peer *peer, int round)
 {
 	peer->stage = DURING;
 	peer->result = (struct provoke_result){0};
+	peer->floods = 0;
+	peer->lives = peer->p->lives;
 	provoke_switch(peer->p, round);
 	switch (round) {
 	case P_LENGTHS:
@@ -206,7 +232,19 @@ static void ask_round(struct peer *peer, int round)
 		lengths(peer);
 		break;
 	case P_FLOOD:
+		provoke_count(peer->p, P_FLOOD);
 		flood(peer);
+		break;
+	case P_DRY_RING:
+		flood(peer);
+		break;
+	case P_INDEX_WRAP:
+		provoke_count(peer->p, P_INDEX_WRAP);
+		peer->floods = FLOODS - 1;
+		flood(peer);
+		break;
+	case P_JUMBO:
+		jumbo(peer);
 		break;
 	case P_BAD_CHECKSUMS:
 		bad_checksums(peer);
@@ -270,6 +308,7 @@ static void ask_echo_port(struct peer *peer)
 
 static void note(struct peer *peer, int round)
 {
+	peer->result.rebooted = round >= 0 && peer->lives != peer->p->lives;
 	provoke_note(peer->p, round, &peer->result);
 	peer->p->round = -1;
 }
@@ -302,6 +341,11 @@ static void stage_over(struct peer *peer, bool stuck)
 		advance(peer);
 		break;
 	case DURING:
+		if (!stuck && peer->floods > 0) {
+			peer->floods--;
+			flood(peer);
+			break;
+		}
 		afterwards(peer);
 		break;
 	case AFTER:
@@ -325,14 +369,45 @@ static void say_farewell(struct peer *peer)
 		put_frame(peer, frame, len);
 }
 
+/* A driver may set another address. What it had sent before comes from the one before. */
+static void look_at_address(struct peer *peer)
+{
+	struct virtio_dev *d = peer->p->dev;
+	uint8_t now[6];
+
+	if (!(d->accepted & FEATURE(VIRTIO_NET_F_MAC)))
+		return;
+	d->ops->config_read(d, 0, now, sizeof(now));
+	if (memcmp(now, peer->mac, sizeof(now)) == 0)
+		return;
+	memcpy(peer->mac_before, peer->mac, sizeof(now));
+	memcpy(peer->mac, now, sizeof(now));
+	memcpy(peer->who.guest_mac, now, sizeof(now));
+}
+
+/* It has been reset, or is being: who does that means to come back. Not when the device asked for it and nobody came. */
+static bool is_away(const struct peer *peer)
+{
+	return peer->returned ||
+	       (!peer->feed.started && !(peer->p->dev->status & VIRTIO_CONFIG_S_NEEDS_RESET));
+}
+
+static unsigned tries_of(const struct peer *peer)
+{
+	if (peer->stage == ECHO_PORT) /* nobody needs to have one */
+		return UDP_TRIES;
+	return is_away(peer) ? AWAY_TRIES : TRIES;
+}
+
 static void ask_again(struct peer *peer)
 {
-	const unsigned most = peer->stage == ECHO_PORT ? UDP_TRIES : TRIES;
-
-	if (++peer->tries > most && peer->stage != BASELINE) {
+	if (++peer->tries > tries_of(peer) && peer->stage != BASELINE) {
 		stage_over(peer, true);
 		return;
 	}
+	if (!peer->feed.started)
+		return;
+	look_at_address(peer);
 	for (unsigned i = 0; i < peer->next; i++) {
 		const struct asked *a = &peer->ask[i];
 		struct question again;
@@ -353,11 +428,16 @@ static void on_timer(void *arg)
 		goto again;
 	if (peer->p->link_down)
 		provoke_ask(peer->p, ACT_LINK_UP);
+	if (peer->p->early_announce)
+		provoke_ask(peer->p, ACT_EARLY_ANNOUNCE);
 	if (peer->stage == FAREWELL)
 		say_farewell(peer);
+	else if (peer->answers) /* who is slow is not asked twice, which would make him slower */
+		peer->tries = 0;
 	else if (peer->driver_up && peer->open > 0 && !peer->p->link_down)
 		ask_again(peer); /* also of a device that has failed: somebody has to give up */
 again:
+	peer->answers = false;
 	(void)loop_timer_at(peer->loop, &peer->timer, loop_now_ns() + peer->p->again_ns);
 }
 
@@ -399,10 +479,12 @@ static struct asked *find(struct peer *peer, const struct question *q)
 }
 
 /* Whoever has accepted the device's address uses it. */
-static bool from_driver(const struct peer *peer, const uint8_t *frame)
+static bool from_driver(struct peer *peer, const uint8_t *frame)
 {
+	look_at_address(peer);
 	return !(peer->p->dev->accepted & FEATURE(VIRTIO_NET_F_MAC)) ||
-	       memcmp(frame + 6, peer->mac, sizeof(peer->mac)) == 0;
+	       memcmp(frame + 6, peer->mac, sizeof(peer->mac)) == 0 ||
+	       memcmp(frame + 6, peer->mac_before, sizeof(peer->mac)) == 0;
 }
 
 static void take_answer(struct peer *peer, const struct question *known, const uint8_t *frame,
@@ -425,7 +507,11 @@ static void take_answer(struct peer *peer, const struct question *known, const u
 		a->lost = known->kind != ASK_ARP;
 	if (a->answered)
 		return;
-	a->answered = true;
+	a->answered = peer->answers = true;
+	if (peer->returned) {
+		peer->returned = false;
+		peer->tries = 0;
+	}
 	peer->open--;
 	send_more(peer);
 	if (peer->open == 0)
@@ -489,8 +575,13 @@ static int peer_start(struct net_backend *b, unused uint64_t offloads, const str
 	struct peer *peer = peer_of(b);
 	int ret = feed_start(&peer->feed, s);
 
-	if (ret < 0 || peer->driver_up)
+	if (ret < 0)
 		return ret;
+	peer->returned = peer->driver_up;
+	if (peer->driver_up) {
+		peer->tries = 0;
+		return 0;
+	}
 	peer->driver_up = true;
 	usual_questions(peer, AFTERWARDS);
 	begin(peer, 1); /* nobody answers a ping whose sender he does not know yet */
@@ -512,6 +603,19 @@ static void peer_want_recv(struct net_backend *b, bool on)
 	peer_of(b)->feed.want_recv = on;
 }
 
+/* All buffers that are left, or LATE of them, get something that nobody has asked for. */
+static void send_late(void *arg)
+{
+	struct peer *peer = arg;
+	const struct question q = {
+		.kind = ASK_PING, .len = (uint16_t)longest(peer), .seq = SEQ_MASK};
+
+	for (unsigned i = 0; i < LATE && peer->feed.started && peer->feed.want_recv; i++) {
+		put_question(peer, &q);
+		peer->feed.sink.can_recv(peer->feed.sink.arg);
+	}
+}
+
 static void peer_destroy(struct net_backend *b)
 {
 	struct peer *peer = peer_of(b);
@@ -520,6 +624,7 @@ static void peer_destroy(struct net_backend *b)
 	loop_timer_off(&peer->timer);
 	loop_del(&peer->act);
 	peer->p->act_fd = -1;
+	peer->p->late = NULL;
 	fd_close(&peer->act.fd);
 	frame_pipe_free(&peer->pipe);
 	free(peer);
@@ -545,6 +650,8 @@ static int open_peer(struct peer *peer)
 	if (ret < 0)
 		return ret;
 	peer->act.fd = peer->p->act_fd = ret;
+	peer->p->late = send_late;
+	peer->p->late_arg = peer;
 	ret = loop_add(peer->loop, &peer->act);
 	return ret < 0 ? ret
 	               : loop_timer_at(peer->loop, &peer->timer, loop_now_ns() + peer->p->again_ns);

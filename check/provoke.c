@@ -24,12 +24,10 @@
 #define STEPS                                                                               \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK | \
 	 VIRTIO_CONFIG_S_FEATURES_OK)
-#define MAC_LEN       6u
-#define TEARS         3u
-#define SLOW_READS    3u
-#define SPURIOUS_MAX  200u /* Linux shuts a line after 100000 that nobody wanted */
-#define UNKNOWN_FIRST 42u  /* feature bits that no version of the specification has */
-#define UNKNOWN_LAST  49u
+#define MAC_LEN      6u
+#define TEARS        3u
+#define SLOW_READS   3u
+#define SPURIOUS_MAX 200u /* Linux shuts a line after 100000 that nobody wanted */
 
 /* The mixing function of splitmix64, by its constants. */
 static uint64_t mix(uint64_t x)
@@ -53,9 +51,9 @@ static struct provoke *provoke_of(struct virtio_provoke *hooks)
 
 /* ---- registers */
 
-static bool is_readable(uint32_t off)
+static bool is_readable(const struct provoke *p, uint32_t off)
 {
-	const enum register_kind kind = register_kind(off, false);
+	const enum register_kind kind = register_kind(off, p->legacy);
 
 	return kind == READ_ONLY || kind == BOTH;
 }
@@ -74,10 +72,17 @@ static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val
 {
 	struct provoke *p = provoke_of(hooks);
 
-	if (!is_readable(off) && provoke_on(p, P_POISON)) {
+	if (!is_readable(p, off) && provoke_on(p, P_POISON)) {
 		provoke_count(p, P_POISON);
 		return (uint32_t)dice_roll(&p->dice);
 	}
+	if (off == VIRTIO_MMIO_STATUS && atomic_load(&p->failing))
+		return val | VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (off == VIRTIO_MMIO_DEVICE_FEATURES && atomic_load(&p->feature_sel) > 1 &&
+	    provoke_on(p, P_UNKNOWN_FEATURES))
+		return UINT32_MAX;
+	if (off == VIRTIO_MMIO_QUEUE_NUM_MAX && provoke_on(p, P_ODD_QUEUES))
+		return provoke_num_max(p, atomic_load(&p->queue_sel), val);
 	if (off == VIRTIO_MMIO_INTERRUPT_STATUS && provoke_on(p, P_ISR_BITS)) {
 		provoke_count(p, P_ISR_BITS);
 		return val | ((uint32_t)dice_roll(&p->dice) &
@@ -101,26 +106,63 @@ static bool one_step(struct provoke *p, uint32_t val)
 	return (steps & (steps - 1)) == 0;
 }
 
+static void late_frames(void *arg)
+{
+	const struct provoke *p = arg;
+
+	if (p->late)
+		p->late(p->late_arg);
+}
+
+/* As long as it has not been reset, the device is right to use what it has. */
+static void reset_write(struct provoke *p)
+{
+	if (provoke_on(p, P_LATE_FRAMES) && (p->dev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+		provoke_count(p, P_LATE_FRAMES);
+		loop_call(p->dev->loop, late_frames, p);
+	}
+	atomic_store(&p->refusing, false);
+	atomic_store(&p->failing, false);
+	atomic_store(&p->blind, false);
+	atomic_store(&p->slow_ready, 0);
+	atomic_store(&p->ready, 0);
+}
+
+static bool refuses(struct provoke *p)
+{
+	if (provoke_on(p, P_NEVER_OK)) {
+		provoke_count(p, P_NEVER_OK);
+		return true;
+	}
+	if (!provoke_on(p, P_FEATURES_REFUSED) || atomic_exchange(&p->refused, true))
+		return false;
+	provoke_count(p, P_FEATURES_REFUSED);
+	return true;
+}
+
 static bool status_write(struct provoke *p, uint32_t *val)
 {
 	if (*val == 0) {
-		atomic_store(&p->refusing, false);
-		atomic_store(&p->slow_ready, 0);
-		atomic_store(&p->ready, 0);
+		reset_write(p);
 		return true;
 	}
 	if (!one_step(p, *val))
 		return false;
-	if ((*val & VIRTIO_CONFIG_S_FEATURES_OK) && provoke_on(p, P_FEATURES_REFUSED) &&
-	    !atomic_exchange(&p->refused, true)) {
+	if ((*val & VIRTIO_CONFIG_S_FEATURES_OK) && !atomic_load(&p->refusing) && refuses(p))
 		atomic_store(&p->refusing, true);
-		provoke_count(p, P_FEATURES_REFUSED);
+	if ((*val & VIRTIO_CONFIG_S_FEATURES_OK) && provoke_on(p, P_EARLY_FAILURE) &&
+	    !atomic_exchange(&p->failed, true)) {
+		atomic_store(&p->failing, true);
+		provoke_count(p, P_EARLY_FAILURE);
 	}
-	if (!atomic_load(&p->refusing))
-		return true;
-	if (*val & VIRTIO_CONFIG_S_DRIVER_OK)
+	if ((*val & VIRTIO_CONFIG_S_DRIVER_OK) && atomic_load(&p->refusing))
 		atomic_store(&p->insisted, true);
-	*val &= ~(uint32_t)VIRTIO_CONFIG_S_FEATURES_OK;
+	if (atomic_load(&p->failing)) { /* who looks only behind DRIVER_OK is right, too */
+		atomic_store(&p->blind, !(*val & VIRTIO_CONFIG_S_FAILED));
+		*val &= ~(uint32_t)VIRTIO_CONFIG_S_DRIVER_OK;
+	}
+	if (atomic_load(&p->refusing))
+		*val &= ~(uint32_t)VIRTIO_CONFIG_S_FEATURES_OK;
 	return true;
 }
 
@@ -130,10 +172,14 @@ static bool is_queue_register(uint32_t off)
 	       (off >= VIRTIO_MMIO_QUEUE_DESC_LOW && off <= VIRTIO_MMIO_QUEUE_USED_HIGH);
 }
 
+static uint32_t selected_bit(struct provoke *p)
+{
+	return 1u << atomic_load(&p->queue_sel) % PROVOKE_QUEUES;
+}
+
 static void ready_write(struct provoke *p, uint32_t val)
 {
-	const unsigned queue = atomic_load(&p->queue_sel) % PROVOKE_QUEUES;
-	const uint32_t bit = 1u << queue;
+	const uint32_t bit = selected_bit(p);
 
 	if (val)
 		atomic_fetch_or(&p->ready, bit);
@@ -148,8 +194,12 @@ static bool queue_write(struct provoke *p, uint32_t off, uint32_t val)
 		if (!(p->dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
 			return false;
 	}
-	if (off == VIRTIO_MMIO_QUEUE_READY)
+	if (off == VIRTIO_MMIO_QUEUE_READY) {
 		ready_write(p, val);
+	} else if (provoke_on(p, P_LOCKED_QUEUES) && (atomic_load(&p->ready) & selected_bit(p))) {
+		provoke_count(p, P_LOCKED_QUEUES);
+		return false;
+	}
 	return true;
 }
 
@@ -176,58 +226,13 @@ static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 		return status_write(p, val);
 	if (off == VIRTIO_MMIO_QUEUE_SEL)
 		atomic_store(&p->queue_sel, *val);
+	else if (off == VIRTIO_MMIO_DEVICE_FEATURES_SEL)
+		atomic_store(&p->feature_sel, *val);
 	else if (off == VIRTIO_MMIO_INTERRUPT_ACK)
 		ack_write(p);
 	else if (is_queue_register(off))
 		return queue_write(p, off, *val);
 	return true;
-}
-
-/* ---- the config space */
-
-/* Between its third and its fourth byte the address becomes what it is: whoever read the first ones has another's. */
-static void tear(struct provoke *p, uint32_t off, uint8_t *buf, uint32_t len)
-{
-	if (p->tears == 0 || off >= MAC_LEN || (off == 0 && len >= MAC_LEN))
-		return;
-	if (off < MAC_LEN / 2) {
-		for (uint32_t i = 0; i < len && off + i < MAC_LEN; i++)
-			buf[i] ^= 0x54; /* still an address of one station */
-		p->torn = true;
-	} else if (p->torn) {
-		p->torn = false;
-		p->tears--;
-		provoke_count(p, P_TORN_CONFIG);
-		atomic_fetch_add(&p->dev->config_generation, 1);
-	}
-}
-
-static void on_config_read(struct virtio_provoke *hooks, uint32_t off, uint8_t *buf, uint32_t len)
-{
-	struct provoke *p = provoke_of(hooks);
-	const uint32_t end = p->dev->ops->config_len;
-	const uint32_t status = offsetof(struct virtio_net_config, status);
-	const bool has_status = off <= status + 1 && off + len > status;
-
-	if (provoke_on(p, P_TORN_CONFIG) && (p->dev->offered & FEATURE(VIRTIO_NET_F_MAC)))
-		tear(p, off, buf, len);
-	if (provoke_on(p, P_CONFIG_TAIL) && off + len > end) {
-		for (uint32_t i = off < end ? end - off : 0; i < len; i++)
-			buf[i] = (uint8_t)dice_roll(&p->dice);
-		provoke_count(p, P_CONFIG_TAIL);
-	}
-	if (!has_status || !(p->dev->offered & FEATURE(VIRTIO_NET_F_STATUS)))
-		return;
-	if (provoke_on(p, P_STATUS_BITS)) {
-		for (uint32_t i = 0; i < len; i++)
-			if (off + i == status)
-				buf[i] |= 0xff & ~(VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
-			else if (off + i == status + 1)
-				buf[i] = 0xff;
-		provoke_count(p, P_STATUS_BITS);
-	}
-	if (p->link_down)
-		provoke_ask(p, ACT_LINK_UP);
 }
 
 /* ---- the control queue */
@@ -273,11 +278,16 @@ static void spurious(struct provoke *p)
 		p->dev->tops->interrupt(p->dev->transport);
 }
 
+static bool is_live(const struct provoke *p)
+{
+	return p->dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
 void provoke_act(struct provoke *p)
 {
 	const unsigned acts = atomic_exchange(&p->todo, 0);
 
-	if ((acts & ACT_LINK_UP) && p->link_down) {
+	if ((acts & ACT_LINK_UP) && p->link_down && is_live(p)) {
 		p->link_down = false;
 		provoke_count(p, P_LINK_FLAP); /* either way, for who records it */
 		virtio_net_set_link(p->net, true);
@@ -288,6 +298,12 @@ void provoke_act(struct provoke *p)
 	}
 	if ((acts & ACT_ANNOUNCE) && (p->dev->accepted & FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE))) {
 		provoke_count(p, P_ANNOUNCE);
+		virtio_net_announce(p->net);
+	}
+	if ((acts & ACT_EARLY_ANNOUNCE) && p->early_announce && is_live(p) &&
+	    (p->dev->accepted & FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE))) {
+		p->early_announce = false;
+		provoke_count(p, P_EARLY_ANNOUNCE);
 		virtio_net_announce(p->net);
 	}
 	if (acts & ACT_SPURIOUS)
@@ -326,6 +342,8 @@ static enum provoke_verdict judge(const struct provoke_result *r, uint64_t times
 		return r->verdict;
 	if (r->corrupt)
 		return PROVOKE_CORRUPTED;
+	if (r->rebooted)
+		return PROVOKE_REBOOTED;
 	if (times == 0)
 		return PROVOKE_NO_OCCASION;
 	return r->lost ? PROVOKE_LOST : PROVOKE_SURVIVED;
@@ -345,15 +363,41 @@ void provoke_note(struct provoke *p, int round, const struct provoke_result *r)
 	}
 }
 
-/* Nobody has to come up after that; but nobody may go on. */
-static void note_refusal(struct provoke *p)
-{
-	struct provoke_result *r = &p->result[P_FEATURES_REFUSED];
+/* Nobody has to come up with these; but nobody may go on as if nothing had been. */
+#define MAY_GIVE_UP                                                                          \
+	(BIT(P_FEATURES_REFUSED) | BIT(P_NEVER_OK) | BIT(P_EARLY_FAILURE) | BIT(P_ORPHANS) | \
+	 BIT(P_VERSION_ALONE) | BIT(P_TINY_QUEUES))
 
-	r->times = atomic_load(&p->times[P_FEATURES_REFUSED]);
-	if (!(p->set & BIT(P_FEATURES_REFUSED)) || r->times == 0)
-		return;
-	r->verdict = atomic_load(&p->insisted) ? PROVOKE_STUCK : PROVOKE_SURVIVED;
+static void note_giving_up(struct provoke *p)
+{
+	const bool insisted = atomic_load(&p->insisted) || atomic_load(&p->blind);
+	bool why = false;
+
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
+		why |= (p->set & MAY_GIVE_UP & BIT(i)) && atomic_load(&p->times[i]) > 0;
+	p->gave_up = why && !insisted && !p->baseline && !p->was_live;
+	for (unsigned i = 0; i < NR_PROVOCATIONS && p->gave_up; i++) {
+		struct provoke_result *r = &p->result[i];
+		const bool its = (MAY_GIVE_UP & BIT(i)) && atomic_load(&p->times[i]) > 0;
+
+		r->times = atomic_load(&p->times[i]);
+		if (p->set & BIT(i))
+			r->verdict = its ? PROVOKE_SURVIVED : PROVOKE_NOT_TRIED;
+	}
+}
+
+/* Of what is there since the boot, behind the first answers: a reset at the end, say. */
+static void note_late_occasions(struct provoke *p)
+{
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
+		struct provoke_result *r = &p->result[i];
+
+		if (provocations[i].when != PROVOKE_AT_BOOT || r->verdict == PROVOKE_UNUSED)
+			continue;
+		r->times = atomic_load(&p->times[i]);
+		if (r->verdict == PROVOKE_NO_OCCASION)
+			r->verdict = judge(r, r->times);
+	}
 }
 
 void provoke_end(struct provoke *p)
@@ -367,7 +411,8 @@ void provoke_end(struct provoke *p)
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
 		if ((p->set & BIT(i)) && p->result[i].verdict == PROVOKE_UNUSED)
 			p->result[i].verdict = PROVOKE_NOT_TRIED;
-	note_refusal(p);
+	note_late_occasions(p);
+	note_giving_up(p);
 }
 
 const struct provoke_result *provoke_result(const struct provoke *p, enum provoke_id id)
@@ -386,7 +431,7 @@ bool provoke_failed(const struct provoke *p)
 
 bool provoke_gave_up(const struct provoke *p)
 {
-	return p->result[P_FEATURES_REFUSED].verdict == PROVOKE_SURVIVED && !p->baseline;
+	return p->gave_up;
 }
 
 void provoke_wait(struct provoke *p, bool paused)
@@ -415,19 +460,31 @@ static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 {
 	struct provoke *p = provoke_of(hooks);
 
+	p->was_live = true;
 	provoke_queue_begin(&p->queue[queue]);
 	if (p->hooks.first_kick)
 		provoke_count(p, P_FIRST_KICK);
 	return &p->queue[queue].hooks;
 }
 
-/* Of two that exclude each other: the seed says which. */
-static void choose_polling(struct provoke *p)
+/* Of two that exclude each other the seed says which: in one of @n times @seldom. */
+static void choose(struct provoke *p, enum provoke_id seldom, enum provoke_id often, unsigned n)
 {
-	const uint64_t both = BIT(P_POLLING) | BIT(P_FIRST_KICK);
+	const uint64_t both = BIT(seldom) | BIT(often);
 
 	if ((p->set & both) == both)
-		p->set &= ~(dice_below(&p->dice, 2) ? BIT(P_POLLING) : BIT(P_FIRST_KICK));
+		p->set &= ~(dice_below(&p->dice, n) ? BIT(seldom) : BIT(often));
+}
+
+static void choose_between(struct provoke *p)
+{
+	choose(p, P_POLLING, P_FIRST_KICK, 2);
+	/* Without what stands behind the address much else has no occasion. */
+	choose(p, P_SHORT_CONFIG, P_CONFIG_TAIL, 4);
+	if (p->set & BIT(P_SHORT_CONFIG))
+		p->set &= ~BIT(P_GATED_CONFIG);
+	if (p->set & BIT(P_TINY_QUEUES))
+		p->set &= ~BIT(P_QUEUE_SIZES);
 }
 
 int provoke_create(uint64_t set, uint64_t seed, struct provoke **out)
@@ -442,11 +499,11 @@ int provoke_create(uint64_t set, uint64_t seed, struct provoke **out)
 	p->act_fd = -1;
 	p->again_ns = PROVOKE_AGAIN_NS;
 	p->tears = TEARS;
-	choose_polling(p);
+	choose_between(p);
 	p->hooks = (struct virtio_provoke){
 		.read = on_read,
 		.write = on_write,
-		.config_read = on_config_read,
+		.config_read = provoke_config_read,
 		.ctrl_refused = on_ctrl,
 		.ctrl_ack = on_ctrl_ack,
 		.queue = on_queue,
@@ -463,20 +520,29 @@ void provoke_destroy(struct provoke *p)
 	free(p);
 }
 
+/* About registers and steps that version 1 does not have, or features behind its 32; the address has no generation there. */
+#define VERSION_2                                                                                \
+	(BIT(P_FEATURES_REFUSED) | BIT(P_NEVER_OK) | BIT(P_EARLY_FAILURE) | BIT(P_LATE_QUEUES) | \
+	 BIT(P_TORN_CONFIG) | BIT(P_SLOW_READY) | BIT(P_LOCKED_QUEUES) | BIT(P_ODD_QUEUES) |     \
+	 BIT(P_UNKNOWN_FEATURES) | BIT(P_VERSION_ALONE) | BIT(P_NEEDS_RESET))
+
 int provoke_nic(struct provoke *p, struct nic_config *nic)
 {
-	static const uint16_t mtus[] = {1280, 1500, 9000, 65535};
+	static const uint16_t mtus[] = {68, 1280, 1500, 9000, 65535};
 
 	if (nic->queues != 1) {
 		log_error("--provoke: %s: queues=%u: allowed is 1, as its peer has one pair",
 		          nic->name, (unsigned)nic->queues);
 		return -EINVAL;
 	}
-	if (nic->transport != NIC_MMIO) {
-		log_error("--provoke: %s: transport=mmio-legacy: allowed is mmio", nic->name);
-		return -EINVAL;
+	if (nic->transport == NIC_MMIO_LEGACY) {
+		p->legacy = true;
+		p->set &= ~VERSION_2;
+		provoke_switch(p, -1);
 	}
-	if (nic->mtu == 0 && (p->set & BIT(P_MTU))) {
+	if (p->set & BIT(P_SHORT_CONFIG))
+		nic->window = VIRTIO_MMIO_CONFIG + MAC_LEN;
+	else if (nic->mtu == 0 && (p->set & BIT(P_MTU))) {
 		nic->mtu = mtus[dice_below(&p->dice, ARRAY_SIZE(mtus))];
 		provoke_count(p, P_MTU);
 	}
@@ -495,64 +561,13 @@ void provoke_on_illegal(struct provoke *p, void (*fn)(void *arg), void *arg)
 	p->on_illegal_arg = arg;
 }
 
-/* With each bit as the seed says, and what needs one that is missing is missing, too. */
-static void fewer_features(struct provoke *p)
-{
-	const uint64_t before = p->dev->offered;
-	uint64_t left = before;
-
-	for (unsigned i = 0; i < 64; i++)
-		if (i != VIRTIO_F_VERSION_1 && dice_below(&p->dice, 4) == 0)
-			left &= ~FEATURE(i);
-	p->dev->offered = net_features_close(left);
-	if (p->dev->offered != before)
-		provoke_count(p, P_FEWER_FEATURES);
-}
-
-static void choose_sizes(struct provoke *p)
-{
-	for (unsigned i = 0; i < p->dev->nr_queues; i++)
-		p->dev->queue[i].num_max = 32u << dice_below(&p->dice, 6);
-	provoke_count(p, P_QUEUE_SIZES);
-}
-
-/* Ready queues that have not begun: a driver that does not reset finds them in use. */
-static void hand_over(struct provoke *p)
-{
-	struct virtio_dev *d = p->dev;
-	struct virtio_mmio *t = d->transport;
-
-	for (unsigned i = 0; i < d->nr_queues; i++) {
-		d->queue[i].ready = true;
-		d->queue[i].addr.num = 3;
-	}
-	d->asked = dice_roll(&p->dice);
-	d->status =
-		VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK;
-	atomic_fetch_or(d->isr, VIRTIO_ISR_USED | VIRTIO_ISR_CONFIG);
-	if (t) {
-		t->feature_sel = t->accept_sel = 1;
-		t->queue_sel = d->nr_queues - 1;
-	}
-	provoke_count(p, P_DIRTY_HANDOVER);
-}
-
 void provoke_device(struct provoke *p, struct virtio_net *net)
 {
 	p->net = net;
 	p->dev = virtio_net_dev(net);
+	p->lives++;
 	p->tears = TEARS;
 	p->torn = p->link_down = false;
-	if (provoke_on(p, P_FEWER_FEATURES))
-		fewer_features(p);
-	if (provoke_on(p, P_UNKNOWN_FEATURES)) {
-		for (unsigned i = UNKNOWN_FIRST; i <= UNKNOWN_LAST; i++)
-			p->dev->offered |= FEATURE(i);
-		provoke_count(p, P_UNKNOWN_FEATURES);
-	}
-	if (provoke_on(p, P_QUEUE_SIZES))
-		choose_sizes(p);
-	if (provoke_on(p, P_DIRTY_HANDOVER))
-		hand_over(p);
+	provoke_shape(p);
 	p->dev->provoke = &p->hooks;
 }

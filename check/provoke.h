@@ -89,11 +89,26 @@ enum provoke_id {
 	P_CTRL_ACK,
 	P_SLOTS,
 	P_STRICT_FEATURES,
+	P_LATE_LINK,
+	P_EARLY_ANNOUNCE,
+	P_SHORT_CONFIG,
+	P_GATED_CONFIG,
+	P_TINY_QUEUES,
+	P_ODD_QUEUES,
+	P_VERSION_ALONE,
+	P_ORPHANS,
+	P_NEVER_OK,
+	P_EARLY_FAILURE,
+	P_DRY_RING,
+	P_KEPT,
+	P_SHORT_LEN,
+	P_JUMBO,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];
 
 const char *provoke_tag_name(enum provoke_tag tag);
+bool provoke_by_name(enum provoke_id id); /* is it in none of the groups? */
 
 /*
  * NAME[,...], legal (tags legal and rare), hostile (the others) or all: masks of provoke_id in *set. 0; or -EINVAL with
@@ -128,6 +143,9 @@ void provoke_wait(struct provoke *p, bool paused);
 uint64_t provoke_times(const struct provoke *p, enum provoke_id id);
 bool provoke_in_force(const struct provoke *p, enum provoke_id id);
 
+/* Behind that: bytes of the config space. */
+uint32_t provoke_config_len(const struct provoke *p);
+
 /* Any thread. Have all rounds been asked? */
 bool provoke_done(const struct provoke *p);
 
@@ -137,6 +155,7 @@ enum provoke_verdict {
 	PROVOKE_SURVIVED, /* all answers came, and were right */
 	PROVOKE_NO_OCCASION, /* likewise, but the driver did nothing that it could have been tried on */
 	PROVOKE_LOST,        /* they came at last: frames were lost */
+	PROVOKE_REBOOTED,  /* they came at last: the guest has booted once more */
 	PROVOKE_CORRUPTED, /* wrong answers */
 	PROVOKE_STUCK,     /* no answers, while it was on or afterwards */
 	PROVOKE_NOT_TRIED, /* the driver had stuck before */
@@ -144,6 +163,7 @@ enum provoke_verdict {
 struct provoke_result {
 	enum provoke_verdict verdict;
 	uint64_t times; /* the device did it */
+	bool rebooted;  /* the guest, meanwhile */
 	unsigned asked, lost,
 		corrupt; /* questions, those that only had an answer when asked again, wrong answers */
 };

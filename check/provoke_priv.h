@@ -8,6 +8,7 @@
 #include "check/provoke.h"
 #include "devices/virtio_net.h"
 #include "devices/virtio_provoke.h"
+#include "devices/vq.h"
 #include "vmm/core/compiler.h"
 
 /* So long a question waits for its answer before it is asked again. */
@@ -31,19 +32,33 @@ struct provoke_queue {
 	struct vq_provoke hooks;
 	struct provoke *p;
 	unsigned index;
-	bool ordered; /* its buffers must come back in order, or in the order of a frame's parts */
+	bool ordered;  /* its buffers must come back in order */
+	bool in_parts; /* so must those of a batch in which a frame takes several */
 	struct dice dice;
 	unsigned waited;   /* turns that a batch has been kept back */
 	unsigned patience; /* turns that it will be */
 	unsigned
 		starving; /* reorder: others that are to pass the one that stays behind; 0: none does */
-	bool shown;       /* ack-race: a batch was, and has not been acknowledged */
+	unsigned gathered; /* dry-ring: so many wait */
+	bool kept;         /* kept: there is one, */
+	uint32_t kept_id;  /* of that name */
+	struct vq_log log; /* packed: what is not shown yet, in: */
+	struct vq_used_elem logged[VQ_NUM_MAX];
+	uint16_t slots[VQ_NUM_MAX];
+	bool shown;                /* ack-race: a batch was, and has not been acknowledged */
 	_Atomic bool acknowledged; /* set by a vCPU */
 	unsigned lies;             /* of this round */
 };
 
 /* What cannot be done inside of a hook: bits of struct provoke's todo. */
-enum { ACT_LINK = 1, ACT_LINK_UP = 2, ACT_ANNOUNCE = 4, ACT_SPURIOUS = 8, ACT_NEEDS_RESET = 16 };
+enum {
+	ACT_LINK = 1,
+	ACT_LINK_UP = 2,
+	ACT_ANNOUNCE = 4,
+	ACT_SPURIOUS = 8,
+	ACT_NEEDS_RESET = 16,
+	ACT_EARLY_ANNOUNCE = 32
+};
 
 #define PROVOKE_SLOTS 4u
 
@@ -57,6 +72,7 @@ struct provoke_slot {
 struct provoke {
 	struct virtio_provoke hooks;
 	uint64_t set;
+	bool legacy;            /* registers of version 1 */
 	struct dice dice;       /* of registers, the config space and the boot */
 	_Atomic uint64_t on;    /* in force: any thread reads, the device's loop writes */
 	struct virtio_net *net; /* borrowed */
@@ -66,15 +82,18 @@ struct provoke {
 	struct provoke_result result[NR_PROVOCATIONS];
 
 	/* Registers; any vCPU. */
-	_Atomic uint32_t queue_sel, ready; /* bit n: queue n */
+	_Atomic uint32_t queue_sel, feature_sel, ready; /* bit n: queue n */
 	_Atomic unsigned slow_ready;
-	_Atomic bool refused, refusing, insisted; /* FEATURES_OK */
+	_Atomic bool refused, refusing; /* FEATURES_OK: in some bring-up, in this one */
+	_Atomic bool failed, failing;   /* P_EARLY_FAILURE, likewise */
+	_Atomic bool insisted;          /* the driver went on all the same */
+	_Atomic bool blind; /* it has not shown that it knows of the failure of this bring-up */
 	/* Loop thread. */
 	unsigned tears;
-	bool torn, was_live;
+	bool torn, was_live; /* the latter: some time the driver got as far as DRIVER_OK */
 	unsigned ctrl_commands[256];
-	bool link_down;
-	unsigned interrupts; /* spurious ones, of this round */
+	bool link_down, early_announce; /* the latter is to come, once */
+	unsigned interrupts;            /* spurious ones, of this round */
 
 	_Atomic unsigned todo;
 	int act_fd; /* an eventfd of the peer's: somebody look at todo; -1: there is no peer */
@@ -82,11 +101,17 @@ struct provoke {
 	struct provoke_slot slot[PROVOKE_SLOTS];
 	struct check *slot_check; /* who judges what is done to them; borrowed; NULL: nobody */
 
+	void (*late)(
+		void *arg); /* the peer's, of the loop's thread: frames for a driver that is just leaving; or NULL */
+	void *late_arg;
+	bool gave_up; /* provoke_gave_up() */
+
 	void (*on_illegal)(void *arg);
 	void *on_illegal_arg;
 
 	/* The peer's; the loop's thread. */
-	int round; /* being asked: index of provocations[]; -1: none of them */
+	unsigned lives; /* of the guest */
+	int round;      /* being asked: index of provocations[]; -1: none of them */
 	_Atomic bool done;
 	_Atomic bool paused; /* the guest: provoke_wait() */
 	uint64_t again_ns;   /* PROVOKE_AGAIN_NS, but for tests */
@@ -109,6 +134,14 @@ static inline void provoke_count(struct provoke *p, enum provoke_id id)
 /* provoke_ring.c: a queue's thread. */
 void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned index);
 void provoke_queue_begin(struct provoke_queue *q); /* at DRIVER_OK */
+
+/* provoke_config.c */
+void provoke_config_read(struct virtio_provoke *hooks, uint32_t off, uint8_t *buf, uint32_t len);
+
+/* provoke_shape.c: before any vCPU runs. */
+void provoke_shape(struct provoke *p);
+/* Any vCPU: what the maximum of @queue, which is @max, reads with P_ODD_QUEUES. */
+uint32_t provoke_num_max(struct provoke *p, unsigned queue, uint32_t max);
 
 /* provoke.c; the loop's thread, from none of the device's calls. */
 void provoke_ask(struct provoke *p, unsigned acts); /* any thread: provoke_act() is to do this */

@@ -9,6 +9,7 @@ static const char *verdict_name(enum provoke_verdict v)
 		[PROVOKE_SURVIVED] = "survived",
 		[PROVOKE_NO_OCCASION] = "survived, but had no occasion",
 		[PROVOKE_LOST] = "survived, lost frames",
+		[PROVOKE_REBOOTED] = "survived, rebooted",
 		[PROVOKE_CORRUPTED] = "corrupted payload",
 		[PROVOKE_STUCK] = "no progress",
 		[PROVOKE_NOT_TRIED] = "not tried",

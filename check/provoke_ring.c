@@ -12,9 +12,11 @@
 #define TURNS_DELAY   128u
 #define TURNS_ACK     512u
 #define TURNS_STARVE  4096u
+#define TURNS_DRY     256u
 #define STARVE_RINGS  2u
-#define COMPANY       4u /* buffers of which it is worth to change the order */
-#define LIES_MAX      4u /* each may cost the driver a buffer for good */
+#define COMPANY       4u  /* buffers of which it is worth to change the order */
+#define KEPT_MIN      16u /* entries of a ring in which one less is no harm */
+#define LIES_MAX      4u  /* each may cost the driver a buffer for good */
 
 enum { RX, TX }; /* of the one pair; behind them the control queue */
 
@@ -45,6 +47,12 @@ static void swap(const struct vq_batch *b, unsigned i, unsigned k)
 
 	*entry(b, i) = *entry(b, k);
 	*entry(b, k) = was;
+	if (b->slots) {
+		const uint16_t slots = b->slots[i];
+
+		b->slots[i] = b->slots[k];
+		b->slots[k] = slots;
+	}
 }
 
 /*
@@ -70,6 +78,10 @@ static void reorder(struct provoke_queue *q, struct vq_batch *b)
 
 	if (q->ordered || !b->entry || q->index > TX)
 		return;
+	if (q->in_parts) { /* the parts of a frame come one behind the other (virtio 1.2, 5.1.6.4.1) */
+		q->starving = 0;
+		return;
+	}
 	if (q->starving)
 		swap(b, 0, --others);
 	if (others < COMPANY && wait_on(q, b, most))
@@ -95,6 +107,59 @@ static void delay(struct provoke_queue *q, struct vq_batch *b)
 	/* The parts of a received frame come together (virtio 1.2, 5.1.6.4.1). */
 	if (b->entry && q->index != RX)
 		b->to = (uint16_t)(b->from + 1);
+}
+
+/* All at once, when the driver has none left; or when no more come. */
+static void run_dry(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (q->index != RX || waiting(b) == 0)
+		return;
+	if (waiting(b) > q->gathered)
+		q->waited = 0;
+	q->gathered = waiting(b);
+	if (q->gathered < b->num && wait_on(q, b, TURNS_DRY))
+		return;
+	q->waited = q->gathered = 0;
+	provoke_count(q->p, P_DRY_RING);
+}
+
+/* The first one, for good. By its id: nobody else has that while it is out. */
+static void keep_one(struct provoke_queue *q, struct vq_batch *b)
+{
+	unsigned i = 0;
+
+	if (!q->kept) {
+		if (!provoke_on(q->p, P_KEPT) || q->index != TX || q->ordered || !b->entry ||
+		    b->num < KEPT_MIN || waiting(b) == 0)
+			return;
+		q->kept = true;
+		q->kept_id = le32toh(entry(b, 0)->id.raw);
+		provoke_count(q->p, P_KEPT);
+	}
+	while (i < waiting(b) && le32toh(entry(b, i)->id.raw) != q->kept_id)
+		i++;
+	if (i == waiting(b))
+		return;
+	swap(b, i, waiting(b) - 1);
+	b->to--;
+	b->content = waiting(b) == 0;
+}
+
+/* Of frames that are in one buffer each: what is behind the length has been written, and means nothing. */
+static void shorten(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (q->index != RX || q->in_parts || !b->entry)
+		return;
+	for (unsigned i = 0; i < waiting(b); i++) {
+		const uint32_t len = le32toh(entry(b, i)->len.raw);
+		const uint32_t lengths[] = {0, 11, 12, 13, len ? len - 1 : 0};
+		const uint32_t its = lengths[dice_below(&q->dice, ARRAY_SIZE(lengths))];
+
+		if (its >= len || dice_below(&q->dice, 4))
+			continue;
+		entry(b, i)->len = le32_of(its);
+		provoke_count(q->p, P_SHORT_LEN);
+	}
 }
 
 /*
@@ -153,8 +218,8 @@ static void use_twice(struct provoke_queue *q, struct vq_batch *b)
 
 static void jump(struct provoke_queue *q, struct vq_batch *b)
 {
-	if (!b->entry || q->lies >= LIES_MAX / 2 || dice_below(&q->dice, 4))
-		return;
+	if (!b->entry || b->slots || q->lies >= LIES_MAX / 2 || dice_below(&q->dice, 4))
+		return; /* a packed ring has no index */
 	q->lies++;
 	b->lie = (uint16_t)(b->num + 1 + dice_below(&q->dice, 1000));
 	provoke_count(q->p, P_INDEX_JUMP);
@@ -189,7 +254,7 @@ static const struct {
 } batch_provocations[] = {
 	{P_REORDER, reorder},           {P_DELAY, delay},         {P_ACK_RACE, race},
 	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
-	{P_INDEX_JUMP, jump},
+	{P_INDEX_JUMP, jump},           {P_DRY_RING, run_dry},    {P_SHORT_LEN, shorten},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)
@@ -201,11 +266,17 @@ static void on_publish(struct vq_provoke *hooks, struct vq_batch *b)
 {
 	struct provoke_queue *q = queue_of(hooks);
 
+	const unsigned all = waiting(b);
+
+	keep_one(q, b);
 	for (unsigned i = 0; i < ARRAY_SIZE(batch_provocations); i++)
 		if (provoke_on(q->p, batch_provocations[i].id))
 			batch_provocations[i].fn(q, b);
 	if (waiting(b))
 		interrupts(q);
+	b->content &= waiting(b) == 0; /* else the next turn may bring the rest */
+	if (waiting(b) == all - (q->kept ? 1 : 0))
+		q->in_parts = false;
 }
 
 static void on_kicks_off(struct vq_provoke *hooks, struct vq_quiet *words)
@@ -243,6 +314,8 @@ static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
 	const uint16_t nr = le16toh((uint16_t)h->num_buffers);
 	const uint16_t lies[] = {0, (uint16_t)(nr + 1), UINT16_MAX};
 
+	q->in_parts |= merges && nr > 1;
+
 	if (provoke_on(q->p, P_HEADER_POISON) && h->flags == 0 &&
 	    h->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		h->csum_start = (uint16_t)dice_roll(&q->dice);
@@ -271,8 +344,9 @@ void provoke_queue_begin(struct provoke_queue *q)
 {
 	const uint64_t accepted = q->p->dev->accepted;
 
-	q->ordered = (accepted & FEATURE(VIRTIO_F_IN_ORDER)) ||
-	             (q->index == RX && (accepted & FEATURE(VIRTIO_NET_F_MRG_RXBUF)));
-	q->waited = q->patience = q->starving = 0;
-	q->shown = false;
+	q->ordered = accepted & FEATURE(VIRTIO_F_IN_ORDER);
+	q->waited = q->patience = q->starving = q->gathered = 0;
+	q->shown = q->kept = q->in_parts = false;
+	q->log = (struct vq_log){.entry = q->logged, .slots = q->slots};
+	q->hooks.log = q->ordered ? NULL : &q->log;
 }

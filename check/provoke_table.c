@@ -26,18 +26,30 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"feat.accept-version-1"},
 	[P_FEATURES_REFUSED] = {"features-refused", 4, HARDENING, BOOT,
 		"the first FEATURES_OK after the boot is refused; a driver may try again, or give up", "init.reread-features-ok"},
+	[P_NEVER_OK] = {"features-never-ok", 4, HARDENING, BOOT,
+		"FEATURES_OK is refused each time: a driver gives up", "init.stop-after-failure"},
+	[P_EARLY_FAILURE] = {"early-needs-reset", 4, HARDENING, BOOT,
+		"the device fails in its first bring-up, behind FEATURES_OK; a driver may try again, or give up",
+		"status.needs-reset-no-trust"},
 	[P_LATE_QUEUES] = {"late-queues", 5, LEGAL, BOOT,
-		"registers of queues have no effect before FEATURES_OK", "init.setup-after-negotiation"},
+		"registers of queues have no effect before FEATURES_OK, and never one behind DRIVER_OK", "init.setup-after-negotiation"},
 	[P_TORN_CONFIG] = {"torn-config", 6, LEGAL, BOOT,
 		"the address changes between two of its bytes, and so does ConfigGeneration, three times", "cfg.generation-loop"},
 	[P_CONFIG_TAIL] = {"config-tail", 7, RARE, BOOT,
 		"the config space is longer than known, with anything in it", "cfg.no-size-limit"},
+	[P_SHORT_CONFIG] = {"short-config", 7, RARE, BOOT,
+		"the registers' window ends behind the address, and nothing is offered that has a field there; instead of"
+		" config-tail with one of four seeds", "cfg.only-min-size"},
 	[P_QUEUE_SIZES] = {"queue-sizes", 8, LEGAL, BOOT,
 		"each queue may have another size, 32 to 1024; Linux cannot send with less", "mmio.qsize-le-max"},
+	[P_TINY_QUEUES] = {"tiny-queues", 8, RARE, BOOT,
+		"each queue has another size, 1 to 16; with less than it can do with a driver gives up", "mmio.qsize-le-max"},
+	[P_ODD_QUEUES] = {"odd-queues", 8, RARE, BOOT,
+		"the sizes of packed rings are no powers of two", "mmio.qsize-le-max"},
 	[P_SLOW_READY] = {"slow-ready", 9, RARE, BOOT,
 		"QueueReady reads 1 three times more after 0 was written", "mmio.qready0-readback"},
-	[P_LOCKED_QUEUES] = {"locked-queues", 10, LEGAL, NEVER,
-		"doorbell always has it so: sizes and addresses of a ready queue cannot be written", "mmio.no-qreg-when-ready"},
+	[P_LOCKED_QUEUES] = {"locked-queues", 10, LEGAL, BOOT,
+		"sizes and addresses of a ready queue cannot be written; always so, and counted with this", "mmio.no-qreg-when-ready"},
 	[P_FIRST_KICK] = {"first-kick", 11, LEGAL, BOOT,
 		"what was offered before DRIVER_OK is looked at after a kick, and not before; not with polling", "notif.must-kick"},
 	[P_STRICT_INTERRUPTS] = {"strict-interrupts", 12, LEGAL, NEVER,
@@ -53,14 +65,23 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 	[P_BOTH_BITS] = {"both-bits", 16, LEGAL, ROUND,
 		"an interrupt is for used buffers and for the config space at once", "mmio.irq-both-bits"},
 	[P_REORDER] = {"reorder", 17, RARE, ROUND,
-		"buffers come back in another order, one stays behind; of split rings, and not received ones with MRG_RXBUF",
+		"buffers come back in another order, one stays behind; received ones when no frame among them takes several",
 		"used.any-order"},
 	[P_DELAY] = {"delay", 18, RARE, ROUND,
 		"buffers come back late, and sent ones one by one", "net.tx-reclaim"},
+	[P_KEPT] = {"kept", 18, RARE, ROUND,
+		"one sent buffer does not come back before the next reset, others do; of queues of 16 and more, not with IN_ORDER",
+		"net.tx-reclaim"},
+	[P_DRY_RING] = {"dry-ring", 19, RARE, ROUND,
+		"received frames are shown when the driver has no buffer left, or nothing more comes: all at once",
+		"net.rx-replenish"},
 	[P_FLOOD] = {"flood", 19, RARE, ROUND,
 		"several hundred frames at once, more than a ring holds, then single ones", "net.rx-replenish"},
 	[P_LENGTHS] = {"lengths", 20, LEGAL, ROUND,
 		"frames of every length around the ends of usual buffers: the last part is 1 byte, or full to the brim",
+		"net.rx-num-buffers"},
+	[P_JUMBO] = {"jumbo", 20, RARE, ROUND,
+		"frames as long as the MTU that the driver has accepted says, up to 9014 bytes; of 1500 at least",
 		"net.rx-num-buffers"},
 	[P_NUM_BUFFERS] = {"num-buffers", 21, ILLEGAL, ROUND,
 		"num_buffers is 0, one more, 65535; without MRG_RXBUF not 1", "net.rx-num-buffers-sane"},
@@ -68,10 +89,13 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"pings and datagrams with wrong checksums come between right ones: none may be answered", "net.rx-no-trust-csum"},
 	[P_HEADER_POISON] = {"header-poison", 22, LEGAL, ROUND,
 		"what flags and gso_type say is not valid in the header of a received frame is anything", "net.rx-no-trust-csum"},
+	[P_SHORT_LEN] = {"short-len", 23, RARE, ROUND,
+		"the length of a received frame is less than was written: the header, less than that, a byte is missing",
+		"used.ignore-past-len"},
 	[P_USED_LEN] = {"used-len", 23, ILLEGAL, ROUND,
 		"the length of a used buffer is 0, 11, more than the buffer, all ones", "used.ignore-past-len"},
-	[P_LATE_FRAMES] = {"late-frames", 24, LEGAL, NEVER,
-		"doorbell always has it so: a buffer is used as long as the device has not been reset", "cleanup.reset-before-unexpose"},
+	[P_LATE_FRAMES] = {"late-frames", 24, LEGAL, BOOT,
+		"buffers are filled while Status is being written 0, before that has an effect", "cleanup.reset-before-unexpose"},
 	[P_BAD_ID] = {"bad-id", 25, ILLEGAL, ROUND,
 		"the id of a used buffer is outside the ring, four times", "no rule: hardening"},
 	[P_USED_TWICE] = {"used-twice", 25, ILLEGAL, ROUND,
@@ -90,12 +114,20 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"the device fails once, and can be set up again; Linux does not", "cfg.reset-on-needs-reset-irq"},
 	[P_FEWER_FEATURES] = {"fewer-features", 29, LEGAL, BOOT,
 		"some of the features are not offered, and those that need them neither", "feat.fallback"},
+	[P_VERSION_ALONE] = {"version-1-alone", 29, LEGAL, BOOT,
+		"VERSION_1 is all that is offered", "feat.fallback"},
+	[P_ORPHANS] = {"orphan-features", 29, ILLEGAL, BOOT,
+		"CTRL_VQ, CSUM and GUEST_CSUM are not offered, and what needs them is; a driver may leave those out, or give up",
+		"feat.deps"},
 	[P_UNKNOWN_FEATURES] = {"unknown-features", 29, ILLEGAL, BOOT,
-		"all bits that no version of the specification has are offered", "feat.no-undefined-bit"},
-	[P_INDEX_WRAP] = {"index-wrap", 30, LEGAL, NEVER,
-		"comes with traffic, nothing switches it on: --net gen moves 65536 buffers", "split.idx-wraps-16bit"},
+		"all bits that no version of the specification has are offered, and all from 64 on", "feat.no-undefined-bit"},
+	[P_INDEX_WRAP] = {"index-wrap", 30, LEGAL, ROUND,
+		"66000 pings: the indices of both rings go past 65535", "split.idx-wraps-16bit"},
 	[P_POISON] = {"poison", 31, LEGAL, BOOT,
 		"registers that can only be written, and those that do not exist, read anything", "no rule: they have no value"},
+	[P_GATED_CONFIG] = {"gated-config", 31, LEGAL, BOOT,
+		"fields of the config space whose feature is not offered read anything; not with short-config",
+		"cfg.check-feature-first"},
 	[P_IN_ORDER] = {"in-order", 32, LEGAL, NEVER,
 		"features=default+in_order has it: one used entry for several buffers in a packed ring", "inorder.batch-used"},
 	[P_LINK_FLAP] = {"link-flap", 33, LEGAL, ROUND,
@@ -104,8 +136,12 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"the driver is asked to announce itself (GUEST_ANNOUNCE)", "announce.ack"},
 	[P_STATUS_BITS] = {"status-bits", 33, LEGAL, BOOT,
 		"the status field of the config space has bits that mean nothing yet", "net.link-from-status"},
+	[P_LATE_LINK] = {"late-link", 33, LEGAL, BOOT,
+		"the link is down until the driver works, and comes up a moment later", "net.link-from-status"},
+	[P_EARLY_ANNOUNCE] = {"early-announce", 33, LEGAL, BOOT,
+		"ANNOUNCE is set in the status from the boot on", "announce.ack"},
 	[P_MTU] = {"mtu", 33, LEGAL, BOOT,
-		"mtu is 1280, 1500, 9000 or 65535, unless --net says another", "net.mtu-rx-room"},
+		"mtu is 68, 1280, 1500, 9000 or 65535, unless --net says another", "net.mtu-rx-room"},
 	[P_CTRL_ERROR] = {"ctrl-error", 34, LEGAL, BOOT,
 		"every second command of a class of the control queue is answered with ERR", "ctrl.wait-for-used"},
 	[P_CTRL_ACK] = {"ctrl-ack", 34, ILLEGAL, BOOT,
@@ -115,6 +151,17 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"mmio.devid0-no-access"},
 };
 /* clang-format on */
+
+/* A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT). */
+#define BIT(id) (UINT64_C(1) << (id))
+#define BY_NAME                                                                                  \
+	(BIT(P_FEATURES_REFUSED) | BIT(P_NEVER_OK) | BIT(P_EARLY_FAILURE) | BIT(P_TINY_QUEUES) | \
+	 BIT(P_VERSION_ALONE) | BIT(P_ORPHANS) | BIT(P_INDEX_WRAP) | BIT(P_KEPT))
+
+bool provoke_by_name(enum provoke_id id)
+{
+	return BY_NAME & BIT(id);
+}
 
 _Static_assert(NR_PROVOCATIONS <= 64, "a set is one word");
 
@@ -134,10 +181,9 @@ static uint64_t with_tags(enum provoke_tag first, enum provoke_tag last)
 
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
 		if (provocations[i].tag >= first && provocations[i].tag <= last &&
-		    provocations[i].when != NEVER)
-			set |= UINT64_C(1) << i;
-	/* Whoever gives up then is right, and all else would be without a driver. */
-	return set & ~(UINT64_C(1) << P_FEATURES_REFUSED);
+		    provocations[i].when != NEVER && !provoke_by_name(i))
+			set |= BIT(i);
+	return set;
 }
 
 /* The words for several of them. */
@@ -165,7 +211,7 @@ static int add(uint64_t *set, const char *name, char *why, size_t size)
 			return -EINVAL;
 		}
 		if (strcmp(p->name, name) == 0) {
-			*set |= UINT64_C(1) << i;
+			*set |= BIT(i);
 			return 0;
 		}
 		if (word_distance(name, p->name) < word_distance(name, best))
@@ -201,11 +247,11 @@ void provoke_list(FILE *out)
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
 		const struct provocation *p = &provocations[i];
 
-		fprintf(out, "%-18s F%-3u %-10s %-8s %s [%s]\n", p->name, p->number,
+		fprintf(out, "%-18s F%-3u %-10s %-8s %s%s [%s]\n", p->name, p->number,
 		        provoke_tag_name(p->tag),
 		        p->when == BOOT    ? "boot"
 		        : p->when == ROUND ? "round"
 		                           : "-",
-		        p->does, p->rule);
+		        p->does, provoke_by_name(i) ? " (in no group: by its name)" : "", p->rule);
 	}
 }

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUESTION_MAX 1514u /* bytes of a frame */
-#define QUESTION_MIN 42u   /* of one by ping or datagram, without data */
+#define QUESTION_MAX   9014u /* bytes of a frame */
+#define QUESTION_USUAL 1514u /* of one that everybody takes */
+#define QUESTION_MIN   42u   /* of one by ping or datagram, without data */
 
 struct parties {
 	uint8_t mac[6], guest_mac[6];

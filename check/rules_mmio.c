@@ -117,12 +117,16 @@ static enum verdict queue_sel_first(struct check *c, const struct virtio_access 
 static enum verdict size_le_max(struct check *c, const struct virtio_access *a)
 {
 	const struct check_queue *q = selected(c);
+	uint32_t max;
 
 	if (!writes(a, VIRTIO_MMIO_QUEUE_NUM) || !q)
 		return SILENT;
-	if (a->val > c->dev.num_max[q->index])
+	max = c->dev.num_max[q->index];
+	if (q->max_read && q->max < max) /* a provoked one says less than it can do */
+		max = q->max;
+	if (a->val > max)
 		return broken(c, "queue %u is to have %" PRIu64 " entries, possible are %u",
-		              q->index, a->val, c->dev.num_max[q->index]);
+		              q->index, a->val, max);
 	return q->max_read ? KEPT
 	                   : broken(c,
 	                            "queue %u is to have %" PRIu64 " entries, and nobody asked how "

@@ -98,6 +98,7 @@ static void track_queue(struct check *c, const struct virtio_access *a)
 	switch (a->off) {
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:
 		q->max_read |= !a->write;
+		q->max = a->write ? q->max : u32_of(a->val);
 		break;
 	case VIRTIO_MMIO_QUEUE_NUM:
 		q->num_written = true;

@@ -44,6 +44,7 @@ struct check_queue {
 	struct vq_addr addr;
 	uint32_t align; /* version 1: bytes, 0 not told */
 	uint8_t halves; /* of the six of its addresses, those that were written */
+	uint32_t max;   /* as it was read last; with max_read */
 	bool max_read, num_written, ready_read, ready;
 	/* Rings: owner[i] is the head of the chain that descriptor i is in while the device has it. */
 	uint16_t owner[VQ_NUM_MAX];

@@ -23,6 +23,8 @@ enum nic_transport { NIC_MMIO, NIC_MMIO_LEGACY };
 
 struct nic_config {
 	char name[8]; /* "net0", by position */
+	/* Bytes of registers and config space that the guest is told of, 0: all. For doorbell check, no key. */
+	uint32_t window;
 	const struct net_kind *kind;
 	alignas(16) uint8_t backend[NET_CONFIG_MAX]; /* kind's own config struct */
 	uint8_t mac[6];

@@ -154,7 +154,7 @@ int nic_attach(struct nic *n, const struct machine_virtio *where, struct bus *mm
 	const struct bus_region region = {
 		.name = n->cfg->name,
 		.base = where->base,
-		.size = where->size,
+		.size = VIRTIO_MMIO_SIZE, /* whatever the guest is told */
 		.ops = &virtio_mmio_bus_ops,
 		.dev = &n->mmio,
 	};

@@ -143,8 +143,13 @@ void vm_map(const struct vm_config *cfg, struct machine_map *map)
 			.gsi = arch_desc.virtio_gsi + i,
 		};
 	}
-	for (unsigned i = 0; i < cfg->nr_nics; i++)
-		map->virtio[vm_nic_place(cfg, i)].name = cfg->nic[i].name;
+	for (unsigned i = 0; i < cfg->nr_nics; i++) {
+		struct machine_virtio *v = &map->virtio[vm_nic_place(cfg, i)];
+
+		v->name = cfg->nic[i].name;
+		if (cfg->nic[i].window)
+			v->size = cfg->nic[i].window;
+	}
 	for (unsigned i = 0; i < cfg->nr_slots; i++)
 		map->virtio[vm_slot_place(cfg, i)].name = cfg->slot[i].name;
 }

@@ -123,6 +123,20 @@ for run in "default 1" "default-mrg_rxbuf-event_idx 2" "default+packed 3"; do
 	result "driver, provoked: ${run% *}, seed ${run#* }" "$why"
 done
 
+# What is in no group: it goes on with less, or gives up as it should, and says so.
+for run in "tiny-queues 1 ready" "tiny-queues 8 the device cannot be used" "orphan-features 1 ready" "kept 1 ready" \
+	"features-never-ok 1 the device cannot be used" "early-needs-reset 1 the device cannot be used"; do
+	: >"$tmp/peer"
+	read -r name seed words <<<"$run"
+	"$doorbell" check --provoke "$name" --seed "$seed" --mem 16M --timeout 60 --net echo "$built/driver.elf" \
+		>"$tmp/out" 2>"$tmp/err" </dev/null
+	guest=$? why=
+	[ "$guest" = 0 ] || why="exit status $guest"
+	grep -q "^$words" "$tmp/out" || why="it did not say: $words"
+	grep -q "^  provoked by $name .*: survived;" "$tmp/err" || why="it does not bear $name"
+	result "driver, provoked: $name, seed $seed" "$why"
+done
+
 # Runs a variant for so long; $why is empty when it is caught by the name of its rule.
 try_variant() { # NAME RULE RUN FEATURES SECONDS [PROVOCATION]
 	local run=(check --fail-on any --mem 16M --timeout "$5" --append "${3/peer/}" "$built/bug-$1.elf")

@@ -390,7 +390,6 @@ test_checks() {
 	refused 2 'strict-features is not to be switched on' check --provoke strict-features "$bzimage"
 	refused 2 'seed' check --provoke legal --seed x "$bzimage"
 	refused 2 'queues=2: allowed is 1' check --provoke legal --net echo,queues=2 "$bzimage"
-	refused 2 'transport=mmio-legacy: allowed is mmio' check --provoke legal --net echo,transport=mmio-legacy "$bzimage"
 	refused 2 'provoke and --matrix exclude' check --provoke legal --matrix "$bzimage"
 	refused 2 'a recording is of one run' check --record "$work/r" --matrix "$bzimage"
 }

@@ -45,6 +45,15 @@ else
 	echo "not ok docs/doorbell.1 lists every counter - $what"
 	rc=1
 fi
+what=$(build/doorbell check --list-provocations | while read -r name _; do
+	grep -qF "\`$name\`" docs/provocations.md || echo "$name;"
+done | tr '\n' ' ')
+if [ -z "$what" ]; then
+	echo "ok docs/provocations.md has every provocation"
+else
+	echo "not ok docs/provocations.md has every provocation - $what"
+	rc=1
+fi
 for file in README.md CONTRIBUTING.md docs/*.md docs/*.1 examples/*/README.md; do
 	[ -e "$file" ] || continue
 	what=$(trouble "$file" | tr '\n' ' ')

@@ -106,9 +106,14 @@ struct vring_used_elem prig_used(const struct prig *r, unsigned queue, unsigned 
 
 void prig_receive(struct prig *r, unsigned nr, uint32_t room)
 {
+	prig_receive_long(r, nr, 1, room);
+}
+
+void prig_receive_long(struct prig *r, unsigned nr, unsigned parts, uint32_t room)
+{
 	uint8_t frame[PRIG_LEN];
 
-	for (unsigned i = 0; i < nr; i++) {
+	for (unsigned i = 0; i < nr * parts; i++) {
 		const struct fake_buf b = fake_in(&r->v.m, room);
 
 		must(fake_vq_add(&r->v.vq[NET_RX], &b, 1) >= 0, "no room for a buffer");

@@ -41,6 +41,8 @@ int prig_post_tx(struct prig *r, unsigned i); /* frame @i, not yet published; it
 void prig_send(struct prig *r, unsigned nr, unsigned *heads);
 /* @nr buffers of @room bytes, and as many frames for them; the device runs. */
 void prig_receive(struct prig *r, unsigned nr, uint32_t room);
+/* Likewise, with so many buffers for each frame. */
+void prig_receive_long(struct prig *r, unsigned nr, unsigned parts, uint32_t room);
 uint16_t prig_shown(const struct prig *r, unsigned queue); /* the used index */
 struct vring_used_elem prig_used(const struct prig *r, unsigned queue, unsigned i);
 

@@ -202,6 +202,7 @@ static const struct fault faults[] = {
 	{"mmio.queuesel-first", SEL, WITHOUT, R(STATUS, 0)},
 	{"mmio.qsize-le-max", SIZE, INSTEAD, W(QUEUE_NUM, 512)},
 	{"mmio.qsize-le-max", MAX, WITHOUT, R(STATUS, 0)},
+	{"mmio.qsize-le-max", MAX, INSTEAD, R(QUEUE_NUM_MAX, NUM / 2)}, /* a provoked device */
 	{"mmio.qmax0-absent", SEL, INSTEAD, W(QUEUE_SEL, 7)},
 	{"mmio.no-qreg-when-ready", GO, IN_FRONT, W(QUEUE_NUM, 4)},
 	{"mmio.stop-by-ready0", UNREADY, INSTEAD, W(QUEUE_NUM, 0)},

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -30,7 +31,8 @@ static const uint8_t guest_mac[6] = {0x52, 0x54, 0, 0, 0, 9};
 /* Who sits behind the rings, and how. */
 struct guest {
 	bool deaf, no_echo, trusts, silent, corrupts, other_address;
-	unsigned drops; /* so many pings of rounds */
+	unsigned drops;   /* so many pings of rounds */
+	unsigned ends_at; /* it takes so many frames, and no more; 0: all */
 };
 
 struct rig {
@@ -40,14 +42,16 @@ struct rig {
 	struct virtio_dev dev;
 	struct nic_config nic;
 	struct guest guest;
+	uint8_t mac[6]; /* the device's, as the guest has set it */
 	unsigned farewells;
 	unsigned frames;
+	size_t longest;
 	uint8_t last[128]; /* what came last, its first bytes */
 };
 
 static uint16_t sum_of(const uint8_t *ip, size_t len)
 {
-	uint8_t all[2048] = {0};
+	uint8_t all[QUESTION_MAX] = {0};
 	const size_t l4 = len - 20;
 
 	if (ip[9] != UDP)
@@ -67,7 +71,7 @@ static bool answers(struct rig *r, uint8_t *f, size_t len)
 	const bool udp = f[12] == 8 && f[13] == 0 && f[23] == UDP;
 	const bool ip = f[12] == 8 && f[13] == 0;
 
-	if (len < 42 || g->deaf)
+	if (len < 42 || g->deaf || (g->ends_at && r->frames > g->ends_at))
 		return false;
 	if (udp && f[37] == 9) {
 		r->farewells++;
@@ -81,8 +85,10 @@ static bool answers(struct rig *r, uint8_t *f, size_t len)
 		g->drops--;
 		return false;
 	}
+	if (memcmp(f, r->mac, 6) != 0 && !(f[0] & 1)) /* as the device's filter */
+		return false;
 	turn_round(f, len);
-	memcpy(f + 6, guest_mac, 6);
+	memcpy(f + 6, r->mac, 6);
 	f[11] ^= g->other_address;
 	if (ip && g->corrupts && len > 60)
 		f[len - 1] ^= 1;
@@ -107,10 +113,22 @@ static void on_can_recv(void *arg)
 	if (len <= 0)
 		return;
 	r->frames++;
+	if ((size_t)len - NET_HDR_LEN > r->longest)
+		r->longest = (size_t)len - NET_HDR_LEN;
 	memcpy(r->last, buf + NET_HDR_LEN, sizeof(r->last));
 	if (answers(r, buf + NET_HDR_LEN, (size_t)len - NET_HDR_LEN))
 		send_frame(r, buf + NET_HDR_LEN, (size_t)len - NET_HDR_LEN);
 }
+
+static void config_read(struct virtio_dev *d, unused uint32_t off, void *buf, uint32_t len)
+{
+	const struct rig *r = container_of(d, struct rig, dev);
+
+	assert_int_equal(len, sizeof(r->mac));
+	memcpy(buf, r->mac, len);
+}
+
+static const struct virtio_dev_ops dev_ops = {.config_read = config_read};
 
 static void begin(struct rig *r, uint64_t set, struct guest g)
 {
@@ -121,6 +139,8 @@ static void begin(struct rig *r, uint64_t set, struct guest g)
 	memcpy(common.mac, guest_mac, 6);
 	assert_int_equal(loop_create(&r->loop), 0);
 	assert_int_equal(provoke_create(set, 1, &r->p), 0);
+	memcpy(r->mac, guest_mac, 6);
+	r->dev.ops = &dev_ops;
 	r->dev.accepted = FEATURE(VIRTIO_NET_F_MAC);
 	r->p->dev = &r->dev;
 	r->p->again_ns = 2000000;
@@ -267,6 +287,167 @@ static void wrong_bytes_and_a_wrong_address_are_corruption(unused void **state)
 	end(&r);
 }
 
+/* ---- guests that go on in another way */
+
+static void turn_until_asked(struct rig *r, unsigned nr)
+{
+	while (r->p->round < 0 || r->frames < nr)
+		assert_true(loop_turn(r->loop, -1) >= 0);
+}
+
+static void an_address_that_the_device_was_told_is_right(unused void **state)
+{
+	static const uint8_t other[6] = {0x52, 0x54, 0, 0, 0, 77};
+	struct rig r;
+
+	begin(&r, BIT(P_LENGTHS) | BIT(P_FLOOD), (struct guest){0});
+	turn_until_asked(&r, 40);
+	memcpy(r.mac, other, 6); /* MAC_ADDR_SET: filter and config space have it */
+	turn_until_done(&r);
+	assert_false(provoke_failed(r.p));
+	assert_int_equal(provoke_result(r.p, P_LENGTHS)->corrupt, 0);
+	assert_int_equal(verdict(&r, P_FLOOD), PROVOKE_SURVIVED);
+	end(&r);
+}
+
+static void one_that_it_was_not_told_is_corruption(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	turn_until_asked(&r, 40);
+	r.guest.other_address = true;
+	turn_until_done(&r);
+	assert_true(provoke_failed(r.p));
+	assert_true(provoke_result(r.p, P_LENGTHS)->corrupt > 0);
+	end(&r);
+}
+
+static void reset(struct rig *r, bool boots)
+{
+	r->b->frame->stop(r->b);
+	r->b->frame->forget(r->b);
+	r->p->lives += boots;
+}
+
+static void come_back(struct rig *r)
+{
+	const struct net_sink sink = {.can_recv = on_can_recv, .arg = r};
+
+	assert_int_equal(r->b->frame->start(r->b, 0, &sink), 0);
+}
+
+/* More than the 50 times that a driver has who is there. */
+static void be_away(struct rig *r)
+{
+	const uint64_t until = loop_now_ns() + 80 * r->p->again_ns;
+
+	while (loop_now_ns() < until)
+		assert_true(loop_turn(r->loop, -1) >= 0);
+}
+
+static void who_resets_or_reboots_in_a_round_has_time_to_come_back(unused void **state)
+{
+	for (unsigned boots = 0; boots < 2; boots++) {
+		struct rig r;
+
+		begin(&r, BIT(P_LENGTHS) | BIT(P_FLOOD), (struct guest){0});
+		turn_until_asked(&r, 40);
+		reset(&r, boots);
+		be_away(&r);
+		assert_false(provoke_done(r.p));
+		come_back(&r);
+		turn_until_done(&r);
+		assert_false(provoke_failed(r.p));
+		assert_int_equal(verdict(&r, P_LENGTHS), boots ? PROVOKE_REBOOTED : PROVOKE_LOST);
+		assert_int_equal(verdict(&r, P_FLOOD), PROVOKE_SURVIVED);
+		end(&r);
+	}
+}
+
+static void who_does_not_come_back_is_stuck(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	turn_until_asked(&r, 40);
+	reset(&r, false);
+	turn_until_done(&r); /* 600 times */
+	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_STUCK);
+	end(&r);
+}
+
+static void a_device_that_failed_and_is_not_reset_is_given_up_sooner(unused void **state)
+{
+	struct rig r;
+	uint64_t began;
+
+	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	turn_until_asked(&r, 40);
+	atomic_store(&r.dev.status, VIRTIO_CONFIG_S_NEEDS_RESET);
+	reset(&r, false);
+	began = r.frames;
+	turn_until_done(&r);
+	assert_int_equal(r.frames, began);
+	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_STUCK);
+	end(&r);
+}
+
+/* ---- rounds with questions of their own */
+
+static void long_frames_are_for_who_has_accepted_the_mtu(unused void **state)
+{
+	for (unsigned takes = 0; takes < 2; takes++) {
+		struct rig r;
+
+		begin(&r, BIT(P_JUMBO), (struct guest){0});
+		r.p->mtu = 9000;
+		if (takes)
+			r.dev.accepted |= FEATURE(VIRTIO_NET_F_MTU);
+		turn_until_done(&r);
+		assert_int_equal(verdict(&r, P_JUMBO),
+		                 takes ? PROVOKE_SURVIVED : PROVOKE_NO_OCCASION);
+		assert_int_equal(r.longest > QUESTION_USUAL, takes);
+		assert_true(r.longest <= 9014);
+		end(&r);
+	}
+}
+
+static void indices_of_16_bits_go_round(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, BIT(P_INDEX_WRAP), (struct guest){0});
+	turn_until_done(&r);
+	assert_int_equal(verdict(&r, P_INDEX_WRAP), PROVOKE_SURVIVED);
+	assert_true(r.frames > UINT16_MAX);
+	end(&r);
+}
+
+static void a_counter_that_ends_there_is_found(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, BIT(P_INDEX_WRAP), (struct guest){.ends_at = UINT16_MAX});
+	turn_until_done(&r);
+	assert_int_equal(verdict(&r, P_INDEX_WRAP), PROVOKE_STUCK);
+	end(&r);
+}
+
+static void who_is_leaving_gets_frames_that_need_no_answer(unused void **state)
+{
+	struct rig r;
+	unsigned before;
+
+	begin(&r, BIT(P_LENGTHS), (struct guest){.deaf = true});
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(loop_turn(r.loop, -1) >= 0);
+	before = r.frames;
+	r.p->late(r.p->late_arg);
+	assert_int_equal(r.frames, before + 8);
+	end(&r);
+}
+
 static void what_a_guest_asks_is_answered_and_its_address_is_learned(unused void **state)
 {
 	static const uint8_t arp[42] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0, 0,
@@ -337,6 +518,15 @@ int main(void)
 		cmocka_unit_test(a_guest_that_is_paused_is_not_stuck),
 		cmocka_unit_test(a_guest_that_ends_in_a_round_is_stuck_there),
 		cmocka_unit_test(wrong_bytes_and_a_wrong_address_are_corruption),
+		cmocka_unit_test(an_address_that_the_device_was_told_is_right),
+		cmocka_unit_test(one_that_it_was_not_told_is_corruption),
+		cmocka_unit_test(who_resets_or_reboots_in_a_round_has_time_to_come_back),
+		cmocka_unit_test(who_does_not_come_back_is_stuck),
+		cmocka_unit_test(a_device_that_failed_and_is_not_reset_is_given_up_sooner),
+		cmocka_unit_test(long_frames_are_for_who_has_accepted_the_mtu),
+		cmocka_unit_test(indices_of_16_bits_go_round),
+		cmocka_unit_test(a_counter_that_ends_there_is_found),
+		cmocka_unit_test(who_is_leaving_gets_frames_that_need_no_answer),
 		cmocka_unit_test(what_a_guest_asks_is_answered_and_its_address_is_learned),
 		cmocka_unit_test(nonsense_is_no_answer),
 		cmocka_unit_test(two_pairs_are_refused_and_the_rest_is_set),

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When and in which order a provoked device gives buffers back, in both layouts of the ring. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/virtio_mmio.h>
+
+#include "devices/virtio.h"
+#include "tests/lib/provoke_rig.h"
+#include "vmm/core/le.h"
+
+#define PACKED FEATURE(VIRTIO_F_RING_PACKED)
+
+static void in_each_layout(void (*test)(void))
+{
+	test();
+	vrig_layout(PACKED);
+	test();
+	vrig_layout(0);
+}
+
+/* Takes all that is there. How many; the heads are in @got. */
+static unsigned reap(struct prig *r, unsigned queue, unsigned *got, uint32_t *lens)
+{
+	unsigned nr = 0;
+	uint32_t len;
+
+	while (fake_vq_reap(&r->v.vq[queue], &got[nr], &len))
+		lens[nr++] = len;
+	return nr;
+}
+
+/* A FIFO of the driver's would have taken the first one for each of them. */
+static unsigned out_of_turn(const unsigned *posted, const unsigned *got, unsigned nr)
+{
+	unsigned moved = 0;
+
+	for (unsigned i = 0; i < nr; i++)
+		moved += posted[i] != got[i];
+	return moved;
+}
+
+static void reorder(void)
+{
+	unsigned heads[8], got[16];
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_REORDER, VRIG_ALL);
+	prig_send(&r, 8, heads);
+	vrig_pump(&r.v);
+	/* fake_vq_reap() goes by the id, and ends the process when it is none that is out. */
+	assert_int_equal(reap(&r, NET_TX, got, lens), 8);
+	assert_true(out_of_turn(heads, got, 8) > 0);
+	assert_true(prig_times(&r, P_REORDER) > 0);
+	prig_end(&r);
+}
+
+static void sent_buffers_come_back_in_another_order(unused void **state)
+{
+	in_each_layout(reorder);
+}
+
+static void receive_reordered(void)
+{
+	const unsigned posted[] = {0, 1, 2, 3, 4, 5, 6, 7};
+	unsigned got[16];
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_REORDER,
+	        VRIG_ALL); /* MRG_RXBUF among it: each frame has a buffer of its own */
+	prig_receive(&r, 8, 2048);
+	assert_int_equal(reap(&r, NET_RX, got, lens), 8);
+	assert_true(out_of_turn(posted, got, 8) > 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(lens[i], PRIG_LEN + NET_HDR_LEN);
+	prig_end(&r);
+}
+
+static void received_buffers_do_so_too(unused void **state)
+{
+	in_each_layout(receive_reordered);
+}
+
+static void many_laps(void)
+{
+	unsigned got[16], sent = 0, back = 0;
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_begin(&r, PROVOKE_BIT(P_REORDER));
+	vrig_up(&r.v, VRIG_ALL);
+	provoke_switch(r.p, P_REORDER);
+	for (unsigned i = 0; i < 200; i++) {
+		const unsigned nr = 1 + i % 5;
+
+		prig_send(&r, nr, NULL);
+		sent += nr;
+		vrig_pump(&r.v);
+		back += reap(&r, NET_TX, got, lens);
+		if (sent == back)
+			vrig_forget(&r.v);
+	}
+	provoke_switch(r.p, -1);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	back += reap(&r, NET_TX, got, lens);
+	assert_int_equal(back, sent + 1);
+	prig_end(&r);
+}
+
+static void none_is_lost_however_often_the_ring_goes_round(unused void **state)
+{
+	in_each_layout(many_laps);
+}
+
+static void keep(void)
+{
+	unsigned heads[4], got[16];
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_KEPT, VRIG_ALL);
+	prig_send(&r, 4, heads);
+	vrig_pump(&r.v);
+	assert_int_equal(reap(&r, NET_TX, got, lens), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_not_equal(got[i], heads[0]);
+	provoke_switch(r.p, -1); /* the round is over, and it is still out */
+	for (unsigned i = 0; i < 20; i++) {
+		prig_send(&r, 3, NULL);
+		assert_true(vrig_pump(&r.v) < 100); /* and nobody spins for it */
+		assert_int_equal(reap(&r, NET_TX, got, lens), 3);
+	}
+	assert_int_equal(prig_times(&r, P_KEPT), 1);
+	vrig_up(&r.v, VRIG_ALL);
+	prig_send(&r, 4, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(reap(&r, NET_TX, got, lens), 4);
+	prig_end(&r);
+}
+
+static void one_is_kept_until_the_reset_and_the_others_go_on(unused void **state)
+{
+	in_each_layout(keep);
+}
+
+static void who_waits_for_each_buffer_is_stuck_with_one_that_is_kept(unused void **state)
+{
+	unsigned got[16];
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_KEPT, VRIG_ALL);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(reap(&r, NET_TX, got, lens), 0);
+	prig_end(&r);
+	/* With IN_ORDER it has to come first. */
+	vrig_layout(FEATURE(VIRTIO_F_IN_ORDER));
+	prig_up(&r, P_KEPT, VRIG_ALL);
+	prig_send(&r, 2, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(reap(&r, NET_TX, got, lens), 2);
+	vrig_layout(0);
+	prig_end(&r);
+}
+
+static void run_dry(void)
+{
+	unsigned got[16];
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_DRY_RING, VRIG_ALL);
+	/* A wrong driver, which keeps its counters modulo the size, takes a full ring for an empty one. */
+	prig_receive(&r, 16, 2048);
+	assert_int_equal(reap(&r, NET_RX, got, lens), 16);
+	assert_int_equal(prig_times(&r, P_DRY_RING), 1);
+	/* No more come: what there is. */
+	prig_receive(&r, 3, 2048);
+	assert_int_equal(reap(&r, NET_RX, got, lens), 3);
+	assert_int_equal(prig_times(&r, P_DRY_RING), 2);
+	prig_end(&r);
+}
+
+static void received_frames_come_when_there_is_no_buffer_left(unused void **state)
+{
+	in_each_layout(run_dry);
+}
+
+static void shorten(void)
+{
+	unsigned got[16], less = 0, without = 0;
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_SHORT_LEN, VRIG_ALL);
+	for (unsigned k = 0; k < 8; k++) {
+		prig_receive(&r, 8, 2048);
+		assert_int_equal(reap(&r, NET_RX, got, lens), 8);
+		for (unsigned i = 0; i < 8; i++) {
+			assert_in_range(lens[i], 0, PRIG_LEN + NET_HDR_LEN);
+			less += lens[i] < PRIG_LEN + NET_HDR_LEN;
+			/* len - 12, which a wrong driver takes for the frame's length. */
+			without += lens[i] < NET_HDR_LEN;
+		}
+		vrig_forget(&r.v);
+	}
+	assert_int_equal(less, prig_times(&r, P_SHORT_LEN));
+	assert_true(without > 0 && less > without);
+	prig_end(&r);
+	prig_up(&r, P_SHORT_LEN, VRIG_ALL);
+	prig_receive_long(&r, 8, 2, PRIG_LEN - 20); /* the first part is full, as it has to be */
+	assert_int_equal(prig_times(&r, P_SHORT_LEN), 0);
+	prig_end(&r);
+}
+
+static void lengths_are_less_than_what_was_written(unused void **state)
+{
+	in_each_layout(shorten);
+}
+
+/* What only split rings could be told: that what was pushed is another thing. */
+static void a_packed_ring_lies_too(unused void **state)
+{
+	struct prig r;
+	const uint8_t *ring;
+	unsigned wrong = 0;
+
+	vrig_layout(PACKED);
+	prig_up(&r, P_BAD_ID, VRIG_ALL);
+	prig_send(&r, 8, NULL);
+	vrig_pump(&r.v);
+	ring = fake_at(&r.v.m, r.v.vq[NET_TX].addr.desc, 16 * 16);
+	for (unsigned i = 0; i < 8; i++) /* 8 buffers of a descriptor each, from slot 0 on */
+		wrong += get_le16(ring + 16 * i + 12) >= 16;
+	assert_int_equal(wrong, prig_times(&r, P_BAD_ID));
+	prig_end(&r);
+	vrig_layout(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sent_buffers_come_back_in_another_order),
+		cmocka_unit_test(received_buffers_do_so_too),
+		cmocka_unit_test(none_is_lost_however_often_the_ring_goes_round),
+		cmocka_unit_test(one_is_kept_until_the_reset_and_the_others_go_on),
+		cmocka_unit_test(who_waits_for_each_buffer_is_stuck_with_one_that_is_kept),
+		cmocka_unit_test(received_frames_come_when_there_is_no_buffer_left),
+		cmocka_unit_test(lengths_are_less_than_what_was_written),
+		cmocka_unit_test(a_packed_ring_lies_too),
+	};
+
+	return cmocka_run_group_tests_name("provoke_order", tests, NULL, NULL);
+}
