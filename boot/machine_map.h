@@ -24,7 +24,7 @@ struct machine_map {
 	struct gmem_range ram[GMEM_MAX_REGIONS];
 	unsigned nr_ram;
 	unsigned nr_cpus;
-	struct machine_virtio virtio[MACHINE_MAX_VIRTIO]; /* ascending base and gsi */
+	struct machine_virtio virtio[MACHINE_MAX_VIRTIO]; /* ascending base, no gsi twice */
 	unsigned nr_virtio;
 	enum announce announce; /* how virtio[] is told to the guest */
 };

@@ -75,8 +75,7 @@ void provoke_slots(struct provoke *p, struct vm_config *cfg)
 	if (!(p->set & UINT64_C(1) << P_SLOTS))
 		return;
 	cfg->nr_slots = min_u32(PROVOKE_SLOTS, room);
-	/* Who is told nothing may only know the first place. */
-	cfg->slots_before = cfg->announce == ANNOUNCE_NONE ? 0 : cfg->nr_slots / 2;
+	cfg->slots_before = cfg->nr_slots / 2;
 	for (unsigned i = 0; i < cfg->nr_slots; i++) {
 		struct provoke_slot *s = &p->slot[i];
 

@@ -136,22 +136,25 @@ void vm_map(const struct vm_config *cfg, struct machine_map *map)
 		.announce = (enum announce)cfg->announce,
 	};
 	map->nr_ram = arch_ram_ranges(cfg->ram_bytes, map->ram);
-	for (unsigned i = 0; i < map->nr_virtio; i++) {
-		map->virtio[i] = (struct machine_virtio){
+	for (unsigned i = 0; i < cfg->nr_nics; i++)
+		map->virtio[vm_nic_place(cfg, i)] = (struct machine_virtio){
 			.base = arch_desc.virtio_base + i * arch_desc.virtio_stride,
-			.size = VIRTIO_MMIO_SIZE,
+			.size = cfg->nic[i].window ? cfg->nic[i].window : VIRTIO_MMIO_SIZE,
 			.gsi = arch_desc.virtio_gsi + i,
+			.name = cfg->nic[i].name,
+		};
+	/* Around the NICs, which stay where they are: there is nothing below them, and their wires are the first. */
+	for (unsigned i = 0; i < cfg->nr_slots; i++) {
+		const unsigned at = vm_slot_place(cfg, i);
+
+		map->virtio[at] = (struct machine_virtio){
+			.base = arch_desc.virtio_base + at * arch_desc.virtio_stride -
+		                cfg->slots_before * arch_desc.virtio_stride,
+			.size = VIRTIO_MMIO_SIZE,
+			.gsi = arch_desc.virtio_gsi + cfg->nr_nics + i,
+			.name = cfg->slot[i].name,
 		};
 	}
-	for (unsigned i = 0; i < cfg->nr_nics; i++) {
-		struct machine_virtio *v = &map->virtio[vm_nic_place(cfg, i)];
-
-		v->name = cfg->nic[i].name;
-		if (cfg->nic[i].window)
-			v->size = cfg->nic[i].window;
-	}
-	for (unsigned i = 0; i < cfg->nr_slots; i++)
-		map->virtio[vm_slot_place(cfg, i)].name = cfg->slot[i].name;
 }
 
 /* An arch_place with base 0 is a device that this CPU's machines do not have. */

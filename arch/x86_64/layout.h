@@ -16,7 +16,7 @@
  *   000f'fff0     reset vector: the BIOS in seven bytes
  *   0010'0000  kernel, initrd: nothing of ours from here on
  *   c000'0000  hole: RAM goes on at 4 GiB
- *   d000'0f00     virtio-mmio devices, one every 0x2000
+ *   d000'0f00     virtio-mmio devices, one every 0x2000; slots of doorbell check from below that on
  *   fea0'0200     sleep control, sleep status, reset
  *   fec0'0000     I/O-APIC
  *   fee0'0000     local APIC
