@@ -21,7 +21,7 @@
 static int say(const char *what, int err, char *why)
 {
 	snprintf(why, BENCH_WHY_MAX, "%s: %s", what, strerror(err));
-	return err > 0 ? -err : -EIO;
+	return -err;
 }
 
 /* Written by the child just before exec. */
@@ -65,8 +65,12 @@ int process_begin(struct process *p, const struct process_job *job, void (*befor
 		return -EPERM;
 	}
 	p->err = memfd_create("stderr", MFD_CLOEXEC);
-	if (!exec_ns || p->err < 0 || (job->marker && pipe2(out, O_CLOEXEC) < 0))
-		return say("no memory or descriptors", errno, why);
+	if (!exec_ns) {
+		say("no memory", ENOMEM, why);
+		return -ENOMEM;
+	}
+	if (p->err < 0 || (job->marker && pipe2(out, O_CLOEXEC) < 0))
+		return say("no descriptors", errno, why);
 	p->out = out[1];
 	p->pid = fork();
 	if (p->pid == 0)
