@@ -119,7 +119,8 @@ for run in "default 1" "default-mrg_rxbuf-event_idx 2" "default+packed 3"; do
 	guest=$? why=
 	[ "$guest" = 0 ] || why="exit status $guest"
 	"$doorbell" trace --kind provoke "$tmp/record" >"$tmp/lines"
-	grep -qE " header-poison \(legal, seed ${run#* }\): header:( 00){10}" "$tmp/lines" || why="no provocation is in the recording"
+	grep -qE " header-poison \(legal, seed ${run#* }\): header:( 00){10}" "$tmp/lines" ||
+		why=${why:-no provocation is in the recording}
 	result "driver, provoked: ${run% *}, seed ${run#* }" "$why"
 done
 
