@@ -36,6 +36,8 @@ endif
 
 SRC_FOLDERS := vmm/core vmm devices net boot audit check bench/cmd arch/$(ARCH)
 SRC     := $(sort $(foreach d,$(SRC_FOLDERS),$(wildcard $d/*.c)))
+# What the load generator and the bench say to each other is read by both.
+SRC     += bench/guest/load_words.c
 OBJS    := $(SRC:%.c=$(OBJ)/%.o)
 LIBOBJS := $(filter-out $(OBJ)/vmm/main.o,$(OBJS))
 
@@ -59,7 +61,9 @@ endif
 
 # Guests of a few instructions that `doorbell bench` carries (bench/cmd/guest_images.c).
 GUESTS  := $(BUILD)/bench-guest
-CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DBENCH_GUESTS='"$(GUESTS)"' -DDOORBELL_VERSION='"$(VERSION)"' $(CPPFLAGS)
+# Its load generator: a static program for guests, carried likewise (bench/cmd/net_load.c).
+LOAD    := $(BUILD)/load
+CPPFLAGS_ALL := -I. -D_GNU_SOURCE -DDOORBELL_VERSION='"$(VERSION)"' -DBENCH_GUESTS='"$(GUESTS)"' -DBENCH_LOAD='"$(LOAD)"' $(CPPFLAGS)
 CFLAGS  ?= -O2 -g
 CFLAGS_ALL := -std=c11 -fPIE -pthread $(WARN) $(HARD) $(CFLAGS)
 LDFLAGS_ALL := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(LDHARD) $(LDFLAGS)
@@ -90,7 +94,15 @@ $(GUESTS)/%: bench/guest/$(ARCH)/%.c bench/guest/micro.h arch/$(ARCH)/layout.h M
 	$(call say,LD,$@)
 	$(Q)$(CC) -I. $(GUEST_FLAGS) -o $@.$(notdir $(CC)) $< && mv $@.$(notdir $(CC)) $@
 
-$(OBJ)/bench/cmd/guest_images.o $(BUILD)/obj-fuzz/bench/cmd/guest_images.o: $(GUESTS)/micro $(GUESTS)/init
+$(OBJ)/bench/cmd/guest_images.o: $(GUESTS)/micro $(GUESTS)/init
+
+$(LOAD): $(wildcard bench/guest/load*.c) bench/guest/load.h Makefile
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(WARN) -Os -ffunction-sections -static -s -Wl,--gc-sections -o $@.$(notdir $(CC)) $(filter %.c,$^)
+	$(Q)mv $@.$(notdir $(CC)) $@
+
+$(OBJ)/bench/cmd/net_load.o: $(LOAD)
 
 # ---- tests: one program per tests/unit/test_*.c, linked with all of the product but main.c
 
