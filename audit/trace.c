@@ -31,6 +31,7 @@ static const struct trace_event {
 	const char *name, *path, *keys;
 } events[] = {
 	{"kvm_exit", "kvm/kvm_exit", "exit_reason,isa"},
+	{"kvm_userspace_exit", "kvm/kvm_userspace_exit", "reason"},
 	{"kvm_mmio", "kvm/kvm_mmio", "type,gpa"},
 	{"kvm_msi_set_irq", "kvm/kvm_msi_set_irq", "common_pid"},
 	{"kvm_set_irq", "kvm/kvm_set_irq", "gsi,level"},
