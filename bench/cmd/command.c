@@ -120,43 +120,42 @@ static void help(void)
 
 /* ---- what the run may use */
 
-/* 0; or -errno after one log_error(): the one that was given cannot be read. */
-static int find_kernel(struct bench_command *c)
+static void find_kernel(struct bench_command *c)
 {
 	struct utsname u;
-	int ret = 0;
 
 	c->env.kernel = c->kernel;
-	if (c->kernel) {
-		ret = access(c->kernel, R_OK) < 0 ? -errno : 0;
-		if (ret < 0)
-			log_error("--kernel %s: %s", c->kernel, strerror(-ret));
-	} else if (uname(&u) == 0) {
-		snprintf(c->found_kernel, sizeof(c->found_kernel), "/boot/vmlinuz-%.80s",
-		         u.release);
-		if (access(c->found_kernel, R_OK) == 0)
-			c->env.kernel = c->found_kernel;
-	}
-	return ret;
+	if (c->kernel || uname(&u) < 0)
+		return;
+	snprintf(c->found_kernel, sizeof(c->found_kernel), "/boot/vmlinuz-%.80s", u.release);
+	if (access(c->found_kernel, R_OK) == 0)
+		c->env.kernel = c->found_kernel;
 }
 
 static void find_self(struct bench_command *c)
 {
 	const ssize_t n = readlink("/proc/self/exe", c->self, sizeof(c->self) - 1);
 
-	if (n <= 0) /* without /proc: that of the PATH */
-		snprintf(c->self, sizeof(c->self), "doorbell");
+	snprintf(c->self + (n > 0 ? n : 0), sizeof(c->self) - (size_t)(n > 0 ? n : 0), "%s",
+	         n > 0 ? "" : "doorbell");
 }
 
-static void make_env(struct bench_command *c)
+static int make_env(struct bench_command *c)
 {
+	int ret = bench_tmp_make(c->tmp, sizeof(c->tmp));
+
+	if (ret < 0)
+		return ret;
 	snprintf(c->initrd, sizeof(c->initrd), "%s/initrd", c->tmp);
 	find_self(c);
+	find_kernel(c);
 	c->env.self = c->self;
 	c->env.tmp = c->tmp;
 	c->env.initrd = c->initrd;
 	c->env.peer_cmd = c->peer_cmd;
 	c->env.seconds_div = c->quick ? QUICK_DIV : 1;
+	c->env.stop = bench_stop_begin();
+	return 0;
 }
 
 /* ---- progress */
@@ -222,12 +221,6 @@ static int interrupted(const struct bench_command *c)
 	return EXIT_SIGNAL + *c->env.stop;
 }
 
-static int no_memory(void)
-{
-	log_error("no memory for what is measured");
-	return EXIT_HOST;
-}
-
 static int measure(struct bench_command *c)
 {
 	struct bench_report rep = {.run = &c->run, .card = &c->card, .quick = c->quick};
@@ -241,7 +234,7 @@ static int measure(struct bench_command *c)
 	if (ret == -EINTR)
 		return interrupted(c);
 	if (ret < 0)
-		return no_memory();
+		return EXIT_HOST;
 	bench_table_end(stdout, &rep);
 	ret = write_files(c, &rep);
 	if (*c->env.stop) /* while they were written: they are whole, plots may be missing */
@@ -272,7 +265,7 @@ static int run_rows(struct bench_command *c, const struct bench_row *const *rows
 	c->on_terminal = isatty(STDERR_FILENO);
 	c->run = (struct bench_run){
 		.env = &c->env, .ops = &c->ops, .rounds = (unsigned)c->rounds, .seed = c->seed};
-	status = bench_run_init(&c->run, rows, nr) < 0 ? no_memory() : measure(c);
+	status = bench_run_init(&c->run, rows, nr) < 0 ? EXIT_HOST : measure(c);
 	bench_run_free(&c->run);
 	bench_out_end(&c->out);
 	return status;
@@ -302,7 +295,7 @@ static int list_rows(const struct bench_command *c, const struct bench_row *cons
 static int with_rows(struct bench_command *c)
 {
 	const size_t nr = min_size(bench_row_count(), BENCH_ROWS_MAX);
-	int status, ret;
+	int status;
 	long chosen;
 
 	for (size_t i = 0; i < nr; i++)
@@ -310,14 +303,9 @@ static int with_rows(struct bench_command *c)
 	c->choice.full = c->full || (c->list && !c->quick);
 	chosen = bench_select(c->all, nr, &c->choice, c->chosen);
 	if (chosen < 0)
-		return exit_status_of((int)chosen);
-	ret = find_kernel(c);
-	if (ret < 0)
-		return exit_status_of(ret);
-	c->env.stop = bench_stop_begin();
-	if (bench_tmp_make(c->tmp, sizeof(c->tmp)) < 0)
+		return EXIT_USAGE;
+	if (make_env(c) < 0)
 		return EXIT_HOST;
-	make_env(c);
 	status = c->list ? list_rows(c, c->chosen, (size_t)chosen)
 	                 : run_rows(c, c->chosen, (size_t)chosen);
 	bench_tmp_remove(c->tmp);

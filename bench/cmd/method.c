@@ -104,9 +104,7 @@ void bench_run_free(struct bench_run *run)
 uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row,
                            unsigned rounds)
 {
-	const uint64_t probe_ms = row->against ? 0 : BENCH_PROBE_MS;
-
-	return (row->ms / env->seconds_div + probe_ms) * rounds;
+	return (uint64_t)row->ms * rounds / env->seconds_div;
 }
 
 uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i)

@@ -118,9 +118,7 @@ int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, s
 int bench_measure(struct bench_run *run);
 void bench_run_free(struct bench_run *run);
 
-/* So long takes what is measured of the machine between two rounds, about. */
-#define BENCH_PROBE_MS 40u
-/* Milliseconds that @row takes in @rounds rounds, when its subject is open; with what its group takes, when it is the first. */
+/* Milliseconds that @row takes in @rounds rounds, when its subject is open. */
 uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row,
                            unsigned rounds);
 /* Milliseconds until the subject of rows[i] is open; 0 when a row before it has the same one. */

@@ -2,10 +2,11 @@
 /* bench/cmd/rows.c - the list of all rows, in the order in which they are measured */
 #include "bench/cmd/bench.h"
 #include "bench/cmd/rows_micro.h"
+#include "bench/cmd/rows_net.h"
 #include "vmm/core/compiler.h"
 
 static const struct bench_rows *const tables[] = {
-	&rows_micro, NULL, /* the end */
+	&rows_net, &rows_micro, NULL, /* the end */
 };
 
 size_t bench_row_count(void)

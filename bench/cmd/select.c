@@ -71,8 +71,6 @@ long bench_select(const struct bench_row *const *all, size_t nr, const struct be
 	bool *chosen = calloc(nr + 1, sizeof(*chosen));
 	long ret = chosen ? 0 : -ENOMEM;
 
-	if (!chosen)
-		log_error("no memory to choose rows");
 	if (ret == 0 && choice->only)
 		ret = choose_words(all, nr, choice->only, chosen);
 	for (size_t i = 0; ret == 0 && !choice->only && i < nr; i++)

@@ -72,7 +72,7 @@ test_the_gate_fails_when_a_count_got_worse() {
 
 test_bad_words_give_one_line() {
 	local words
-	for words in --only=no/row --rounds=0 '--quick --full' more --out=/dev/null/x --kernel=/nowhere compare \
+	for words in --only=no/row --rounds=0 '--quick --full' more --out=/dev/null/x compare \
 		"compare /nowhere/a /nowhere/b" "compare $work/rows $work/rows" '--gate counts'; do
 		# shellcheck disable=SC2086 # words
 		bench 2 $words

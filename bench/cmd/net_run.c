@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/cmd/net_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/cmd/net_count.h"
+#include "bench/cmd/net_load.h"
+#include "bench/cmd/net_subject.h"
+
+#define ANSWER_MS 60000u /* beside what was asked for; of an emulated machine under load */
+#define IDLE_MS   100u
+
+/* What is looked at in the middle of a run, when nothing is said on the consoles and everything flows. */
+struct watch {
+	struct net_moment from, to; /* of a doorbell */
+	bool wants_trace;
+	struct trace *trace;
+	json_t *traced;
+	uint64_t frames[2]; /* of the interface, if there is one */
+	uint64_t ns[2];
+};
+
+/* ---- what is said to the two ends */
+
+static const char *const works[LOAD_WORKS] = {"stream", "udp", "rr", "crr"};
+
+static bool asks(const struct net_work *w)
+{
+	return w->work == LOAD_RR || w->work == LOAD_CRR;
+}
+
+/* Which end waits for the other. What flows one way is always begun by the first: it may be behind a translation. */
+static unsigned server_of(const struct net_work *w)
+{
+	return asks(w) && w->dir == NET_IN ? 0 : 1;
+}
+
+static void write_run(const struct net_state *s, const struct net_work *w, unsigned end,
+                      unsigned ms, char line[LOAD_LINE_MAX])
+{
+	const unsigned server = server_of(w);
+	const bool sends = (end == 0) == (w->dir == NET_OUT);
+
+	snprintf(line, LOAD_LINE_MAX,
+	         "run work=%s role=%s dir=%s addr=%s port=%u id=%u size=%u buffer=%u streams=%u "
+	         "ms=%u rate=%u",
+	         works[w->work], end == server ? "server" : "client", sends ? "send" : "recv",
+	         end == server ? "0.0.0.0" : s->end[end].reach, s->end[!server].port, s->next_id,
+	         w->size, w->buffer, w->streams ? w->streams : 1, ms, w->rate);
+}
+
+static int finish(struct net_state *s, unsigned end, unsigned ms, struct load_said *said, char *why)
+{
+	char line[NET_LINE_MAX];
+	int ret = net_proc_expect(s->env, s->end[end].p, "@done", ms + ANSWER_MS, line, why);
+
+	if (ret == 0 && !load_said_parse(line, said))
+		ret = bench_why(why, -EPROTO, "the load generator has said what is no result");
+	return ret;
+}
+
+/* ---- in the middle */
+
+static void look(struct net_state *s, struct watch *w, unsigned which)
+{
+	const struct net_setup *t = s->subject->arg;
+
+	if (t->vmm == NET_DOORBELL && !w->wants_trace)
+		(void)net_moment_take(s->control[0], which ? &w->to : &w->from);
+	if (w->trace && which == 0)
+		net_trace_restart(w->trace);
+	w->ns[which] = net_now_ns();
+	if (!s->interface || !net_frames(s->outer.pid, s->interface, &w->frames[which]))
+		w->frames[which] = 0;
+	if (w->trace && which == 1) {
+		w->traced = net_trace_end(w->trace);
+		w->trace = NULL;
+	}
+}
+
+static int watch_run(struct net_state *s, unsigned ms, struct watch *w)
+{
+	int ret = net_sleep(s->env, ms / 8);
+
+	if (ret == 0) {
+		look(s, w, 0);
+		ret = net_sleep(s->env, ms / 4 * 3);
+	}
+	if (ret == 0)
+		look(s, w, 1);
+	return ret;
+}
+
+static void watch_drop(struct watch *w)
+{
+	if (w->trace)
+		json_decref(net_trace_end(w->trace));
+	json_decref(w->traced);
+	net_moment_drop(&w->from);
+	net_moment_drop(&w->to);
+}
+
+/* ---- a run */
+
+static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, struct watch *watch,
+                    struct load_said said[2], char *why)
+{
+	const unsigned server = server_of(w), client = !server;
+	char line[LOAD_LINE_MAX];
+	int ret;
+
+	s->next_id++;
+	write_run(s, w, server, ms, line);
+	ret = net_proc_say(s->end[server].p, line);
+	if (ret == 0)
+		ret = net_proc_expect(s->env, s->end[server].p, "@listening", ANSWER_MS, NULL, why);
+	else
+		(void)bench_why(why, ret, "the load generator has ended");
+	if (ret == 0) {
+		write_run(s, w, client, ms, line);
+		ret = net_proc_say(s->end[client].p, line);
+		ret = ret < 0 ? bench_why(why, ret, "the load generator has ended")
+		              : net_proc_expect(s->env, s->end[client].p, "@running", ANSWER_MS,
+		                                NULL, why);
+	}
+	if (ret == 0)
+		ret = watch_run(s, ms, watch);
+	if (ret == 0)
+		ret = finish(s, client, ms, &said[client], why);
+	if (ret == 0)
+		ret = finish(s, server, ms, &said[server], why);
+	s->broken |= ret < 0;
+	return ret;
+}
+
+/* ---- what came of it */
+
+static void per_cpu(double messages, double bytes, double busy_ns, struct bench_sample *s)
+{
+	if (busy_ns <= 0)
+		return;
+	if (messages > 0) {
+		bench_set(s, BM_CPU_NS, busy_ns / messages);
+		bench_set(s, BM_PACKETS_PER_CPU, messages / busy_ns * 1e9);
+	}
+	if (bytes > 0)
+		bench_set(s, BM_BYTES_PER_CPU, bytes / busy_ns * 1e9);
+}
+
+static void sample_asked(const struct load_said *client, double busy_ns, struct bench_sample *s)
+{
+	per_cpu((double)client->messages, 0, busy_ns, s);
+	bench_set(s, BM_PACKETS,
+	          client->ns ? (double)client->messages / (double)client->ns * 1e9 : 0);
+	if (!client->messages)
+		return;
+	bench_set(s, BM_P50_NS, (double)client->p50);
+	bench_set(s, BM_P99_NS, (double)client->p99);
+	bench_set(s, BM_P999_NS, (double)client->p999);
+}
+
+static void sample_flow(const struct net_work *w, const struct load_said *from,
+                        const struct load_said *to, double frames, double busy_ns,
+                        struct bench_sample *s)
+{
+	const double seconds = (double)to->ns / 1e9;
+	const double packets = w->work == LOAD_UDP ? (double)to->messages : frames;
+
+	per_cpu(packets, (double)to->bytes, busy_ns, s);
+	if (seconds > 0) {
+		bench_set(s, BM_BITS, (double)to->bytes * 8 / seconds);
+		bench_set(s, BM_PACKETS, packets / seconds);
+	}
+	if (w->work == LOAD_UDP && from->messages)
+		bench_set(s, BM_LOSS,
+		          to->messages < from->messages
+		                  ? 1 - (double)to->messages / (double)from->messages
+		                  : 0);
+}
+
+void net_sample(const struct net_work *w, const struct load_said *first,
+                const struct load_said *second, double busy_ns, struct bench_sample *s)
+{
+	const bool out = w->dir == NET_OUT;
+
+	if (asks(w))
+		sample_asked(out ? first : second, busy_ns, s);
+	else
+		sample_flow(w, out ? first : second, out ? second : first, (double)first->frames,
+		            busy_ns, s);
+}
+
+/* How many frames passed while the kernel counted: as the interface says, or as the guest does, by time. */
+static double frames_watched(const struct watch *w, const struct load_said *guest)
+{
+	if (w->frames[1] > w->frames[0])
+		return (double)(w->frames[1] - w->frames[0]);
+	if (!guest->ns)
+		return 0;
+	return (double)guest->frames * (double)(w->ns[1] - w->ns[0]) / (double)guest->ns;
+}
+
+/* Of other VMMs, in a run of its own: being counted costs time. */
+static int count_other(struct net_state *s, const struct net_work *w, unsigned ms,
+                       struct bench_sample *out, char *why)
+{
+	const struct net_setup *t = s->subject->arg;
+	struct watch watch = {.wants_trace = true};
+	struct load_said said[2] = {0};
+	char ignored[BENCH_WHY_MAX];
+	int ret;
+
+	watch.trace = net_trace_begin(s->vm[0].pid, ignored);
+	s->counts = watch.trace != NULL;
+	if (!s->counts)
+		return 0;
+	ret = run_once(s, w, ms, &watch, said, why);
+	if (ret == 0)
+		net_count_trace(watch.traced, frames_watched(&watch, &said[0]), t->vhost, out);
+	watch_drop(&watch);
+	return ret;
+}
+
+static int measure(struct net_state *s, const struct bench_row *row, unsigned ms, double idle,
+                   struct bench_sample *out, char *why)
+{
+	const struct net_setup *t = s->subject->arg;
+	const struct net_work *w = row->arg;
+	const uint64_t begin = net_now_ns(), busy = net_busy_ns();
+	struct load_said said[2] = {0};
+	struct watch watch = {0};
+	int ret = run_once(s, w, ms, &watch, said, why);
+	double spent;
+
+	if (ret == 0) {
+		spent = (double)(net_busy_ns() - busy) - idle * (double)(net_now_ns() - begin);
+		net_sample(w, &said[0], &said[1], spent, out);
+		if (watch.from.stats && watch.to.stats)
+			(void)net_count_doorbell(&watch.from, &watch.to, out);
+	}
+	watch_drop(&watch);
+	if (ret == 0 && t->guests && t->vmm != NET_DOORBELL && s->counts)
+		ret = count_other(s, w, ms, out, why);
+	if (ret == 0 && !out->has)
+		ret = bench_why(why, -ENODATA, "nothing has arrived");
+	return ret;
+}
+
+int net_measure(const struct bench_env *env, const struct bench_row *row, void *state,
+                struct bench_sample *out, char *why)
+{
+	struct net_state *s = state;
+	const unsigned ms = row->ms / (env->seconds_div ? env->seconds_div : 1);
+	uint64_t begin, busy;
+	double idle;
+	int ret;
+
+	if (s->broken)
+		return bench_why(why, -EIO, "it hung in an earlier row");
+	/* What this machine does without us: everything of the subject rests. */
+	begin = net_now_ns();
+	busy = net_busy_ns();
+	if (net_sleep(env, IDLE_MS) < 0)
+		return bench_why(why, -EINTR, "interrupted");
+	idle = (double)(net_busy_ns() - busy) / (double)(net_now_ns() - begin);
+	net_subject_resume(s);
+	ret = measure(s, row, ms < 100 ? 100 : ms, idle, out, why);
+	net_subject_pause(s);
+	return ret;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench/cmd/net_subject.c - subjects are opened into a network namespace of their own, which vanishes with their last
+ * process: there is no interface of ours that anything could leave behind
+ */
+#include "bench/cmd/net_subject.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/cmd/net_load.h"
+#include "vmm/core/compiler.h"
+#include "vmm/host.h"
+
+#define START_MS  20000u
+#define BOOT_MS   180000u /* an emulated machine may be slow; what hangs, hangs longer */
+#define ANSWER_MS 30000u
+
+/* ---- what a subject needs */
+
+static int can_open(const char *file, const char *what, char *why)
+{
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return bench_why(why, -errno, "%s: %s: %s", file, strerror(errno), what);
+	close(fd);
+	return 0;
+}
+
+static int can_guest(const struct bench_env *env, const struct net_setup *t, char *why)
+{
+	char release[128];
+	int ret = can_open("/dev/kvm", "guests need it", why);
+
+	if (ret < 0)
+		return ret;
+	if (!env->kernel)
+		return bench_why(why, -ENOENT,
+		                 "no kernel for the guests: --kernel, or tests/setup.sh kernels");
+	ret = net_kernel_release(env->kernel, release, sizeof(release));
+	if (ret < 0)
+		return bench_why(why, ret, "%s: no bzImage", env->kernel);
+	if ((t->vmm == NET_MICROVM || t->vmm == NET_PC) && !host_has_program("qemu-system-x86_64"))
+		return bench_why(why, -ENOENT, "no qemu-system-x86_64: package qemu-system-x86");
+	if (t->vmm == NET_PEER && !env->peer_cmd)
+		return bench_why(why, -ENOENT, "no --peer-cmd");
+	return 0;
+}
+
+static int can(const struct bench_env *env, const struct bench_subject *subject, char *why)
+{
+	const struct net_setup *t = subject->arg;
+	int ret = t->guests ? can_guest(env, t, why) : 0;
+
+	if (ret == 0 && (t->way == NET_TAP || t->way == NET_VHOST_USER))
+		ret = can_open("/dev/net/tun", "TAP needs it", why);
+	if (ret == 0 && t->vhost)
+		ret = can_open("/dev/vhost-net", "vhost needs it: root, or the group that owns it",
+		               why);
+	return ret;
+}
+
+/* ---- opening */
+
+static int start(struct net_state *s, struct net_proc *p, char *const *argv, const char *name,
+                 bool own, char *why)
+{
+	char log[256];
+	const struct net_spawn how = {
+		.argv = argv,
+		.log = log,
+		.own_network = own,
+		.beside = own ? 0 : s->outer.pid,
+	};
+
+	snprintf(log, sizeof(log), "%s/%s-%s.log", s->env->tmp, s->subject->name, name);
+	return net_proc_start(p, &how, why);
+}
+
+/* @why, with what the program said last, when it is that which has failed. */
+static void say_why(const struct net_state *s, const char *name, char *why)
+{
+	char log[256], last[BENCH_WHY_MAX], whole[2 * BENCH_WHY_MAX];
+
+	snprintf(log, sizeof(log), "%s/%s-%s.log", s->env->tmp, s->subject->name, name);
+	net_last_line(log, last, sizeof(last));
+	if (!last[0])
+		return;
+	snprintf(whole, sizeof(whole), "%s: %s", why, last);
+	(void)bench_why(why, 0, "%s", whole);
+}
+
+static int start_load(struct net_state *s, struct net_proc *p, const char *name, bool own,
+                      char *why)
+{
+	char path[256];
+	char *argv[] = {path, NULL};
+	int ret = 0;
+
+	snprintf(path, sizeof(path), "%s/load", s->env->tmp);
+	if (access(path, X_OK) != 0)
+		ret = net_load_write(path, why);
+	if (ret == 0)
+		ret = start(s, p, argv, name, own, why);
+	if (ret == 0)
+		ret = net_proc_expect(s->env, p, "@ready", START_MS, NULL, why);
+	if (ret < 0)
+		say_why(s, name, why);
+	return ret;
+}
+
+static int outer(struct net_state *s, const char *line, char *why)
+{
+	return net_proc_ask(s->env, &s->outer, line, ANSWER_MS, why);
+}
+
+/* TAPs of the guests, and our address where they are reached. */
+static int make_taps(struct net_state *s, unsigned guests, char *why)
+{
+	int ret = outer(s, "tap b0", why);
+
+	if (ret == 0 && guests == 2)
+		ret = outer(s, "tap b1", why);
+	if (ret == 0 && guests == 2)
+		ret = outer(s, "bridge br0 b0 b1", why);
+	if (ret == 0)
+		ret = outer(s, guests == 2 ? "net br0 192.168.76.1/24" : "net b0 192.168.76.1/24",
+		            why);
+	s->interface = "b0";
+	return ret;
+}
+
+static int start_guest(struct net_state *s, unsigned i, char *why)
+{
+	const struct net_setup *t = s->subject->arg;
+	const char *name = i ? "guest1" : "guest0";
+	struct net_argv a = {0};
+	char line[NET_LINE_MAX];
+	int ret;
+
+	snprintf(s->control[i], sizeof(s->control[i]), "%s/%s-%u", s->env->tmp, s->subject->name,
+	         i);
+	ret = net_argv_guest(s, i, &a);
+	if (ret < 0)
+		return bench_why(why, ret, "%s", strerror(-ret));
+	ret = start(s, &s->vm[i], a.word, name, false, why);
+	net_argv_free(&a);
+	if (ret == 0)
+		ret = net_proc_expect(s->env, &s->vm[i], "@ready", BOOT_MS, NULL, why);
+	if (t->way == NET_USER)
+		snprintf(line, sizeof(line), "net eth0 10.0.2.15/24 10.0.2.2");
+	else
+		snprintf(line, sizeof(line), "net eth0 192.168.76.%u/24", 2 + i);
+	if (ret == 0)
+		ret = net_proc_ask(s->env, &s->vm[i], line, ANSWER_MS, why);
+	if (ret == 0 && net_proc_say(&s->vm[i], "features") == 0)
+		ret = net_proc_expect(s->env, &s->vm[i], "@ok 0x", ANSWER_MS, line, why);
+	if (ret == 0)
+		s->features[i] = strtoull(line + 4, NULL, 16);
+	if (ret < 0)
+		say_why(s, name, why);
+	return ret;
+}
+
+static int start_backend(struct net_state *s, char *why)
+{
+	struct net_argv a = {0};
+	char path[256];
+	int ret;
+
+	for (unsigned i = 0; i < 2; i++) { /* of the subject before */
+		snprintf(path, sizeof(path), "%s/vu%u", s->env->tmp, i);
+		(void)unlink(path);
+	}
+	ret = net_argv_backend(s, &a);
+	if (ret < 0)
+		return bench_why(why, ret, "%s", strerror(-ret));
+	ret = start(s, &s->backend, a.word, "backend", false, why);
+	net_argv_free(&a);
+	return ret; /* the front ends wait for its sockets */
+}
+
+static void choose_ends(struct net_state *s)
+{
+	const struct net_setup *t = s->subject->arg;
+	const bool user = t->way == NET_USER, two = t->guests == 2;
+
+	if (t->guests == 0) {
+		s->end[0] = (struct net_end){
+			&s->far, t->way == NET_LOOP ? "127.0.0.1" : "192.168.77.1", 7000};
+		s->end[1] = (struct net_end){
+			&s->outer, t->way == NET_LOOP ? "127.0.0.1" : "192.168.77.2", 7100};
+		return;
+	}
+	s->end[0] = (struct net_end){&s->vm[0],
+	                             user  ? "10.0.2.2"
+	                             : two ? "192.168.76.3"
+	                                   : "192.168.76.1",
+	                             user && two ? 7200 : 7000};
+	s->end[1] =
+		(struct net_end){two ? &s->vm[1] : &s->outer,
+	                         user ? (two ? "10.0.2.2" : "127.0.0.1") : "192.168.76.2", 7100};
+}
+
+/* Of NET_VETH: each end in a network of its own, and a cable between them. */
+static int make_cable(struct net_state *s, char *why)
+{
+	char line[64];
+	int ret;
+
+	snprintf(line, sizeof(line), "veth c0 c1 %d", (int)s->far.pid);
+	ret = outer(s, line, why);
+	if (ret == 0)
+		ret = outer(s, "net c0 192.168.77.1/24", why);
+	if (ret == 0)
+		ret = net_proc_ask(s->env, &s->far, "net c1 192.168.77.2/24", ANSWER_MS, why);
+	s->interface = "c0";
+	return ret;
+}
+
+static int open_all(struct net_state *s, char *why)
+{
+	const struct net_setup *t = s->subject->arg;
+	int ret = start_load(s, &s->outer, "outside", true, why);
+
+	if (ret == 0 && (t->way == NET_TAP || t->way == NET_VHOST_USER))
+		ret = make_taps(s, t->guests, why);
+	if (ret == 0 && t->guests == 0)
+		ret = start_load(s, &s->far, "far", t->way == NET_VETH, why);
+	if (ret == 0 && t->way == NET_VETH)
+		ret = make_cable(s, why);
+	if (ret == 0 && (t->way == NET_PAIR || t->way == NET_VHOST_USER))
+		ret = start_backend(s, why);
+	for (unsigned i = 0; ret == 0 && i < t->guests; i++)
+		ret = start_guest(s, i, why);
+	return ret;
+}
+
+static void close_subject(void *state)
+{
+	struct net_state *s = state;
+
+	net_proc_end(&s->vm[0]);
+	net_proc_end(&s->vm[1]);
+	net_proc_end(&s->backend);
+	net_proc_end(&s->far);
+	net_proc_end(&s->outer);
+	(void)unlink(s->control[0]);
+	(void)unlink(s->control[1]);
+	free(s);
+}
+
+static int open_subject(const struct bench_env *env, const struct bench_subject *subject,
+                        void **state, char *why)
+{
+	const struct net_setup *t = subject->arg;
+	struct net_state *s = calloc(1, sizeof(*s));
+	int ret = 0;
+
+	if (!s)
+		return bench_why(why, -ENOMEM, "no memory");
+	s->env = env;
+	s->subject = subject;
+	s->counts = true;
+	s->outer = s->far = s->backend = s->vm[0] = s->vm[1] = NET_PROC_NONE;
+	if (t->guests && access(env->initrd, R_OK) != 0)
+		ret = bench_initrd_make(env, env->initrd, why);
+	if (ret == 0)
+		ret = open_all(s, why);
+	if (ret < 0) {
+		close_subject(s);
+		return ret;
+	}
+	choose_ends(s);
+	net_subject_pause(s);
+	*state = s;
+	return 0;
+}
+
+/* Guests first: nothing is then on its way to somebody who rests. */
+void net_subject_pause(struct net_state *s)
+{
+	net_proc_pause(&s->vm[0]);
+	net_proc_pause(&s->vm[1]);
+	net_proc_pause(&s->backend);
+	net_proc_pause(&s->far);
+	net_proc_pause(&s->outer);
+}
+
+void net_subject_resume(struct net_state *s)
+{
+	net_proc_resume(&s->outer);
+	net_proc_resume(&s->far);
+	net_proc_resume(&s->backend);
+	net_proc_resume(&s->vm[1]);
+	net_proc_resume(&s->vm[0]);
+}
+
+/* ---- what there is */
+
+static int card(void *state, char *text, size_t size)
+{
+	/* Which bits of the feature word say how frames look and when the other side is told, of all that virtio has. */
+	const struct net_state *s = state;
+	const struct net_setup *t = s->subject->arg;
+	int n;
+
+	if (t->guests == 0)
+		return -ENODATA;
+	n = snprintf(
+		text, size,
+		"{\"features\": \"0x%llx\", \"queue_size\": 256, \"guests\": %u, \"vhost\": %s}",
+		(unsigned long long)s->features[0], t->guests, t->vhost ? "true" : "false");
+	return n > 0 && (size_t)n < size ? 0 : -E2BIG;
+}
+
+#define SUBJECT(id_, name_, label_, ...)                       \
+	[id_] = {                                              \
+		.name = name_,                                 \
+		.label = label_,                               \
+		.can = can,                                    \
+		.open = open_subject,                          \
+		.close = close_subject,                        \
+		.card = card,                                  \
+		.open_ms = 3000,                               \
+		.arg = &(const struct net_setup){__VA_ARGS__}, \
+	}
+
+/* Of what QEMU has, too, doorbell has all: without the rest the features are the same. */
+#define COMMON     ",features=default-speed_duplex"
+#define NO_OFFLOAD COMMON "-csum-guest_csum"
+#define CSUM_ONLY  COMMON "-host_tso4-host_tso6-host_ufo-guest_tso4-guest_tso6-guest_ufo"
+
+const struct bench_subject net_subjects[NET_SUBJECTS] = {
+	SUBJECT(NS_LOOPBACK, "loopback", "loopback, no guest", .way = NET_LOOP),
+	SUBJECT(NS_VETH, "veth", "veth, no guest", .way = NET_VETH),
+	SUBJECT(NS_QEMU_TAP, "qemu-microvm-tap", "QEMU microvm, TAP", .vmm = NET_MICROVM,
+                .way = NET_TAP, .guests = 1),
+	SUBJECT(NS_QEMU_VHOST, "qemu-microvm-vhost", "QEMU microvm, TAP and vhost",
+                .vmm = NET_MICROVM, .way = NET_TAP, .guests = 1, .vhost = true),
+	SUBJECT(NS_QEMU_USER, "qemu-microvm-user", "QEMU microvm, user", .vmm = NET_MICROVM,
+                .way = NET_USER, .guests = 1),
+	SUBJECT(NS_PC_TAP, "qemu-pc-tap", "QEMU pc, TAP", .vmm = NET_PC, .way = NET_TAP,
+                .guests = 1),
+	SUBJECT(NS_PC_VHOST, "qemu-pc-vhost", "QEMU pc, TAP and vhost", .vmm = NET_PC,
+                .way = NET_TAP, .guests = 1, .vhost = true),
+	SUBJECT(NS_PURE, "pure", "doorbell, TAP", .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1,
+                .keys = COMMON),
+	SUBJECT(NS_PURE_POLL, "pure-poll", "doorbell, TAP, poll=on", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 1, .keys = COMMON ",poll=on"),
+	SUBJECT(NS_VHOST, "vhost", "doorbell, TAP and vhost", .vmm = NET_DOORBELL, .way = NET_TAP,
+                .guests = 1, .vhost = true, .keys = COMMON),
+	SUBJECT(NS_SLIRP, "slirp", "doorbell, user", .vmm = NET_DOORBELL, .way = NET_USER,
+                .guests = 1, .keys = COMMON),
+	SUBJECT(NS_VHOST_USER, "vhost-user",
+                "doorbell, vhost-user to a doorbell backend with a TAP", .vmm = NET_DOORBELL,
+                .way = NET_VHOST_USER, .guests = 1, .keys = COMMON),
+	SUBJECT(NS_PAIR, "pair", "two doorbells, joined by a doorbell backend", .vmm = NET_DOORBELL,
+                .way = NET_PAIR, .guests = 2, .keys = COMMON),
+	SUBJECT(NS_PURE_TWO, "pure-two", "two doorbells, TAPs on a bridge", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 2, .keys = COMMON),
+	SUBJECT(NS_VHOST_TWO, "vhost-two", "two doorbells, TAPs on a bridge, vhost",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 2, .vhost = true, .keys = COMMON),
+	SUBJECT(NS_SLIRP_TWO, "slirp-two", "two doorbells, user", .vmm = NET_DOORBELL,
+                .way = NET_USER, .guests = 2, .keys = COMMON),
+	SUBJECT(NS_PURE_NONE, "pure-none", "doorbell, TAP, no offloads", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 1, .keys = NO_OFFLOAD),
+	SUBJECT(NS_PURE_CSUM, "pure-csum", "doorbell, TAP, checksums alone", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 1, .keys = CSUM_ONLY),
+	SUBJECT(NS_VHOST_NONE, "vhost-none", "doorbell, vhost, no offloads", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 1, .vhost = true, .keys = NO_OFFLOAD),
+	SUBJECT(NS_VHOST_CSUM, "vhost-csum", "doorbell, vhost, checksums alone",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .vhost = true, .keys = CSUM_ONLY),
+	SUBJECT(NS_PEER, "peer", "the VMM of --peer-cmd, TAP", .vmm = NET_PEER, .way = NET_TAP,
+                .guests = 1),
+};

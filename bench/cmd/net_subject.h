@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/cmd/net_subject.h - what carries packets: a VMM with a guest, or nothing but the host's own network */
+#ifndef DOORBELL_BENCH_NET_SUBJECT_H
+#define DOORBELL_BENCH_NET_SUBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/cmd/bench.h"
+#include "bench/cmd/net_proc.h"
+
+enum net_vmm { NET_NO_VMM, NET_DOORBELL, NET_MICROVM, NET_PC, NET_PEER };
+
+enum net_way {
+	NET_LOOP, /* no guest: both ends behind one loopback interface ... */
+	NET_VETH, /* ... or behind the two of a cable, in networks of their own */
+	NET_TAP,  /* and, with two guests, a bridge between the TAPs */
+	NET_USER,
+	NET_PAIR,       /* two guests, joined by a doorbell backend over vhost-user */
+	NET_VHOST_USER, /* a doorbell backend with a TAP behind it */
+};
+
+/* bench_subject.arg */
+struct net_setup {
+	enum net_vmm vmm;
+	enum net_way way;
+	unsigned guests; /* 0, 1 or 2 */
+	bool vhost;
+	const char *keys; /* for doorbell's --net, with a comma before; or NULL */
+	const char *qemu; /* properties for QEMU's device, likewise */
+};
+
+/* One of the two that talk. */
+struct net_end {
+	struct net_proc *p; /* borrowed */
+	const char *reach;  /* how the other one is reached from here */
+	unsigned port;      /* and where it listens */
+};
+
+struct net_state {
+	const struct bench_env *env;
+	const struct bench_subject *subject;
+	struct net_proc outer; /* the generator outside, whose network the VMMs share */
+	struct net_proc far;   /* of NET_LOOP and NET_VETH the other one */
+	struct net_proc backend;
+	struct net_proc vm[2];
+	struct net_end end[2]; /* the guest, and the other */
+	char control[2][128];  /* of doorbells */
+	const char *interface; /* where frames can be counted, in the network of outer; or NULL */
+	uint64_t features[2];
+	uint32_t next_id;
+	bool broken; /* an end does not answer any more */
+	bool counts; /* by tracefs, should that be needed; not tried yet, or it works */
+};
+
+extern const struct bench_subject net_subjects[];
+
+/* Indices into it. */
+enum net_subject_id {
+	NS_LOOPBACK,
+	NS_VETH,
+	NS_QEMU_TAP,
+	NS_QEMU_VHOST,
+	NS_QEMU_USER,
+	NS_PC_TAP,
+	NS_PC_VHOST,
+	NS_PURE,
+	NS_PURE_POLL,
+	NS_VHOST,
+	NS_SLIRP,
+	NS_VHOST_USER,
+	NS_PAIR,
+	NS_PURE_TWO,
+	NS_VHOST_TWO,
+	NS_SLIRP_TWO,
+	NS_PURE_NONE,
+	NS_PURE_CSUM,
+	NS_VHOST_NONE,
+	NS_VHOST_CSUM,
+	NS_PEER,
+	NET_SUBJECTS,
+};
+
+/* All processes of it rest, or go on. */
+void net_subject_pause(struct net_state *s);
+void net_subject_resume(struct net_state *s);
+
+/* bench/cmd/net_command.c: the command line of a VMM, in memory that net_argv_free() frees; NULL: none left. */
+#define NET_ARGS_MAX 48
+struct net_argv {
+	char *word[NET_ARGS_MAX];
+	unsigned nr;
+};
+
+/* The words of guest @i. 0, -ENOMEM. */
+int net_argv_guest(const struct net_state *s, unsigned i, struct net_argv *a);
+int net_argv_backend(const struct net_state *s, struct net_argv *a);
+void net_argv_free(struct net_argv *a);
+
+#endif

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/cmd/cpio_out.h"
+#include "bench/cmd/net_count.h"
+#include "bench/cmd/net_load.h"
+#include "bench/cmd/net_proc.h"
+#include "bench/cmd/net_run.h"
+#include "bench/cmd/net_subject.h"
+#include "bench/cmd/rows_net.h"
+#include "boot/cpio.h"
+#include "vmm/core/compiler.h"
+
+struct rig {
+	char dir[64];
+	volatile int stop;
+	struct bench_env env;
+	char why[BENCH_WHY_MAX];
+};
+
+static int set_up(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	assert_non_null(r);
+	snprintf(r->dir, sizeof(r->dir), "/tmp/test-bench-net-XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	r->env = (struct bench_env){
+		.tmp = r->dir, .self = "/bin/false", .seconds_div = 1, .stop = &r->stop};
+	*state = r;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct rig *r = *state;
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", r->dir);
+	assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a directory of ours */
+	free(r);
+	return 0;
+}
+
+/* ---- what guests are started with */
+
+static void an_archive_of_ours_is_whole(void **state)
+{
+	char *data = NULL;
+	size_t len = 0;
+	struct cpio_out c = {.out = open_memstream(&data, &len)};
+
+	(void)state;
+	assert_non_null(c.out);
+	cpio_add(&c, "dir", CPIO_DIR, NULL, 0);
+	cpio_add(&c, "dir/file", CPIO_FILE, "12345", 5);
+	cpio_end(&c);
+	assert_int_equal(fclose(c.out), 0);
+	assert_int_equal(len % 4, 0);
+	assert_memory_equal(data, "070701", 6);
+	assert_false(cpio_is_cut(data, len));
+	assert_true(cpio_is_cut(data, len - 5));
+	assert_non_null(memmem(data, len, "dir/file", 9));
+	free(data);
+}
+
+static const char dep[] = "kernel/net/core/failover.ko:\n"
+			  "kernel/drivers/net/net_failover.ko: kernel/net/core/failover.ko\n"
+			  "kernel/drivers/net/virtio_net.ko.xz: kernel/drivers/net/net_failover.ko "
+			  "kernel/net/core/failover.ko kernel/drivers/virtio/virtio_ring.ko\n"
+			  "kernel/drivers/virtio/virtio_mmio.ko: kernel/drivers/virtio/virtio.ko "
+			  "kernel/drivers/virtio/virtio_ring.ko\n";
+
+static void modules_come_after_what_they_need_and_once(void **state)
+{
+	static const char *const want[] = {
+		"kernel/drivers/virtio/virtio_ring.ko", "kernel/drivers/virtio/virtio.ko",
+		"kernel/drivers/virtio/virtio_mmio.ko", "kernel/net/core/failover.ko",
+		"kernel/drivers/net/net_failover.ko",   "kernel/drivers/net/virtio_net.ko.xz",
+	};
+	struct module_list *l = calloc(1, sizeof(*l));
+
+	(void)state;
+	assert_non_null(l);
+	assert_int_equal(module_list_add(l, dep, "virtio_mmio"), 0);
+	assert_int_equal(module_list_add(l, dep, "virtio_net"), 0);
+	assert_int_equal(l->nr, ARRAY_SIZE(want));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_string_equal(l->path[i], want[i]);
+	free(l);
+}
+
+static void a_text_that_lists_no_such_module_says_so(void **state)
+{
+	struct module_list *l = calloc(1, sizeof(*l));
+	char many[8192];
+	size_t len;
+
+	(void)state;
+	assert_non_null(l);
+	assert_int_equal(module_list_add(l, dep, "virtio"), -ENOENT);
+	assert_int_equal(module_list_add(l, dep, "net"), -ENOENT);
+	assert_int_equal(module_list_add(l, "", "virtio"), -ENOENT);
+	assert_int_equal(module_list_add(l, "no colon", "virtio"), -ENOENT);
+	assert_int_equal(module_list_add(l, "a/../m.ko:\n", "m"), -EINVAL);
+	assert_int_equal(module_list_add(l, "a/m.ko: /etc/shadow\n", "m"), -EINVAL);
+	len = (size_t)snprintf(many, sizeof(many), "a/m.ko:");
+	for (unsigned i = 0; i < MODULES_MAX + 1; i++)
+		len += (size_t)snprintf(many + len, sizeof(many) - len, " a/%u.ko", i);
+	assert_int_equal(module_list_add(l, many, "m"), -EINVAL);
+	free(l);
+}
+
+/* A kernel of @text as its version, and its modules beside it. */
+static void make_kernel(const struct rig *r, char path[128], const char *text)
+{
+	uint8_t image[0x400] = {0};
+	FILE *out;
+
+	snprintf(path, 128, "%s/vmlinuz", r->dir);
+	memcpy(image + 0x202, "HdrS", 4);
+	image[0x20f] = 1; /* 0x200 further on */
+	memcpy(image + 0x300, text, strlen(text));
+	out = fopen(path, "we");
+	assert_non_null(out);
+	assert_int_equal(fwrite(image, 1, sizeof(image), out), sizeof(image));
+	assert_int_equal(fclose(out), 0);
+}
+
+static void a_kernel_says_its_release(void **state)
+{
+	const struct rig *r = *state;
+	char path[128], release[64];
+
+	make_kernel(r, path, "6.1.0-9-cloud-amd64 (someone@somewhere) #1 SMP");
+	assert_int_equal(net_kernel_release(path, release, sizeof(release)), 0);
+	assert_string_equal(release, "6.1.0-9-cloud-amd64");
+	assert_int_equal(net_kernel_release(path, release, 8), -EINVAL);
+	make_kernel(r, path, "../../etc #1");
+	assert_int_equal(net_kernel_release(path, release, sizeof(release)), -EINVAL);
+	assert_int_equal(net_kernel_release("/dev/null", release, sizeof(release)), -ENODATA);
+	assert_int_equal(net_kernel_release("/proc/self/exe", release, sizeof(release)), -EINVAL);
+}
+
+static void a_kernel_without_modules_is_named_with_the_cure(void **state)
+{
+	struct rig *r = *state;
+	char path[128], image[128];
+
+	make_kernel(r, path, "0.0.0-none");
+	snprintf(image, sizeof(image), "%s/initrd", r->dir);
+	r->env.kernel = path;
+	assert_int_equal(bench_initrd_make(&r->env, image, r->why), -ENOENT);
+	assert_non_null(strstr(r->why, "0.0.0-none"));
+	assert_non_null(strstr(r->why, "tests/setup.sh kernels"));
+	assert_int_not_equal(access(image, F_OK), 0);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	out = fopen(path, "we");
+	assert_non_null(out);
+	assert_true(fputs(text, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+/* DIR/NAME, made; its path in @path. */
+static void make_folder(const struct rig *r, const char *name, char path[192])
+{
+	snprintf(path, 192, "%s/%s", r->dir, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void an_initrd_has_the_generator_and_the_modules(void **state)
+{
+	struct rig *r = *state;
+	char path[128], image[128], folder[192], *data;
+	struct stat st;
+	FILE *in;
+
+	make_kernel(r, path, "1.2 x");
+	make_folder(r, "lib", folder);
+	make_folder(r, "lib/modules", folder);
+	make_folder(r, "lib/modules/1.2", folder);
+	write_file(folder, "modules.dep", "x/virtio_net.ko: y/other.ko\n");
+	write_file(folder, "modules.builtin", "z/virtio_mmio.ko\nz/virtio_pci.ko\n");
+	snprintf(image, sizeof(image), "%s/initrd", r->dir);
+	r->env.kernel = path;
+	assert_int_equal(bench_initrd_make(&r->env, image, r->why), -ENOENT); /* no such files */
+	assert_non_null(strstr(r->why, "y/other.ko"));
+	make_folder(r, "lib/modules/1.2/y", folder);
+	write_file(folder, "other.ko", "it is other");
+	make_folder(r, "lib/modules/1.2/x", folder);
+	write_file(folder, "virtio_net.ko", "it is virtio_net");
+	assert_int_equal(bench_initrd_make(&r->env, image, r->why), 0);
+	assert_int_equal(stat(image, &st), 0);
+	data = malloc((size_t)st.st_size);
+	in = fopen(image, "re");
+	assert_non_null(data);
+	assert_non_null(in);
+	assert_int_equal(fread(data, 1, (size_t)st.st_size, in), st.st_size);
+	fclose(in);
+	assert_false(cpio_is_cut(data, (size_t)st.st_size));
+	assert_non_null(
+		memmem(data, (size_t)st.st_size, "/m/00-other.ko\n/m/01-virtio_net.ko\n", 35));
+	assert_non_null(memmem(data, (size_t)st.st_size, net_load, 4096));
+	free(data);
+}
+
+/* ---- counting */
+
+static void busy_time_is_without_idle_and_steal(void **state)
+{
+	uint64_t ticks;
+
+	(void)state;
+	assert_true(net_busy_parse("cpu  1 20 300 4000 50000 600000 7000000 80000000 1 0\ncpu0 1\n",
+	                           &ticks));
+	assert_int_equal(ticks, 7600321);
+	assert_false(net_busy_parse("cpu  1 20 300 4000 50000 600000\n", &ticks));
+	assert_false(net_busy_parse("cpu0 1 20 300 4000 50000 600000 7\n", &ticks));
+	assert_false(net_busy_parse("", &ticks));
+	assert_true(net_busy_ns() > 0);
+}
+
+static double value(const struct bench_sample *s, enum bench_metric_id id)
+{
+	if (!(s->has & 1u << id))
+		fail_msg("%s was not measured", bench_metrics[id].name);
+	return s->v[id];
+}
+
+static void a_trace_becomes_counts_per_frame(void **state)
+{
+	json_t *trace = json_pack("{s:[[i,i,i],[i,i,i]], s:[[i,i]], s:[[s,i],[s,i]], s:[[i,i]]}",
+	                          "kvm_exit", 64, 1, 30, 96, 1, 10, "kvm_userspace_exit", 6, 8,
+	                          "workqueue_queue_work", "irqfd_inject", 2, "other", 99,
+	                          "kvm_msi_set_irq", 7, 4);
+	struct bench_sample s = {0}, none = {0}, vhost = {0};
+
+	(void)state;
+	assert_non_null(trace);
+	net_count_trace(trace, 4, false, &s);
+	assert_true(value(&s, BM_EXITS) == 10 && value(&s, BM_USERSPACE_EXITS) == 2);
+	assert_true(value(&s, BM_WORKER_RUNS) == 0.5 && value(&s, BM_INTERRUPTS) == 1);
+	assert_false(s.has & 1u << BM_KICKS);
+	net_count_trace(trace, 0, false, &none);
+	net_count_trace(NULL, 4, false, &none);
+	assert_int_equal(none.has, 0);
+	/* It is none of the VMM's threads that interrupts. */
+	net_count_trace(trace, 4, true, &vhost);
+	assert_false(vhost.has & 1u << BM_INTERRUPTS);
+	json_decref(trace);
+}
+
+static void a_flow_is_judged_by_what_arrived(void **state)
+{
+	const struct net_work udp = {.work = LOAD_UDP, .dir = NET_IN};
+	const struct load_said guest = {
+		.messages = 75, .bytes = 1350, .ns = 500000000, .frames = 80};
+	const struct load_said host = {.messages = 100, .bytes = 1800, .ns = 400000000};
+	struct bench_sample s = {0};
+
+	(void)state;
+	net_sample(&udp, &guest, &host, 75000, &s);
+	assert_true(value(&s, BM_LOSS) == 0.25 && value(&s, BM_PACKETS) == 150);
+	assert_true(value(&s, BM_CPU_NS) == 1000 && value(&s, BM_PACKETS_PER_CPU) == 1e6);
+	assert_true(value(&s, BM_BITS) == 21600);
+	assert_false(s.has & 1u << BM_P50_NS);
+}
+
+static void frames_of_tcp_are_the_guests(void **state)
+{
+	const struct net_work tcp = {.work = LOAD_STREAM, .dir = NET_OUT};
+	const struct load_said guest = {
+		.messages = 10, .bytes = 1000, .ns = 1000000000, .frames = 40};
+	const struct load_said host = {.messages = 7, .bytes = 1000, .ns = 2000000000};
+	struct bench_sample s = {0};
+
+	(void)state;
+	net_sample(&tcp, &guest, &host, 4000, &s);
+	assert_true(value(&s, BM_CPU_NS) == 100 && value(&s, BM_BITS) == 4000);
+	assert_true(value(&s, BM_BYTES_PER_CPU) == 250e6 && value(&s, BM_PACKETS) == 20);
+	assert_false(s.has & 1u << BM_LOSS);
+}
+
+static void who_asks_knows_the_latency(void **state)
+{
+	const struct net_work rr = {.work = LOAD_RR, .dir = NET_IN};
+	const struct load_said guest = {.messages = 10, .ns = 1000000000};
+	const struct load_said host = {
+		.messages = 10, .ns = 500000000, .p50 = 1, .p99 = 2, .p999 = 3};
+	struct bench_sample s = {0}, idle = {0};
+
+	(void)state;
+	net_sample(&rr, &guest, &host, 5000, &s);
+	assert_true(value(&s, BM_P50_NS) == 1 && value(&s, BM_P99_NS) == 2 &&
+	            value(&s, BM_P999_NS) == 3);
+	assert_true(value(&s, BM_PACKETS) == 20 && value(&s, BM_CPU_NS) == 500);
+	/* The machine was less busy than when it rested: that says nothing. */
+	net_sample(&rr, &guest, &host, -1, &idle);
+	assert_false(idle.has & 1u << BM_CPU_NS);
+}
+
+/* ---- programs */
+
+static struct net_proc shell(struct rig *r, const char *script)
+{
+	char sh[] = "/bin/sh", c[] = "-c", text[256], log[128];
+	char *argv[] = {sh, c, text, NULL};
+	struct net_proc p;
+
+	snprintf(text, sizeof(text), "%s", script);
+	snprintf(log, sizeof(log), "%s/log", r->dir);
+	assert_int_equal(net_proc_start(&p, &(struct net_spawn){.argv = argv, .log = log}, r->why),
+	                 0);
+	return p;
+}
+
+#define LONG_MS 60000u
+
+static void lines_are_waited_for_and_others_passed_over(void **state)
+{
+	struct rig *r = *state;
+	struct net_proc p = shell(
+		r, "printf 'kernel: @done\\r\\n@one 1\\r\\n'; read x; echo \"@two $x\"; read x");
+	char line[NET_LINE_MAX];
+
+	assert_int_equal(net_proc_expect(&r->env, &p, "@one", LONG_MS, line, r->why), 0);
+	assert_string_equal(line, "@one 1");
+	assert_int_equal(net_proc_say(&p, "hello"), 0);
+	assert_int_equal(net_proc_expect(&r->env, &p, "@two", LONG_MS, line, r->why), 0);
+	assert_string_equal(line, "@two hello");
+	net_proc_end(&p);
+	assert_int_equal(p.fd, -1);
+	net_proc_end(&p);
+}
+
+static void an_error_an_end_and_a_silence_are_told_apart(void **state)
+{
+	struct rig *r = *state;
+	struct net_proc p = shell(r, "echo '@error it is raining'; echo >&2; echo the end >&2");
+	char log[128], last[64];
+
+	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EREMOTEIO);
+	assert_non_null(strstr(r->why, "it is raining"));
+	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EPIPE);
+	net_proc_end(&p);
+	snprintf(log, sizeof(log), "%s/log", r->dir);
+	net_last_line(log, last, sizeof(last));
+	assert_string_equal(last, "the end");
+	p = shell(r, "read x");
+	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", 1, NULL, r->why), -ETIMEDOUT);
+	r->stop = SIGINT;
+	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EINTR);
+	assert_int_equal(net_sleep(&r->env, LONG_MS), -EINTR);
+	net_proc_end(&p);
+}
+
+static void a_line_without_an_end_is_no_trouble(void **state)
+{
+	struct rig *r = *state;
+	struct net_proc p =
+		shell(r, "head -c 100000 /dev/zero | tr '\\0' x; printf '\\n@ok\\n'; read x");
+
+	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), 0);
+	net_proc_end(&p);
+}
+
+static void a_program_that_is_not_there_says_so(void **state)
+{
+	struct rig *r = *state;
+	char none[] = "/nonexistent/program", log[128], last[128];
+	char *argv[] = {none, NULL};
+	struct net_proc p;
+
+	snprintf(log, sizeof(log), "%s/log", r->dir);
+	assert_int_equal(net_proc_start(&p, &(struct net_spawn){.argv = argv, .log = log}, r->why),
+	                 0);
+	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EPIPE);
+	net_last_line(log, last, sizeof(last));
+	assert_string_equal(last, "/nonexistent/program: No such file or directory");
+	net_proc_end(&p);
+}
+
+/* ---- the generator itself, both ends of it here */
+
+static void measure_here(struct rig *r, struct net_state *s, const struct net_work *w)
+{
+	const struct bench_row row = {.ms = 100, .arg = w};
+	struct bench_sample out = {0};
+
+	if (net_measure(&r->env, &row, s, &out, r->why) != 0)
+		fail_msg("%s", r->why);
+	if (w->work == LOAD_STREAM)
+		assert_true(value(&out, BM_BITS) > 0);
+	else
+		assert_true(value(&out, BM_PACKETS) > 0);
+	if (w->work == LOAD_RR || w->work == LOAD_CRR)
+		assert_true(value(&out, BM_P50_NS) > 0 &&
+		            value(&out, BM_P50_NS) <= value(&out, BM_P999_NS));
+	if (w->work == LOAD_UDP)
+		assert_true(value(&out, BM_LOSS) >= 0 && value(&out, BM_LOSS) <= 1);
+}
+
+static void all_works_go_over_the_loopback_interface(void **state)
+{
+	static const struct net_work works[] = {
+		{.work = LOAD_STREAM, .dir = NET_OUT, .size = 65536},
+		{.work = LOAD_STREAM, .dir = NET_IN, .size = 64, .streams = 3, .buffer = 65536},
+		{.work = LOAD_UDP, .dir = NET_OUT, .size = 18, .rate = 5000},
+		{.work = LOAD_UDP, .dir = NET_IN, .size = 18},
+		{.work = LOAD_RR, .dir = NET_OUT, .size = 1},
+		{.work = LOAD_RR, .dir = NET_IN, .size = 100, .streams = 2},
+		{.work = LOAD_CRR, .dir = NET_OUT, .size = 1},
+	};
+	const struct bench_subject *subject = &net_subjects[NS_LOOPBACK];
+	struct rig *r = *state;
+	void *s = NULL;
+	int ret = subject->open(&r->env, subject, &s, r->why);
+
+	if (ret < 0) {
+		print_message("no network of our own: %s\n", r->why);
+		skip();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(works); i++)
+		measure_here(r, s, &works[i]);
+	subject->close(s);
+}
+
+/* ---- the tables */
+
+static void each_row_stands_after_what_it_is_measured_against(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < rows_net.nr; i++) {
+		const struct bench_row *row = &rows_net.row[i];
+		const struct net_work *w = row->arg;
+		bool known = !row->against;
+
+		for (size_t k = 0; k < i; k++) {
+			known |= row->against && strcmp(rows_net.row[k].name, row->against) == 0;
+			assert_string_not_equal(rows_net.row[k].name, row->name);
+		}
+		if (!known)
+			fail_msg("%s: no %s before it", row->name, row->against);
+		assert_true(w->size > 0 && w->size <= LOAD_SIZE_MAX);
+		assert_non_null(row->subject->name);
+	}
+}
+
+static void commands_name_the_network_of_their_guest(void **state)
+{
+	struct rig *r = *state;
+	struct net_state s = {.env = &r->env};
+	struct net_argv a;
+
+	r->env.kernel = "vmlinuz";
+	r->env.initrd = "initrd";
+	for (size_t i = 0; i < NET_SUBJECTS; i++) {
+		const struct net_setup *t = net_subjects[i].arg;
+		bool kernel = false;
+
+		s.subject = &net_subjects[i];
+		if (t->guests == 0 || t->vmm == NET_PEER)
+			continue;
+		assert_int_equal(net_argv_guest(&s, t->guests - 1, &a), 0);
+		for (unsigned k = 0; k < a.nr; k++)
+			kernel |= strcmp(a.word[k], "vmlinuz") == 0;
+		assert_true(kernel);
+		assert_null(a.word[a.nr]);
+		net_argv_free(&a);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_archive_of_ours_is_whole),
+		cmocka_unit_test(modules_come_after_what_they_need_and_once),
+		cmocka_unit_test(a_text_that_lists_no_such_module_says_so),
+		cmocka_unit_test_setup_teardown(a_kernel_says_its_release, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_kernel_without_modules_is_named_with_the_cure,
+	                                        set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_initrd_has_the_generator_and_the_modules, set_up,
+	                                        tear_down),
+		cmocka_unit_test(busy_time_is_without_idle_and_steal),
+		cmocka_unit_test(a_trace_becomes_counts_per_frame),
+		cmocka_unit_test(a_flow_is_judged_by_what_arrived),
+		cmocka_unit_test(frames_of_tcp_are_the_guests),
+		cmocka_unit_test(who_asks_knows_the_latency),
+		cmocka_unit_test_setup_teardown(lines_are_waited_for_and_others_passed_over, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(an_error_an_end_and_a_silence_are_told_apart,
+	                                        set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_line_without_an_end_is_no_trouble, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(a_program_that_is_not_there_says_so, set_up,
+	                                        tear_down),
+		cmocka_unit_test_setup_teardown(all_works_go_over_the_loopback_interface, set_up,
+	                                        tear_down),
+		cmocka_unit_test(each_row_stands_after_what_it_is_measured_against),
+		cmocka_unit_test_setup_teardown(commands_name_the_network_of_their_guest, set_up,
+	                                        tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
