@@ -91,7 +91,11 @@ static const struct trace_record each[] = {
 
 /* Of packed rings, and what one of each kind does not show. */
 static const struct trace_record more[] = {
-	{.kind = TRACE_CHAIN, .queue = 1, .packed = true, .u.chain = {9, 2}, DATA(desc_data)},
+	{.kind = TRACE_CHAIN,
+         .queue = 1,
+         .packed = true,
+         .u.chain = {9, 2, false},
+         DATA(desc_data)},
 	{.kind = TRACE_AVAIL,
          .queue = 1,
          .packed = true,
