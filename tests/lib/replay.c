@@ -384,17 +384,19 @@ static int replay_file(struct rig *r, FILE *was, FILE *is)
 int replay(const char *path, void (*spoil)(struct virtio_net *n), struct replay_outcome *out)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	FILE *was = fopen(path, "r"), *is = tmpfile();
-	int ret = r && was && is ? 0 : -errno;
+	FILE *was, *is;
+	int ret;
 
 	*out = (struct replay_outcome){.reads = 0};
-	if (ret == 0) {
-		r->spoil = spoil;
-		r->out = out;
-		for (unsigned i = 0; i < TRACE_NICS; i++)
-			r->nic[i].out = out;
-		ret = replay_file(r, was, is);
-	}
+	if (!r)
+		return -ENOMEM;
+	r->spoil = spoil;
+	r->out = out;
+	for (unsigned i = 0; i < TRACE_NICS; i++)
+		r->nic[i].out = out;
+	was = fopen(path, "r");
+	is = was ? tmpfile() : NULL;
+	ret = is ? replay_file(r, was, is) : -errno;
 	if (ret == 0)
 		ret = replay_compare(was, is, out);
 	if (was)
