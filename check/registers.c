@@ -8,21 +8,6 @@
 #include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 
-bool is_ring_address(uint32_t off)
-{
-	switch (off) {
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
-	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
-	case VIRTIO_MMIO_QUEUE_USED_LOW:
-	case VIRTIO_MMIO_QUEUE_USED_HIGH:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static enum register_kind modern_register(uint32_t off)
 {
 	switch (off) {

@@ -3,6 +3,7 @@
 #ifndef DOORBELL_CHECK_REGISTERS_H
 #define DOORBELL_CHECK_REGISTERS_H
 
+#include <linux/virtio_mmio.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +16,20 @@ struct virtio_access;
 enum register_kind { NO_REG, READ_ONLY, WRITE_ONLY, BOTH };
 enum register_kind register_kind(uint32_t off, bool legacy); /* of version 1, or 2 */
 /* A register with half an address of the selected queue. */
-bool is_ring_address(uint32_t off);
+static inline bool is_ring_address(uint32_t off)
+{
+	switch (off) {
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		return true;
+	default:
+		return false;
+	}
+}
 
 /* The name that virtio 1.2, 4.2.2 gives the register at @off, or 4.2.4 one of version 1; NULL: there is none. */
 const char *register_name(uint32_t off);
