@@ -51,7 +51,7 @@ for kick in ioeventfd exit; do
 		done
 	done
 done
-vhost=(path=vhost,regs=page path=vhost,regs=trap)
+vhost=("path=vhost,regs=page" "path=vhost,regs=trap")
 
 boot() { # IRQCHIP
 	local i options=() words=()

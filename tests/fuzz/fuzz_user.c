@@ -38,7 +38,6 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
 
 /*
  * slirp_cleanup() of libslirp 4.7 forgets frames for the guest when two or more of one connection wait for its
@@ -46,10 +45,13 @@ const char *__lsan_default_suppressions(void);
  * process ends with it. Nobody but libslirp calls g_malloc() here. Its corpus has the input that showed it
  * (two-wait-for-arp).
  */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the name is the sanitizer's. */
+const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:^g_malloc$\n";
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 /* Whether the namespace is ours; and who listens there, for as long as the process lives. */
 static bool own_network;
