@@ -144,7 +144,7 @@ $(FUZZ_BIN): %: %.o $(TEST_LIB) $(OBJ)/libdoorbell.a
 	$(Q)$(CC) -fsanitize=fuzzer,$(SAN) -pthread -o $@ $^ -lcmocka $(LDLIBS)
 
 fuzz:
-	@$(MAKE) --no-print-directory CC=clang SAN=$(FUZZ_SAN) $(FUZZ_BIN)
+	@$(MAKE) -s --no-print-directory CC=clang SAN=$(FUZZ_SAN) $(FUZZ_BIN)
 
 fuzz-run: fuzz
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_BIN)

@@ -119,7 +119,7 @@ static void pop(struct run *r)
 		restart(r);
 		break;
 	default:
-		REQUIRE(!"a documented result");
+		REQUIRE(false && "a documented result");
 	}
 }
 
@@ -185,7 +185,8 @@ static struct vring_desc a_descriptor(struct input *in)
 	d.len = a_length(in);
 	d.flags = u16_of(take(in, 1));
 	/* Whose it is takes two bits more, in the upper half. */
-	d.flags = u16_of((d.flags & 7) | (PACKED ? (d.flags & 0x80) | (d.flags & 0x40) << 9 : 0));
+	d.flags =
+		u16_of((d.flags & 7u) | (PACKED ? (d.flags & 0x80u) | (d.flags & 0x40u) << 9 : 0u));
 	d.next = u16_of(take(in, 1));
 	return d;
 }
