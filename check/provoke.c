@@ -115,17 +115,25 @@ static void late_frames(void *arg)
 }
 
 /* As long as it has not been reset, the device is right to use what it has. */
+/* What the hooks remember of a device that begins. */
+static void forget(struct provoke *p)
+{
+	atomic_store(&p->refusing, false);
+	atomic_store(&p->failing, false);
+	atomic_store(&p->blind, false);
+	atomic_store(&p->slow_ready, 0);
+	atomic_store(&p->ready, 0);
+	atomic_store(&p->queue_sel, 0);
+	atomic_store(&p->feature_sel, 0);
+}
+
 static void reset_write(struct provoke *p)
 {
 	if (provoke_on(p, P_LATE_FRAMES) && (p->dev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
 		provoke_count(p, P_LATE_FRAMES);
 		loop_call(p->dev->loop, late_frames, p);
 	}
-	atomic_store(&p->refusing, false);
-	atomic_store(&p->failing, false);
-	atomic_store(&p->blind, false);
-	atomic_store(&p->slow_ready, 0);
-	atomic_store(&p->ready, 0);
+	forget(p);
 }
 
 static bool refuses(struct provoke *p)
@@ -174,7 +182,9 @@ static bool is_queue_register(uint32_t off)
 
 static uint32_t selected_bit(struct provoke *p)
 {
-	return 1u << atomic_load(&p->queue_sel) % PROVOKE_QUEUES;
+	const uint32_t queue = atomic_load(&p->queue_sel);
+
+	return queue < PROVOKE_QUEUES ? 1u << queue : 0;
 }
 
 static void ready_write(struct provoke *p, uint32_t val)
@@ -289,7 +299,10 @@ void provoke_act(struct provoke *p)
 
 	if ((acts & ACT_LINK_UP) && p->link_down && is_live(p)) {
 		p->link_down = false;
-		provoke_count(p, P_LINK_FLAP); /* either way, for who records it */
+		/* Either way, for who records it. */
+		provoke_count(p, provoke_on(p, P_LATE_LINK) && !provoke_times(p, P_LINK_FLAP)
+		                         ? P_LATE_LINK
+		                         : P_LINK_FLAP);
 		virtio_net_set_link(p->net, true);
 	} else if ((acts & ACT_LINK) && !p->link_down && virtio_net_link(p->net)) {
 		p->link_down = true;
@@ -568,6 +581,7 @@ void provoke_device(struct provoke *p, struct virtio_net *net)
 	p->lives++;
 	p->tears = TEARS;
 	p->torn = p->link_down = false;
+	forget(p); /* a guest that boots again finds a new one */
 	provoke_shape(p);
 	p->dev->provoke = &p->hooks;
 }

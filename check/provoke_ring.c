@@ -134,7 +134,6 @@ static void keep_one(struct provoke_queue *q, struct vq_batch *b)
 			return;
 		q->kept = true;
 		q->kept_id = le32toh(entry(b, 0)->id.raw);
-		provoke_count(q->p, P_KEPT);
 	}
 	while (i < waiting(b) && le32toh(entry(b, i)->id.raw) != q->kept_id)
 		i++;
@@ -143,6 +142,8 @@ static void keep_one(struct provoke_queue *q, struct vq_batch *b)
 	swap(b, i, waiting(b) - 1);
 	b->to--;
 	b->content = waiting(b) == 0;
+	provoke_count(q->p,
+	              P_KEPT); /* of each batch that it is in: who records it asks by the count */
 }
 
 /* Of frames that are in one buffer each: what is behind the length has been written, and means nothing. */
@@ -269,7 +270,7 @@ static void on_publish(struct vq_provoke *hooks, struct vq_batch *b)
 	const unsigned all = waiting(b);
 
 	keep_one(q, b);
-	for (unsigned i = 0; i < ARRAY_SIZE(batch_provocations); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(batch_provocations) && waiting(b); i++)
 		if (provoke_on(q->p, batch_provocations[i].id))
 			batch_provocations[i].fn(q, b);
 	if (waiting(b))

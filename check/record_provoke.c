@@ -26,7 +26,19 @@ static const uint8_t place_of[NR_PROVOCATIONS] = {
 	[P_USED_TWICE] = TRACE_AT_BATCH,     [P_INDEX_JUMP] = TRACE_AT_BATCH,
 	[P_EVENT_WORDS] = TRACE_AT_WORDS,    [P_WRONG_WORDS] = TRACE_AT_WORDS,
 	[P_HEADER_POISON] = TRACE_AT_HEADER, [P_NUM_BUFFERS] = TRACE_AT_HEADER,
+	[P_LOCKED_QUEUES] = TRACE_AT_WRITE,  [P_NEVER_OK] = TRACE_AT_WRITE,
+	[P_EARLY_FAILURE] = TRACE_AT_WRITE,  [P_ODD_QUEUES] = TRACE_AT_READ,
+	[P_SHORT_CONFIG] = TRACE_AT_CONFIG,  [P_GATED_CONFIG] = TRACE_AT_CONFIG,
+	[P_DRY_RING] = TRACE_AT_BATCH,       [P_KEPT] = TRACE_AT_BATCH,
+	[P_SHORT_LEN] = TRACE_AT_BATCH,
 };
+
+/* Where one shows as well, without a count of that. */
+static bool shows_too(unsigned id, enum trace_place place)
+{
+	return (place == TRACE_AT_READ && (id == P_EARLY_FAILURE || id == P_UNKNOWN_FEATURES)) ||
+	       (place == TRACE_AT_CONFIG && id == P_EARLY_ANNOUNCE);
+}
 
 /* ---- by whom; with the lock */
 
@@ -67,7 +79,7 @@ static bool find_names(struct record_provoke *p, enum trace_place place, struct 
 	if (n->len)
 		return true;
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
-		if (place_of[i] == place && provoke_in_force(p->by, i))
+		if ((place_of[i] == place || shows_too(i, place)) && provoke_in_force(p->by, i))
 			add_name(n, i);
 	return false;
 }
@@ -317,8 +329,10 @@ static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 
 	if (queue >= TRACE_QUEUES)
 		return real;
-	q->hooks = (struct vq_provoke){
-		.publish = on_publish, .kicks_off = on_kicks_off, .rx_header = on_rx_header};
+	q->hooks = (struct vq_provoke){.publish = on_publish,
+	                               .kicks_off = on_kicks_off,
+	                               .rx_header = on_rx_header,
+	                               .log = real->log};
 	q->real = real;
 	q->d = d;
 	q->index = u16_of(queue);

@@ -336,10 +336,10 @@ static void set_path(void *arg)
 {
 	struct path_wish *w = arg;
 	const struct nic *n = w->nic;
-	bool urgent[VIRTIO_NET_PAIRS_MAX];
+	bool urgent[VIRTIO_NET_PAIRS_MAX] = {thread_urgent_begin(URGENT_ASKS)};
 
-	urgent[0] = thread_urgent_begin(URGENT_ASKS);
-	for (unsigned i = 1; i < n->cfg->queues; i++)
+	/* One that never sleeps would leave no CPU to those that are asked behind it. */
+	for (unsigned i = 1; n->cfg->poll != POLL_ON && i < n->cfg->queues; i++)
 		loop_call(nic_loop(n, i), pair_urgent, &urgent[i]);
 	w->ret = virtio_net_set_path(n->net, w->rings, &w->s);
 	for (unsigned i = 1; i < n->cfg->queues; i++)

@@ -25,6 +25,10 @@ struct replay_nic;
 struct replay_queue {
 	struct vq_addr addr;
 	struct vq_provoke hooks;
+	/* Of a packed ring, as the recorded device had. */
+	struct vq_log log;
+	struct vq_used_elem entry[VQ_NUM_MAX];
+	uint16_t slots[VQ_NUM_MAX];
 	struct replay_nic *nic;
 	uint16_t index;
 	bool due; /* the recorded device has shown used entries, from here to there, and this one has not */

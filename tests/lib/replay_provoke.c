@@ -137,16 +137,43 @@ static struct replay_queue *queue_of(struct vq_provoke *hooks)
 	return container_of(hooks, struct replay_queue, hooks);
 }
 
-/* Entries, or slots of a packed ring, that the recorded device had shown. */
+#define SLOTS 0x7fffu /* of struct vq_batch, without the mark */
+
+/* Descriptors of a packed ring that the recorded device had shown. */
+static unsigned shown_slots(const struct replay_queue *q, unsigned num)
+{
+	const unsigned lap = 2 * num, from = q->from % TRACE_WRAP, to = q->to % TRACE_WRAP;
+
+	return (to + (q->to & TRACE_WRAP ? 0 : num) + lap - from -
+	        (q->from & TRACE_WRAP ? 0 : num)) %
+	       lap;
+}
+
+/* Entries that the recorded device had shown; of a packed ring that are not there yet: more than there are. */
 static unsigned shown(const struct replay_queue *q, const struct vq_batch *b)
 {
-	const unsigned lap = 2 * b->num, from = q->from % TRACE_WRAP, to = q->to % TRACE_WRAP;
+	const unsigned nr = (uint16_t)(b->to - b->from);
+	unsigned slots, i = 0;
 
-	if (b->entry)
+	if (b->entry && !b->slots)
 		return (uint16_t)(q->to - q->from);
-	return (to + (q->to & TRACE_WRAP ? 0 : b->num) + lap - from -
-	        (q->from & TRACE_WRAP ? 0 : b->num)) %
-	       lap;
+	slots = shown_slots(q, b->num);
+	if (!b->entry)
+		return slots;
+	while (i < nr && slots > 0) {
+		slots -= min_u32(slots, b->slots[i] & SLOTS);
+		i++;
+	}
+	return slots ? nr + 1 : i;
+}
+
+/* Entry @i takes the descriptors of the one that had its id before. */
+static void move_slots(struct vq_batch *b, const uint16_t *slots, const uint8_t *was, unsigned i,
+                       unsigned nr)
+{
+	for (unsigned k = 0; k < nr; k++)
+		if (memcmp(was + 8 * (size_t)k, &b->entry[i].id, sizeof(b->entry[i].id)) == 0)
+			b->slots[i] = slots[k];
 }
 
 /* What waits becomes what it became. False: not all of that is there yet. */
@@ -155,6 +182,7 @@ static bool change_batch(struct replay_queue *q, struct vq_batch *b, struct repl
 	const struct trace_record *t = &(*at)->t;
 	const uint8_t *was = trace_was(t) + 4, *became = trace_became(t) + 4;
 	const unsigned nr = (t->u.provoke.was - 4) / 8;
+	uint16_t slots[VQ_NUM_MAX];
 	bool right = true;
 
 	if (!b->entry) {
@@ -163,11 +191,15 @@ static bool change_batch(struct replay_queue *q, struct vq_batch *b, struct repl
 	}
 	if ((uint16_t)(b->to - b->from) < nr)
 		return false;
+	if (b->slots)
+		memcpy(slots, b->slots, nr * sizeof(*slots));
 	for (unsigned i = 0; i < nr; i++) {
 		struct vq_used_elem *e = &b->entry[(uint16_t)(b->from + i) % b->num];
 
 		right &= memcmp(e, was + 8 * (size_t)i, 8) == 0;
 		memcpy(e, became + 8 * (size_t)i, 8);
+		if (b->slots)
+			move_slots(b, slots, was, i, nr);
 	}
 	if (!right)
 		differs(q->nic, *at);
@@ -180,12 +212,14 @@ static bool change_batch(struct replay_queue *q, struct vq_batch *b, struct repl
 static void on_publish(struct vq_provoke *hooks, struct vq_batch *b)
 {
 	struct replay_queue *q = queue_of(hooks);
-	const unsigned nr = (uint16_t)(b->to - b->from), want = q->due ? shown(q, b) : 0;
+	const unsigned nr = (uint16_t)(b->to - b->from);
 	struct replay_change **c;
+	unsigned want;
 
 	while (q->due && (c = find(q->nic, TRACE_AT_BATCH, q->index, ANYWHERE)))
 		if (!change_batch(q, b, c))
 			break;
+	want = q->due ? shown(q, b) : 0;
 	if (!want || nr < want) {
 		b->to = b->from;
 		return;
@@ -215,8 +249,11 @@ static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 {
 	struct replay_queue *q = &nic_of(hooks)->queue[queue % TRACE_QUEUES];
 
+	q->log = (struct vq_log){.entry = q->entry, .slots = q->slots};
 	q->hooks = (struct vq_provoke){
 		.publish = on_publish, .kicks_off = on_kicks_off, .rx_header = on_rx_header};
+	if (!(virtio_net_dev(q->nic->n)->accepted & FEATURE(VIRTIO_F_IN_ORDER)))
+		q->hooks.log = &q->log; /* as check/provoke_ring.c has it */
 	return &q->hooks;
 }
 
@@ -268,7 +305,7 @@ static void act(struct replay_nic *nic, const struct trace_record *t)
 		virtio_failed(virtio_net_dev(nic->n), "provoked: it needs a reset");
 	} else if (has_name(t, "dirty-handover")) {
 		hand_over(nic);
-	} else if (has_name(t, "link-flap")) {
+	} else if (has_name(t, "link-flap") || has_name(t, "late-link")) {
 		nic->cut = !nic->cut;
 		replay_plug(nic);
 	}

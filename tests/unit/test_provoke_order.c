@@ -136,7 +136,7 @@ static void keep(void)
 		assert_true(vrig_pump(&r.v) < 100); /* and nobody spins for it */
 		assert_int_equal(reap(&r, NET_TX, got, lens), 3);
 	}
-	assert_int_equal(prig_times(&r, P_KEPT), 1);
+	assert_true(prig_times(&r, P_KEPT) > 20); /* of each batch that it was in */
 	vrig_up(&r.v, VRIG_ALL);
 	prig_send(&r, 4, NULL);
 	vrig_pump(&r.v);
