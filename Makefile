@@ -92,15 +92,14 @@ $(GUESTS)/micro: GUEST_FLAGS += -Wl,-Ttext-segment=0x100000
 $(GUESTS)/%: bench/guest/$(ARCH)/%.c bench/guest/micro.h arch/$(ARCH)/layout.h Makefile
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) -I. $(GUEST_FLAGS) -o $@.$(notdir $(CC)) $< && mv $@.$(notdir $(CC)) $@
+	$(Q)$(CC) -I. $(GUEST_FLAGS) -o $@.$$$$ $< && mv $@.$$$$ $@
 
 $(OBJ)/bench/cmd/guest_images.o: $(GUESTS)/micro $(GUESTS)/init
 
 $(LOAD): $(wildcard bench/guest/load*.c) bench/guest/load.h Makefile
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(WARN) -Os -ffunction-sections -static -s -Wl,--gc-sections -o $@.$(notdir $(CC)) $(filter %.c,$^)
-	$(Q)mv $@.$(notdir $(CC)) $@
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(WARN) -Os -ffunction-sections -static -s -Wl,--gc-sections -o $@.$$$$ $(filter %.c,$^) && mv $@.$$$$ $@
 
 $(OBJ)/bench/cmd/net_load.o: $(LOAD)
 

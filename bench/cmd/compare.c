@@ -67,6 +67,12 @@ static void print_line(FILE *out, const struct bench_saved_row *a, const struct 
 	        unlike ? ", other features" : "");
 }
 
+/*
+ * Of a count, for the gate: less than this is how many packets happened to go by at once, and of hundreds of figures some
+ * always differ by chance.
+ */
+#define GATE_SLACK 1.10
+
 static int compare_metric(struct bench_compare *c, const struct bench_saved_row *a,
                           const struct bench_saved_row *b, unsigned id, FILE *out)
 {
@@ -77,6 +83,8 @@ static int compare_metric(struct bench_compare *c, const struct bench_saved_row 
 
 	if (ret == 0 && bench_may_judge(id, a->unsteady || b->unsteady))
 		v = bench_judge(&ratio, min_size(of_a.nr, of_b.nr), bench_metrics[id].want);
+	if (c->counts_only && v == BENCH_WORSE && ratio.low <= GATE_SLACK)
+		v = BENCH_EQUAL;
 	if (ret < 0 &&
 	    ret != -EDOM) /* -EDOM: nothing was measured that a ratio could be made with */
 		return ret;
@@ -96,7 +104,10 @@ static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
 
 		if (!a->nr[id] || (c->counts_only && !is_count))
 			continue;
-		if (b && b->nr[id])
+		if (c->counts_only && a->nr[id] >= BENCH_VERDICT_MIN && b && b->nr[id] &&
+		    b->nr[id] < BENCH_VERDICT_MIN)
+			c->counts_lost++; /* too few to say anything: it failed on the way */
+		else if (b && b->nr[id])
 			ret = compare_metric(c, a, b, id, out);
 		else if (is_count)
 			c->counts_lost++;

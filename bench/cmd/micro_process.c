@@ -40,8 +40,8 @@ static int look_at(const struct bench_env *env, struct look *l, double v[ASIDE_V
 	l->job.argv = argv;
 	l->job.own_network = l->own_network;
 	ret = aside_run(&a, v, why);
-	/* A network of our own, and a TAP in it, is what not everybody may have. */
-	return l->own_network && (ret == -EPERM || ret == -EPROTO) ? -EOPNOTSUPP : ret;
+	/* ptrace, a network of our own, and a TAP in it are what not everybody may have. */
+	return ret == -EPERM || (l->own_network && ret == -EPROTO) ? -EOPNOTSUPP : ret;
 }
 
 MICRO_MEASURE(micro_start)

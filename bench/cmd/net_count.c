@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit/report.h"
@@ -74,11 +76,18 @@ bool net_frames(pid_t pid, const char *name, uint64_t *frames)
 
 /* ---- doorbell */
 
+/* One that does not answer does not hold us up for longer than this. */
+#define ASK_S 20
+
 static json_t *ask(int fd, const char *command)
 {
-	json_t *r = json_pack("{s:s}", "command", command);
-	json_t *result = r ? ctl_request(fd, -1, r) : NULL;
+	const struct itimerspec limit = {.it_value.tv_sec = ASK_S};
+	json_t *r = json_pack("{s:s}", "command", command), *result = NULL;
+	int late = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 
+	if (r && late >= 0 && timerfd_settime(late, 0, &limit, NULL) == 0)
+		result = ctl_request(fd, late, r);
+	fd_close(&late);
 	json_decref(r);
 	return result;
 }
@@ -122,19 +131,29 @@ static const struct {
 	{"payload copies", BM_COPIES, false},
 };
 
-/* Add @row, of one event, if it is that one and was counted. */
-static void add_row(const json_t *row, size_t event, double frames, struct bench_sample *s)
+/* Of an event: what was counted, and bits of metrics of which a part was not. */
+struct counted {
+	struct bench_sample *s;
+	uint32_t unknown;
+};
+
+/* Add @row, of one event, if it is that one. */
+static void add_row(const json_t *row, size_t event, double frames, struct counted *c)
 {
 	const char *name = json_string_value(json_object_get(row, "event"));
 	const json_t *observed = json_object_get(row, "observed");
 	const enum bench_metric_id id = events[event].id;
-	const double had = s->has & 1u << id ? s->v[id] : 0;
+	const double had = c->s->has & 1u << id ? c->s->v[id] : 0;
 
-	if (name && strcmp(name, events[event].event) == 0 && json_is_number(observed))
-		bench_set(s, id, had + json_number_value(observed) / frames);
+	if (!name || strcmp(name, events[event].event) != 0)
+		return;
+	if (json_is_number(observed))
+		bench_set(c->s, id, had + json_number_value(observed) / frames);
+	else
+		c->unknown |= 1u << id;
 }
 
-static void add_rows(const json_t *rows, bool machine, double frames, struct bench_sample *s)
+static void add_rows(const json_t *rows, bool machine, double frames, struct counted *c)
 {
 	const json_t *row;
 	size_t i;
@@ -143,7 +162,7 @@ static void add_rows(const json_t *rows, bool machine, double frames, struct ben
 	{
 		for (size_t k = 0; k < ARRAY_SIZE(events); k++)
 			if (events[k].machine == machine)
-				add_row(row, k, frames, s);
+				add_row(row, k, frames, c);
 	}
 }
 
@@ -157,6 +176,7 @@ bool net_count_doorbell(const struct net_moment *from, const struct net_moment *
 		.after = to->stats,
 		.no_trace = "",
 	};
+	struct counted c = {.s = s};
 	const json_t *nics, *nic;
 	json_t *report;
 	double frames;
@@ -171,9 +191,10 @@ bool net_count_doorbell(const struct net_moment *from, const struct net_moment *
 	nics = json_object_get(report, "nics");
 	json_array_foreach(nics, i, nic)
 	{
-		add_rows(json_object_get(nic, "rows"), false, frames, s);
+		add_rows(json_object_get(nic, "rows"), false, frames, &c);
 	}
-	add_rows(json_object_get(json_object_get(report, "machine"), "rows"), true, frames, s);
+	add_rows(json_object_get(json_object_get(report, "machine"), "rows"), true, frames, &c);
+	s->has &= ~c.unknown;
 	json_decref(report);
 	return true;
 }
@@ -233,7 +254,6 @@ void net_count_trace(const json_t *trace, double frames, bool vhost, struct benc
 		{"kvm_exit", NULL, BM_EXITS},
 		{"kvm_userspace_exit", NULL, BM_USERSPACE_EXITS},
 		{"kvm_msi_set_irq", NULL, BM_INTERRUPTS},
-		{"sys_enter", NULL, BM_SYSCALLS},
 		{"workqueue_queue_work", "irqfd_inject", BM_WORKER_RUNS},
 	};
 

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/cmd/aside.h"
 #include "bench/cmd/net_load.h"
+#include "bench/cmd/own_network.h"
 #include "vmm/core/compiler.h"
 #include "vmm/host.h"
 
@@ -39,6 +41,10 @@ static int can_guest(const struct bench_env *env, const struct net_setup *t, cha
 
 	if (ret < 0)
 		return ret;
+	if (!host_kvm_module())
+		return bench_why(why, -EOPNOTSUPP,
+		                 "KVM here only emulates (no vmx, no svm): Linux would not boot; "
+		                 "there is tests/lab/run.sh");
 	if (!env->kernel)
 		return bench_why(why, -ENOENT,
 		                 "no kernel for the guests: --kernel, or tests/setup.sh kernels");
@@ -49,14 +55,25 @@ static int can_guest(const struct bench_env *env, const struct net_setup *t, cha
 		return bench_why(why, -ENOENT, "no qemu-system-x86_64: package qemu-system-x86");
 	if (t->vmm == NET_PEER && !env->peer_cmd)
 		return bench_why(why, -ENOENT, "no --peer-cmd");
-	return 0;
+	return access(env->initrd, R_OK) == 0 ? 0 : bench_initrd_make(env, env->initrd, why);
+}
+
+static int try_network(unused const void *arg, unused double v[ASIDE_VALUES], char *why)
+{
+	const char *what;
+
+	return enter_own_network(&what) ? 0 : bench_why(why, -EPERM, "%s", what);
 }
 
 static int can(const struct bench_env *env, const struct bench_subject *subject, char *why)
 {
 	const struct net_setup *t = subject->arg;
-	int ret = t->guests ? can_guest(env, t, why) : 0;
+	const struct aside network = {.fn = try_network, .limit_s = 60, .stop = env->stop};
+	double none[ASIDE_VALUES];
+	int ret = aside_run(&network, none, why);
 
+	if (ret == 0 && t->guests)
+		ret = can_guest(env, t, why);
 	if (ret == 0 && (t->way == NET_TAP || t->way == NET_VHOST_USER))
 		ret = can_open("/dev/net/tun", "TAP needs it", why);
 	if (ret == 0 && t->vhost)

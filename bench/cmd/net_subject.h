@@ -49,6 +49,8 @@ struct net_state {
 	const char *interface; /* where frames can be counted, in the network of outer; or NULL */
 	uint64_t features[2];
 	uint32_t next_id;
+	/* What the machine did, and for how long, while all of us rested: of all rounds, as one alone is too coarse. */
+	double idle_busy_ns, idle_ns;
 	bool broken; /* an end does not answer any more */
 	bool counts; /* by tracefs, should that be needed; not tried yet, or it works */
 };

@@ -48,8 +48,10 @@ int bench_out_begin(struct bench_out *o, const char *dir)
 			unlink(path);
 		}
 	}
-	if (ret < 0)
+	if (ret < 0) {
 		log_error("--out %s: no files can be made there: %s", dir, strerror(-ret));
+		bench_out_end(o);
+	}
 	return ret;
 }
 

@@ -175,12 +175,15 @@ static int write_program(const struct bench_report *rep)
 
 int bench_draw(const struct bench_report *rep)
 {
-	int ret = write_program(rep);
+	int ret = write_program(rep), png;
 
 	if (ret == 0)
 		ret = draw_kind(rep->run->env, "svg");
-	if (ret == 0)
-		ret = draw_kind(rep->run->env, "png");
+	png = ret == 0 ? draw_kind(rep->run->env, "png") : 0;
+	if (png == -EINTR)
+		ret = png;
+	else if (png < 0) /* some are built without it */
+		log_warn("this gnuplot draws no PNG: %s", strerror(-png));
 	if (ret < 0 && ret != -ENOENT && ret != -EINTR)
 		log_warn("gnuplot has not drawn all plots: %s", strerror(-ret));
 	return ret;

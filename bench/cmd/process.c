@@ -42,6 +42,8 @@ static _Noreturn void child(const struct process_job *job, const struct process 
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != p->parent) /* it was too late for that */
+		_exit(126);
 	if (dup2(null, STDIN_FILENO) < 0 || dup2(p->out < 0 ? null : p->out, STDOUT_FILENO) < 0 ||
 	    dup2(p->err, STDERR_FILENO) < 0)
 		_exit(126);
@@ -59,7 +61,7 @@ int process_begin(struct process *p, const struct process_job *job, void (*befor
 	int out[2] = {-1, -1};
 	const char *what;
 
-	*p = (struct process){.pid = -1, .out = -1, .exec_ns = exec_ns};
+	*p = (struct process){.pid = -1, .parent = getpid(), .out = -1, .exec_ns = exec_ns};
 	if (job->own_network && !enter_own_network(&what)) {
 		snprintf(why, BENCH_WHY_MAX, "%s", what);
 		return -EPERM;

@@ -39,7 +39,7 @@ int process_memory(const void *job, double *v, char *why);
 /* ---- for functions as those above */
 
 struct process {
-	pid_t pid;
+	pid_t pid, parent;
 	int out; /* its standard output; -1 without a marker to look for: /dev/null */
 	int err; /* what it has said; a file */
 	const uint64_t *exec_ns;

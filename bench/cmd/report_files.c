@@ -2,6 +2,7 @@
 /* bench/cmd/report_files.c - which file has what */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bench/cmd/plot.h"
 #include "bench/cmd/report.h"
@@ -54,6 +55,8 @@ static int copy_charts(struct bench_out *out, const struct bench_report *rep)
 
 		bench_chart_file(&chart[i / 2], kinds[i % 2], name, sizeof(name));
 		snprintf(path, sizeof(path), "%s/%s", rep->run->env->tmp, name);
+		if (access(path, R_OK) != 0) /* PNG: see bench_draw() */
+			continue;
 		ret = bench_out_write(out, name, copy_file, path);
 		first = first ? first : ret;
 	}

@@ -41,7 +41,7 @@ test_results_are_whole_and_can_be_compared() {
 	bench 0 --quick --only "$rows" --out "$work/out"
 	grep -q '^cost/syscall  *ns ' "$work/stdout" || fail "no figure of the row"
 	jq -e '.schema == "doorbell-bench/1" and (.rows | length) == 2 and
-		(.rows[0].metrics.ns.samples | length) >= 9' "$work/out/results.json" >/dev/null || fail "the JSON lacks something"
+		(.rows[0].metrics.ns.samples | length) >= 6' "$work/out/results.json" >/dev/null || fail "the JSON lacks something"
 	for f in results.csv results.md plots.gp index.html; do
 		[ -s "$work/out/$f" ] || fail "$f is missing"
 	done
@@ -82,6 +82,7 @@ test_bad_words_give_one_line() {
 
 test_a_signal_ends_it_and_leaves_nothing() {
 	TMPDIR=$work/tmp
+	mkdir -p "$work/here" "$TMPDIR"
 	(cd "$work/here" && exec "$doorbell" bench --only cost --rounds 500 9>&- </dev/null \
 		>"$work/stdout" 2>"$work/stderr") &
 	local pid=$! rc=0

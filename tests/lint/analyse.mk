@@ -35,7 +35,7 @@ $(LINT)/cppcheck/%.ok: % tests/lint/cppcheck.txt
 		--suppressions-list=tests/lint/cppcheck.txt $<)
 
 $(LINT)/gcc-analyzer/%.ok: % Makefile
-	$(call look,gcc -fanalyzer -O2 $(LINT_FLAGS) $(WARN) -c -o /dev/null $<)
+	$(call look,gcc -fanalyzer -O2 $(LINT_FLAGS) $(WARN) -S -o /dev/null $<)
 
 # -include: what is compiled is an empty file, so that no "#pragma once in main file" comes up and
 # unused static functions of the header are as quiet as in its users.
