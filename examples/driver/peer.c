@@ -18,6 +18,7 @@
 #define AGAIN_MS 200
 #define TRIES    150
 #define BED_MS   10
+#define NAP_MS   150 /* nothing comes: the guest halts, and what comes next has to wake it */
 
 #define ETH 14u
 #define IP  20u
@@ -238,6 +239,7 @@ int main(int argc, char **argv)
 	fd = open_socket(argv[1], argv[2]);
 	q[0] = arp_request();
 	ask(fd, q, 1, mac, true);
+	poll(NULL, 0, NAP_MS);
 	for (unsigned i = 0; i < 4; i++) {
 		q[0] = ping(mac, i, 56 + i * 470);
 		ask(fd, q, 1, mac, false);

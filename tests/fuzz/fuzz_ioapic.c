@@ -37,7 +37,7 @@ static void on_send(void *arg, struct ioapic_msi msi)
 			REQUIRE(msi.address != 0);
 			return;
 		}
-	REQUIRE(false && "sent what no pin is programmed to send");
+	REQUIRE(false); /* sent what no pin is programmed to send */
 }
 
 static uint32_t get(struct rig *r, unsigned reg)

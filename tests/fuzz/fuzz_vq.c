@@ -119,7 +119,7 @@ static void pop(struct run *r)
 		restart(r);
 		break;
 	default:
-		REQUIRE(false && "a documented result");
+		REQUIRE(false); /* not a documented result */
 	}
 }
 
