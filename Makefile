@@ -52,12 +52,6 @@ ifneq ($(SAN),)
 HARD := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDHARD := -fsanitize=$(SAN)
 endif
-# What clang builds with these two is what the fuzzers are linked with, too: it tells them where a run has been.
-FUZZ_SAN := address,undefined
-ifeq ($(notdir $(CC)) $(SAN),clang $(FUZZ_SAN))
-HARD += -fsanitize=fuzzer-no-link
-CFLAGS ?= -O1 -g
-endif
 
 # Guests of a few instructions that `doorbell bench` carries (bench/cmd/guest_images.c).
 GUESTS  := $(BUILD)/bench-guest
@@ -94,14 +88,14 @@ $(GUESTS)/%: bench/guest/$(ARCH)/%.c bench/guest/micro.h arch/$(ARCH)/layout.h M
 	$(call say,LD,$@)
 	$(Q)$(CC) -I. $(GUEST_FLAGS) -o $@.$$$$ $< && mv $@.$$$$ $@
 
-$(OBJ)/bench/cmd/guest_images.o: $(GUESTS)/micro $(GUESTS)/init
+$(OBJ)/bench/cmd/guest_images.o $(BUILD)/obj-fuzz/bench/cmd/guest_images.o: $(GUESTS)/micro $(GUESTS)/init
 
 $(LOAD): $(wildcard bench/guest/load*.c) bench/guest/load.h Makefile
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c11 $(WARN) -Os -ffunction-sections -static -s -Wl,--gc-sections -o $@.$$$$ $(filter %.c,$^) && mv $@.$$$$ $@
 
-$(OBJ)/bench/cmd/net_load.o: $(LOAD)
+$(OBJ)/bench/cmd/net_load.o $(BUILD)/obj-fuzz/bench/cmd/net_load.o: $(LOAD)
 
 # ---- tests: one program per tests/unit/test_*.c, linked with all of the product but main.c
 
@@ -131,19 +125,28 @@ clauses:
 mutants:
 	@tests/clauses/mutants.sh '$(MUTANTS)'
 
-# ---- fuzzing: clang's libFuzzer, one program per tests/fuzz/fuzz_*.c, of the objects of the sanitizers' unit tests
+# ---- fuzzing: clang's libFuzzer, one program per tests/fuzz/fuzz_*.c
 
 FUZZ_SECONDS ?= 5
 FUZZ     := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_BIN := $(FUZZ:%=$(BUILD)/obj-clang-$(subst $(comma),-,$(FUZZ_SAN))/tests/fuzz/%)
+FUZZ_OBJ := $(BUILD)/obj-fuzz
+FUZZ_BIN := $(FUZZ:%=$(FUZZ_OBJ)/%)
+FUZZ_CFLAGS := -std=c11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -pthread
 
-# Their CC and SAN: see fuzz.
-$(FUZZ_BIN): %: %.o $(TEST_LIB) $(OBJ)/libdoorbell.a
+$(FUZZ_OBJ)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)clang $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_OBJ)/libdoorbell.a: $(patsubst %.c,$(FUZZ_OBJ)/%.o,$(filter-out vmm/main.c,$(SRC)) $(wildcard tests/lib/*.c))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(FUZZ_BIN): $(FUZZ_OBJ)/%: $(FUZZ_OBJ)/tests/fuzz/%.o $(FUZZ_OBJ)/libdoorbell.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=fuzzer,$(SAN) -pthread -o $@ $^ -lcmocka $(LDLIBS)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -pthread -o $@ $^ $(LDLIBS)
 
-fuzz:
-	@$(MAKE) -s --no-print-directory CC=clang SAN=$(FUZZ_SAN) $(FUZZ_BIN)
+fuzz: $(FUZZ_BIN)
 
 fuzz-run: fuzz
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
@@ -175,4 +178,4 @@ print-%:
 
 .PHONY: all check clauses mutants fuzz fuzz-run lint fmt bench install uninstall clean
 .SECONDARY:
--include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+-include $(shell find $(OBJ) $(FUZZ_OBJ) -name '*.d' 2>/dev/null)
