@@ -94,6 +94,12 @@ static int compare_metric(struct bench_compare *c, const struct bench_saved_row 
 	return 0;
 }
 
+/* For the gate: too few to say anything, where there were enough before: the row failed on the way. */
+static bool fell_short(const struct bench_compare *c, size_t a, size_t b)
+{
+	return c->counts_only && a >= BENCH_VERDICT_MIN && b < BENCH_VERDICT_MIN;
+}
+
 static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
                        const struct bench_saved_row *b, FILE *out)
 {
@@ -104,10 +110,7 @@ static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
 
 		if (!a->nr[id] || (c->counts_only && !is_count))
 			continue;
-		if (c->counts_only && a->nr[id] >= BENCH_VERDICT_MIN && b && b->nr[id] &&
-		    b->nr[id] < BENCH_VERDICT_MIN)
-			c->counts_lost++; /* too few to say anything: it failed on the way */
-		else if (b && b->nr[id])
+		if (b && b->nr[id] && !fell_short(c, a->nr[id], b->nr[id]))
 			ret = compare_metric(c, a, b, id, out);
 		else if (is_count)
 			c->counts_lost++;

@@ -91,7 +91,8 @@ static void a_marker_that_does_not_come_is_missed(unused void **state)
 
 static void memory_is_what_is_not_the_guests(unused void **state)
 {
-	struct process_job job = {.argv = SHELL("echo ready; while :; do :; done"), .marker = "ready"};
+	struct process_job job = {.argv = SHELL("echo ready; while :; do :; done"),
+	                          .marker = "ready"};
 	struct result r = look(process_memory, job);
 
 	expect(&r, 0, "");
