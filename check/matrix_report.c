@@ -7,6 +7,7 @@
 #include "check/report.h"
 #include "check/rule.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/xml.h"
 #include "vmm/run.h"
 
 /* ---- one cell */
@@ -211,13 +212,13 @@ static void junit_cell(const json_t *cell, FILE *out)
 	const json_t *status = json_object_get(cell, "status");
 
 	fprintf(out, "    <testcase classname=\"matrix\" name=\"");
-	report_put_xml(json_string_value(json_object_get(cell, "keys")), out);
+	xml_put(json_string_value(json_object_get(cell, "keys")), out);
 	fputs("\">", out);
 	if (!status)
 		fputs("<skipped message=\"not run\"/>", out);
 	else if (json_integer_value(status) != EXIT_OK) {
 		fputs("<failure message=\"", out);
-		report_put_xml(result_of(cell), out);
+		xml_put(result_of(cell), out);
 		fputs("\"/>", out);
 	}
 	fputs("</testcase>\n", out);

@@ -6,6 +6,7 @@
 
 #include "check/provoke.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/xml.h"
 #include "vmm/run.h"
 
 static const struct check_result *finding(const struct report *r, const struct check *c,
@@ -247,27 +248,6 @@ json_t *report_json(const struct report *r)
 
 /* ---- JUnit: a case per rule that is checked */
 
-void report_put_xml(const char *s, FILE *out)
-{
-	for (; *s; s++)
-		switch (*s) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(*s, out);
-		}
-}
-
 static void put_case(const struct report *r, const struct check *c, size_t i, FILE *out)
 {
 	const struct check_result *res = finding(r, c, i);
@@ -277,11 +257,11 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 	        rules[i].id);
 	if (res) {
 		fputs(counts(r, &rules[i]) ? "<failure message=\"" : "<system-out>", out);
-		report_put_xml(res->why, out);
+		xml_put(res->why, out);
 		fputs(counts(r, &rules[i]) ? "\">" : "\n", out);
-		report_put_xml(seen_text(res, seen, sizeof(seen)), out);
+		xml_put(seen_text(res, seen, sizeof(seen)), out);
 		fputs("\n", out);
-		report_put_xml(rules[i].advice, out);
+		xml_put(rules[i].advice, out);
 		fputs(counts(r, &rules[i]) ? "</failure>" : "</system-out>", out);
 	} else if (!check_result(c, i)->kept) {
 		fputs("<skipped message=\"not exercised\"/>", out);
@@ -295,7 +275,7 @@ static void put_works(const char *class, const char *name, const char *why, FILE
 	fprintf(out, "    <testcase classname=\"%s\" name=\"%s\">", class, name);
 	if (why) {
 		fputs("<failure message=\"", out);
-		report_put_xml(why, out);
+		xml_put(why, out);
 		fputs("\"/>", out);
 	}
 	fputs("</testcase>\n", out);
@@ -311,7 +291,7 @@ static void put_stall(const struct check *c, unsigned queue, FILE *out)
 	fprintf(out,
 	        "    <testcase classname=\"%s.stall\" name=\"queue %u\"><system-out>since %.3f s: ",
 	        check_name(c), queue, seconds(s->since_ns));
-	report_put_xml(s->why, out);
+	xml_put(s->why, out);
 	fprintf(out, " (%s)</system-out></testcase>\n", s->rule);
 }
 

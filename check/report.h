@@ -30,9 +30,6 @@ void report_text(const struct report *r, FILE *out);
 json_t *report_json(const struct report *r); /* NULL: no memory */
 void report_junit(const struct report *r, FILE *out);
 
-/* In an attribute or between tags. */
-void report_put_xml(const char *s, FILE *out);
-
 /* All rules, one line each; those that are not checked are marked. */
 void report_rules(FILE *out);
 void report_rule(const struct rule *rule, FILE *out);

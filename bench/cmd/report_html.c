@@ -7,30 +7,12 @@
 #include "bench/cmd/metric.h"
 #include "bench/cmd/plot.h"
 #include "bench/cmd/report.h"
-
-static void put_text(const char *text, FILE *out)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(*text, out);
-		}
-	}
-}
+#include "vmm/core/xml.h"
 
 static void put_cell(const char *text, FILE *out)
 {
 	fputs("<td>", out);
-	put_text(text, out);
+	xml_put(text, out);
 	fputs("</td>", out);
 }
 
@@ -78,7 +60,7 @@ static void put_chart(const struct bench_report *rep, const struct bench_chart *
 static void put_line(const char *name, const char *value, FILE *out)
 {
 	fputs("<tr><th>", out);
-	put_text(name, out);
+	xml_put(name, out);
 	fputs("</th>", out);
 	put_cell(value, out);
 	fputs("</tr>\n", out);
@@ -123,7 +105,7 @@ static void put_note(const char *name, const char *what, const char *why, FILE *
 	fputs("<tr>", out);
 	put_cell(name, out);
 	fprintf(out, "<td colspan=\"6\">%s: ", what);
-	put_text(why, out);
+	xml_put(why, out);
 	fputs("</td></tr>\n", out);
 }
 

@@ -141,7 +141,7 @@ static void page_escapes_what_it_shows(void **state)
 {
 	char *text = written(*state, bench_write_html);
 
-	has(text, "CPU &lt;1> &amp; &quot;2&quot;");
+	has(text, "CPU &lt;1&gt; &amp; &quot;2&quot;");
 	has(text, "<td class=\"faster\">faster</td>");
 	has(text, "cannot: peer needs a right");
 	assert_null(strstr(text, "<img")); /* nothing was drawn */
