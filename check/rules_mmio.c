@@ -259,10 +259,19 @@ static enum verdict kick_valid(struct check *c, const struct virtio_access *a)
 /* So many reads in a row that find the bit are no accident. */
 #define IGNORED_MAX 8u
 
+/* At a reset, so many are: the handler that found it first has ended without a word, and the second one, too. */
+#define IGNORED_AT_RESET 2u
+
 static enum verdict ack_handled(struct check *c, const struct virtio_access *a)
 {
 	if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
 		return keeps(c->isr_ignored > 0);
+	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0 && c->isr_ignored >= IGNORED_AT_RESET &&
+	    c->isr_ignored <= IGNORED_MAX)
+		return broken(
+			c, "InterruptStatus was read %u times with bit 0 set, and InterruptACK "
+			   "not written before the reset",
+			c->isr_ignored);
 	if (!reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || !(a->val & VIRTIO_MMIO_INT_VRING) ||
 	    c->isr_ignored != IGNORED_MAX)
 		return SILENT;

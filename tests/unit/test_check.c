@@ -334,6 +334,23 @@ static void causes_may_be_acknowledged_one_by_one(unused void **state)
 	rig_end(&r);
 }
 
+static void handlers_that_ended_without_a_word_are_found_at_the_reset(unused void **state)
+{
+	struct rig r;
+
+	for (unsigned reads = 1; reads <= 2; reads++) {
+		rig_begin(&r, OFFERED);
+		for (unsigned i = 0; i <= GO; i++)
+			feed(&r, &right[i]);
+		for (unsigned i = 0; i < reads; i++)
+			feed(&r, &right[ISR]);
+		assert_int_equal(result_of(&r, "mmio.intack-handled")->broken, 0);
+		feed(&r, &right[END]);
+		assert_int_equal(result_of(&r, "mmio.intack-handled")->broken, reads > 1);
+		rig_end(&r);
+	}
+}
+
 static void acknowledgement_that_never_comes_is_found(void **state)
 {
 	struct tally *t = *state;
@@ -774,6 +791,7 @@ int main(void)
 		cmocka_unit_test_prestate(driver_that_gives_up_and_begins_anew_is_clean, &tally),
 		cmocka_unit_test_prestate(each_fault_is_found, &tally),
 		cmocka_unit_test(causes_may_be_acknowledged_one_by_one),
+		cmocka_unit_test(handlers_that_ended_without_a_word_are_found_at_the_reset),
 		cmocka_unit_test_prestate(acknowledgement_that_never_comes_is_found, &tally),
 		cmocka_unit_test_prestate(right_offers_are_clean, &tally),
 		cmocka_unit_test_prestate(each_wrong_offer_is_found, &tally),
