@@ -105,7 +105,8 @@ qemu() {
 		-fsdev "local,id=out,path=$out,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=out,mount_tag=out
 		-device virtio-serial-pci
-		-chardev "pipe,id=monitor,path=$job/monitor" -mon chardev=monitor,mode=readline)
+		-chardev "pipe,id=monitor,path=$job/monitor" -mon chardev=monitor,mode=readline
+		-gdb "unix:$job/gdb,server=on,wait=off")
 	if [ -n "$nic" ]; then # not 10.0.2.0/24, which the guests of L1 will use
 		args+=(-netdev "user,id=nic,net=10.0.3.0/24,dhcpstart=10.0.3.15"
 			-device virtio-net-pci,netdev=nic)
@@ -132,9 +133,9 @@ ask_monitor() { # COMMAND...
 	done
 }
 
-# Ends the run when L1 has given no sign of life for two minutes.
+# After 20 s without a sign of life the emulator is helped on (unstick.c); after two minutes the run ends.
 watch_over() { # PID
-	local now last
+	local now last helped=0
 	touch "$job/beat"
 	mkfifo "$job/never"
 	exec 5<>"$job/monitor.out" 6<>"$job/monitor.in" 7<>"$job/never" # read waits here: a sleep would be a process that outlives us
@@ -142,6 +143,11 @@ watch_over() { # PID
 		read -r -t 10 <&7 || :
 		now=$(date +%s)
 		last=$(stat -c %Y "$job/beat" 2>/dev/null || echo "$now")
+		if [ $((now - last)) -gt 20 ] && [ $((now - helped)) -gt 20 ]; then
+			helped=$now
+			echo "lab: no sign of life for $((now - last)) s, unstick:" >>"$log"
+			timeout 20 "${image%/*}/unstick" "$job/gdb" >>"$log" 2>&1 || :
+		fi
 		if [ $((now - last)) -gt 120 ]; then
 			touch "$job/stuck"
 			ask_monitor 'info registers -a' 'info lapic 0' 'info lapic 1' >>"$log"
@@ -172,9 +178,11 @@ image=$top/build/lab/initramfs.cpio
 mkdir -p "${image%/*}"
 (
 	flock 9
+	for tool in hold unstick; do
+		[ "${image%/*}/$tool" -nt "$top/tests/lab/$tool.c" ] ||
+			gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "${image%/*}/$tool" "$top/tests/lab/$tool.c"
+	done
 	hold=${image%/*}/hold
-	[ "$hold" -nt "$top/tests/lab/hold.c" ] ||
-		gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "$hold" "$top/tests/lab/hold.c"
 	"$top/tests/guest/pack-initramfs.sh" "$cache/x86_64/host" "$image" "$top/tests/lab/init" \
 		"$host_modules" "$top/tests/lab/dhcp=bin/dhcp" "$hold=bin/hold"
 ) 9>"$image.lock"

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * unstick SOCKET: has the emulator translate the code anew in which its CPUs stand.
+ *
+ * Linux changes its own code while it runs (static keys, tracepoints) and puts a breakpoint there meanwhile. QEMU 7.2,
+ * with a thread for each CPU, at times goes on with its translation of the breakpoint when that is gone: the
+ * handler finds no breakpoint, has the instruction run again, and so for ever, with interrupts off (docs/lab.md). A
+ * write to the code makes QEMU forget its translations. So what the stacks of all CPUs point at is read and written
+ * back, byte for byte, by the protocol of GDB, while the machine is stopped for a moment.
+ *
+ * Exit status: 0 done; 1 the emulator did not answer as it should; 2 usage.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define WORDS       64u /* of a stack that are looked at */
+#define AROUND      16u /* bytes of code that are written back, half of them in front */
+#define RSP_AT      7u  /* in GDB's order of x86-64's registers */
+#define RIP_AT      16u
+#define KERNEL_TEXT UINT64_C(0xffffffff80000000) /* and modules: virtual addresses from here on */
+
+static int sock;
+
+static bool get(char *c)
+{
+	return read(sock, c, 1) == 1;
+}
+
+/* One packet there and its answer, without frame and check sum. False: no answer. */
+static bool ask(char *answer, size_t size, const char *question)
+{
+	char packet[4096], c = 0;
+	uint8_t sum = 0;
+	size_t n = 0;
+	int len;
+
+	for (const char *p = question; *p; p++)
+		sum = (uint8_t)(sum + (uint8_t)*p);
+	len = snprintf(packet, sizeof(packet), "$%s#%02x", question, sum);
+	if (write(sock, packet, (size_t)len) != len)
+		return false;
+	do {
+		if (!get(&c))
+			return false;
+	} while (c != '$'); /* the acknowledgement, and what is left of before */
+	while (get(&c) && c != '#')
+		if (n + 1 < size)
+			answer[n++] = c;
+	answer[n] = '\0';
+	return get(&c) && get(&c) && write(sock, "+", 1) == 1;
+}
+
+static uint64_t word_at(const char *hex, size_t at)
+{
+	uint64_t v = 0;
+	unsigned byte;
+
+	if (strlen(hex) < 16 * (at + 1))
+		return 0;
+	for (unsigned i = 8; i-- > 0;) {
+		if (sscanf(hex + 16 * at + 2 * (size_t)i, "%2x", &byte) != 1)
+			return 0;
+		v = v << 8 | byte;
+	}
+	return v;
+}
+
+static void write_back(uint64_t at)
+{
+	char question[128], code[2 * AROUND + 1], answer[64];
+
+	at -= AROUND / 2;
+	snprintf(question, sizeof(question), "m%" PRIx64 ",%x", at, AROUND);
+	if (!ask(code, sizeof(code), question) || strlen(code) != (size_t)2 * AROUND)
+		return; /* no such memory */
+	snprintf(question, sizeof(question), "M%" PRIx64 ",%x:%s", at, AROUND, code);
+	ask(answer, sizeof(answer), question);
+}
+
+static bool look_at_cpu(unsigned cpu)
+{
+	char question[64], answer[4096];
+	uint64_t rsp;
+
+	snprintf(question, sizeof(question), "Hg%x", cpu);
+	if (!ask(answer, sizeof(answer), question) || strcmp(answer, "OK") != 0)
+		return false;
+	if (!ask(answer, sizeof(answer), "g"))
+		return false;
+	rsp = word_at(answer, RSP_AT);
+	printf("CPU %u at 0x%" PRIx64 "\n", cpu, word_at(answer, RIP_AT));
+	snprintf(question, sizeof(question), "m%" PRIx64 ",%x", rsp, WORDS * 8);
+	if (!ask(answer, sizeof(answer), question))
+		return false;
+	for (unsigned i = 0; i < WORDS; i++)
+		if (word_at(answer, i) >= KERNEL_TEXT)
+			write_back(word_at(answer, i));
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = 10};
+	char answer[64];
+	unsigned cpus = 0;
+
+	if (argc != 2 || strlen(argv[1]) >= sizeof(a.sun_path)) {
+		fprintf(stderr, "usage: unstick SOCKET\n");
+		return 2;
+	}
+	memcpy(a.sun_path, argv[1], strlen(argv[1]));
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(sock, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		fprintf(stderr, "unstick: %s: %s\n", argv[1], strerror(errno));
+		return 1;
+	}
+	if (!ask(answer, sizeof(answer), "?")) {
+		fprintf(stderr, "unstick: %s: no answer\n", argv[1]);
+		return 1;
+	}
+	while (look_at_cpu(cpus + 1))
+		cpus++;
+	return ask(answer, sizeof(answer), "D") && cpus > 0 ? 0 : 1;
+}
