@@ -63,22 +63,42 @@ static unsigned queue_number(const struct net_queue *q)
 	return (unsigned)(container_of(q->vq, struct virtio_queue, vq) - q->n->vq);
 }
 
-void net_publish(struct net_queue *q)
+void net_interrupt(struct net_queue *q)
+{
+	if (q->pair && q != &q->pair->queue[NET_TX])
+		net_hold_joins(q->pair);
+	++*q->count.interrupts;
+	virtio_used_in(&q->n->dev, queue_number(q));
+}
+
+bool net_tell_used(struct net_queue *q)
+{
+	const bool wanted = vq_want_interrupt(q->vq);
+
+	if (wanted)
+		net_interrupt(q);
+	else
+		++*q->count.suppressed;
+	return wanted;
+}
+
+static bool publish(struct net_queue *q)
 {
 	if (!q->pushed)
-		return;
+		return false;
 	q->pushed = 0;
 	vq_publish(q->vq);
 	if (unlikely(q->vq->provoke) && vq_held_back(q->vq)) {
 		q->pushed = 1;
 		net_again(q);
 	}
-	if (!vq_want_interrupt(q->vq)) {
-		++*q->count.suppressed;
-		return;
-	}
-	++*q->count.interrupts;
-	virtio_used_in(&q->n->dev, queue_number(q));
+	return true;
+}
+
+void net_publish(struct net_queue *q)
+{
+	if (publish(q))
+		net_tell_used(q);
 }
 
 bool net_waits_for_kick(const struct virtio_net *n)
@@ -255,9 +275,11 @@ static void tx_turn(struct net_pair *p)
 {
 	struct net_queue *q = &p->queue[NET_TX];
 	struct net_turn t = {0};
+	bool told;
 	int r = 1;
 
 	p->stats.tx_turns++;
+	told = net_hold_end(p);
 	tx_collect(p);
 	vq_kicks_off(q->vq);
 	while (r == 1 && !net_turn_over(&t)) {
@@ -277,7 +299,12 @@ static void tx_turn(struct net_pair *p)
 		net_broken(q, r);
 		return;
 	}
-	net_publish(q);
+	if (!publish(q))
+		return;
+	if (r == 0 && t.frames == 1 && !told)
+		net_hold(p);
+	else
+		net_tell_used(q);
 }
 
 void net_tx_kick(void *arg, unused uint32_t revents)
@@ -327,6 +354,7 @@ void net_tx_sent(void *arg)
 void net_tx_stop(struct net_pair *p)
 {
 	net_tx_sent(p);
+	net_hold_end(p);
 	vq_unpop(p->queue[NET_TX].vq, p->tx.nr);
 	p->tx.nr = 0;
 	p->tx.blocked = false;
@@ -354,6 +382,7 @@ void net_tx_release(struct net_pair *p)
 	}
 	p->tx.nr = 0;
 	p->tx.blocked = false;
+	p->hold.late.at_ns = 0;
 }
 
 /* ---- link */

@@ -45,6 +45,8 @@ struct virtio_net_params {
 	bool rings;          /* begin with the ring path, which is prepared; not a legacy device */
 	bool link_down;      /* begin with the cable out */
 	enum poll_mode poll; /* of each pair's loop, while frames pass through us */
+	unsigned
+		tx_hold_us; /* for so long the interrupt about a lone frame may wait: virtio_net_hold.c; 0: not at all */
 	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */
 	struct loop *const *more_loops; /* of these; borrowed, must outlive the device */
 };

@@ -161,6 +161,7 @@ int net_pair_stop(struct net_pair *p)
 		return 0;
 	p->running = false;
 	poll_review(p);
+	net_hold_stop(p);
 	for (unsigned i = NET_RX; i <= NET_TX; i++) {
 		loop_del(&p->queue[i].kick);
 		p->queue[i].live = false;
@@ -197,6 +198,7 @@ int net_pair_start(struct net_pair *p)
 	int r = 0;
 
 	look(p);
+	net_hold_start(p);
 	p->running = true;
 	/* Without a peer only if one may come. */
 	if (!p->view.gone || p->n->backend->attend) {

@@ -122,6 +122,16 @@ struct net_tx {
 	uint8_t gather[VNET_FRAME_MAX];       /* pages touched when needed */
 };
 
+/* The interrupt about a lone frame that was sent: virtio_net_hold.c. */
+struct net_hold {
+	struct loop_late late; /* at_ns: the driver was not asked yet whether it wants one */
+	bool usable;
+	bool shared; /* one line for all queues: an interrupt about another one is about this, too */
+	uint64_t
+		expired_ns; /* when one that had waited was raised last; 0: the driver has sent since */
+	unsigned waited, skip;
+};
+
 /*
  * What a pair's thread knows of the device: its own copy, which it takes from the device while the device's
  * thread waits (net_pairs_update()). So nothing here has a lock.
@@ -159,6 +169,7 @@ struct net_pair {
 	struct net_view view;
 	struct net_rx rx;
 	struct net_tx tx;
+	struct net_hold hold;
 	struct net_inbox *inbox; /* NULL: RSS is not offered */
 	_Atomic unsigned news;   /* enum net_news */
 	/*
@@ -227,7 +238,10 @@ bool net_has(const struct virtio_net *n, unsigned feature_bit); /* accepted */
 uint32_t net_hdr_len(const struct virtio_net *n); /* bytes before a frame in the rings */
 void net_push(struct net_queue *q, uint16_t head, uint32_t written); /* to the batch */
 void net_publish(struct net_queue *q); /* ends the batch: one index write, one interrupt at most */
-void net_again(struct net_queue *q);   /* come back in the next turn of the loop */
+/* Ends what net_publish() began: an interrupt, if the driver wants one. Did it? */
+bool net_tell_used(struct net_queue *q);
+void net_interrupt(struct net_queue *q);             /* it does */
+void net_again(struct net_queue *q);                 /* come back in the next turn of the loop */
 bool net_waits_for_kick(const struct virtio_net *n); /* what was posted before DRIVER_OK does */
 void net_take_kick(struct net_queue *q);
 /*
@@ -322,6 +336,14 @@ void net_rx_turn(struct net_pair *p); /* something to receive may be there */
 void net_rx_kick(void *pair, uint32_t revents);
 bool net_rx_look(struct net_pair *p); /* as those of tx, about buffers that it waits for */
 bool net_rx_rest(struct net_pair *p);
+
+/* virtio_net_hold.c; pair thread: */
+
+void net_hold_start(struct net_pair *p);
+void net_hold_stop(struct net_pair *p);
+void net_hold(struct net_pair *p);       /* net_tell_used() about a lone frame, now or later */
+bool net_hold_end(struct net_pair *p);   /* if it waits, now: was an interrupt raised? */
+void net_hold_joins(struct net_pair *p); /* if it waits: the driver is interrupted anyhow */
 
 /* virtio_net_ctrl.c: */
 

@@ -178,6 +178,9 @@ static inline bool vq_held_back(const struct vq *q)
  * this was asked? Once per batch: it costs a full barrier.
  */
 static inline bool vq_want_interrupt(struct vq *q);
+/* Before vq_want_interrupt(); with it vq_unask() makes as if that had not been asked, unless there was more since. */
+static inline uint16_t vq_asked(const struct vq *q);
+static inline void vq_unask(struct vq *q, uint16_t asked);
 
 /* Kicks are not needed until vq_kicks_on(); advice, some may still come. */
 static inline void vq_kicks_off(struct vq *q);
@@ -252,6 +255,19 @@ static inline void vq_publish(struct vq *q)
 static inline bool vq_want_interrupt(struct vq *q)
 {
 	return q->packed ? vq_packed_want_interrupt(q) : vq_split_want_interrupt(q);
+}
+
+static inline uint16_t vq_asked(const struct vq *q)
+{
+	return q->packed ? (uint16_t)q->unjudged : q->judged;
+}
+
+static inline void vq_unask(struct vq *q, uint16_t asked)
+{
+	if (q->packed)
+		q->unjudged = asked;
+	else
+		q->judged = asked;
 }
 
 static inline void vq_kicks_off(struct vq *q)

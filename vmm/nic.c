@@ -114,6 +114,7 @@ int nic_make_device(struct nic *n, const struct gmem *mem)
 		.rings = n->rings,
 		.link_down = !n->link,
 		.poll = (enum poll_mode)cfg->poll,
+		.tx_hold_us = (unsigned)cfg->tx_hold,
 		.more_pairs = (unsigned)cfg->queues - 1,
 		.more_loops = n->more_loops,
 	};

@@ -99,6 +99,13 @@ static const struct opt_def nic_keys[] = {
          .choices = poll_mode_names,
          .arg = "off|on|auto",
          .help = "look for frames before sleeping; auto: while that finds some (default: off)"},
+	{.name = "tx-usecs",
+         .type = OPT_UINT,
+         .offset = NIC(tx_hold),
+         .max = 100000,
+         .arg = "USECS",
+         .help = "how long the interrupt about a lone frame that was sent may wait (default: "
+                 "1000)"},
 	{.name = "pcap",
          .type = OPT_STRING,
          .offset = NIC(pcap),
@@ -234,6 +241,7 @@ int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, b
 	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
 	                           .queues = 1,
+	                           .tx_hold = 1000,
 	                           .regs = NIC_REGS_NOT_GIVEN,
 	                           .kick = NIC_KICK_NOT_GIVEN};
 	if (len >= sizeof(kind) || !possible(nic->kind, own_guest)) {

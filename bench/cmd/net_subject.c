@@ -368,6 +368,8 @@ const struct bench_subject net_subjects[NET_SUBJECTS] = {
                 .way = NET_TAP, .guests = 1, .vhost = true),
 	SUBJECT(NS_PURE, "pure", "doorbell, TAP", .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1,
                 .keys = COMMON),
+	SUBJECT(NS_PURE_TX0, "pure-tx0", "doorbell, TAP, tx-usecs=0", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 1, .keys = COMMON ",tx-usecs=0"),
 	SUBJECT(NS_PURE_POLL, "pure-poll", "doorbell, TAP, poll=on", .vmm = NET_DOORBELL,
                 .way = NET_TAP, .guests = 1, .keys = COMMON ",poll=on"),
 	SUBJECT(NS_VHOST, "vhost", "doorbell, TAP and vhost", .vmm = NET_DOORBELL, .way = NET_TAP,

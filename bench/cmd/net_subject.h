@@ -68,6 +68,7 @@ enum net_subject_id {
 	NS_PC_VHOST,
 	NS_PURE,
 	NS_PURE_POLL,
+	NS_PURE_TX0,
 	NS_VHOST,
 	NS_SLIRP,
 	NS_VHOST_USER,

@@ -115,6 +115,7 @@ static const struct bench_row rows[] = {
 	BESIDE("slirp", NS_SLIRP, true, "qemu-microvm-user"),
 	BESIDE("vhost-user", NS_VHOST_USER, true, "pure"),
 	BESIDE("pure-poll", NS_PURE_POLL, false, "pure"),
+	BESIDE("pure-tx0", NS_PURE_TX0, false, "pure"),
 	TWO("pure-two", NS_PURE_TWO, true, NULL, NULL, NULL),
 	TWO("vhost-two", NS_VHOST_TWO, true, "udp64/g2g/pure-two", "rr/g2g/pure-two",
             "tcp/g2g/pure-two"),

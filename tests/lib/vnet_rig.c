@@ -29,8 +29,11 @@ void vrig_layout(uint64_t features)
 void vrig_create(struct vrig *r, struct vrig_options o)
 {
 	const uint64_t offloads = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS;
-	struct virtio_net_params p = {
-		.name = "net0", .mtu = o.mtu, .rings = o.rings, .poll = o.poll};
+	struct virtio_net_params p = {.name = "net0",
+	                              .mtu = o.mtu,
+	                              .rings = o.rings,
+	                              .poll = o.poll,
+	                              .tx_hold_us = o.tx_hold_us};
 	char why[64];
 
 	memset(r, 0, sizeof(*r));

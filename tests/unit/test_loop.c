@@ -426,6 +426,53 @@ static void a_turn_handles_what_is_there_and_returns(void **state)
 	unwatch(&a);
 }
 
+struct late {
+	struct loop_late t, *gone;
+	struct loop *l;
+	unsigned calls;
+};
+
+static void late_fired(void *arg)
+{
+	struct late *me = arg;
+
+	me->calls++;
+	if (me->gone)
+		loop_late_del(me->l, me->gone);
+}
+
+static void deadline_ends_the_wait_and_comes_once(void **state)
+{
+	struct late a = {.t = {.fn = late_fired, .arg = &a}};
+
+	loop_late_add(*state, &a.t);
+	a.t.at_ns = loop_now_ns() + 1000000;
+	while (a.calls == 0)
+		assert_int_equal(loop_turn(*state, -1), 0);
+	assert_int_equal(a.t.at_ns, 0);
+	assert_int_equal(loop_turn(*state, 0), 0);
+	assert_int_equal(a.calls, 1);
+	a.t.at_ns = UINT64_MAX - 1; /* put off: it does not come */
+	assert_int_equal(loop_turn(*state, 0), 0);
+	assert_int_equal(a.calls, 1);
+	loop_late_del(*state, &a.t);
+}
+
+static void deadline_that_another_one_removed_does_not_come(void **state)
+{
+	struct late b = {.t = {.fn = late_fired, .arg = &b}};
+	struct late a = {.t = {.fn = late_fired, .arg = &a}, .gone = &b.t, .l = *state};
+
+	loop_late_add(*state, &b.t);
+	loop_late_add(*state, &a.t);
+	a.t.at_ns = b.t.at_ns = 1;
+	loop_turn(*state, 0);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(b.calls, 0);
+	loop_late_del(*state, &a.t);
+	loop_late_del(*state, &b.t);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -447,6 +494,8 @@ int main(void)
 		CASE(loop_of_two_users_runs_and_lives_for_both),
 		CASE(hook_that_another_hook_removed_is_not_called),
 		CASE(a_turn_handles_what_is_there_and_returns),
+		CASE(deadline_ends_the_wait_and_comes_once),
+		CASE(deadline_that_another_one_removed_does_not_come),
 	};
 
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

@@ -36,6 +36,8 @@ struct loop {
 	bool again;               /* loop_again() */
 	struct loop_hook *hooks;
 	struct loop_hook *next_hook; /* of those being run: loop_hook_del() moves it on */
+	struct loop_late *late;
+	struct loop_late *next_late; /* of those being looked at: loop_late_del() moves it on */
 	struct loop_poll *poll;      /* all of them; NULL: none */
 	struct loop_poll *next_poll; /* of those being asked: loop_poll_stop() moves it on */
 	atomic_bool stop;
@@ -254,6 +256,80 @@ void loop_hook_del(struct loop *l, struct loop_hook *h)
 	}
 }
 
+/* ---- deadlines */
+
+void loop_late_add(struct loop *l, struct loop_late *t)
+{
+	t->at_ns = 0;
+	t->next = l->late;
+	l->late = t;
+}
+
+void loop_late_del(struct loop *l, struct loop_late *t)
+{
+	if (l->next_late == t)
+		l->next_late = t->next;
+	for (struct loop_late **p = &l->late; *p; p = &(*p)->next) {
+		if (*p == t) {
+			*p = t->next;
+			return;
+		}
+	}
+}
+
+/* The first of all, or UINT64_MAX. */
+static uint64_t first_late(const struct loop *l)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (const struct loop_late *t = l->late; t; t = t->next)
+		if (t->at_ns)
+			at = min_u64(at, t->at_ns);
+	return at;
+}
+
+/* Those that have come. Were there any? */
+static bool run_late(struct loop *l)
+{
+	bool any = false;
+	uint64_t now;
+
+	if (first_late(l) == UINT64_MAX)
+		return false;
+	now = loop_now_ns();
+	for (struct loop_late *t = l->late; t; t = l->next_late) {
+		l->next_late = t->next;
+		if (!t->at_ns || t->at_ns > now)
+			continue;
+		t->at_ns = 0;
+		t->fn(t->arg);
+		any = true;
+	}
+	return any;
+}
+
+/* epoll_wait() that ends at the first deadline: then 0. */
+static int wait_events(struct loop *l, int timeout_ms)
+{
+	const uint64_t at = first_late(l);
+	struct timespec left = {0};
+	uint64_t now, ns;
+	int nr;
+
+	if (at == UINT64_MAX || timeout_ms == 0)
+		return epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, timeout_ms);
+	now = loop_now_ns();
+	ns = at > now ? at - now : 0;
+	if (timeout_ms > 0)
+		ns = min_u64(ns, (uint64_t)timeout_ms * 1000000u);
+	left.tv_sec = (time_t)(ns / 1000000000u);
+	left.tv_nsec = (long)(ns % 1000000000u);
+	nr = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, &left, NULL);
+	if (nr == 0 && ns)
+		count(&l->wakeups);
+	return nr;
+}
+
 /* ---- looking before sleeping */
 
 void loop_poll_start(struct loop *l, struct loop_poll *p)
@@ -342,7 +418,7 @@ static int rest(struct loop *l, int timeout_ms)
 		look_all(l);
 		timeout_ms = 0;
 	}
-	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, timeout_ms);
+	nr = wait_events(l, timeout_ms);
 	if (nr > 0)
 		count(&l->wakeups);
 	return nr;
@@ -367,7 +443,7 @@ static int wait_looking(struct loop *l, int timeout_ms)
 			return nr;
 		now = loop_now_ns();
 		check_share(l, now);
-		if (nr == 0 && !worked)
+		if (nr == 0 && !worked && now < first_late(l))
 			continue;
 		poll_budget_hit(&governing(l)->budget);
 		return nr;
@@ -460,6 +536,8 @@ int loop_turn(struct loop *l, int timeout_ms)
 	int nr;
 
 	l->again = false;
+	if (run_late(l))
+		timeout_ms = 0;
 	run_hooks(l);
 	if (!l->poll)
 		nr = rest(l, l->again ? 0 : timeout_ms);

@@ -32,6 +32,17 @@ struct loop_timer {
 };
 
 /*
+ * A deadline that is mostly put off or given up before it comes: neither costs a system call, as it is the time-out of
+ * the wait. Zero it, fill fn and arg; both, and at_ns, are the loop thread's.
+ */
+struct loop_late {
+	void (*fn)(void *arg); /* at_ns is 0 again when it is called */
+	void *arg;
+	uint64_t at_ns;         /* CLOCK_MONOTONIC; 0: never */
+	struct loop_late *next; /* loop.c only */
+};
+
+/*
  * Called on the loop thread before every wait, after all callbacks of the batch. For a library that
  * has to be asked each time what it waits for (libslirp). Rules as for loop_fd.
  */
@@ -82,6 +93,10 @@ void loop_timer_rest(struct loop_timer *t); /* as loop_timer_off(), but the time
 void loop_timer_off(struct loop_timer *t);  /* as loop_del(); also closes the timerfd */
 uint64_t loop_now_ns(void);                 /* CLOCK_MONOTONIC; any thread */
 
+/* Loop thread, or while the loop does not run; del() is a no-op for one that was not added. */
+void loop_late_add(struct loop *l, struct loop_late *t);
+void loop_late_del(struct loop *l, struct loop_late *t);
+
 void loop_hook_add(struct loop *l, struct loop_hook *h);
 void loop_hook_del(struct loop *l, struct loop_hook *h);
 /*
@@ -124,7 +139,8 @@ void loop_thread_stop(struct loop *l); /* loop_stop() and join; no-op when not s
 
 /* What the loop has asked of the kernel. */
 struct loop_stats {
-	uint64_t wakeups; /* times epoll_wait() slept, or could have, and returned with events */
+	uint64_t
+		wakeups; /* times epoll_wait() slept, or could have, and had events or was too late for some loop_late */
 	uint64_t changes; /* epoll_ctl() by loop_set(): something muted, or not any more */
 	uint64_t calls;   /* times it took what loop_call() left; each is a read() */
 	uint64_t
