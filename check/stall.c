@@ -346,11 +346,36 @@ void stall_look(struct check *c)
 	}
 }
 
+/*
+ * What was offered and the device, whose thread is another one, has not come to look at: how fast the machine is makes no
+ * difference to what a driver has done. What it had kicked for is gone when less is offered now.
+ */
+static void look_at_rest(struct check_queue *q)
+{
+	uint16_t avail;
+
+	if (!ring_offered(q, &avail))
+		return;
+	if (!before(avail, settled(q)))
+		ring_avail(q, q->looked, avail);
+	else if (before(q->looked, q->kicked))
+		judged(q->c, "cleanup.reset-before-unexpose",
+		       broken(q->c,
+		              "queue %u: the device is reset when %u entries are offered, and it "
+		              "was told of %u",
+		              q->index, avail, q->kicked));
+}
+
 /* The driver resets the device: are the rings still what it has offered? */
 void stall_at_reset(struct check *c)
 {
 	stall_note_buffers(c);
-	for (unsigned i = 0; i < c->dev.nr_queues; i++)
-		if (c->queue[i].served && c->queue[i].ready)
-			ring_recheck(&c->queue[i], true);
+	for (unsigned i = 0; i < c->dev.nr_queues; i++) {
+		struct check_queue *q = &c->queue[i];
+
+		if (!q->served || !q->ready)
+			continue;
+		look_at_rest(q);
+		ring_recheck(q, true);
+	}
 }

@@ -239,6 +239,58 @@ static void kick_of_the_wrong_queue_is_told(unused void **state)
 	rrig_end(r, NULL);
 }
 
+/* ---- the reset */
+
+static void reset(struct ring_rig *r)
+{
+	W(STATUS, 0);
+}
+
+/* The same buffer twice: at the second time the device has it. */
+static void what_the_device_had_no_time_to_look_at_is_judged_at_the_reset(unused void **state)
+{
+	static const char *const rule[] = {"split.head-not-outstanding", "packed.id-in-last"};
+
+	for (unsigned packed = 0; packed < 2; packed++) {
+		for (unsigned wrong = 0; wrong < 2; wrong++) {
+			struct ring_rig r;
+
+			rrig_begin(&r, packed ? PACKED : 0, RX, 8);
+			rrig_offer_one(&r, 0);
+			rrig_offer_one(&r, wrong ? 0 : 1);
+			rrig_kick(&r);
+			rrig_expect_clean(&r, "not looked at");
+			reset(&r);
+			if (wrong)
+				assert_int_equal(check_result(r.c, rrig_rule(rule[packed]))->broken,
+				                 1);
+			else
+				rrig_expect_clean(&r, "reset");
+			rrig_take(&r); /* whose thread is late: it says nothing twice */
+			assert_int_equal(check_result(r.c, rrig_rule(rule[packed]))->broken, wrong);
+			rrig_end(&r, NULL);
+		}
+	}
+}
+
+static void what_was_kicked_for_is_there_at_the_reset(unused void **state)
+{
+	const size_t rule = rrig_rule("cleanup.reset-before-unexpose");
+
+	for (unsigned early = 0; early < 2; early++) {
+		struct ring_rig r;
+
+		rrig_begin(&r, 0, RX, 8);
+		rrig_offer_one(&r, 0);
+		rrig_kick(&r);
+		if (early)
+			memset(rrig_at(&r, DRIVER), 0, 64);
+		reset(&r);
+		assert_int_equal(check_result(r.c, rule)->broken, early);
+		rrig_end(&r, NULL);
+	}
+}
+
 /* ---- the table */
 
 static void all_stall_rules_have_both(void **state)
@@ -258,6 +310,8 @@ int main(void)
 		cmocka_unit_test(interface_that_is_down_breaks_no_rule),
 		cmocka_unit_test(first_thing_that_is_missing_is_named),
 		cmocka_unit_test(kick_of_the_wrong_queue_is_told),
+		cmocka_unit_test(what_the_device_had_no_time_to_look_at_is_judged_at_the_reset),
+		cmocka_unit_test(what_was_kicked_for_is_there_at_the_reset),
 		cmocka_unit_test_prestate(all_stall_rules_have_both, &tally),
 	};
 
