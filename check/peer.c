@@ -43,6 +43,7 @@
 #define LATE          8u  /* frames for one that is just leaving */
 #define QUESTIONS_MAX 768u
 #define FAREWELLS     4u
+#define RESTS         25u /* turns of the timer in which a driver may look at InterruptStatus; who polls need not */
 
 enum stage { BASELINE, ECHO_PORT, DURING, AFTER, FAREWELL };
 
@@ -81,6 +82,7 @@ struct peer {
 	struct asked ask[QUESTIONS_MAX];
 	unsigned nr, next, open; /* questions; the next one to send; sent and not answered */
 	unsigned burst, tries;
+	unsigned rests; /* turns left until it is asked whether it has borne the round; 0: it is being asked, or need not be */
 	uint16_t seq; /* of the next question */
 };
 
@@ -287,6 +289,21 @@ static void advance(struct peer *peer)
 	ask_round(peer, round);
 }
 
+static void ask_afterwards(struct peer *peer)
+{
+	peer->rests = 0;
+	usual_questions(peer, AFTERWARDS);
+	begin(peer, BURST);
+}
+
+static bool has_seen_all(const struct peer *peer)
+{
+	const struct virtio_dev *d = peer->p->dev;
+
+	return !d->isr || !(atomic_load(d->isr) & VIRTIO_ISR_CONFIG);
+}
+
+/* Who is busy with questions may come to look at an interrupt only behind the last one: that is what it is to bear. */
 static void afterwards(struct peer *peer)
 {
 	const int round = peer->p->round;
@@ -294,8 +311,10 @@ static void afterwards(struct peer *peer)
 	provoke_switch(peer->p, -1);
 	peer->p->round = round; /* its verdict is open */
 	peer->stage = AFTER;
-	usual_questions(peer, AFTERWARDS);
-	begin(peer, BURST);
+	peer->nr = peer->next = peer->open = 0;
+	peer->rests = RESTS;
+	if (has_seen_all(peer))
+		ask_afterwards(peer);
 }
 
 static void ask_echo_port(struct peer *peer)
@@ -432,7 +451,10 @@ static void on_timer(void *arg)
 		provoke_ask(peer->p, ACT_EARLY_ANNOUNCE);
 	if (peer->stage == FAREWELL)
 		say_farewell(peer);
-	else if (peer->answers) /* who is slow is not asked twice, which would make him slower */
+	else if (peer->rests > 0) {
+		if (has_seen_all(peer) || --peer->rests == 0)
+			ask_afterwards(peer);
+	} else if (peer->answers) /* who is slow is not asked twice, which would make him slower */
 		peer->tries = 0;
 	else if (peer->driver_up && peer->open > 0 && !peer->p->link_down)
 		ask_again(peer); /* also of a device that has failed: somebody has to give up */
