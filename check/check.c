@@ -199,7 +199,7 @@ void check_reboot(struct check *c, const struct check_device *d)
 	memcpy(c->dev.num_max, d->num_max, sizeof(c->dev.num_max));
 	c->was_touched |= c->accesses > 0;
 	c->accesses = 0;
-	c->was_reset = false;
+	c->was_reset = c->unknown_failed = false;
 	c->page_size = 0;
 	memset(c->slot, 0, sizeof(c->slot));
 	state_forget(c);

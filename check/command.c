@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check/borne.h"
 #include "check/check.h"
 #include "check/matrix.h"
 #include "check/provoke.h"
@@ -464,8 +465,10 @@ static int end(void *arg, int status)
 
 	for (unsigned i = 0; i < r->nr; i++) {
 		check_last_look(r->check[i]);
-		if (r->provoke[i])
+		if (r->provoke[i]) {
 			provoke_end(r->provoke[i]);
+			check_borne(r->check[i], r->provoke[i]);
+		}
 	}
 	if (r->matrix)
 		return end_cell(r, &report, report_status(&report, status));

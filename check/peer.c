@@ -43,7 +43,8 @@
 #define LATE          8u  /* frames for one that is just leaving */
 #define QUESTIONS_MAX 768u
 #define FAREWELLS     4u
-#define RESTS         25u /* turns of the timer in which a driver may look at InterruptStatus; who polls need not */
+#define RESTS \
+	25u /* turns of the timer in which a driver may look at InterruptStatus; who polls need not */
 
 enum stage { BASELINE, ECHO_PORT, DURING, AFTER, FAREWELL };
 
@@ -82,8 +83,9 @@ struct peer {
 	struct asked ask[QUESTIONS_MAX];
 	unsigned nr, next, open; /* questions; the next one to send; sent and not answered */
 	unsigned burst, tries;
-	unsigned rests; /* turns left until it is asked whether it has borne the round; 0: it is being asked, or need not be */
-	uint16_t seq; /* of the next question */
+	unsigned
+		rests; /* turns left until it is asked whether it has borne the round; 0: it is being asked, or need not be */
+	uint16_t seq;  /* of the next question */
 };
 
 struct peer_config {

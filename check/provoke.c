@@ -68,6 +68,16 @@ static bool is_slow(struct provoke *p)
 	return left;
 }
 
+/* P_UNKNOWN_FEATURES: once the driver has given up, it is shown that nothing else was the reason. */
+static uint32_t offered_word(struct provoke *p, uint32_t val)
+{
+	const uint32_t sel = atomic_load(&p->feature_sel);
+
+	if (atomic_load(&p->known_only))
+		return sel == 1 ? val & ~PROVOKE_UNKNOWN_WORD1 : val;
+	return sel > 1 ? UINT32_MAX : val;
+}
+
 static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val)
 {
 	struct provoke *p = provoke_of(hooks);
@@ -78,9 +88,8 @@ static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val
 	}
 	if (off == VIRTIO_MMIO_STATUS && atomic_load(&p->failing))
 		return val | VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (off == VIRTIO_MMIO_DEVICE_FEATURES && atomic_load(&p->feature_sel) > 1 &&
-	    provoke_on(p, P_UNKNOWN_FEATURES))
-		return UINT32_MAX;
+	if (off == VIRTIO_MMIO_DEVICE_FEATURES && provoke_on(p, P_UNKNOWN_FEATURES))
+		return offered_word(p, val);
 	if (off == VIRTIO_MMIO_QUEUE_NUM_MAX && provoke_on(p, P_ODD_QUEUES))
 		return provoke_num_max(p, atomic_load(&p->queue_sel), val);
 	if (off == VIRTIO_MMIO_INTERRUPT_STATUS && provoke_on(p, P_ISR_BITS)) {
@@ -163,6 +172,8 @@ static bool status_write(struct provoke *p, uint32_t *val)
 		atomic_store(&p->failing, true);
 		provoke_count(p, P_EARLY_FAILURE);
 	}
+	if ((*val & VIRTIO_CONFIG_S_FAILED) && !(p->dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
+		atomic_store(&p->known_only, true);
 	if ((*val & VIRTIO_CONFIG_S_DRIVER_OK) && atomic_load(&p->refusing))
 		atomic_store(&p->insisted, true);
 	if (atomic_load(&p->failing)) { /* who looks only behind DRIVER_OK is right, too */
@@ -321,6 +332,10 @@ void provoke_act(struct provoke *p)
 	}
 	if (acts & ACT_SPURIOUS)
 		spurious(p);
+	if (acts & ACT_UNASKED) {
+		provoke_count(p, P_UNASKED);
+		virtio_used(p->dev);
+	}
 	if ((acts & ACT_NEEDS_RESET) && atomic_load(&p->times[P_NEEDS_RESET]) == 0) {
 		provoke_count(p, P_NEEDS_RESET);
 		virtio_failed(p->dev, "provoked: it needs a reset");
@@ -338,6 +353,10 @@ void provoke_switch(struct provoke *p, int round)
 		on |= BIT(round);
 	if (round >= 0 && provocations[round].tag >= PROVOKE_ILLEGAL && p->on_illegal)
 		p->on_illegal(p->on_illegal_arg);
+	if (round >= 0) {
+		p->accepted = p->dev->accepted;
+		atomic_store(&p->parts, 0);
+	}
 	p->round = round;
 	p->interrupts = 0;
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
@@ -372,6 +391,8 @@ void provoke_note(struct provoke *p, int round, const struct provoke_result *r)
 			continue;
 		p->result[i] = *r;
 		p->result[i].times = atomic_load(&p->times[i]);
+		p->result[i].accepted = p->accepted;
+		p->result[i].parts = atomic_load(&p->parts);
 		p->result[i].verdict = judge(r, p->result[i].times);
 	}
 }
@@ -415,7 +436,8 @@ static void note_late_occasions(struct provoke *p)
 
 void provoke_end(struct provoke *p)
 {
-	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK};
+	const bool gave_up = p->dev && (p->dev->status & VIRTIO_CONFIG_S_FAILED);
+	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK, .cut = !gave_up};
 
 	if (!p->baseline)
 		provoke_note(p, -1, &stuck);
@@ -582,6 +604,7 @@ void provoke_device(struct provoke *p, struct virtio_net *net)
 	p->tears = TEARS;
 	p->torn = p->link_down = false;
 	forget(p); /* a guest that boots again finds a new one */
+	atomic_store(&p->known_only, false);
 	provoke_shape(p);
 	p->dev->provoke = &p->hooks;
 }

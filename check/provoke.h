@@ -103,6 +103,10 @@ enum provoke_id {
 	P_KEPT,
 	P_SHORT_LEN,
 	P_JUMBO,
+	P_HDR_LEN,
+	P_RX_FLAGS,
+	P_TX_LEN,
+	P_UNASKED,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];
@@ -164,6 +168,10 @@ struct provoke_result {
 	enum provoke_verdict verdict;
 	uint64_t times; /* the device did it */
 	bool rebooted;  /* the guest, meanwhile */
+	/* Stuck: the run ended before it could be said whether answers come, and the driver has not given up by FAILED. */
+	bool cut;
+	uint64_t accepted; /* features, when the round began */
+	unsigned parts;    /* received frames in several buffers, meanwhile */
 	unsigned asked, lost,
 		corrupt; /* questions, those that only had an answer when asked again, wrong answers */
 };

@@ -57,10 +57,14 @@ enum {
 	ACT_ANNOUNCE = 4,
 	ACT_SPURIOUS = 8,
 	ACT_NEEDS_RESET = 16,
-	ACT_EARLY_ANNOUNCE = 32
+	ACT_EARLY_ANNOUNCE = 32,
+	ACT_UNASKED = 64
 };
 
 #define PROVOKE_SLOTS 4u
+
+/* Feature bits that no version of the specification has, 42 to 49, in word 1. */
+#define PROVOKE_UNKNOWN_WORD1 0x3fc00u
 
 /* Registers without a device; any vCPU. */
 struct provoke_slot {
@@ -87,6 +91,8 @@ struct provoke {
 	_Atomic bool refused, refusing; /* FEATURES_OK: in some bring-up, in this one */
 	_Atomic bool failed, failing;   /* P_EARLY_FAILURE, likewise */
 	_Atomic bool insisted;          /* the driver went on all the same */
+	_Atomic bool
+		known_only; /* P_UNKNOWN_FEATURES: it gave up, and is offered no unknown ones any more */
 	_Atomic bool blind; /* it has not shown that it knows of the failure of this bring-up */
 	/* Loop thread. */
 	unsigned tears;
@@ -110,8 +116,11 @@ struct provoke {
 	void *on_illegal_arg;
 
 	/* The peer's; the loop's thread. */
-	unsigned lives; /* of the guest */
-	int round;      /* being asked: index of provocations[]; -1: none of them */
+	unsigned lives;    /* of the guest */
+	int round;         /* being asked: index of provocations[]; -1: none of them */
+	uint64_t accepted; /* features, when it began */
+	_Atomic unsigned
+		parts; /* received frames in several buffers, since; of the queue's thread */
 	_Atomic bool done;
 	_Atomic bool paused; /* the guest: provoke_wait() */
 	uint64_t again_ns;   /* PROVOKE_AGAIN_NS, but for tests */

@@ -14,9 +14,10 @@
 #define TURNS_STARVE  4096u
 #define TURNS_DRY     256u
 #define STARVE_RINGS  2u
-#define COMPANY       4u  /* buffers of which it is worth to change the order */
-#define KEPT_MIN      16u /* entries of a ring in which one less is no harm */
-#define LIES_MAX      4u  /* each may cost the driver a buffer for good */
+#define COMPANY       4u    /* buffers of which it is worth to change the order */
+#define KEPT_MIN      16u   /* entries of a ring in which one less is no harm */
+#define UNKNOWN_FLAG  0x10u /* and those above: of the flags of a received frame */
+#define LIES_MAX      4u    /* each may cost the driver a buffer for good */
 
 enum { RX, TX }; /* of the one pair; behind them the control queue */
 
@@ -194,6 +195,18 @@ static void lie_about_length(struct provoke_queue *q, struct vq_batch *b)
 	}
 }
 
+/* Nothing was written to it, and the driver knows: packed, the entry does not have WRITE; version 1, it is to look away. */
+static void fill_length(struct provoke_queue *q, struct vq_batch *b)
+{
+	const bool packed = q->p->dev->accepted & FEATURE(VIRTIO_F_RING_PACKED);
+
+	if (q->index != TX || !b->entry || (!packed && !q->p->legacy))
+		return;
+	for (unsigned i = 0; i < waiting(b); i++)
+		entry(b, i)->len = le32_of((uint32_t)dice_roll(&q->dice));
+	provoke_count(q->p, P_TX_LEN);
+}
+
 static void lie_about_id(struct provoke_queue *q, struct vq_batch *b)
 {
 	if (!b->entry || !waiting(b) || q->lies >= LIES_MAX || dice_below(&q->dice, 4))
@@ -235,6 +248,8 @@ static void interrupts(struct provoke_queue *q)
 		provoke_count(p, P_BOTH_BITS);
 		virtio_config(p->dev);
 	}
+	if (provoke_on(p, P_UNASKED)) /* behind what is about to be shown */
+		provoke_ask(p, ACT_UNASKED);
 	if (provoke_on(p, P_CONFIG_IRQ) && dice_below(&q->dice, 4) == 0) {
 		provoke_count(p, P_CONFIG_IRQ);
 		virtio_config(p->dev);
@@ -256,6 +271,7 @@ static const struct {
 	{P_REORDER, reorder},           {P_DELAY, delay},         {P_ACK_RACE, race},
 	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
 	{P_INDEX_JUMP, jump},           {P_DRY_RING, run_dry},    {P_SHORT_LEN, shorten},
+	{P_TX_LEN, fill_length},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)
@@ -314,9 +330,20 @@ static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
 	const bool merges = q->p->dev->accepted & FEATURE(VIRTIO_NET_F_MRG_RXBUF);
 	const uint16_t nr = le16toh((uint16_t)h->num_buffers);
 	const uint16_t lies[] = {0, (uint16_t)(nr + 1), UINT16_MAX};
+	const uint16_t hdr_lens[] = {0, 1, UINT16_MAX, (uint16_t)dice_roll(&q->dice)};
 
-	q->in_parts |= merges && nr > 1;
-
+	if (merges && nr > 1) {
+		q->in_parts = true;
+		atomic_fetch_add_explicit(&q->p->parts, 1, memory_order_relaxed);
+	}
+	if (provoke_on(q->p, P_HDR_LEN)) {
+		put_le16(&h->hdr_len, hdr_lens[dice_below(&q->dice, ARRAY_SIZE(hdr_lens))]);
+		provoke_count(q->p, P_HDR_LEN);
+	}
+	if (provoke_on(q->p, P_RX_FLAGS)) {
+		h->flags |= (uint8_t)(UNKNOWN_FLAG << dice_below(&q->dice, 4));
+		provoke_count(q->p, P_RX_FLAGS);
+	}
 	if (provoke_on(q->p, P_HEADER_POISON) && h->flags == 0 &&
 	    h->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		h->csum_start = (uint16_t)dice_roll(&q->dice);

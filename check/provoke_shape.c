@@ -8,9 +8,6 @@
 #include "devices/virtio.h"
 #include "devices/virtio_mmio.h"
 
-#define UNKNOWN_FIRST 42u /* feature bits that no version of the specification has */
-#define UNKNOWN_LAST  49u
-
 /* Those with a field behind the address, and what is of use with such a one only. */
 #define BEHIND_MAC                                                                             \
 	(FEATURE(VIRTIO_NET_F_STATUS) | FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS) | \
@@ -34,9 +31,7 @@ static uint64_t fewer_features(struct provoke *p, uint64_t offered)
 
 static uint64_t unknown_features(unused struct provoke *p, uint64_t offered)
 {
-	for (unsigned i = UNKNOWN_FIRST; i <= UNKNOWN_LAST; i++)
-		offered |= FEATURE(i);
-	return offered;
+	return offered | (uint64_t)PROVOKE_UNKNOWN_WORD1 << 32;
 }
 
 static uint64_t version_alone(unused struct provoke *p, uint64_t offered)

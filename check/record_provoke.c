@@ -30,7 +30,8 @@ static const uint8_t place_of[NR_PROVOCATIONS] = {
 	[P_EARLY_FAILURE] = TRACE_AT_WRITE,  [P_ODD_QUEUES] = TRACE_AT_READ,
 	[P_SHORT_CONFIG] = TRACE_AT_CONFIG,  [P_GATED_CONFIG] = TRACE_AT_CONFIG,
 	[P_DRY_RING] = TRACE_AT_BATCH,       [P_KEPT] = TRACE_AT_BATCH,
-	[P_SHORT_LEN] = TRACE_AT_BATCH,
+	[P_SHORT_LEN] = TRACE_AT_BATCH,      [P_TX_LEN] = TRACE_AT_BATCH,
+	[P_HDR_LEN] = TRACE_AT_HEADER,       [P_RX_FLAGS] = TRACE_AT_HEADER,
 };
 
 /* Where one shows as well, without a count of that. */

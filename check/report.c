@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check/borne.h"
 #include "check/provoke.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/xml.h"
@@ -27,7 +28,9 @@ bool report_fails(const struct report *r)
 {
 	for (unsigned d = 0; d < r->nr; d++)
 		for (size_t i = 0; i < nr_rules; i++)
-			if (finding(r, r->checks[d], i) && counts(r, &rules[i]))
+			/* What was not borne is a failure of its own: provoke_failed(). */
+			if (finding(r, r->checks[d], i) && counts(r, &rules[i]) &&
+			    !borne_only(&rules[i]))
 				return true;
 	return false;
 }
@@ -97,7 +100,14 @@ static bool silent(const struct check *c, size_t i)
 	return rules[i].advice && !res->kept && !res->broken;
 }
 
-/* Names of rules, in lines of a readable length. */
+/* What would exercise it. */
+static const char *exercise(const struct rule *rule)
+{
+	return borne_only(rule) ? "--provoke NAME, where --explain RULE names it; most are in legal"
+	                        : rule_exercise(rule);
+}
+
+/* Names of rules, in lines of a readable length: of @part, or (NULL) those that it takes a provocation to see. */
 static void print_silent(const struct check *c, const char *part, FILE *out)
 {
 	const int width = 110;
@@ -106,7 +116,10 @@ static void print_silent(const struct check *c, const char *part, FILE *out)
 	for (size_t i = 0; i < nr_rules; i++) {
 		const int len = (int)strlen(rules[i].id) + 1;
 
-		if (strcmp(rules[i].part, part) != 0 || !silent(c, i))
+		const bool mine =
+			borne_only(&rules[i]) ? !part : part && strcmp(rules[i].part, part) == 0;
+
+		if (!mine || !silent(c, i))
 			continue;
 		if (at + len > width) {
 			fputs("\n     ", out);
@@ -121,16 +134,23 @@ static void print_silent(const struct check *c, const char *part, FILE *out)
 /* What was not exercised, part by part, and what would. */
 static void print_coverage(const struct check *c, FILE *out)
 {
+	const struct rule *borne = NULL;
 	const char *part = "";
 
 	for (size_t i = 0; i < nr_rules; i++) {
-		const char *what = rule_exercise(&rules[i]);
+		const char *what = exercise(&rules[i]);
 
-		if (!silent(c, i) || !what || strcmp(rules[i].part, part) == 0)
-			continue;
-		part = rules[i].part;
-		fprintf(out, "  not exercised, %s: %s", part, what);
-		print_silent(c, part, out);
+		if (silent(c, i) && borne_only(&rules[i]))
+			borne = &rules[i];
+		else if (silent(c, i) && what && strcmp(rules[i].part, part) != 0) {
+			part = rules[i].part;
+			fprintf(out, "  not exercised, %s: %s", part, what);
+			print_silent(c, part, out);
+		}
+	}
+	if (borne) {
+		fprintf(out, "  not exercised, of a provoked device: %s", exercise(borne));
+		print_silent(c, NULL, out);
 	}
 }
 
@@ -191,7 +211,7 @@ static json_t *json_of_rule(const struct report *r, const struct check *c, size_
 	                      rule->section, "state", state, "kept", (json_int_t)res->kept);
 
 	if (o && silent(c, i))
-		json_object_set_new(o, "exercise", json_string(rule_exercise(rule)));
+		json_object_set_new(o, "exercise", json_string(exercise(rule)));
 	if (!o || !res->broken)
 		return o;
 	if (res->queue >= 0)
@@ -323,34 +343,35 @@ static const struct provocation *next_provocation(const struct rule *rule, unsig
 	while (*from < NR_PROVOCATIONS) {
 		const struct provocation *p = &provocations[(*from)++];
 
-		if (p->when != PROVOKE_NEVER && strcmp(p->rule, rule->id) == 0)
+		if (p->when != PROVOKE_NEVER &&
+		    (strcmp(p->rule, rule->id) == 0 || borne_by(rule, *from - 1)))
 			return p;
 	}
 	return NULL;
 }
 
-static bool provoked_by(const struct rule *rule)
-{
-	unsigned from = 0;
-
-	return next_provocation(rule, &from);
-}
-
 void report_rules(FILE *out)
 {
-	unsigned checked = 0;
+	static const char *const words[] = {[RULE_SEEN] = "",
+	                                    [RULE_SUM] = ", as the sum of others",
+	                                    [RULE_ABSENT] = ", does not come up",
+	                                    [RULE_UNSEEN] = ", cannot be seen"};
+	unsigned nr[ARRAY_SIZE(words)] = {0}, borne = 0;
 
 	for (size_t i = 0; i < nr_rules; i++) {
 		const struct rule *rule = &rules[i];
+		const enum rule_sight sight = rule_sight(rule);
 
-		checked += rule->advice != NULL;
+		nr[sight]++;
+		borne += borne_only(rule);
 		fprintf(out, "%-32s %-10s %-10s virtio %s%s\n", rule->id,
 		        rule_level_name(rule->level), rule->part, rule->section,
-		        rule->advice        ? ""
-		        : provoked_by(rule) ? ", with --provoke"
-		                            : ", cannot be seen");
+		        borne_only(rule) ? ", with --provoke" : words[sight]);
 	}
-	fprintf(out, "%zu rules, of which %u are checked\n", nr_rules, checked);
+	fprintf(out,
+	        "%zu rules: %u are checked, %u of them with --provoke; %u are the sum of others, "
+	        "%u do not come up, %u cannot be seen\n",
+	        nr_rules, nr[RULE_SEEN], borne, nr[RULE_SUM], nr[RULE_ABSENT], nr[RULE_UNSEEN]);
 }
 
 void report_rule(const struct rule *rule, FILE *out)
@@ -363,7 +384,7 @@ void report_rule(const struct rule *rule, FILE *out)
 	if (rule->advice)
 		fprintf(out, "%s\n", rule->advice);
 	else
-		fprintf(out, "Cannot be seen by looking on. %s\n", rule_unseen(rule));
+		fprintf(out, "Not checked by itself. %s\n", rule_unseen(rule));
 	while ((p = next_provocation(rule, &from)))
 		fprintf(out, "--provoke %s: %s.\n", p->name, p->does);
 }

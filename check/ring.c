@@ -176,7 +176,7 @@ void chain_piece(struct check_chain *ch, const struct ring_desc *d)
 }
 
 /* Different bytes, different sum: nearly always, which is enough to find a mistake that is made at every table. */
-static uint64_t sum_of(const struct check_queue *q, gpa_t at, uint32_t len)
+uint64_t ring_sum(const struct check_queue *q, gpa_t at, uint32_t len)
 {
 	uint64_t sum = len;
 	uint8_t raw[16];
@@ -195,7 +195,7 @@ void chain_remember_table(const struct check_chain *ch, const struct ring_desc *
 {
 	l->table = d->addr;
 	l->table_len = d->len;
-	l->table_sum = sum_of(ch->q, d->addr, d->len);
+	l->table_sum = ring_sum(ch->q, d->addr, d->len);
 }
 
 void chain_limit(struct check_chain *ch)
@@ -219,7 +219,7 @@ void chain_back(struct check_queue *q, const struct check_list *l)
 	if (l->table_len == 0)
 		return;
 	judged(q->c, "indirect.table-stable",
-	       sum_of(q, l->table, l->table_len) == l->table_sum
+	       ring_sum(q, l->table, l->table_len) == l->table_sum
 	               ? KEPT
 	               : broken(q->c,
 	                        "queue %u: the table of %u bytes at 0x%" PRIx64

@@ -41,6 +41,8 @@ bool ring_unchanged(const struct check_queue *q, unsigned i, size_t n);
 bool chain_flags(struct check_chain *ch, const struct ring_desc *d);
 void chain_piece(struct check_chain *ch, const struct ring_desc *d);
 /* The table of @d becomes part of what @l is about. */
+/* Different bytes, different sum: nearly always. Of @len bytes, in 16s. */
+uint64_t ring_sum(const struct check_queue *q, gpa_t at, uint32_t len);
 void chain_remember_table(const struct check_chain *ch, const struct ring_desc *d,
                           struct check_list *l);
 /* A table with so many pieces: no longer than the ring? */

@@ -224,6 +224,59 @@ static int find_list(const struct check_queue *q, uint16_t id)
 	return -1;
 }
 
+/* Descriptors behind the next head that are marked as offered in this lap, up to one that the device has; else 0. */
+static unsigned begun(const struct check_queue *q)
+{
+	unsigned n = 1;
+	uint16_t flags;
+
+	if (q->lost || owned(q, slot_of(q, q->looked_at)) || offered_at(q, q->looked_at))
+		return 0;
+	while (n < q->addr.num && !owned(q, slot_of(q, q->looked_at + n)) &&
+	       offered_at(q, ahead(q, q->looked_at, n)))
+		n++;
+	if (n == 1 || n == q->addr.num || !owned(q, slot_of(q, q->looked_at + n)) ||
+	    !ring_word(q, q->addr.desc + 16 * (gpa_t)slot_of(q, q->looked_at + n - 1) + 14, &flags))
+		return 0;
+	return flags & VRING_DESC_F_NEXT ? n - 1 : 0;
+}
+
+static uint64_t sum_of_begun(const struct check_queue *q, unsigned n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 1; i <= n; i++)
+		sum += i * ring_sum(q, q->addr.desc + 16 * (gpa_t)slot_of(q, q->looked_at + i), 16);
+	return sum;
+}
+
+/* Before the device gives anything back. */
+static void note_begun(struct check_queue *q)
+{
+	const unsigned n = begun(q);
+
+	if (n == 0)
+		return;
+	q->begun = u16_of(n);
+	q->begun_at = q->looked_at;
+	q->begun_sum = sum_of_begun(q, n);
+}
+
+/* A list that goes on behind what there was room for when it was begun could not be ended before the device gave some back. */
+static void judge_begun(struct check_queue *q, const struct check_chain *ch)
+{
+	struct check *c = q->c;
+	const bool waited = q->begun && q->begun_at == q->looked_at &&
+	                    ch->entries > q->begun + 1u &&
+	                    sum_of_begun(q, q->begun) == q->begun_sum;
+
+	judged(c, "packed.no-wait-mid-list",
+	       waited ? broken(c, "queue %u: list %u of %u descriptors was begun when %u were free",
+	                       q->index, ch->head, ch->entries, q->begun + 1u)
+	              : keeps(ch->entries > 1));
+	q->begun = 0;
+}
+
 /* The list at looked_at, which is offered: how many descriptors, or 0: it is not known. */
 static unsigned judge_list(struct check_queue *q)
 {
@@ -247,6 +300,7 @@ static unsigned judge_list(struct check_queue *q)
 	judged(c, "packed.avail-bits", KEPT);
 	judged(c, "packed.space-first", KEPT);
 	judged(c, "packed.list-le-queue-size", KEPT);
+	judge_begun(q, &ch);
 	judged(c, "packed.id-in-last",
 	       find_list(q, l.id) < 0
 	               ? KEPT
@@ -327,6 +381,7 @@ void packed_used(struct check_queue *q, unused uint16_t from, uint16_t to)
 
 	if (q->lost || !decode(q, to, &end))
 		return;
+	note_begun(q);
 	left = distance(q, q->shown_at, end);
 	while (left > 0) {
 		uint16_t id = 0;

@@ -27,6 +27,9 @@ bool rule_is_must(const struct rule *r);
 bool rule_is_should(const struct rule *r);
 /* What would make the rules of its part come up: words for a report. NULL: its part is not checked. */
 const char *rule_exercise(const struct rule *r);
+/* Is it checked: by itself; as the sum of others; or not, as nothing here brings it up, or as it leaves no trace. */
+enum rule_sight { RULE_SEEN, RULE_SUM, RULE_ABSENT, RULE_UNSEEN };
+enum rule_sight rule_sight(const struct rule *r);
 /* Why it is not checked: one sentence. NULL: it is. */
 const char *rule_unseen(const struct rule *r);
 /* NULL: none has that id. */

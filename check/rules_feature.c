@@ -121,6 +121,44 @@ static enum verdict rx_extra(struct check *c, const struct virtio_access *a)
 	return needs_ctrl(c, a, VIRTIO_NET_F_CTRL_RX_EXTRA);
 }
 
+/* An offer that contradicts itself: --provoke orphan-features. */
+static enum verdict validates(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t ends = VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_FAILED;
+	const struct net_feature *f;
+
+	if (!raises(a, ends) || c->ok_written || !net_features_missing(c->dev.offered))
+		return SILENT;
+	f = raises(a, VIRTIO_CONFIG_S_FEATURES_OK) ? net_features_missing(c->asked) : NULL;
+	return f ? broken(c,
+	                  "%s (bit %u) was offered without what it needs, and accepted: 0x%" PRIx64,
+	                  f->name, f->bit, c->asked)
+	         : KEPT;
+}
+
+/*
+ * Who gives up for another reason does so again: --provoke unknown-features takes back what nobody knows once a driver has
+ * given up, and nothing else.
+ */
+static enum verdict bears_unknown(struct check *c, const struct virtio_access *a)
+{
+	if (c->unknown_seen && !c->ok_written && raises(a, VIRTIO_CONFIG_S_FAILED))
+		c->unknown_failed = true;
+	if (!raises(a, VIRTIO_CONFIG_S_FEATURES_OK))
+		return SILENT;
+	if (c->unknown_seen)
+		return KEPT;
+	return c->unknown_failed ? broken(c, "it gave up (FAILED) when features that nobody knows "
+	                                     "were offered, and goes on without them")
+	                         : SILENT;
+}
+
+/* The other half is in rules_late.c. */
+static enum verdict admits_failure(struct check *c, const struct virtio_access *a)
+{
+	return keeps(c->refused && !c->live && raises(a, VIRTIO_CONFIG_S_FAILED));
+}
+
 /* The other half is in rules_late.c. */
 static enum verdict ends_somehow(struct check *c, const struct virtio_access *a)
 {
@@ -193,6 +231,9 @@ const struct access_rule feature_rules[] = {
 	{"feat.accept-packed", packed},
 	{"feat.accept-order-platform", order_platform},
 	{"feat.fail-when-unusable", ends_somehow},
+	{"feat.validate-offer", validates},
+	{"feat.unknown-not-fatal", bears_unknown},
+	{"init.set-failed-on-error", admits_failure},
 	{"net.standby-accept", standby},
 	{"net.tx-accept-hdrlen", takes_hdrlen},
 	{"net.feat-deps", net_deps},

@@ -72,6 +72,21 @@ static enum verdict failed_then_reset(struct check *c, const struct virtio_acces
 	               : KEPT;
 }
 
+/* Each before a step that comes behind it: before the last one, all. */
+static enum verdict set_progress(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t steps = ACKNOWLEDGE | DRIVER | (c->dev.legacy ? 0 : FEATURES_OK);
+	const uint32_t done = a->status | (c->ok_written ? FEATURES_OK : 0);
+
+	if (!goes_live(a))
+		return SILENT;
+	return (done & steps) == steps
+	               ? KEPT
+	               : broken(c,
+	                        "DRIVER_OK was raised while Status was 0x%02x: 0x%02x is missing",
+	                        a->status, steps & ~done);
+}
+
 static enum verdict reset_first(struct check *c, const struct virtio_access *a)
 {
 	if (c->was_reset || !a->write)
@@ -280,6 +295,7 @@ static enum verdict takes_mtu(struct check *c, const struct virtio_access *a)
 const struct access_rule init_rules[] = {
 	{"status.no-clear-bit", no_clear_bit},
 	{"status.failed-then-reset", failed_then_reset},
+	{"status.set-progress", set_progress},
 	{"init.reset-first", reset_first},
 	{"init.ack-step", ack_step},
 	{"init.driver-step", driver_step},

@@ -76,6 +76,25 @@ static void look_for_an_end(struct check *c)
 	}
 }
 
+/* The device has refused the features: who does not begin anew gives up, and says so. */
+static void look_for_failed(struct check *c)
+{
+	const uint8_t status = status_of(c);
+	struct check_net *n = &c->net;
+
+	if (!c->refused || c->live || (status & VIRTIO_CONFIG_S_FAILED) ||
+	    c->accesses != n->refused_accesses) {
+		n->refused_accesses = c->accesses;
+		n->refused = 1;
+	} else if (overdue(&n->refused, LOOKS_GAVE_UP)) {
+		judged(c, "init.set-failed-on-error",
+		       broken(c,
+		              "FEATURES_OK was refused, nothing has happened for seconds, and "
+		              "Status is 0x%02x, without FAILED",
+		              status));
+	}
+}
+
 /* ---- queues */
 
 /* The available index, and how many buffers the device has or could take. */
@@ -188,5 +207,6 @@ void late_look(struct check *c)
 		c->net.pairs_looks++;
 	look_for_answers(c);
 	look_for_an_end(c);
+	look_for_failed(c);
 	look_at_pairs(c, true);
 }

@@ -268,10 +268,10 @@ static enum verdict ack_handled(struct check *c, const struct virtio_access *a)
 		return keeps(c->isr_ignored > 0);
 	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0 && c->isr_ignored >= IGNORED_AT_RESET &&
 	    c->isr_ignored <= IGNORED_MAX)
-		return broken(
-			c, "InterruptStatus was read %u times with bit 0 set, and InterruptACK "
-			   "not written before the reset",
-			c->isr_ignored);
+		return broken(c,
+		              "InterruptStatus was read %u times with bit 0 set, and InterruptACK "
+		              "not written before the reset",
+		              c->isr_ignored);
 	if (!reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || !(a->val & VIRTIO_MMIO_INT_VRING) ||
 	    c->isr_ignored != IGNORED_MAX)
 		return SILENT;

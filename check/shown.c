@@ -20,6 +20,8 @@ void shown_at(struct check *c, struct check_result *r)
 		access_text(c->now, r->shown, sizeof(r->shown));
 		/* Asked of KVM here and nowhere else: once for each rule that is broken. */
 		r->has_pc = c->dev.pc && c->dev.pc(c->dev.arg, &r->pc);
+	} else if (c->bearing) {
+		snprintf(r->shown, sizeof(r->shown), "answers with --provoke %s", c->bearing);
 	} else if (q && q->kick_ns) {
 		snprintf(r->shown, sizeof(r->shown),
 		         "look at queue %u, which was last kicked at %.6f s", q->index,

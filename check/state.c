@@ -17,7 +17,7 @@ void state_forget_ring(struct check_queue *q)
 {
 	q->offered = false;
 	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
-	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = 0;
+	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = q->begun = 0;
 	q->lost = q->event_known = q->event_passed = q->event_moved = q->kick.told = false;
 	q->unkicked = q->unreaped = q->unwritten = q->strayed = q->stall_looks = 0;
 	q->stall = (struct check_stall){0};
@@ -40,7 +40,8 @@ void state_forget(struct check *c)
 {
 	c->status_written = c->ok_written = c->ok_read = c->refused = false;
 	c->device_sel = c->driver_sel = c->queue_sel = false;
-	c->driver_page = c->queue_nr = c->pages_written = 0;
+	c->device_page = c->driver_page = c->queue_nr = c->pages_written = 0;
+	c->unknown_seen = false;
 	c->asked = 0;
 	c->mac_reads = c->mac_bytes = 0;
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
@@ -154,12 +155,22 @@ static bool is_served(const struct check *c)
 	return false;
 }
 
+/* Bits 42 to 49, and all from 64 on: no version of the specification has them. */
+static bool knows_nobody(uint32_t page, uint32_t word)
+{
+	return page > 1 ? word != 0 : page == 1 && (word & (0xffu << 10));
+}
+
 static void track_feature(struct check *c, const struct virtio_access *a)
 {
 	const unsigned shift = 32 * (c->driver_page & 1);
 
-	if (writes(a, VIRTIO_MMIO_DEVICE_FEATURES_SEL))
+	if (writes(a, VIRTIO_MMIO_DEVICE_FEATURES_SEL)) {
 		c->device_sel = true;
+		c->device_page = u32_of(a->val);
+	}
+	if (reads(a, VIRTIO_MMIO_DEVICE_FEATURES))
+		c->unknown_seen |= knows_nobody(c->device_page, u32_of(a->val));
 	if (writes(a, VIRTIO_MMIO_DRIVER_FEATURES_SEL)) {
 		c->driver_sel = true;
 		c->driver_page = u32_of(a->val);

@@ -54,7 +54,10 @@ struct check_queue {
 	uint16_t in_turn;     /* split, IN_ORDER: the descriptor that the next chain begins with */
 	/* Packed: places of the next descriptor to look at, and of the next used one; both count over two laps. */
 	uint16_t looked_at, shown_at;
-	bool offered;    /* something was, since the device serves it */
+	bool offered; /* something was, since the device serves it */
+	/* Packed: a list that was begun behind its head, at that place, in so many free descriptors, whose bytes had this sum. */
+	uint16_t begun, begun_at;
+	uint64_t begun_sum;
 	bool lost;       /* packed: it cannot be said any more where the next list begins */
 	uint16_t looked; /* entries up to this index have been seen by the device */
 	uint16_t kicked; /* the available index at the last kick */
@@ -112,8 +115,8 @@ struct check_net {
 	/* An interrupt told of a new status; the link came up; ANNOUNCE was read, which asks for two things. */
 	check_due status, speed, announce_ack, announce_peers;
 	/* The last access, of which there had been so many: has the bring-up been given up? */
-	check_due gave_up;
-	unsigned accesses;
+	check_due gave_up, refused;
+	unsigned accesses, refused_accesses;
 };
 
 /* Rules by the address of their name, so that each is looked up once. */
@@ -140,9 +143,11 @@ struct check {
 	/* What is judged just now: an access, by the thread of the vCPU; or a queue; or neither. */
 	const struct virtio_access *now;
 	const struct check_queue *looking;
+	const char *bearing; /* ... or what a provocation has shown: its name */
 
 	/* From the first access on. */
-	bool was_touched; /* in a life before this one */
+	bool unknown_failed; /* it gave up when features were offered that nobody knows */
+	bool was_touched;    /* in a life before this one */
 	unsigned accesses;
 	bool was_written, was_reset, was_live;
 	bool was_filled;    /* a buffer was offered to receive into */
@@ -151,7 +156,8 @@ struct check {
 	struct virtio_access last; /* the access before */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
 	bool device_sel, driver_sel, queue_sel;
-	uint32_t driver_page, queue_nr;
+	uint32_t device_page, driver_page, queue_nr;
+	bool unknown_seen; /* features that no version of the specification has, in what it read */
 	uint32_t pages_written; /* bit n: DriverFeatures with selector n */
 	uint64_t asked;
 	unsigned mac_bytes;     /* by all of these: */

@@ -252,6 +252,9 @@ void crig_expect_both(const struct check_tally *t, const char *const *ids)
 const char *const check_net_ids[] = {
 	"feat.no-undefined-bit",
 	"feat.fail-when-unusable",
+	"feat.validate-offer",
+	"feat.unknown-not-fatal",
+	"init.set-failed-on-error",
 	"feat.accept-access-platform",
 	"feat.physical-addresses",
 	"feat.accept-packed",

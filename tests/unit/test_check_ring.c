@@ -498,6 +498,44 @@ static void rings_of_any_content_harm_nobody(unused void **state)
 	}
 }
 
+/* Five descriptors behind five others in a ring of eight: there are three. */
+static void a_list_that_is_begun_without_room_for_its_end_is_found(void **state)
+{
+	static const struct rrig_piece list[] = {
+		{BUF, 8, 9, N}, {BUF, 8, 9, N}, {BUF, 8, 9, N}, {BUF, 8, 9, N}, {BUF, 8, 9, 0}};
+	static const char rule[] = "packed.no-wait-mid-list";
+
+	struct ring_rig r;
+
+	for (unsigned early = 0; early < 2; early++) {
+		rrig_begin(&r, PACKED, TX, 8);
+		for (uint16_t id = 0; id < 5; id++)
+			rrig_offer_one(&r, id);
+		rrig_take(&r);
+		for (unsigned i = 1; early && i < 3; i++)
+			rrig_put_at(&r, RING + 16 * (5 + i), &list[i], AVAIL_BIT);
+		rrig_use_all(&r);
+		rrig_put(&r, list, 5);
+		rrig_take(&r);
+		if (early)
+			rrig_expect_broken(&r, *state, rule);
+		else
+			rrig_expect_clean(&r, "begun when there was room");
+		rrig_end(&r, *state);
+	}
+	/* All but its head is written when the device gives something back; it ends where that had begun. */
+	rrig_begin(&r, PACKED, TX, 8);
+	for (uint16_t id = 0; id < 6; id++)
+		rrig_offer_one(&r, id);
+	rrig_take(&r);
+	rrig_put_at(&r, RING + 16 * 7, &list[4], AVAIL_BIT);
+	rrig_use_all(&r);
+	rrig_put(&r, list + 3, 2);
+	rrig_take(&r);
+	rrig_expect_clean(&r, "whole");
+	rrig_end(&r, *state);
+}
+
 /* ---- the table */
 
 static void all_ring_rules_have_both(void **state)
@@ -527,6 +565,8 @@ int main(void)
 		cmocka_unit_test_prestate(chain_of_very_many_pieces_is_found, &tally),
 		cmocka_unit_test_prestate(order_of_descriptors_is_judged, &tally),
 		cmocka_unit_test(rings_of_any_content_harm_nobody),
+		cmocka_unit_test_prestate(a_list_that_is_begun_without_room_for_its_end_is_found,
+	                                  &tally),
 		cmocka_unit_test_prestate(all_ring_rules_have_both, &tally),
 	};
 

@@ -246,6 +246,60 @@ static void headers_of_received_frames_are_poisoned(unused void **state)
 	prig_end(&r);
 }
 
+/* One of both is what a hint may be; the other one nobody may send. */
+static void hints_are_wrong_and_flags_unknown(unused void **state)
+{
+	static const enum provoke_id ids[] = {P_HDR_LEN, P_RX_FLAGS};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
+		const struct virtio_net_hdr_v1 *h;
+		struct prig r;
+		unsigned changed = 0;
+
+		prig_up(&r, ids[i], VRIG_ALL);
+		prig_receive(&r, 8, 2048);
+		for (unsigned k = 0; k < 8; k++) {
+			h = fake_at(&r.v.m, r.v.vq[NET_RX].desc[prig_used(&r, NET_RX, k).id].addr,
+			            sizeof(*h));
+			assert_int_equal(h->gso_type, 0);
+			assert_int_equal(get_le16(&h->num_buffers), 1);
+			assert_int_equal(h->flags & 0xf, 0);
+			changed += (ids[i] == P_HDR_LEN ? get_le16(&h->hdr_len) : h->flags) != 0;
+		}
+		assert_in_range(changed, 3, 8);
+		assert_int_equal(prig_times(&r, ids[i]), 8);
+		prig_end(&r);
+	}
+}
+
+/* Where it means nothing: a split ring of the standard's says how much was written. */
+static void lengths_of_what_was_sent_are_anything(unused void **state)
+{
+	for (unsigned packed = 0; packed < 2; packed++) {
+		struct prig r;
+		unsigned head, nr = 0, odd = 0;
+		uint32_t len, was[4];
+
+		vrig_layout(packed ? FEATURE(VIRTIO_F_RING_PACKED) : 0);
+		prig_up(&r, P_TX_LEN, VRIG_ALL);
+		prig_send(&r, 4, NULL);
+		for (unsigned k = 0; k < 4; k++)
+			was[k] = packed ? r.v.vq[NET_TX].packed_desc[k].len : 0;
+		vrig_pump(&r.v);
+		for (unsigned k = 0; k < 4; k++) /* packed: where the used one stands now, too */
+			odd += packed && r.v.vq[NET_TX].packed_desc[k].len != was[k];
+		while (fake_vq_reap(&r.v.vq[NET_TX], &head, &len)) {
+			nr++;
+			assert_int_equal(len, 0); /* that is all that a right driver sees */
+		}
+		assert_int_equal(nr, 4);
+		assert_int_equal(odd, packed ? 4 : 0);
+		assert_int_equal(prig_times(&r, P_TX_LEN) > 0, packed);
+		vrig_layout(0);
+		prig_end(&r);
+	}
+}
+
 /* ---- interrupts and what the device does as a whole */
 
 static void both_bits_are_up_at_once(unused void **state)
@@ -278,6 +332,24 @@ static void config_interrupts_come_for_nothing(unused void **state)
 	}
 	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS) & 2, 2);
 	assert_int_not_equal(prig_reg(&r, VIRTIO_MMIO_CONFIG_GENERATION), generation);
+	prig_end(&r);
+}
+
+static void interrupts_come_though_they_are_off(unused void **state)
+{
+	struct prig r;
+	unsigned before;
+
+	prig_up(&r, P_UNASKED, VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX));
+	fake_vq_irq_off(&r.v.vq[NET_TX]);
+	before = r.pulses;
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(r.pulses, before);
+	provoke_act(r.p);
+	assert_int_equal(prig_shown(&r, NET_TX), 1); /* and there is something */
+	assert_int_equal(r.pulses, before + 1);
+	assert_int_equal(prig_times(&r, P_UNASKED), 1);
 	prig_end(&r);
 }
 
@@ -420,6 +492,9 @@ int main(void)
 		cmocka_unit_test(both_bits_are_up_at_once),
 		cmocka_unit_test(config_interrupts_come_for_nothing),
 		cmocka_unit_test(spurious_interrupts_have_an_end),
+		cmocka_unit_test(interrupts_come_though_they_are_off),
+		cmocka_unit_test(hints_are_wrong_and_flags_unknown),
+		cmocka_unit_test(lengths_of_what_was_sent_are_anything),
 		cmocka_unit_test(the_link_goes_down_and_comes_back_when_that_was_read),
 		cmocka_unit_test(an_announcement_is_asked_for_of_who_knows_it),
 		cmocka_unit_test(a_reset_is_needed_once),

@@ -218,6 +218,16 @@ static void words_of_features_that_do_not_exist_are_full(unused void **state)
 	}
 	prig_set_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
 	assert_int_not_equal(prig_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES), UINT32_MAX);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES) & PROVOKE_UNKNOWN_WORD1,
+	                 PROVOKE_UNKNOWN_WORD1);
+	/* Whoever gives up finds them gone, and all else there. */
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS, 3 | VIRTIO_CONFIG_S_FAILED);
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS, 0);
+	prig_set_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES) & PROVOKE_UNKNOWN_WORD1, 0);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES) & 1, 1);
+	prig_set_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 2);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_DEVICE_FEATURES), 0);
 	prig_end(&r);
 }
 

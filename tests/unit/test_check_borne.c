@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules that show only in what a driver bears: for each one that does not bear it, one that does, and those of which nothing can be said. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/borne.h"
+#include "check/provoke_priv.h"
+#include "check/report.h"
+#include "devices/virtio.h"
+#include "tests/lib/check_rig.h"
+#include "vmm/run.h"
+
+#define PACKED FEATURE(VIRTIO_F_RING_PACKED)
+#define EVENT  FEATURE(VIRTIO_RING_F_EVENT_IDX)
+#define MERGE  CRIG_F(MRG_RXBUF)
+#define V1     CRIG_V1
+#define ANY    UINT64_C(0)
+
+struct rig {
+	struct check_rig crig;
+	struct provoke *p;
+	struct virtio_dev dev;
+};
+
+static void begin(struct rig *r, enum provoke_id id, uint64_t accepted)
+{
+	*r = (struct rig){.dev = {.accepted = accepted, .status = VIRTIO_CONFIG_S_DRIVER_OK}};
+	crig_begin(&r->crig, V1);
+	assert_int_equal(provoke_create(UINT64_C(1) << id, 1, &r->p), 0);
+	r->p->dev = &r->dev;
+	r->p->baseline = true;
+	provoke_switch(r->p, (int)id);
+}
+
+static void end(struct rig *r)
+{
+	provoke_destroy(r->p);
+	crig_end(&r->crig);
+}
+
+/* So the round has gone; then all is over. */
+static void round_is_over(struct rig *r, enum provoke_id id, struct provoke_result res)
+{
+	provoke_count(r->p, id);
+	provoke_note(r->p, (int)id, &res);
+	r->p->round = -1;
+	provoke_end(r->p);
+	check_borne(r->crig.c, r->p);
+}
+
+static const struct check_result *result_of(const struct rig *r, const char *id)
+{
+	return check_result(r->crig.c, (size_t)(rule_find(id) - rules));
+}
+
+static const struct {
+	const char *rule;
+	enum provoke_id by;
+	uint64_t accepted; /* with these features, */
+	uint64_t other;    /* and with these it says nothing; ANY: there are none */
+	bool answers;      /* it is the answers that are wrong */
+	bool parts;        /* frames must have come in several buffers */
+} all[] = {
+	{"notif.handle-spurious", P_SPURIOUS, V1, ANY, false, false},
+	{"notif.handle-spurious", P_CONFIG_IRQ, V1, ANY, false, false},
+	{"notif.handle-suppressed", P_UNASKED, V1, ANY, false, false},
+	{"mmio.irq-both-bits", P_BOTH_BITS, V1, ANY, false, false},
+	{"mmio.intstatus-ignore-unknown", P_ISR_BITS, V1, ANY, false, false},
+	{"used.any-order", P_REORDER, V1, V1 | PACKED, true, false},
+	{"packed.used-by-id", P_REORDER, V1 | PACKED, V1, true, false},
+	{"used.ignore-past-len", P_SHORT_LEN, V1, ANY, true, false},
+	{"used.legacy-len-zero", P_TX_LEN, EVENT, V1 | PACKED, false, false},
+	{"packed.len-only-with-write", P_TX_LEN, V1 | PACKED, EVENT, false, false},
+	{"event_idx.used-event-wrap", P_INDEX_WRAP, V1 | EVENT, V1, false, false},
+	{"event_idx.used-event-wrap", P_INDEX_WRAP, V1 | EVENT, V1 | EVENT | PACKED, false, false},
+	{"net.tx-reclaim", P_DELAY, V1, ANY, false, false},
+	{"net.rx-num-buffers", P_LENGTHS, V1 | MERGE, ANY, true, true},
+	{"net.rx-num-buffers", P_JUMBO, V1 | MERGE, ANY, false, true},
+	{"net.rx-num-buffers-sane", P_NUM_BUFFERS, V1 | MERGE, V1, false, false},
+	{"net.rx-single-without-mrg", P_NUM_BUFFERS, V1, V1 | MERGE, false, false},
+	{"net.rx-csum-fields", P_HEADER_POISON, V1, ANY, true, false},
+	{"net.rx-hdrlen-hint", P_HDR_LEN, V1, ANY, true, false},
+	{"net.rx-ignore-unknown-flags", P_RX_FLAGS, V1, ANY, false, false},
+	{"net.rx-no-trust-csum", P_BAD_CHECKSUMS, V1, ANY, true, false},
+};
+
+/* @i of all[], by a driver with the features @accepted. */
+static void play(struct rig *r, size_t i, uint64_t accepted, struct provoke_result res)
+{
+	begin(r, all[i].by, accepted);
+	r->p->parts = all[i].parts;
+	round_is_over(r, all[i].by, res);
+}
+
+static void each_is_found_and_no_driver_that_bears_it(unused void **state)
+{
+	struct provoke_result right = {.asked = 56}, late = {.asked = 56, .lost = 9};
+	bool both[512] = {false};
+	struct rig r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		const struct provoke_result wrong = {.verdict = all[i].answers ? PROVOKE_UNUSED
+		                                                               : PROVOKE_STUCK,
+		                                     .corrupt = all[i].answers ? 3 : 0,
+		                                     .asked = 56};
+		const struct check_result *res;
+
+		play(&r, i, all[i].accepted, wrong);
+		res = result_of(&r, all[i].rule);
+		if (res->broken != 1)
+			fail_msg("%s was not found", all[i].rule);
+		assert_non_null(strstr(res->why, all[i].answers ? "3 wrong answers to 56"
+		                                                : "no answers came any more"));
+		assert_non_null(strstr(res->shown, provocations[all[i].by].name));
+		end(&r);
+		play(&r, i, all[i].accepted, i % 2 ? right : late);
+		assert_int_equal(result_of(&r, all[i].rule)->broken, 0);
+		assert_int_equal(result_of(&r, all[i].rule)->kept, 1);
+		end(&r);
+		both[rule_find(all[i].rule) - rules] = true;
+		if (all[i].other == ANY)
+			continue;
+		play(&r, i, all[i].other, wrong);
+		assert_int_equal(result_of(&r, all[i].rule)->broken, 0);
+		end(&r);
+	}
+	for (size_t i = 0; i < nr_rules; i++)
+		if (both[i] != borne_only(&rules[i]))
+			fail_msg("%s: has it its drivers here?", rules[i].id);
+}
+
+static void expect_silence(struct rig *r, const char *what)
+{
+	for (size_t i = 0; i < nr_rules; i++)
+		if (check_result(r->crig.c, i)->broken || check_result(r->crig.c, i)->kept)
+			fail_msg("%s: %s", what, rules[i].id);
+	end(r);
+}
+
+static void run_that_ends_meanwhile_says_nothing(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, P_REORDER, V1);
+	provoke_count(r.p, P_REORDER);
+	provoke_end(r.p);
+	assert_int_equal(provoke_result(r.p, P_REORDER)->verdict, PROVOKE_STUCK);
+	check_borne(r.crig.c, r.p);
+	expect_silence(&r, "a run that ended");
+}
+
+static void driver_that_gives_up_has_said_enough(unused void **state)
+{
+	struct rig r;
+
+	begin(&r, P_CONFIG_IRQ, V1);
+	provoke_count(r.p, P_CONFIG_IRQ);
+	r.dev.status |= VIRTIO_CONFIG_S_FAILED;
+	provoke_end(r.p);
+	check_borne(r.crig.c, r.p);
+	assert_int_equal(result_of(&r, "notif.handle-spurious")->broken, 1);
+	end(&r);
+}
+
+static void what_had_no_occasion_says_nothing(unused void **state)
+{
+	const struct provoke_result right = {.asked = 56}, reboot = {.rebooted = true},
+				    stuck = {.verdict = PROVOKE_STUCK};
+	struct rig r;
+
+	begin(&r, P_REORDER, V1);
+	provoke_note(r.p, P_REORDER, &stuck);
+	check_borne(r.crig.c, r.p);
+	expect_silence(&r, "nothing was done");
+	begin(&r, P_REORDER, V1);
+	round_is_over(&r, P_REORDER, reboot);
+	expect_silence(&r, "a guest that boots once more");
+	begin(&r, P_LENGTHS, V1 | MERGE); /* buffers that take all */
+	round_is_over(&r, P_LENGTHS, right);
+	expect_silence(&r, "no frame in several parts");
+	begin(&r, P_BAD_CHECKSUMS, V1);
+	round_is_over(&r, P_BAD_CHECKSUMS, stuck);
+	expect_silence(&r, "who is stuck trusts nobody");
+}
+
+/* It is behind what is illegal that nothing is judged any more; this is about what came before. */
+static void
+findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own(unused void **state)
+{
+	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK};
+	bool *ignored = calloc(nr_rules, sizeof(*ignored));
+	struct report report = {.nr = 1, .ignored = ignored, .fail_on = FAIL_ON_ANY};
+	char *text = NULL;
+	size_t len;
+	struct rig r;
+	FILE *out;
+
+	begin(&r, P_SPURIOUS, V1);
+	check_mute(r.crig.c);
+	round_is_over(&r, P_SPURIOUS, stuck);
+	report.checks = &r.crig.c;
+	report.provokes = &r.p;
+	out = open_memstream(&text, &len);
+	report_text(&report, out);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "  MUST notif.handle-spurious (virtio 1.2, 2.7.7.1), 1 time"));
+	assert_non_null(strstr(text, "seen:   answers with --provoke spurious"));
+	assert_non_null(strstr(text, "not exercised, of a provoked device: --provoke"));
+	assert_null(
+		strstr(text, "not exercised, net-tx: frames from the guest\n      net.tx-reclaim"));
+	free(text);
+	assert_false(report_fails(&report));
+	assert_int_equal(report_status(&report, EXIT_OK), EXIT_NO_DRIVER);
+	free(ignored);
+	end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_is_found_and_no_driver_that_bears_it),
+		cmocka_unit_test(run_that_ends_meanwhile_says_nothing),
+		cmocka_unit_test(driver_that_gives_up_has_said_enough),
+		cmocka_unit_test(what_had_no_occasion_says_nothing),
+		cmocka_unit_test(
+			findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own),
+	};
+
+	return cmocka_run_group_tests_name("check_borne", tests, NULL, NULL);
+}
