@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 built=$1
 doorbell=${DOORBELL:-../../build/doorbell}
-limit=60 # seconds; reached only by a driver or a doorbell that hangs
+limit=240 # seconds; reached only by a driver or a doorbell that hangs
 passed=0 failed=0 peer=
 
 [ -x "$doorbell" ] || { echo "check.sh: $doorbell is missing: run make at the top" >&2 && exit 2; }
@@ -114,7 +114,7 @@ result "matrix: ended by a signal" "$why"
 # Whatever a device may do, the driver bears it: here from a seed each, and with what is seldom offered.
 for run in "default 1" "default-mrg_rxbuf-event_idx 2" "default+packed 3"; do
 	: >"$tmp/peer"
-	"$doorbell" check --provoke legal --seed "${run#* }" --mem 16M --timeout 60 --net "echo,features=${run% *}" \
+	"$doorbell" check --provoke legal --seed "${run#* }" --mem 16M --timeout "$limit" --net "echo,features=${run% *}" \
 		--record "$tmp/record" "$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
 	guest=$? why=
 	[ "$guest" = 0 ] || why="exit status $guest"
@@ -129,7 +129,7 @@ for run in "tiny-queues 1 ready" "tiny-queues 8 the device cannot be used" "orph
 	"features-never-ok 1 the device cannot be used" "early-needs-reset 1 the device cannot be used"; do
 	: >"$tmp/peer"
 	read -r name seed words <<<"$run"
-	"$doorbell" check --provoke "$name" --seed "$seed" --mem 16M --timeout 60 --net echo "$built/driver.elf" \
+	"$doorbell" check --provoke "$name" --seed "$seed" --mem 16M --timeout "$limit" --net echo "$built/driver.elf" \
 		>"$tmp/out" 2>"$tmp/err" </dev/null
 	guest=$? why=
 	[ "$guest" = 0 ] || why="exit status $guest"
@@ -146,12 +146,12 @@ try_variant() { # NAME RULE RUN FEATURES SECONDS [PROVOCATION]
 	case $3 in
 	peer) with_peer "$doorbell" "${run[@]}" ;;
 	provoke)
-		"$doorbell" check --provoke "$6" --mem 16M --timeout 60 --net "echo,features=$features" \
+		"$doorbell" check --provoke "$6" --mem 16M --timeout "$limit" --net "echo,features=$features" \
 			"$built/bug-$1.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
 		guest=$? why=
 		[ "$guest" = 11 ] || why="exit status $guest, expected 11"
 		grep -qE "^  provoked by $6 .*: (corrupted payload|no progress);" "$tmp/err" || why="it bears $6"
-		grep -qE "^    rule:   $2$" "$tmp/err" || why="$2 is not named"
+		grep -qE "^  (MUST|MUST NOT|SHOULD|SHOULD NOT|implied) $2 " "$tmp/err" || why="$2 was not found"
 		return
 		;;
 	*)

@@ -66,6 +66,13 @@ static void say(const char *text)
 	cpu_put('\n');
 }
 
+static _Noreturn void fail(struct nic *n, const char *text)
+{
+	device_fail(&n->dev);
+	say(text);
+	cpu_exit(1);
+}
+
 /* ---- receiving */
 
 static void post(struct nic *n, uint16_t i)
@@ -122,6 +129,8 @@ static void reclaim(struct nic *n)
 	while ((i = queue_take(&n->tx, &len)) >=
 	       0) /* whether we wanted to hear of it or not [net.tx-reclaim] */
 		n->free_tx[n->nr_free_tx++] = (uint16_t)i;
+	if (bug(fifo_assumed) && i == -2)
+		fail(n, "that one was not next");
 }
 
 /* Frames whose answer has a place. True: there was something. */
@@ -129,7 +138,7 @@ static bool receive(struct nic *n)
 {
 	bool any = false;
 	uint32_t len;
-	int i;
+	int i = -1;
 
 	while ((n->missing > 0 || n->nr_free_tx > 0) && (i = queue_take(&n->rx, &len)) >= 0) {
 		any = true;
@@ -145,6 +154,8 @@ static bool receive(struct nic *n)
 		else
 			n->free_tx[n->nr_free_tx++] = n->whole;
 	}
+	if (bug(fifo_assumed) && i == -2)
+		fail(n, "that one was not next");
 	if (queue_flush(&n->rx)) /* [notif.must-kick] */
 		device_kick(&n->dev, RX);
 	if (queue_flush(&n->tx))
@@ -231,13 +242,6 @@ static bool bring_up(struct nic *n)
 	if (kick) /* [init.no-kick-before-drvok] */
 		device_kick(&n->dev, RX);
 	return true;
-}
-
-static _Noreturn void fail(struct nic *n, const char *text)
-{
-	device_fail(&n->dev);
-	say(text);
-	cpu_exit(1);
 }
 
 /* ---- the main loop */

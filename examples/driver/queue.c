@@ -198,8 +198,11 @@ int queue_take(struct queue *q, uint32_t *len)
 		for (unsigned k = 0; k < (q->indirect ? 1u : 2u); k++) /* its whole list */
 			step(q, &q->seen, &q->seen_wrap);
 	} else {
-		const struct vring_used_elem e = q->used.ring[q->seen++ % q->size];
+		const struct vring_used_elem e = q->used.ring[q->seen % q->size];
 
+		if (bug(fifo_assumed) && e.id != q->avail[RING + q->seen % q->size])
+			return -2;
+		q->seen++;
 		i = q->indirect ? e.id : e.id / 2; /* in any order [used.any-order] */
 		*len = e.len;
 	}
