@@ -63,33 +63,33 @@ static const struct check_result *result_of(const struct rig *r, const char *id)
 
 static const struct {
 	const char *rule;
-	enum provoke_id by;
 	uint64_t accepted; /* with these features, */
 	uint64_t other;    /* and with these it says nothing; ANY: there are none */
-	bool answers;      /* it is the answers that are wrong */
-	bool parts;        /* frames must have come in several buffers */
+	enum provoke_id by;
+	bool answers; /* it is the answers that are wrong */
+	bool parts;   /* frames must have come in several buffers */
 } all[] = {
-	{"notif.handle-spurious", P_SPURIOUS, V1, ANY, false, false},
-	{"notif.handle-spurious", P_CONFIG_IRQ, V1, ANY, false, false},
-	{"notif.handle-suppressed", P_UNASKED, V1, ANY, false, false},
-	{"mmio.irq-both-bits", P_BOTH_BITS, V1, ANY, false, false},
-	{"mmio.intstatus-ignore-unknown", P_ISR_BITS, V1, ANY, false, false},
-	{"used.any-order", P_REORDER, V1, V1 | PACKED, true, false},
-	{"packed.used-by-id", P_REORDER, V1 | PACKED, V1, true, false},
-	{"used.ignore-past-len", P_SHORT_LEN, V1, ANY, true, false},
-	{"used.legacy-len-zero", P_TX_LEN, EVENT, V1 | PACKED, false, false},
-	{"packed.len-only-with-write", P_TX_LEN, V1 | PACKED, EVENT, false, false},
-	{"event_idx.used-event-wrap", P_INDEX_WRAP, V1 | EVENT, V1, false, false},
-	{"event_idx.used-event-wrap", P_INDEX_WRAP, V1 | EVENT, V1 | EVENT | PACKED, false, false},
-	{"net.tx-reclaim", P_DELAY, V1, ANY, false, false},
-	{"net.rx-num-buffers", P_LENGTHS, V1 | MERGE, ANY, true, true},
-	{"net.rx-num-buffers", P_JUMBO, V1 | MERGE, ANY, false, true},
-	{"net.rx-num-buffers-sane", P_NUM_BUFFERS, V1 | MERGE, V1, false, false},
-	{"net.rx-single-without-mrg", P_NUM_BUFFERS, V1, V1 | MERGE, false, false},
-	{"net.rx-csum-fields", P_HEADER_POISON, V1, ANY, true, false},
-	{"net.rx-hdrlen-hint", P_HDR_LEN, V1, ANY, true, false},
-	{"net.rx-ignore-unknown-flags", P_RX_FLAGS, V1, ANY, false, false},
-	{"net.rx-no-trust-csum", P_BAD_CHECKSUMS, V1, ANY, true, false},
+	{"notif.handle-spurious", V1, ANY, P_SPURIOUS, false, false},
+	{"notif.handle-spurious", V1, ANY, P_CONFIG_IRQ, false, false},
+	{"notif.handle-suppressed", V1, ANY, P_UNASKED, false, false},
+	{"mmio.irq-both-bits", V1, ANY, P_BOTH_BITS, false, false},
+	{"mmio.intstatus-ignore-unknown", V1, ANY, P_ISR_BITS, false, false},
+	{"used.any-order", V1, V1 | PACKED, P_REORDER, true, false},
+	{"packed.used-by-id", V1 | PACKED, V1, P_REORDER, true, false},
+	{"used.ignore-past-len", V1, ANY, P_SHORT_LEN, true, false},
+	{"used.legacy-len-zero", EVENT, V1 | PACKED, P_TX_LEN, false, false},
+	{"packed.len-only-with-write", V1 | PACKED, EVENT, P_TX_LEN, false, false},
+	{"event_idx.used-event-wrap", V1 | EVENT, V1, P_INDEX_WRAP, false, false},
+	{"event_idx.used-event-wrap", V1 | EVENT, V1 | EVENT | PACKED, P_INDEX_WRAP, false, false},
+	{"net.tx-reclaim", V1, ANY, P_DELAY, false, false},
+	{"net.rx-num-buffers", V1 | MERGE, ANY, P_LENGTHS, true, true},
+	{"net.rx-num-buffers", V1 | MERGE, ANY, P_JUMBO, false, true},
+	{"net.rx-num-buffers-sane", V1 | MERGE, V1, P_NUM_BUFFERS, false, false},
+	{"net.rx-single-without-mrg", V1, V1 | MERGE, P_NUM_BUFFERS, false, false},
+	{"net.rx-csum-fields", V1, ANY, P_HEADER_POISON, true, false},
+	{"net.rx-hdrlen-hint", V1, ANY, P_HDR_LEN, true, false},
+	{"net.rx-ignore-unknown-flags", V1, ANY, P_RX_FLAGS, false, false},
+	{"net.rx-no-trust-csum", V1, ANY, P_BAD_CHECKSUMS, true, false},
 };
 
 /* @i of all[], by a driver with the features @accepted. */
