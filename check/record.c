@@ -95,6 +95,7 @@ static struct vq_watch *on_queue(struct virtio_watch *w, unsigned queue, const s
 	t.u.ring.addr = *a;
 	t.u.ring.accepted = d->dev->accepted;
 	record_plain(d, &t);
+	record_room_begin(q);
 	if (d->dev->accepted & FEATURE(VIRTIO_F_RING_PACKED))
 		record_packed(q);
 	else
@@ -111,7 +112,8 @@ static void begin_device(struct record_device *d, struct record *r, struct virti
 	d->watch = (struct virtio_watch){.access = on_access,
 	                                 .queue = on_queue,
 	                                 .interrupt = on_interrupt,
-	                                 .frame = on_frame};
+	                                 .frame = on_frame,
+	                                 .wrote = record_wrote};
 	d->r = r;
 	d->dev = dev;
 	d->index = index;
@@ -132,7 +134,8 @@ struct virtio_watch *record_device(struct record *r, struct virtio_dev *dev,
 
 	begin_device(d, r, dev, t.nic);
 	*what = (struct trace_device){.offered = dev->offered,
-	                              .config_len = dev->ops->config_len,
+	                              .config_len = nic->provoke ? provoke_config_len(nic->provoke)
+	                                                         : dev->ops->config_len,
 	                              .nr_queues = u16_of(min_u32(dev->nr_queues, TRACE_QUEUES)),
 	                              .nr_regions = u16_of(dev->mem->nr),
 	                              .mtu = nic->mtu,

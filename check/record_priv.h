@@ -6,6 +6,7 @@
 #include "check/provoke.h"
 #include "check/record.h"
 #include "check/trace_write.h"
+#include "devices/rx_window.h"
 #include "devices/virtio_provoke.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq.h"
@@ -23,6 +24,23 @@ struct record_list {
 	uint16_t entries; /* slots that it takes */
 };
 
+/* A piece of a chain, to write to. */
+struct record_piece {
+	gpa_t addr;
+	uint32_t len;
+	uint16_t head; /* of the chain; packed: its id */
+	bool begins;   /* the chain: the same head may have been offered twice */
+};
+
+/* Pieces that are remembered: more than a ring of 256 chains has when Linux puts 19 into each. Others are unknown. */
+#define RECORD_PIECES (8 * VQ_NUM_MAX)
+
+/* The pieces of those chains of a queue that the device has, oldest first. Pages are touched when they are needed. */
+struct record_room {
+	unsigned first, nr;
+	struct record_piece piece[RECORD_PIECES];
+};
+
 struct record_queue {
 	struct vq_watch watch;
 	struct record_device *d;
@@ -37,6 +55,7 @@ struct record_queue {
 	bool packed, in_order;
 	uint16_t first, nr;
 	struct record_list list[VQ_NUM_MAX];
+	struct record_room room;
 };
 
 /* Stands between a device and who provokes it; on the thread that the call is on. */
@@ -70,7 +89,7 @@ struct record {
 	struct trace_writer *w;
 	/* With the writer's lock: */
 	uint8_t desc[RECORD_DESCS * TRACE_DESC], heads[2 * VQ_NUM_MAX], used[8 * VQ_NUM_MAX];
-	uint8_t frame[NET_RECV_MAX];
+	uint8_t frame[NET_RECV_MAX + RX_HDR_MAX]; /* and buffers, with the longest header */
 	struct record_device device[TRACE_NICS];
 };
 
@@ -83,6 +102,11 @@ void record_plain(struct record_device *d, struct trace_record *t);
 /* record_ring.c and record_packed.c: the device serves @q from now on; its queue->addr is what it is told. */
 void record_split(struct record_queue *q);
 void record_packed(struct record_queue *q);
+
+/* record_written.c: what the device writes. */
+void record_room_begin(struct record_queue *q); /* the queue begins */
+void record_room_add(struct record_queue *q, const struct trace_record *chain); /* with the lock */
+void record_wrote(struct virtio_watch *w, unsigned queue, uint16_t head, uint32_t bytes);
 
 /* record_ring.c, for both layouts; with the lock. A chain as far as it can be followed. */
 struct record_walk {

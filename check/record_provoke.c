@@ -61,11 +61,10 @@ static void add_name(struct names *n, enum provoke_id id)
 		n->tag = (uint8_t)p->tag;
 }
 
-/* Has it done so since it was last asked? */
-static bool is_news(struct record_provoke *p, enum provoke_id id)
+/* How often has it done so since it was last asked? */
+static uint64_t news_of(struct record_provoke *p, enum provoke_id id)
 {
-	const uint64_t times = provoke_times(p->by, id);
-	const bool news = times != p->seen[id];
+	const uint64_t times = provoke_times(p->by, id), news = times - p->seen[id];
 
 	p->seen[id] = times;
 	return news;
@@ -75,7 +74,7 @@ static bool is_news(struct record_provoke *p, enum provoke_id id)
 static bool find_names(struct record_provoke *p, enum trace_place place, struct names *n)
 {
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
-		if (place_of[i] == place && is_news(p, i))
+		if (place_of[i] == place && news_of(p, i))
 			add_name(n, i);
 	if (n->len)
 		return true;
@@ -95,22 +94,28 @@ static struct trace_record provoke_record(const struct record_device *d, const s
 	return t;
 }
 
+/* Each time is one record: a cable that goes out and in again is in, and interrupts that come for nothing have a number. */
+static void put_acts(struct record_device *d, enum provoke_id id, uint64_t nr)
+{
+	struct names n = {.len = 0};
+
+	add_name(&n, id);
+	for (; nr > 0; nr--) {
+		struct trace_record t = provoke_record(d, &n);
+
+		trace_put(d->r->w, &t, &(struct iovec){n.text, n.len}, 1);
+	}
+}
+
 void record_acts(struct record_device *d)
 {
 	struct record_provoke *p = &d->provoke;
 
 	if (likely(!p->by))
 		return;
-	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
-		struct names n = {.len = 0};
-		struct trace_record t;
-
-		if (place_of[i] != TRACE_AT_NONE || !is_news(p, i))
-			continue;
-		add_name(&n, i);
-		t = provoke_record(d, &n);
-		trace_put(d->r->w, &t, &(struct iovec){n.text, n.len}, 1);
-	}
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
+		if (place_of[i] == TRACE_AT_NONE)
+			put_acts(d, i, news_of(p, i));
 }
 
 /* ---- what was changed */

@@ -75,6 +75,7 @@ void record_chain(const struct record_walk *w, uint16_t head, bool packed)
 	t.u.chain.cut = w->cut;
 	t.data = r->desc;
 	record_put(w->q->d, &t, &(struct iovec){r->desc, (size_t)w->nr * TRACE_DESC}, 1);
+	record_room_add(w->q, &t);
 	for (unsigned i = 0; i < w->nr; i++) {
 		const struct trace_desc d = trace_desc_at(&t, i);
 

@@ -16,7 +16,7 @@
 #include "devices/vq.h"
 
 #define TRACE_MAGIC      "DBELLREC"
-#define TRACE_VERSION    2u
+#define TRACE_VERSION    3u
 #define TRACE_OLDEST     1u       /* that is read: what is new since then is not in it */
 #define TRACE_HEADER     32u      /* bytes */
 #define TRACE_HEAD       24u      /* of each record, before what its kind has */
@@ -27,6 +27,7 @@
 #define TRACE_QUEUES     32u
 #define TRACE_NO_QUEUE   UINT16_MAX
 #define TRACE_WRAP       0x8000u /* of a place in a packed ring: its wrap counter */
+#define TRACE_SHOWN      32u     /* bytes of a buffer that WRITTEN has as they are, at most */
 
 enum trace_kind {
 	TRACE_DEVICE = 1, /* the guest begins, with this one; data: regions, num_max */
@@ -44,6 +45,7 @@ enum trace_kind {
 	TRACE_FINDING,   /* the checker has found a rule broken; data: text */
 	TRACE_END,       /* the recording ended in order */
 	TRACE_PROVOKE, /* the device is provoked; data: names, then what it was to be and what it is */
+	TRACE_WRITTEN, /* it has filled a buffer, which it is about to give back; data: the first bytes */
 	TRACE_KINDS
 };
 
@@ -125,13 +127,20 @@ struct trace_record {
 			uint32_t at;    /* register, byte of the config space, class, used index */
 			uint32_t was, became; /* bytes of each */
 		} provoke;
+		struct {
+			uint64_t digest; /* of all @bytes */
+			uint32_t bytes;
+			uint16_t head; /* of its chain; packed: its id */
+			bool unknown;  /* nobody knows where they are: neither digest nor data */
+		} written;
 		uint64_t records; /* END: before it */
 	} u;
 	const uint8_t *data; /* len bytes; borrowed */
 	uint32_t len;
 };
 
-const char *trace_kind_name(unsigned kind); /* "read"; NULL: of a later version */
+const char *trace_kind_name(unsigned kind);          /* "read"; NULL: of a later version */
+uint64_t trace_digest(const uint8_t *p, size_t len); /* of WRITTEN: docs/trace.md */
 
 /* The bytes of @r before its data, at most TRACE_HEAD + TRACE_FIXED_MAX. Their number. */
 size_t trace_encode(const struct trace_record *r, uint8_t *out);
@@ -165,7 +174,8 @@ struct trace_reader {
 	struct trace_device device[TRACE_NICS]; /* the last of each; name[0] 0: none yet */
 	uint16_t num[TRACE_NICS][TRACE_QUEUES]; /* entries of each ring that is served; 0: not */
 	bool ended;                             /* by TRACE_END */
-	bool cut;                               /* in the middle of a record */
+	uint32_t version; /* of the file: what is new since then is not in it */
+	bool cut;         /* in the middle of a record */
 	char why[128];
 };
 

@@ -9,7 +9,8 @@
 /* Where in a record's head. */
 enum { AT_BYTES = 0, AT_KIND = 4, AT_NIC = 6, AT_FLAGS = 7, AT_NS = 8, AT_QUEUE = 16, AT_LEN = 20 };
 
-#define FLAG   1u /* cut, to the guest, interrupt, has a pc, legacy: what the kind has to say */
+#define FLAG \
+	1u /* cut, to the guest, interrupt, has a pc, legacy, unknown: what the kind has to say */
 #define PACKED 2u
 
 static const struct {
@@ -24,7 +25,7 @@ static const struct {
 	[TRACE_USED] = {"used", 8, 8},           [TRACE_WISH] = {"wish", 8, 0},
 	[TRACE_INTERRUPT] = {"interrupt", 8, 0}, [TRACE_FRAME] = {"frame", 8, 1},
 	[TRACE_FINDING] = {"finding", 8, 1},     [TRACE_END] = {"end", 8, 0},
-	[TRACE_PROVOKE] = {"provoke", 24, 1},
+	[TRACE_PROVOKE] = {"provoke", 24, 1},    [TRACE_WRITTEN] = {"written", 16, 1},
 };
 
 /* What a place has: bytes before, 0 any number, and after as many. */
@@ -36,6 +37,21 @@ static const uint8_t place_bytes[TRACE_PLACES] = {
 const char *trace_kind_name(unsigned kind)
 {
 	return kind < TRACE_KINDS ? kinds[kind].name : NULL;
+}
+
+/* FNV-1a by words of 8 bytes, the last one filled up with zeros; and each is mixed into the lower half, too. */
+uint64_t trace_digest(const uint8_t *p, size_t len)
+{
+	uint64_t d = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t at = 0; at < len; at += 8) {
+		uint8_t word[8] = {0};
+
+		memcpy(word, p + at, min_size(len - at, sizeof(word)));
+		d = (d ^ get_le64(word)) * UINT64_C(0x100000001b3);
+		d ^= d >> 32;
+	}
+	return d;
 }
 
 static uint32_t padded(uint64_t bytes)
@@ -92,6 +108,13 @@ static void put_provoke(uint8_t *p, const struct trace_record *r)
 	put_le32(p + 20, r->u.provoke.became);
 }
 
+static void put_written(uint8_t *p, const struct trace_record *r)
+{
+	put_le32(p, r->u.written.bytes);
+	put_le16(p + 4, r->u.written.head);
+	put_le64(p + 8, r->u.written.digest);
+}
+
 /* What the kind has; the record's flag. */
 static bool put_fixed(uint8_t *p, const struct trace_record *r)
 {
@@ -133,6 +156,9 @@ static bool put_fixed(uint8_t *p, const struct trace_record *r)
 	case TRACE_PROVOKE:
 		put_provoke(p, r);
 		return false;
+	case TRACE_WRITTEN:
+		put_written(p, r);
+		return r->u.written.unknown;
 	default: /* TRACE_END */
 		put_le64(p, r->u.records);
 		return false;
@@ -272,6 +298,19 @@ static const char *get_provoke(const uint8_t *p, struct trace_record *r)
 	return NULL;
 }
 
+static const char *get_written(const uint8_t *p, bool flag, struct trace_record *r)
+{
+	const uint32_t bytes = get_le32(p);
+
+	r->u.written.bytes = bytes;
+	r->u.written.head = get_le16(p + 4);
+	r->u.written.digest = get_le64(p + 8);
+	r->u.written.unknown = flag;
+	return r->len == (flag ? 0 : min_u32(bytes, TRACE_SHOWN))
+	               ? NULL
+	               : "a buffer with more or less of it than is kept";
+}
+
 static const char *get_fixed(const uint8_t *p, bool flag, struct trace_record *r)
 {
 	switch (r->kind) {
@@ -306,6 +345,8 @@ static const char *get_fixed(const uint8_t *p, bool flag, struct trace_record *r
 		return is_text(r->data, r->len) ? NULL : "a finding that is no text";
 	case TRACE_PROVOKE:
 		return get_provoke(p, r);
+	case TRACE_WRITTEN:
+		return get_written(p, flag, r);
 	case TRACE_MEMORY:
 		r->u.addr = get_le64(p);
 		return r->len && r->u.addr + r->len > r->u.addr ? NULL : "memory that is nowhere";
@@ -326,6 +367,7 @@ static bool queue_fits(const struct trace_record *r)
 	case TRACE_USED:
 	case TRACE_WISH:
 	case TRACE_FRAME:
+	case TRACE_WRITTEN:
 		return r->queue < TRACE_QUEUES;
 	default:
 		return r->queue < TRACE_QUEUES || r->queue == TRACE_NO_QUEUE;

@@ -153,6 +153,18 @@ static json_t *act_json(const struct trace_record *r)
 	                 hex_bytes(trace_became(r), r->u.provoke.became));
 }
 
+static json_t *written_json(const struct trace_record *r)
+{
+	json_t *o = json_pack("{s:i, s:I}", "head", r->u.written.head, "bytes",
+	                      (json_int_t)r->u.written.bytes);
+
+	if (!r->u.written.unknown) {
+		json_object_set_new(o, "digest", hex(r->u.written.digest));
+		json_object_set_new(o, "data", hex_bytes(r->data, r->len));
+	}
+	return o;
+}
+
 static json_t *what_json(const struct trace_record *r)
 {
 	switch (r->kind) {
@@ -184,6 +196,8 @@ static json_t *what_json(const struct trace_record *r)
 		return finding_json(r);
 	case TRACE_PROVOKE:
 		return act_json(r);
+	case TRACE_WRITTEN:
+		return written_json(r);
 	case TRACE_END:
 		return json_pack("{s:I}", "records", (json_int_t)r->u.records);
 	default:

@@ -200,6 +200,17 @@ static void print_frame(FILE *out, const struct trace_record *r)
 	print_bytes(out, r, header);
 }
 
+static void print_written(FILE *out, const struct trace_record *r)
+{
+	fprintf(out, "%u: %" PRIu32 " bytes", r->u.written.head, r->u.written.bytes);
+	if (r->u.written.unknown) {
+		fputs(", nobody knows where", out);
+		return;
+	}
+	fprintf(out, ", digest %016" PRIx64 ":", r->u.written.digest);
+	print_bytes(out, r, 0);
+}
+
 static void print_finding(FILE *out, const struct trace_record *r)
 {
 	(void)fwrite(r->data, 1, r->len, out);
@@ -246,6 +257,9 @@ static void print_what(FILE *out, const struct trace_record *r)
 		break;
 	case TRACE_PROVOKE:
 		print_provoke(out, r);
+		break;
+	case TRACE_WRITTEN:
+		print_written(out, r);
 		break;
 	case TRACE_END:
 		fprintf(out, "%" PRIu64 " records", r->u.records);

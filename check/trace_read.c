@@ -43,6 +43,7 @@ int trace_open(struct trace_reader *r, FILE *in)
 		         TRACE_OLDEST, TRACE_VERSION);
 		return -EPROTO;
 	}
+	r->version = get_le32(header + 8);
 	r->began_ns = get_le64(header + 16);
 	r->buf = malloc(TRACE_RECORD_MAX);
 	return r->buf ? 0 : -ENOMEM;

@@ -98,13 +98,19 @@ static inline void rx_window_drop_front(struct rx_window *w)
 		rx_window_clear(w);
 }
 
+/* Likewise, the @i-th one behind it: i < nr. */
+static inline const struct rx_chain *rx_window_at(const struct rx_window *w, unsigned i)
+{
+	return &w->chain[(w->first + i) % VQ_NUM_MAX];
+}
+
 /* How many chains from the front hold @bytes? 0: all of them do not. */
 static inline unsigned rx_window_chains_for(const struct rx_window *w, uint64_t bytes)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < w->nr; i++) {
-		sum += w->chain[(w->first + i) % VQ_NUM_MAX].len;
+		sum += rx_window_at(w, i)->len;
 		if (sum >= bytes)
 			return i + 1;
 	}

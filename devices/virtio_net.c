@@ -58,7 +58,7 @@ void net_push(struct net_queue *q, uint16_t head, uint32_t written)
 	q->pushed++;
 }
 
-static unsigned queue_number(const struct net_queue *q)
+unsigned net_queue_number(const struct net_queue *q)
 {
 	return (unsigned)(container_of(q->vq, struct virtio_queue, vq) - q->n->vq);
 }
@@ -68,7 +68,7 @@ void net_interrupt(struct net_queue *q)
 	if (q->pair && q != &q->pair->queue[NET_TX])
 		net_hold_joins(q->pair);
 	++*q->count.interrupts;
-	virtio_used_in(&q->n->dev, queue_number(q));
+	virtio_used_in(&q->n->dev, net_queue_number(q));
 }
 
 bool net_tell_used(struct net_queue *q)
@@ -242,7 +242,7 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 		return 0;
 	}
 	if (unlikely(p->n->dev.watch))
-		virtio_watch_frame(p->n->dev.watch, queue_number(&p->queue[NET_TX]), iov, nr,
+		virtio_watch_frame(p->n->dev.watch, net_queue_number(&p->queue[NET_TX]), iov, nr,
 		                   (size_t)sent);
 	if (ops->done)
 		return 1;

@@ -319,6 +319,7 @@ static int ctrl_one(struct virtio_net *n)
 {
 	struct net_queue *q = &n->ctrl;
 	struct vq_chain c = {.iov = n->ctrl_iov, .room = NET_CHAIN_ROOM};
+	uint32_t written;
 	uint8_t ack;
 	int r = vq_pop(q->vq, &c);
 
@@ -327,7 +328,10 @@ static int ctrl_one(struct virtio_net *n)
 	ack = unlikely(n->dev.watch) ? carry_out_watched(n, &c) : carry_out(n, &c, c.iov, c.nr_out);
 	n->pair[0].stats.ctrl_commands++;
 	n->pair[0].stats.ctrl_errors += ack != VIRTIO_NET_OK;
-	net_push(q, c.head, (uint32_t)iov_write(c.iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack)));
+	written = (uint32_t)iov_write(c.iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack));
+	if (unlikely(n->dev.watch))
+		virtio_watch_wrote(n->dev.watch, net_queue_number(q), c.head, written);
+	net_push(q, c.head, written);
 	return 1;
 }
 

@@ -87,7 +87,7 @@ struct net_rx {
 	bool spread;      /* MRG_RXBUF: a frame may use several chains */
 	uint64_t reach;   /* with spread: bytes of buffers to have ready for the next frame */
 	uint32_t hdr_len; /* net_hdr_len() */
-	bool plain_hdr;   /* it is NET_HDR_LEN, and the driver gets it as it is */
+	bool plain_hdr;   /* it is NET_HDR_LEN, the driver gets it as it is, and nobody looks on */
 	/*
 	 * What recv() is given room for outside the spill buffer, as long as no larger frame comes: the largest one of
 	 * the last RX_USUAL_FRAMES; and those of now, noted so far. Bytes with header.
@@ -235,7 +235,8 @@ void net_bad_ring(struct virtio_net *n, unsigned ring);
 /* virtio_net.c; the thread that the queue or the pair belongs to: */
 
 bool net_has(const struct virtio_net *n, unsigned feature_bit); /* accepted */
-uint32_t net_hdr_len(const struct virtio_net *n); /* bytes before a frame in the rings */
+uint32_t net_hdr_len(const struct virtio_net *n);     /* bytes before a frame in the rings */
+unsigned net_queue_number(const struct net_queue *q); /* of its virtqueue */
 void net_push(struct net_queue *q, uint16_t head, uint32_t written); /* to the batch */
 void net_publish(struct net_queue *q); /* ends the batch: one index write, one interrupt at most */
 /* Ends what net_publish() began: an interrupt, if the driver wants one. Did it? */

@@ -232,7 +232,23 @@ static bool rx_judge(struct net_pair *p)
 	return true;
 }
 
-static void rx_write_header(struct net_pair *p)
+/* What is in each of the @chains that the frame in hand takes. */
+static void rx_tell(struct net_pair *p, unsigned chains)
+{
+	uint32_t left = p->rx.waiting;
+
+	for (unsigned i = 0; i < chains; i++) {
+		const struct rx_chain *c = rx_window_at(&p->rx.window, i);
+		const uint32_t used = min_u32(c->len, left);
+
+		left -= used;
+		virtio_watch_wrote(p->n->dev.watch, net_queue_number(&p->queue[NET_RX]), c->head,
+		                   used);
+	}
+}
+
+/* Not a plain one: with a hash, or of version 1; and while somebody provokes the device, or looks on. */
+static void rx_write_header(struct net_pair *p, unsigned chains)
 {
 	struct net_rx *rx = &p->rx;
 	struct vq_provoke *provoke = rx_vq(p)->provoke;
@@ -240,6 +256,8 @@ static void rx_write_header(struct net_pair *p)
 	if (provoke)
 		provoke->rx_header(provoke, &rx->hdr.v1);
 	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
+	if (p->n->dev.watch)
+		rx_tell(p, chains);
 }
 
 /* The window holds all of the frame in hand, in its first @chains chains: give them to the driver. */
@@ -254,7 +272,7 @@ static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 		iov_write(iov, nr, rx->waiting - rx->hdr_len - rx->spilled, rx->spill, rx->spilled);
 	put_le16(&rx->hdr.v1.num_buffers, u16_of(chains));
 	if (unlikely(!rx->plain_hdr))
-		rx_write_header(p);
+		rx_write_header(p, chains);
 	else /* likewise */
 		iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, NET_HDR_LEN);
 
@@ -425,7 +443,7 @@ void net_rx_start(struct net_pair *p)
 
 	rx->spread = net_has(p->n, VIRTIO_NET_F_MRG_RXBUF);
 	rx->hdr_len = net_hdr_len(p->n);
-	rx->plain_hdr = rx->hdr_len == NET_HDR_LEN && !p->n->dev.provoke;
+	rx->plain_hdr = rx->hdr_len == NET_HDR_LEN && !p->n->dev.provoke && !p->n->dev.watch;
 	rx->min_len = rx->hdr_len + (rx->spread ? 0 : VNET_FRAME_MIN);
 	rx->waiting = 0;
 	rx->stalled = false;

@@ -75,6 +75,11 @@ struct virtio_watch {
 	 */
 	void (*frame)(struct virtio_watch *w, unsigned queue, const struct iovec *iov, unsigned nr,
 	              size_t bytes);
+	/*
+	 * Likewise, of receive queues and the control queue: @bytes have been written to the buffer that was popped as
+	 * @head, from its beginning on, and the driver has not been told.
+	 */
+	void (*wrote)(struct virtio_watch *w, unsigned queue, uint16_t head, uint32_t bytes);
 	/* Loop thread: it has been carried out or refused, and its driver does not know yet. */
 	void (*command)(struct virtio_watch *w, const struct virtio_command *cmd);
 	struct virtio_watch *next;
@@ -102,6 +107,14 @@ static inline void virtio_watch_frame(struct virtio_watch *w, unsigned queue,
 	for (; w; w = w->next)
 		if (w->frame)
 			w->frame(w, queue, iov, nr, bytes);
+}
+
+static inline void virtio_watch_wrote(struct virtio_watch *w, unsigned queue, uint16_t head,
+                                      uint32_t bytes)
+{
+	for (; w; w = w->next)
+		if (w->wrote)
+			w->wrote(w, queue, head, bytes);
 }
 
 static inline void virtio_watch_command(struct virtio_watch *w, const struct virtio_command *cmd)

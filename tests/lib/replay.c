@@ -141,18 +141,31 @@ static bool run_watch(const struct loop_fd *w)
 	return true;
 }
 
-/* Frames that the recorded device took and dropped: nothing in the file asks for them. */
-static void take_rest(struct replay_nic *nic)
+/* It may have waited for buffers since before those came that the recorded one had found. */
+static void look_for_buffers(struct replay_nic *nic, unsigned pair)
 {
-	for (unsigned i = 0; nic->n && i < nic->pairs; i++)
+	struct net_pair *p = &nic->n->pair[pair];
+
+	if (!nic->provoked || !p->rx.stalled)
+		return;
+	virtio_kick(virtio_net_dev(nic->n), NET_PAIR_QUEUES * pair + NET_RX);
+	(void)run_watch(&p->queue[NET_RX].kick);
+}
+
+void replay_take_frames(struct replay_nic *nic)
+{
+	for (unsigned i = 0; nic->n && i < nic->pairs; i++) {
+		if (fake_net_queued(nic->net[i]))
+			look_for_buffers(nic, i);
 		while (fake_net_queued(nic->net[i]) && fake_net_can_recv(nic->net[i]))
 			;
+	}
 }
 
 static void access_register(struct replay_nic *nic, const struct virtio_access *a)
 {
 	if (a->write && a->off == VIRTIO_MMIO_STATUS)
-		take_rest(nic);
+		replay_take_frames(nic);
 	if (a->write)
 		virtio_mmio_bus_ops.write(&nic->mmio, a->off, a->size, a->val);
 	else
@@ -164,7 +177,7 @@ static void write_register(struct replay_nic *nic)
 {
 	if (!nic->writes)
 		return;
-	nic->writes = false;
+	nic->writes = nic->late = false;
 	access_register(nic, &nic->write);
 }
 
@@ -236,7 +249,6 @@ static void serve(struct replay_nic *nic, const struct trace_record *t)
 			break;
 }
 
-/* A device that is provoked takes it now: what it shows of it waits for its time. */
 static void give_frame(struct replay_nic *nic, const struct trace_record *t)
 {
 	const unsigned pair = t->queue / NET_PAIR_QUEUES;
@@ -245,8 +257,46 @@ static void give_frame(struct replay_nic *nic, const struct trace_record *t)
 		return;
 	fake_net_queue(nic->net[pair], (const void *)t->data, t->data + NET_HDR_LEN,
 	               t->len - NET_HDR_LEN);
-	if (nic->provoked)
-		fake_net_can_recv(nic->net[pair]);
+	nic->queue[t->queue].frame = nic->provoked;
+}
+
+/* What a vCPU does, at any time. */
+static bool is_access(const struct trace_record *t)
+{
+	const unsigned place = t->kind == TRACE_PROVOKE ? t->u.provoke.place : TRACE_AT_NONE;
+
+	return t->kind == TRACE_READ || t->kind == TRACE_WRITE || t->kind == TRACE_KICK ||
+	       place == TRACE_AT_READ || place == TRACE_AT_WRITE;
+}
+
+/*
+ * A device that is provoked takes a frame where the recorded one has taken it, which may drop it as well, and shows it when
+ * it is time. Only what becomes of its header has to be known before: that is the next what its thread has recorded.
+ */
+static void take_frames(struct replay_nic *nic, const struct trace_record *next)
+{
+	const bool header = next->kind == TRACE_PROVOKE && next->u.provoke.place == TRACE_AT_HEADER;
+
+	for (unsigned i = 0; i < nic->pairs && !is_access(next); i++) {
+		const unsigned queue = NET_PAIR_QUEUES * i + NET_RX;
+
+		if (!nic->queue[queue].frame || (header && next->queue == queue) ||
+		    (next->queue != TRACE_NO_QUEUE && next->queue / NET_PAIR_QUEUES != i))
+			continue;
+		nic->queue[queue].frame = false;
+		look_for_buffers(nic, i);
+		(void)fake_net_can_recv(nic->net[i]);
+	}
+}
+
+/* The recorded device has written a buffer. */
+static void go_on_receiving(struct replay_nic *nic, unsigned queue)
+{
+	const unsigned pair = queue / NET_PAIR_QUEUES;
+
+	if (queue % NET_PAIR_QUEUES != NET_RX || pair >= nic->pairs)
+		return;
+	look_for_buffers(nic, pair);
 }
 
 static void note_used(struct replay_nic *nic, const struct trace_record *t)
@@ -294,6 +344,10 @@ static void replay_one(struct replay_nic *nic, const struct trace_record *t)
 	case TRACE_FRAME:
 		give_frame(nic, t);
 		break;
+	case TRACE_WRITTEN:
+		if (nic->provoked)
+			go_on_receiving(nic, t->queue);
+		break;
 	case TRACE_USED:
 		note_used(nic, t);
 		break;
@@ -311,6 +365,13 @@ static void replay_one(struct replay_nic *nic, const struct trace_record *t)
 	}
 }
 
+/* The recorded device did this within the last write, which had no effect yet: it still received frames, say. */
+static bool within_write(struct replay_nic *nic, const struct trace_record *t)
+{
+	nic->late |= nic->writes && replay_is_late(t);
+	return nic->late && !is_access(t);
+}
+
 static int replay_record(struct rig *r, const struct trace_record *t)
 {
 	struct replay_nic *nic = &r->nic[t->nic];
@@ -321,7 +382,8 @@ static int replay_record(struct rig *r, const struct trace_record *t)
 	if (t->kind >= TRACE_KINDS || t->kind == TRACE_END)
 		return 0;
 	nic->event = r->in.records;
-	if (!of_write)
+	take_frames(nic, t);
+	if (!of_write && !within_write(nic, t))
 		write_register(nic);
 	replay_one(nic, t);
 	if (of_write)
@@ -341,7 +403,7 @@ static int replay_all(struct rig *r)
 	}
 	for (unsigned i = 0; i < TRACE_NICS; i++) {
 		write_register(&r->nic[i]);
-		take_rest(&r->nic[i]);
+		replay_take_frames(&r->nic[i]);
 	}
 	return ret < 0 ? refuse(r, ret, r->in.why) : 0;
 }

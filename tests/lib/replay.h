@@ -3,7 +3,8 @@
  *
  * Devices as the recorded ones were, each with guest memory of its own, are driven by what is in the file: register
  * accesses, what the device read of memory, rings, frames from outside. They are recorded in their turn, and the two
- * recordings are compared: what registers read, used entries, whether an interrupt was wanted, interrupts, and frames.
+ * recordings are compared: what registers read, used entries, what is in the buffers that were filled, whether an
+ * interrupt was wanted, interrupts, and frames.
  * What the recorded device was provoked to do is done to this one, too: where something was changed it must have been
  * about to do what the recorded one was about to do.
  *
@@ -18,7 +19,8 @@
 
 struct replay_outcome {
 	unsigned reads, used, wishes, interrupts, frames; /* compared */
-	unsigned changes;                                 /* what was provoked, likewise */
+	unsigned written; /* likewise: buffers, of a recording of version 3 */
+	unsigned changes; /* what was provoked, likewise */
 	uint64_t
 		event; /* the number of the record of the first difference, 0 when there is none or it is one too many */
 	char why[600]; /* it; "": there is none */

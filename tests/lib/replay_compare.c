@@ -67,6 +67,10 @@ static bool same(const struct trace_record *a, const struct trace_record *b)
 	struct trace_record b_then = *b;
 	size_t len;
 
+	if (a->kind == TRACE_WRITTEN && (a->u.written.unknown || b->u.written.unknown))
+		return a->u.written.head == b->u.written.head &&
+		       a->u.written.bytes == b->u.written.bytes;
+
 	b_then.ns = a->ns;
 	len = trace_encode(a, x);
 	if (a->len != b->len || trace_encode(&b_then, y) != len || memcmp(x, y, len) != 0)
@@ -81,6 +85,7 @@ static void count(struct replay_outcome *out, unsigned kind)
 	out->wishes += kind == TRACE_WISH;
 	out->interrupts += kind == TRACE_INTERRUPT;
 	out->frames += kind == TRACE_FRAME;
+	out->written += kind == TRACE_WRITTEN;
 }
 
 /* @a of the recording, @b of the replay; NULL: there is none. */
@@ -155,18 +160,17 @@ int replay_compare(FILE *was, FILE *is, struct replay_outcome *out)
 	static const struct {
 		enum trace_kind kind;
 		bool by_queue;
-	} all[] = {{TRACE_READ, false},
-	           {TRACE_FRAME, true},
-	           {TRACE_USED, true},
-	           {TRACE_WISH, true},
-	           {TRACE_INTERRUPT, false}};
+	} all[] = {{TRACE_READ, false},   {TRACE_FRAME, true}, {TRACE_USED, true},
+	           {TRACE_WRITTEN, true}, {TRACE_WISH, true},  {TRACE_INTERRUPT, false}};
 	struct trace_reader r;
 	int ret = read_devices(was, &r);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all) * TRACE_NICS; i++) {
 		const unsigned k = i / TRACE_NICS, nic = i % TRACE_NICS;
-		const unsigned nr = all[k].by_queue ? r.device[nic].nr_queues : 1;
+		unsigned nr = all[k].by_queue ? r.device[nic].nr_queues : 1;
 
+		if (all[k].kind == TRACE_WRITTEN && r.version < 3)
+			nr = 0; /* it was not recorded then */
 		for (unsigned q = 0; q < nr && r.device[nic].name[0]; q++) {
 			const struct row row = {all[k].kind, u8_of(nic),
 			                        all[k].by_queue ? u16_of(q) : TRACE_NO_QUEUE};

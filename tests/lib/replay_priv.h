@@ -33,6 +33,7 @@ struct replay_queue {
 	uint16_t index;
 	bool due; /* the recorded device has shown used entries, from here to there, and this one has not */
 	uint16_t from, to;
+	bool frame; /* one is there to be taken, once it is known what becomes of its header */
 };
 
 /* One life of a device. */
@@ -53,6 +54,7 @@ struct replay_nic {
 	struct replay_change *change;
 	struct virtio_access write; /* provoked: waits for what has become of it */
 	bool writes;
+	bool late;     /* the device goes on until the next access: late-frames */
 	unsigned owed; /* interrupts that were wanted and not raised yet */
 	bool cut;      /* the cable is to be out */
 };
@@ -67,8 +69,13 @@ void replay_provoke_begin(struct replay_nic *nic);
 void replay_provoked(struct replay_nic *nic, const struct trace_record *t);
 void replay_interrupt(struct replay_nic *nic, uint32_t bits);
 void replay_plug(struct replay_nic *nic); /* a read is over: the cable may move */
+bool replay_is_late(
+	const struct trace_record *t); /* frames come within the write to Status before it */
 /* The device's life is over: all has been changed that was. */
 void replay_provoke_end(struct replay_nic *nic);
+
+/* replay.c: the device takes what is queued, and drops what the recorded one has dropped. */
+void replay_take_frames(struct replay_nic *nic);
 
 /* replay_compare.c: 0 or -errno, see @out. */
 int replay_compare(FILE *was, FILE *is, struct replay_outcome *out);

@@ -291,8 +291,15 @@ static void hand_over(struct replay_nic *nic)
 void replay_plug(struct replay_nic *nic)
 {
 	if (virtio_net_link(nic->n) == nic->cut &&
-	    !find(nic, TRACE_AT_CONFIG, TRACE_NO_QUEUE, ANYWHERE))
+	    !find(nic, TRACE_AT_CONFIG, TRACE_NO_QUEUE, ANYWHERE)) {
+		replay_take_frames(nic);
 		virtio_net_set_link(nic->n, !nic->cut);
+	}
+}
+
+bool replay_is_late(const struct trace_record *t)
+{
+	return t->kind == TRACE_PROVOKE && has_name(t, "late-frames");
 }
 
 static void act(struct replay_nic *nic, const struct trace_record *t)
@@ -302,6 +309,7 @@ static void act(struct replay_nic *nic, const struct trace_record *t)
 	} else if (has_name(t, "announce")) {
 		virtio_net_announce(nic->n);
 	} else if (has_name(t, "needs-reset")) {
+		replay_take_frames(nic);
 		virtio_failed(virtio_net_dev(nic->n), "provoked: it needs a reset");
 	} else if (has_name(t, "dirty-handover")) {
 		hand_over(nic);

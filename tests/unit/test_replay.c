@@ -29,15 +29,17 @@
 /* Each was made by what its name says; numbers: the least that is compared of it. */
 static const struct {
 	const char *path;
-	unsigned used, frames, changes;
+	unsigned used, frames, changes, written;
 } stored[] = {
-	{DRIVER, 5, 9, 0},                      /* split rings */
-	{STORED "driver_packed", 13, 42, 0},    /* the same with packed ones */
-	{STORED "driver_provoked", 23, 50, 16}, /* --provoke: some at boot, and two rounds */
-	{STORED "driver_provoked_packed", 21, 42, 17},
-	{STORED "rig_pairs", 49, 132, 0}, /* three pairs */
-	{STORED "rig_nics", 64, 62, 0},   /* two NICs in turns, one of them with packed rings */
-	{STORED "rig_legacy", 41, 42, 0}, /* registers of version 1 */
+	{DRIVER, 5, 9, 0, 0},                      /* split rings */
+	{STORED "driver_packed", 13, 42, 0, 0},    /* the same with packed ones */
+	{STORED "driver_provoked", 23, 50, 16, 0}, /* --provoke: some at boot, and two rounds */
+	{STORED "driver_provoked_packed", 21, 42, 17, 0},
+	/* A device that fails, is reset, and receives until that has an effect; version 3 */
+	{STORED "driver_reset_packed", 41, 155, 4, 90},
+	{STORED "rig_pairs", 49, 132, 0, 0}, /* three pairs */
+	{STORED "rig_nics", 64, 62, 0, 0},   /* two NICs in turns, one of them with packed rings */
+	{STORED "rig_legacy", 41, 42, 0, 0}, /* registers of version 1 */
 };
 
 static void recorded_driver_gets_the_same_of_another_device(unused void **state)
@@ -50,9 +52,9 @@ static void recorded_driver_gets_the_same_of_another_device(unused void **state)
 			fail_msg("%s: %d: %s", stored[i].path, ret, o.why);
 		assert_true(o.reads > 5 && o.wishes == o.used && o.interrupts >= 2);
 		if (o.used < stored[i].used || o.frames < stored[i].frames ||
-		    o.changes < stored[i].changes)
-			fail_msg("%s: %u used, %u frames, %u changes", stored[i].path, o.used,
-			         o.frames, o.changes);
+		    o.changes < stored[i].changes || o.written < stored[i].written)
+			fail_msg("%s: %u used, %u frames, %u changes, %u written", stored[i].path,
+			         o.used, o.frames, o.changes, o.written);
 	}
 }
 
@@ -217,6 +219,7 @@ static void sessions_of_any_features_can_be_replayed(unused void **state)
 		end(&g);
 		o = expect_same(&g);
 		assert_true(o.used > 20 && o.frames == 2 * 21);
+		assert_true(o.written >= 2 * 10);
 	}
 	vrig_layout(0);
 }
@@ -400,7 +403,7 @@ static void what_was_provoked_can_be_replayed(unused void **state)
 		end(&g);
 		provoke_destroy(g.provoke);
 		o = expect_same(&g);
-		assert_true(o.used > 40 && o.frames >= 100 && o.changes > 40);
+		assert_true(o.used > 40 && o.frames >= 100 && o.changes > 40 && o.written > 40);
 	}
 	vrig_layout(0);
 }
@@ -437,35 +440,96 @@ static void change_of_something_else_is_found(unused void **state)
 	unlink(path);
 }
 
-/* A used entry of the recording that says something else is what the comparison is about. */
-static void changed_recording_is_found(unused void **state)
+/* The first record of that kind and queue in the recording at @path: its byte @at behind the head becomes @to. Its number. */
+static uint64_t change_byte(const char *path, enum trace_kind kind, unsigned queue, long at,
+                            uint8_t to)
 {
-	struct replay_outcome o;
 	struct trace_reader r;
 	struct trace_record t;
-	struct rig g;
-	uint64_t at = 0;
-	FILE *f;
+	FILE *f = fopen(path, "r+");
+	long place = 0;
 
-	begin(&g);
-	session(&g, VRIG_ALL);
-	end(&g);
-	f = fopen(g.path, "r+");
 	assert_non_null(f);
 	assert_int_equal(trace_open(&r, f), 0);
-	while (!at && trace_next(&r, &t) == 1)
-		if (t.kind == TRACE_USED && t.queue == NET_RX)
-			at = r.at - t.len;
+	while (!place && trace_next(&r, &t) == 1)
+		if (t.kind == kind && t.queue == queue)
+			place = (long)(r.at - trace_bytes(r.buf)) + (long)TRACE_HEAD + at;
 	trace_close(&r);
-	assert_true(at > 0);
-	assert_int_equal(fseek(f, (long)at + 4, SEEK_SET), 0);
-	fputc(1, f);
+	assert_true(place > 0);
+	assert_int_equal(fseek(f, place, SEEK_SET), 0);
+	fputc(to, f);
 	fclose(f);
-	assert_int_equal(replay(g.path, NULL, &o), 0);
-	assert_true(o.event > 0);
-	assert_non_null(strstr(o.why, "used      0 to 1"));
-	assert_non_null(strstr(o.why, "what this device did: net0"));
-	unlink(g.path);
+	return r.records;
+}
+
+/* A used entry, or a buffer, of the recording that says something else is what the comparison is about. */
+static void changed_recording_is_found(unused void **state)
+{
+	static const struct {
+		enum trace_kind kind;
+		unsigned queue;
+		long at; /* behind the head; of WRITTEN the digest, or what is shown of it */
+		const char *says;
+	} all[] = {
+		{TRACE_USED, NET_RX, 12, "used      0 to 1"},
+		{TRACE_WRITTEN, NET_RX, 9, "written   0: 172 bytes"},
+		{TRACE_WRITTEN, NET_RX, 16 + 12, "written   0: 172 bytes"},
+		{TRACE_WRITTEN, NET_CTRL, 16, "written   0: 1 bytes"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		struct replay_outcome o;
+		struct rig g;
+		uint64_t event;
+
+		begin(&g);
+		session(&g, VRIG_ALL & ~VRIG_F(MQ) & ~VRIG_F(RSS));
+		end(&g);
+		event = change_byte(g.path, all[i].kind, all[i].queue, all[i].at, 0x99);
+		assert_int_equal(replay(g.path, NULL, &o), 0);
+		assert_int_equal(o.event, event);
+		if (!strstr(o.why, all[i].says))
+			fail_msg("%u: %s", i, o.why);
+		assert_non_null(strstr(o.why, "what this device did: net0"));
+		unlink(g.path);
+	}
+}
+
+/* As versions before 3: what was written is not there, and not compared. */
+static void older_recordings_have_less(unused void **state)
+{
+	struct replay_outcome o;
+
+	assert_int_equal(replay(DRIVER, NULL, &o), 0);
+	assert_int_equal(o.written, 0);
+	assert_int_equal(o.why[0], 0);
+}
+
+static void a_short_config_space_is_recorded_as_it_is(unused void **state)
+{
+	static const uint64_t sets[] = {0, UINT64_C(1) << P_SHORT_CONFIG};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++) {
+		struct rig g = {.record = NULL};
+		struct trace_reader r;
+		struct trace_record t;
+		FILE *f;
+
+		begin_record(&g);
+		assert_int_equal(provoke_create(sets[i], 3, &g.provoke), 0);
+		begin_nic(&g, 0, (struct vrig_options){.mem_bytes = 0});
+		end(&g);
+		provoke_destroy(g.provoke);
+		f = fopen(g.path, "r");
+		assert_non_null(f);
+		assert_int_equal(trace_open(&r, f), 0);
+		assert_int_equal(trace_next(&r, &t), 1);
+		assert_int_equal(t.kind, TRACE_DEVICE);
+		assert_int_equal(t.u.device.config_len, i ? 6 : sizeof(struct virtio_net_config));
+		trace_close(&r);
+		fclose(f);
+		unlink(g.path);
+	}
 }
 
 static void what_cannot_be_replayed_is_refused(unused void **state)
@@ -583,6 +647,8 @@ int main(void)
 		cmocka_unit_test(what_was_provoked_can_be_replayed),
 		cmocka_unit_test(change_of_something_else_is_found),
 		cmocka_unit_test(changed_recording_is_found),
+		cmocka_unit_test(older_recordings_have_less),
+		cmocka_unit_test(a_short_config_space_is_recorded_as_it_is),
 		cmocka_unit_test(what_cannot_be_replayed_is_refused),
 		cmocka_unit_test(chains_that_go_wrong_are_recorded_as_far_as_they_go),
 		cmocka_unit_test(index_that_cannot_be_is_recorded_without_entries),

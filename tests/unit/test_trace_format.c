@@ -86,11 +86,19 @@ static const struct trace_record each[] = {
                        .was = 20,
                        .became = 20},
          DATA(batch)},
-	{.kind = TRACE_END, .queue = TRACE_NO_QUEUE, .ns = 10, .u.records = 14},
+	{.kind = TRACE_WRITTEN,
+         .queue = 1,
+         .ns = 9,
+         .u.written = {.digest = UINT64_C(0x123456789abcdef0), .bytes = 17, .head = 7},
+         DATA(frame)},
+	{.kind = TRACE_END, .queue = TRACE_NO_QUEUE, .ns = 10, .u.records = 15},
 };
 
 /* Of packed rings, and what one of each kind does not show. */
 static const struct trace_record more[] = {
+	{.kind = TRACE_WRITTEN,
+         .queue = 1,
+         .u.written = {.bytes = 70000, .head = 9, .unknown = true}},
 	{.kind = TRACE_CHAIN,
          .queue = 1,
          .packed = true,
@@ -284,22 +292,46 @@ static void other_file_is_refused(void **state)
 	fill(&f);
 	put_le32(f.bytes + 8, 7);
 	assert_int_equal(read_all(&f, f.len, &r), -EPROTO);
-	assert_string_equal(r.why, "version 7, this doorbell reads 1 to 2");
+	assert_string_equal(r.why, "version 7, this doorbell reads 1 to 3");
 	put_le32(f.bytes + 8, 0);
 	assert_int_equal(read_all(&f, f.len, &r), -EPROTO);
 }
 
-/* It has neither what packed rings have nor provocations, which were other kinds then. */
-static void version_1_is_read_as_well(void **state)
+/* They have neither packed rings nor provocations, or not what was written: other kinds, then. */
+static void older_versions_are_read_as_well(void **state)
 {
 	struct trace_reader r;
 	struct file f;
 
 	(void)state;
-	fill(&f);
-	put_le32(f.bytes + 8, 1);
-	assert_int_equal(read_all(&f, f.len, &r), 0);
-	assert_true(r.ended && r.records == NR);
+	for (uint32_t version = TRACE_OLDEST; version <= TRACE_VERSION; version++) {
+		fill(&f);
+		put_le32(f.bytes + 8, version);
+		assert_int_equal(read_all(&f, f.len, &r), 0);
+		assert_true(r.ended && r.records == NR);
+		assert_int_equal(r.version, version);
+	}
+}
+
+/* Any byte counts, and where it stands. */
+static void digest_is_of_all_bytes_in_their_order(void **state)
+{
+	uint8_t bytes[20] = {0};
+	const uint64_t none = trace_digest(bytes, sizeof(bytes));
+
+	(void)state;
+	assert_true(trace_digest(NULL, 0) == UINT64_C(0xcbf29ce484222325));
+	assert_true(trace_digest(bytes, 16) != none);
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		uint64_t once;
+
+		bytes[i] = 1;
+		once = trace_digest(bytes, sizeof(bytes));
+		bytes[i] = 0;
+		bytes[(i + 8) % sizeof(bytes)] = 1;
+		assert_true(once != none && once != trace_digest(bytes, sizeof(bytes)));
+		bytes[(i + 8) % sizeof(bytes)] = 0;
+	}
 }
 
 /* Whatever a byte is changed to, reading ends, and nothing is read that is not there. */
@@ -363,7 +395,10 @@ static void damage_is_named(void **state)
 		{13, 33, TRACE_AT_READ, "changes so many bytes cannot be"},
 		{13, 33, TRACE_AT_NONE, "changes so many bytes cannot be"},
 		{13, 17, 0xff, "a queue with a number that none has"},
-		{14, 24, 12, "another number of records"},
+		{14, 24, 18, "a buffer with more or less of it than is kept"},
+		{14, 7, 1, "a buffer with more or less of it than is kept"},
+		{14, 17, 0xff, "a queue with a number that none has"},
+		{15, 24, 12, "another number of records"},
 	};
 
 	(void)state;
@@ -404,19 +439,19 @@ static void what_packed_rings_have_comes_back(void **state)
 		assert_int_equal(got.packed, more[i].packed);
 		assert_int_equal(got.len, more[i].len);
 	}
-	r = more[0];
+	r = more[1];
 	d = trace_desc_at(&r, 0);
 	assert_int_equal(d.flags, 5); /* id and flags stand the other way round */
 	assert_int_equal(d.next, 1);
-	r = more[2];
+	r = more[3];
 	trace_used_at(&r, 0, &id, &len);
 	assert_int_equal(id & UINT16_MAX, 0x1234);
 	assert_int_equal(id >> 16, 0x8002);
-	r = more[1];
+	r = more[2];
 	r.len = 4;
 	assert_string_equal(decode(r, bytes, &got), "a list with two names");
 	/* What was written has the effect of other 4 bytes, or none. */
-	r = more[5];
+	r = more[6];
 	r.u.provoke.became = 2;
 	r.len += 2;
 	assert_non_null(decode(r, bytes, &got));
@@ -480,7 +515,10 @@ static void each_kind_has_a_line(void **state)
 		"0.000000 net0      finding   split.align: queue 0; guest at 0xffffffffffffffff\n"
 		"0.000000 net0  q1  provoke   reorder+ (rare, seed 7): used from 4: 2 of 5 (60 "
 		"bytes), 6 (0 bytes) -> 1 of 6 (0 bytes), 5 (60 bytes)\n"
-		"0.000000 net0      end       14 records\n"
+		"0.000000 net0  q1  written   7: 17 bytes, digest 123456789abcdef0: 00 00 00 00 00 "
+		"00 00 00 00 00 00 00 ff fe 01 02 ...\n"
+		"0.000000 net0      end       15 records\n"
+		"0.000000 net0  q1  written   9: 70000 bytes, nobody knows where\n"
 		"0.000000 net0  q1  chain     9: table 0x2+3 read 0x0+4\n"
 		"0.000000 net0  q1  avail     7/1 to 1/0, flags 2, event 3/1: 7\n"
 		"0.000000 net0  q1  used      2/1 to 4/1: 4660 (60 bytes)\n"
@@ -582,7 +620,7 @@ static void summary_counts_by_queue(void **state)
 	trace_sum_print(&s, out);
 	assert_int_equal(fclose(out), 0);
 	assert_string_equal(text,
-	                    "15 records up to 0.000000 s\n"
+	                    "16 records up to 0.000000 s\n"
 	                    "net0: a guest began 1 times; 1 registers read, 1 written; 1 "
 	                    "interrupts; 1 findings\n"
 	                    "  provoked 1 times: 1 rare\n"
@@ -604,7 +642,8 @@ int main(void)
 		cmocka_unit_test(damage_is_named),
 		cmocka_unit_test(what_packed_rings_have_comes_back),
 		cmocka_unit_test(more_used_entries_than_the_ring_has_are_refused),
-		cmocka_unit_test(version_1_is_read_as_well),
+		cmocka_unit_test(older_versions_are_read_as_well),
+		cmocka_unit_test(digest_is_of_all_bytes_in_their_order),
 		cmocka_unit_test(kind_of_a_later_version_is_passed_over),
 		cmocka_unit_test(each_kind_has_a_line),
 		cmocka_unit_test(wish_for_no_interrupt_has_words_too),
