@@ -257,6 +257,13 @@ static void on_timer(void *arg)
 	loop_timer_at(r->loop, &r->timer, loop_now_ns() + CHECK_TICK_NS);
 }
 
+static void cpu_time(void *arg, struct task *now)
+{
+	const struct check_run *r = arg;
+
+	vm_cpu_time(r->vm, now);
+}
+
 static void mute(void *check)
 {
 	check_mute(check);
@@ -324,6 +331,8 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		d->watch = record_device(r->record, d, &nic);
 		d->watch->next = check_watch(r->check[i]);
 	}
+	if (r->provoke[i])
+		provoke_cpu_time(r->provoke[i], cpu_time, r);
 	if (r->provoke[i])
 		provoke_on_illegal(r->provoke[i], mute, r->check[i]);
 	if (r->provoke[i] && i == 0) /* the driver of all of them is one */

@@ -6,8 +6,9 @@
  *	ARP, ping  ->  is there    on: questions until all are    the rest gives up
  *	an echo port?              answered -> off: some more     -> farewell
  *
- * A question is asked again when its answer has not come for PROVOKE_AGAIN_NS, TRIES times. Frames may get lost on any network,
- * so those are reported, and are no failure.
+ * A question is asked again when its answer has not come for PROVOKE_AGAIN_NS, TRIES times: of time that the guest could
+ * use, so that one which gets no CPU of the host is not taken for one that is stuck. Frames may get lost on any network, so
+ * those are reported, and are no failure.
  */
 #include "check/peer.h"
 
@@ -29,10 +30,11 @@
 #include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/tasks.h"
 #include "vmm/nic_config.h"
 
 #define PIPE_BYTES    MIB(2)
-#define TRIES         50u /* a machine that has others to run first leaves a guest no time for seconds */
+#define TRIES         50u /* of a guest that could answer: seconds, for one that has others to run first */
 #define UDP_TRIES     3u
 #define AWAY_TRIES    600u /* of a driver that has reset the device, or a guest that boots once more */
 #define BURST         16u /* questions of a round that are open at once */
@@ -75,7 +77,9 @@ struct peer {
 	bool driver_up, echo_port; /* UDP is answered */
 	/* Back from a reset, and has not answered yet; in the life of the guest in which the round began? */
 	bool returned;
-	bool answers; /* some came since the timer's last turn */
+	bool answers;    /* some came since the timer's last turn */
+	struct task cpu; /* what the guest had of the host's CPUs in that turn, */
+	uint64_t had_ns; /* and how much of the time since questions were asked again was its own */
 	unsigned lives;
 	unsigned floods; /* that are to come in this round */
 	enum stage stage;
@@ -441,6 +445,37 @@ static void ask_again(struct peer *peer)
 	}
 }
 
+/*
+ * Of one turn: less what its CPUs stood in line for one of the host's, and nothing while they stand there since before.
+ * When nobody knows, all of it.
+ */
+static uint64_t its_own(struct peer *peer)
+{
+	const struct provoke *p = peer->p;
+	const struct task was = peer->cpu;
+	uint64_t waited;
+
+	if (!p->cpu_time)
+		return p->again_ns;
+	p->cpu_time(p->cpu_time_arg, &peer->cpu);
+	if (peer->cpu.cpu_ns == 0)
+		return p->again_ns;
+	if (peer->cpu.ready && peer->cpu.cpu_ns == was.cpu_ns)
+		return 0;
+	waited = peer->cpu.runqueue_ns - was.runqueue_ns;
+	return p->again_ns - min_u64(waited, p->again_ns);
+}
+
+/* Has it had half of a turn? */
+static bool had_its_turn(struct peer *peer)
+{
+	peer->had_ns += its_own(peer);
+	if (peer->had_ns < peer->p->again_ns / 2)
+		return false;
+	peer->had_ns = 0;
+	return true;
+}
+
 static void on_timer(void *arg)
 {
 	struct peer *peer = arg;
@@ -458,7 +493,7 @@ static void on_timer(void *arg)
 			ask_afterwards(peer);
 	} else if (peer->answers) /* who is slow is not asked twice, which would make him slower */
 		peer->tries = 0;
-	else if (peer->driver_up && peer->open > 0 && !peer->p->link_down)
+	else if (peer->driver_up && peer->open > 0 && !peer->p->link_down && had_its_turn(peer))
 		ask_again(peer); /* also of a device that has failed: somebody has to give up */
 again:
 	peer->answers = false;

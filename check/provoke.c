@@ -123,7 +123,6 @@ static void late_frames(void *arg)
 		p->late(p->late_arg);
 }
 
-/* As long as it has not been reset, the device is right to use what it has. */
 /* What the hooks remember of a device that begins. */
 static void forget(struct provoke *p)
 {
@@ -136,6 +135,7 @@ static void forget(struct provoke *p)
 	atomic_store(&p->feature_sel, 0);
 }
 
+/* As long as it has not been reset, the device is right to use what it has. */
 static void reset_write(struct provoke *p)
 {
 	if (provoke_on(p, P_LATE_FRAMES) && (p->dev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
@@ -472,6 +472,12 @@ bool provoke_gave_up(const struct provoke *p)
 void provoke_wait(struct provoke *p, bool paused)
 {
 	atomic_store(&p->paused, paused);
+}
+
+void provoke_cpu_time(struct provoke *p, void (*fn)(void *arg, struct task *now), void *arg)
+{
+	p->cpu_time = fn;
+	p->cpu_time_arg = arg;
 }
 
 uint64_t provoke_times(const struct provoke *p, enum provoke_id id)

@@ -17,6 +17,7 @@
 struct check;
 struct nic_config;
 struct provoke; /* opaque: of one device */
+struct task;
 struct virtio_net;
 struct vm_config;
 
@@ -142,6 +143,12 @@ void provoke_device(struct provoke *p, struct virtio_net *net);
 
 /* Any thread. The guest is paused: nobody may expect answers. */
 void provoke_wait(struct provoke *p, bool paused);
+
+/*
+ * Before any vCPU runs: fn(@arg, now) says, on the device's thread, what the guest's CPUs have had of the host's so far. Time
+ * in which they stood in line for one is no time in which the driver might have answered. Without one all time is.
+ */
+void provoke_cpu_time(struct provoke *p, void (*fn)(void *arg, struct task *now), void *arg);
 
 /* Any thread. How often has the device done it; and might it at any moment? */
 uint64_t provoke_times(const struct provoke *p, enum provoke_id id);

@@ -122,11 +122,13 @@ struct provoke {
 	_Atomic unsigned
 		parts; /* received frames in several buffers, since; of the queue's thread */
 	_Atomic bool done;
-	_Atomic bool paused; /* the guest: provoke_wait() */
-	uint64_t again_ns;   /* PROVOKE_AGAIN_NS, but for tests */
-	unsigned mtu;        /* that the driver is told; 0: none */
-	uint64_t tried;      /* rounds that were begun */
-	bool baseline;       /* the driver answered with nothing but what is there at boot */
+	_Atomic bool paused;                           /* the guest: provoke_wait() */
+	void (*cpu_time)(void *arg, struct task *now); /* provoke_cpu_time(); or NULL */
+	void *cpu_time_arg;
+	uint64_t again_ns; /* PROVOKE_AGAIN_NS, but for tests */
+	unsigned mtu;      /* that the driver is told; 0: none */
+	uint64_t tried;    /* rounds that were begun */
+	bool baseline;     /* the driver answered with nothing but what is there at boot */
 };
 
 static inline bool provoke_on(const struct provoke *p, enum provoke_id id)

@@ -562,6 +562,22 @@ bool vm_rests(const struct vm *vm, uint64_t *pc)
 	return vm->nr_vcpus > 0 && arch_vcpu_pc(vm->vcpu[0].fd, pc) == 0;
 }
 
+void vm_cpu_time(const struct vm *vm, struct task *mean)
+{
+	*mean = (struct task){.tid = 0};
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		const int tid =
+			atomic_load_explicit(&vm->vcpu[i].tid, memory_order_relaxed); /* a number */
+		struct task t;
+
+		if (!task_read(tid, &t))
+			continue;
+		mean->cpu_ns += t.cpu_ns / vm->nr_vcpus;
+		mean->runqueue_ns += t.runqueue_ns / vm->nr_vcpus;
+		mean->ready |= t.ready;
+	}
+}
+
 void vm_pause(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)

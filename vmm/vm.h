@@ -13,6 +13,7 @@
 struct console;
 struct loop;
 struct nic;
+struct task;
 struct vm; /* opaque; owns memory, buses, devices, backends, vCPU and I/O threads */
 
 enum vm_end_kind {                  /* why vm_run() came back */
@@ -80,7 +81,12 @@ bool vm_rests(const struct vm *vm, uint64_t *pc);
 /* ---- while it runs; main loop's thread */
 
 json_t *vm_status(struct vm *vm); /* running or paused, its NICs and links; NULL: no memory */
-void vm_pause(struct vm *vm);     /* no vCPU executes anything until vm_resume() */
+/*
+ * What the guest's CPUs have had of the host's, as that of one: the mean of their cpu_ns and runqueue_ns; ready when one of
+ * them is.
+ */
+void vm_cpu_time(const struct vm *vm, struct task *mean);
+void vm_pause(struct vm *vm); /* no vCPU executes anything until vm_resume() */
 void vm_resume(struct vm *vm);
 bool vm_is_paused(const struct vm *vm);
 struct nic *vm_nic(struct vm *vm, const char *name); /* NULL: there is none of that name */

@@ -20,6 +20,7 @@
 #include "net/turn_round.h"
 #include "tests/lib/capture.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/tasks.h"
 #include "vmm/nic_config.h"
 
 #define BIT(id) (UINT64_C(1) << (id))
@@ -253,6 +254,64 @@ static void a_guest_that_is_paused_is_not_stuck(unused void **state)
 	turn_until_done(&r);
 	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_LOST);
 	assert_false(provoke_failed(r.p));
+	end(&r);
+}
+
+/* What the host's scheduler says of the guest: it runs; or it stands in line, as is known afterwards, or since before. */
+enum luck { RUNS, WAITED, WAITS };
+
+struct host {
+	enum luck luck;
+	uint64_t turn_ns;
+	unsigned asked;
+	struct task now;
+};
+
+static void cpu_time(void *arg, struct task *now)
+{
+	struct host *h = arg;
+
+	h->asked++;
+	h->now.ready = h->luck == WAITS;
+	h->now.cpu_ns += h->luck == WAITS ? 0 : 1;
+	h->now.runqueue_ns += h->luck == WAITED ? h->turn_ns - h->turn_ns / 100 : 0;
+	*now = h->now;
+}
+
+/* For several times as long as one that could answer has; what it gets adds up all the same. */
+static void a_guest_without_a_cpu_is_not_stuck(unused void **state)
+{
+	for (enum luck luck = WAITED; luck <= WAITS; luck++) {
+		struct host h = {.luck = luck, .now = {.cpu_ns = 1}};
+		struct rig r;
+
+		begin(&r, BIT(P_LENGTHS), (struct guest){.silent = true});
+		h.turn_ns = r.p->again_ns;
+		provoke_cpu_time(r.p, cpu_time, &h);
+		while (h.asked < 300) {
+			assert_true(loop_turn(r.loop, -1) >= 0);
+			assert_false(provoke_done(r.p));
+		}
+		assert_true(r.p->round >= 0);
+		r.guest.silent = false;
+		h.luck = RUNS;
+		turn_until_done(&r);
+		assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_LOST);
+		assert_false(provoke_failed(r.p));
+		end(&r);
+	}
+}
+
+static void one_that_has_a_cpu_and_does_not_answer_is_stuck(unused void **state)
+{
+	struct host h = {.luck = RUNS, .now = {.cpu_ns = 1}};
+	struct rig r;
+
+	begin(&r, BIT(P_LENGTHS), (struct guest){.silent = true});
+	provoke_cpu_time(r.p, cpu_time, &h);
+	turn_until_done(&r);
+	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_STUCK);
+	assert_true(h.asked > 50);
 	end(&r);
 }
 
@@ -516,6 +575,8 @@ int main(void)
 		cmocka_unit_test(lost_frames_are_counted_and_no_failure),
 		cmocka_unit_test(who_falls_silent_is_stuck_and_is_not_tried_again),
 		cmocka_unit_test(a_guest_that_is_paused_is_not_stuck),
+		cmocka_unit_test(a_guest_without_a_cpu_is_not_stuck),
+		cmocka_unit_test(one_that_has_a_cpu_and_does_not_answer_is_stuck),
 		cmocka_unit_test(a_guest_that_ends_in_a_round_is_stuck_there),
 		cmocka_unit_test(wrong_bytes_and_a_wrong_address_are_corruption),
 		cmocka_unit_test(an_address_that_the_device_was_told_is_right),

@@ -28,6 +28,14 @@ static void status_and_schedstat_are_read(unused void **state)
 	assert_string_equal(t.name, "vhost-12");
 	assert_int_equal(t.voluntary_switches, 17);
 	assert_int_equal(t.involuntary_switches, 3);
+	assert_false(t.ready);
+	assert_true(task_parse_status("Name:\tvcpu0\nState:\tR (running)\n"
+	                              "voluntary_ctxt_switches:\t1\n"
+	                              "nonvoluntary_ctxt_switches:\t0\n",
+	                              &t));
+	assert_true(t.ready);
+	assert_true(task_read(gettid(), &t) && t.ready);
+	assert_false(task_read(0, &t));
 	assert_true(task_parse_schedstat("123 45 6\n", &t));
 	assert_int_equal(t.cpu_ns, 123);
 	assert_int_equal(t.runqueue_ns, 45);

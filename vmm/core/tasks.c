@@ -36,6 +36,7 @@ static bool number_of(const char *text, const char *key, uint64_t *out)
 
 bool task_parse_status(const char *text, struct task *t)
 {
+	t->ready = strstr(text, "\nState:\tR");
 	return sscanf(text, "Name:\t%15[^\n]", t->name) == 1 &&
 	       number_of(text, "\nvoluntary_ctxt_switches:", &t->voluntary_switches) &&
 	       number_of(text, "\nnonvoluntary_ctxt_switches:", &t->involuntary_switches);
@@ -102,6 +103,11 @@ static bool read_task(const char *dir, int tid, struct task *t)
 	return true;
 }
 
+bool task_read(int tid, struct task *t)
+{
+	return read_task("/proc/self/task", tid, t);
+}
+
 /* The next entry of @d that is a number; 0 at the end. */
 static int next_number(DIR *d)
 {
@@ -156,7 +162,7 @@ unsigned tasks_read(struct task *out, unsigned room, bool vhost)
 	if (!d)
 		return 0;
 	while (nr < room && (tid = next_number(d)) != 0) {
-		if (!read_task("/proc/self/task", tid, &out[nr]))
+		if (!task_read(tid, &out[nr]))
 			continue;
 		if (strncmp(out[nr].name, VHOST, strlen(VHOST)) == 0)
 			vhost = false; /* of 6.4 and later */

@@ -12,13 +12,16 @@ struct task {
 	uint64_t voluntary_switches;   /* it waited for something */
 	uint64_t involuntary_switches; /* it was made to wait */
 	uint64_t cpu_ns, runqueue_ns; /* on a CPU, and ready but without one; 0: not counted here */
+	bool ready;                   /* one of the two, just now */
 };
 
-/* The calling thread, for one that is about to end; runqueue_ns is left 0. */
+/* The calling thread, for one that is about to end; runqueue_ns and ready are left 0. */
 void task_self(struct task *t);
 
 /* For how long the calling thread has been ready without a CPU; 0 where nobody counts it. Three system calls. */
 uint64_t task_delay_ns(void);
+
+bool task_read(int tid, struct task *t); /* of this process; false: there is none */
 
 #define TASKS_MAX 256u /* more than our threads: 64 vCPUs, 8 NICs */
 
