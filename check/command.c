@@ -45,7 +45,8 @@ struct check_run {
 	unsigned matrix; /* enum matrix_kind */
 	struct matrix cells;
 	bool list_rules;
-	uint64_t provocations, seed; /* a set of provoke_id; where its decisions come from */
+	provoke_set provocations;
+	uint64_t seed; /* where their decisions come from */
 	bool list_provocations;
 	const char *explain;
 	bool *ignored; /* nr_rules */
@@ -491,7 +492,7 @@ static int provoke_guest(struct check_run *r)
 {
 	for (unsigned i = 0; i < r->cfg.nr_nics && r->provocations; i++) {
 		/* Of the machine, and not of each NIC. */
-		const uint64_t others = i ? ~(UINT64_C(1) << P_SLOTS) : UINT64_MAX;
+		const provoke_set others = i ? ~PROVOKE_BIT(P_SLOTS) : ~(provoke_set)0;
 
 		if (provoke_create(r->provocations & others, r->seed + i, &r->provoke[i]) < 0)
 			return EXIT_HOST;

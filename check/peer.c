@@ -291,7 +291,7 @@ static void advance(struct peer *peer)
 		farewell(peer);
 		return;
 	}
-	peer->p->tried |= UINT64_C(1) << round;
+	peer->p->tried |= PROVOKE_BIT(round);
 	ask_round(peer, round);
 }
 

@@ -20,7 +20,6 @@
 #include "vmm/core/loop.h"
 #include "vmm/nic_config.h"
 
-#define BIT(id) (UINT64_C(1) << (id))
 #define STEPS                                                                               \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK | \
 	 VIRTIO_CONFIG_S_FEATURES_OK)
@@ -145,8 +144,18 @@ static void reset_write(struct provoke *p)
 	forget(p);
 }
 
+/* FEATURES_OK is written: is it not to be set? */
 static bool refuses(struct provoke *p)
 {
+	if (p->dev->status & VIRTIO_CONFIG_S_FEATURES_OK)
+		return false;                 /* it is */
+	if (provoke_on(p, P_STRICT_FEATURES)) /* by the device itself */
+		provoke_count(p, P_STRICT_FEATURES);
+	if (p->demanded) {
+		provoke_count(p, P_DEMANDED_FEATURE);
+		if (!(p->dev->asked & p->demanded))
+			return true;
+	}
 	if (provoke_on(p, P_NEVER_OK)) {
 		provoke_count(p, P_NEVER_OK);
 		return true;
@@ -344,13 +353,13 @@ void provoke_act(struct provoke *p)
 
 void provoke_switch(struct provoke *p, int round)
 {
-	uint64_t on = 0;
+	provoke_set on = 0;
 
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
 		if (provocations[i].when == PROVOKE_AT_BOOT)
-			on |= p->set & BIT(i);
+			on |= p->set & PROVOKE_BIT(i);
 	if (round >= 0)
-		on |= BIT(round);
+		on |= PROVOKE_BIT(round);
 	if (round >= 0 && provocations[round].tag >= PROVOKE_ILLEGAL && p->on_illegal)
 		p->on_illegal(p->on_illegal_arg);
 	if (round >= 0) {
@@ -361,7 +370,8 @@ void provoke_switch(struct provoke *p, int round)
 	p->interrupts = 0;
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
 		p->queue[i].lies = 0;
-	atomic_store(&p->on, on);
+	for (unsigned i = 0; i < ARRAY_SIZE(p->on); i++)
+		atomic_store(&p->on[i], (uint64_t)(on >> 64 * i));
 	if (p->link_down)
 		provoke_ask(p, ACT_LINK_UP);
 }
@@ -387,7 +397,7 @@ void provoke_note(struct provoke *p, int round, const struct provoke_result *r)
 		const bool its =
 			round >= 0 ? (int)i == round : provocations[i].when == PROVOKE_AT_BOOT;
 
-		if (!its || !(p->set & BIT(i)))
+		if (!its || !(p->set & PROVOKE_BIT(i)))
 			continue;
 		p->result[i] = *r;
 		p->result[i].times = atomic_load(&p->times[i]);
@@ -398,9 +408,10 @@ void provoke_note(struct provoke *p, int round, const struct provoke_result *r)
 }
 
 /* Nobody has to come up with these; but nobody may go on as if nothing had been. */
-#define MAY_GIVE_UP                                                                          \
-	(BIT(P_FEATURES_REFUSED) | BIT(P_NEVER_OK) | BIT(P_EARLY_FAILURE) | BIT(P_ORPHANS) | \
-	 BIT(P_VERSION_ALONE) | BIT(P_TINY_QUEUES))
+#define MAY_GIVE_UP                                                                             \
+	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                            \
+	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_VERSION_ALONE) | \
+	 PROVOKE_BIT(P_TINY_QUEUES) | PROVOKE_BIT(P_DEMANDED_FEATURE))
 
 static void note_giving_up(struct provoke *p)
 {
@@ -408,14 +419,14 @@ static void note_giving_up(struct provoke *p)
 	bool why = false;
 
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
-		why |= (p->set & MAY_GIVE_UP & BIT(i)) && atomic_load(&p->times[i]) > 0;
+		why |= (p->set & MAY_GIVE_UP & PROVOKE_BIT(i)) && atomic_load(&p->times[i]) > 0;
 	p->gave_up = why && !insisted && !p->baseline && !p->was_live;
 	for (unsigned i = 0; i < NR_PROVOCATIONS && p->gave_up; i++) {
 		struct provoke_result *r = &p->result[i];
-		const bool its = (MAY_GIVE_UP & BIT(i)) && atomic_load(&p->times[i]) > 0;
+		const bool its = (MAY_GIVE_UP & PROVOKE_BIT(i)) && atomic_load(&p->times[i]) > 0;
 
 		r->times = atomic_load(&p->times[i]);
-		if (p->set & BIT(i))
+		if (p->set & PROVOKE_BIT(i))
 			r->verdict = its ? PROVOKE_SURVIVED : PROVOKE_NOT_TRIED;
 	}
 }
@@ -444,7 +455,7 @@ void provoke_end(struct provoke *p)
 	else if (p->round >= 0)
 		provoke_note(p, p->round, &stuck);
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
-		if ((p->set & BIT(i)) && p->result[i].verdict == PROVOKE_UNUSED)
+		if ((p->set & PROVOKE_BIT(i)) && p->result[i].verdict == PROVOKE_UNUSED)
 			p->result[i].verdict = PROVOKE_NOT_TRIED;
 	note_late_occasions(p);
 	note_giving_up(p);
@@ -511,10 +522,10 @@ static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 /* Of two that exclude each other the seed says which: in one of @n times @seldom. */
 static void choose(struct provoke *p, enum provoke_id seldom, enum provoke_id often, unsigned n)
 {
-	const uint64_t both = BIT(seldom) | BIT(often);
+	const provoke_set both = PROVOKE_BIT(seldom) | PROVOKE_BIT(often);
 
 	if ((p->set & both) == both)
-		p->set &= ~(dice_below(&p->dice, n) ? BIT(seldom) : BIT(often));
+		p->set &= ~(dice_below(&p->dice, n) ? PROVOKE_BIT(seldom) : PROVOKE_BIT(often));
 }
 
 static void choose_between(struct provoke *p)
@@ -522,13 +533,13 @@ static void choose_between(struct provoke *p)
 	choose(p, P_POLLING, P_FIRST_KICK, 2);
 	/* Without what stands behind the address much else has no occasion. */
 	choose(p, P_SHORT_CONFIG, P_CONFIG_TAIL, 4);
-	if (p->set & BIT(P_SHORT_CONFIG))
-		p->set &= ~BIT(P_GATED_CONFIG);
-	if (p->set & BIT(P_TINY_QUEUES))
-		p->set &= ~BIT(P_QUEUE_SIZES);
+	if (p->set & PROVOKE_BIT(P_SHORT_CONFIG))
+		p->set &= ~PROVOKE_BIT(P_GATED_CONFIG);
+	if (p->set & PROVOKE_BIT(P_TINY_QUEUES))
+		p->set &= ~PROVOKE_BIT(P_QUEUE_SIZES);
 }
 
-int provoke_create(uint64_t set, uint64_t seed, struct provoke **out)
+int provoke_create(provoke_set set, uint64_t seed, struct provoke **out)
 {
 	struct provoke *p = calloc(1, sizeof(*p));
 
@@ -548,7 +559,7 @@ int provoke_create(uint64_t set, uint64_t seed, struct provoke **out)
 		.ctrl_refused = on_ctrl,
 		.ctrl_ack = on_ctrl_ack,
 		.queue = on_queue,
-		.first_kick = p->set & BIT(P_FIRST_KICK),
+		.first_kick = p->set & PROVOKE_BIT(P_FIRST_KICK),
 	};
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
 		provoke_queue_init(&p->queue[i], p, i);
@@ -562,10 +573,13 @@ void provoke_destroy(struct provoke *p)
 }
 
 /* About registers and steps that version 1 does not have, or features behind its 32; the address has no generation there. */
-#define VERSION_2                                                                                \
-	(BIT(P_FEATURES_REFUSED) | BIT(P_NEVER_OK) | BIT(P_EARLY_FAILURE) | BIT(P_LATE_QUEUES) | \
-	 BIT(P_TORN_CONFIG) | BIT(P_SLOW_READY) | BIT(P_LOCKED_QUEUES) | BIT(P_ODD_QUEUES) |     \
-	 BIT(P_UNKNOWN_FEATURES) | BIT(P_VERSION_ALONE) | BIT(P_NEEDS_RESET))
+#define VERSION_2                                                                                 \
+	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                              \
+	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_LATE_QUEUES) | PROVOKE_BIT(P_TORN_CONFIG) | \
+	 PROVOKE_BIT(P_SLOW_READY) | PROVOKE_BIT(P_LOCKED_QUEUES) | PROVOKE_BIT(P_ODD_QUEUES) |   \
+	 PROVOKE_BIT(P_UNKNOWN_FEATURES) | PROVOKE_BIT(P_VERSION_ALONE) |                         \
+	 PROVOKE_BIT(P_NEEDS_RESET) | PROVOKE_BIT(P_STRICT_FEATURES) |                            \
+	 PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER))
 
 int provoke_nic(struct provoke *p, struct nic_config *nic)
 {
@@ -581,14 +595,14 @@ int provoke_nic(struct provoke *p, struct nic_config *nic)
 		p->set &= ~VERSION_2;
 		provoke_switch(p, -1);
 	}
-	if (p->set & BIT(P_SHORT_CONFIG))
+	if (p->set & PROVOKE_BIT(P_SHORT_CONFIG))
 		nic->window = VIRTIO_MMIO_CONFIG + MAC_LEN;
-	else if (nic->mtu == 0 && (p->set & BIT(P_MTU))) {
+	else if (nic->mtu == 0 && (p->set & PROVOKE_BIT(P_MTU))) {
 		nic->mtu = mtus[dice_below(&p->dice, ARRAY_SIZE(mtus))];
 		provoke_count(p, P_MTU);
 	}
 	p->mtu = (unsigned)nic->mtu;
-	if (p->set & BIT(P_POLLING)) {
+	if (p->set & PROVOKE_BIT(P_POLLING)) {
 		nic->poll = POLL_ON;
 		provoke_count(p, P_POLLING);
 	}
@@ -609,7 +623,10 @@ void provoke_device(struct provoke *p, struct virtio_net *net)
 	p->lives++;
 	p->tears = TEARS;
 	p->torn = p->link_down = false;
-	forget(p); /* a guest that boots again finds a new one */
+	p->demanded = 0;
+	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
+		p->queue[i].left_out = 0; /* a new device counts anew */
+	forget(p);                        /* a guest that boots again finds a new one */
 	atomic_store(&p->known_only, false);
 	provoke_shape(p);
 	p->dev->provoke = &p->hooks;

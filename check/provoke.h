@@ -31,7 +31,6 @@ enum provoke_tag {
 enum provoke_when {
 	PROVOKE_AT_BOOT, /* from the first access on */
 	PROVOKE_ROUND,   /* in a round of its own */
-	PROVOKE_NEVER,   /* nothing to switch on: .does says why */
 };
 
 struct provocation {
@@ -108,22 +107,29 @@ enum provoke_id {
 	P_RX_FLAGS,
 	P_TX_LEN,
 	P_UNASKED,
+	P_DEMANDED_FEATURE,
+	P_BUFFER_TAIL,
+	P_SPEED,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];
+
+/* A set of them: there are more than a word has bits. */
+__extension__ typedef unsigned __int128 provoke_set;
+#define PROVOKE_BIT(id) ((provoke_set)1 << (id))
 
 const char *provoke_tag_name(enum provoke_tag tag);
 bool provoke_by_name(enum provoke_id id); /* is it in none of the groups? */
 
 /*
  * NAME[,...], legal (tags legal and rare), hostile (the others) or all: masks of provoke_id in *set. 0; or -EINVAL with
- * the closest name, or why that one is not to be had, in @why.
+ * the closest name in @why.
  */
-int provoke_parse(uint64_t *set, const char *text, char *why, size_t size);
+int provoke_parse(provoke_set *set, const char *text, char *why, size_t size);
 void provoke_list(FILE *out);
 
-int provoke_create(uint64_t set, uint64_t seed, struct provoke **out); /* 0 or -ENOMEM */
-void provoke_destroy(struct provoke *p);                               /* NULL is fine */
+int provoke_create(provoke_set set, uint64_t seed, struct provoke **out); /* 0 or -ENOMEM */
+void provoke_destroy(struct provoke *p);                                  /* NULL is fine */
 
 /* Before the machine is made: @nic gets our peer for its network. 0; -EINVAL, logged: not with these keys. */
 int provoke_nic(struct provoke *p, struct nic_config *nic);

@@ -7,9 +7,11 @@
 #include "check/provoke_priv.h"
 #include "devices/net_features.h"
 #include "devices/virtio.h"
+#include "vmm/core/le.h"
 
 #define MAC_LEN 6u
 #define STATUS  offsetof(struct virtio_net_config, status)
+#define SPEED   u32_of(offsetof(struct virtio_net_config, speed))
 #define SEVERAL (FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS))
 #define HASHES  (FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT))
 
@@ -109,6 +111,29 @@ static void provoke_status(struct provoke *p, const struct place *at)
 		provoke_ask(p, ACT_LINK_UP);
 }
 
+/* Anything from 0 to 0x7fffffff, and what stands for unknown (virtio 1.2, 5.1.4). */
+static void provoke_speed(struct provoke *p, const struct place *at)
+{
+	static const struct {
+		uint32_t speed; /* Mbit/s */
+		uint8_t duplex;
+	} all[PROVOKE_SPEEDS] = {{UINT32_MAX, 0xff}, {0, 0}, {INT32_MAX, 1}, {10, 0}};
+	uint8_t field[5];
+
+	if (!(p->dev->offered & FEATURE(VIRTIO_NET_F_SPEED_DUPLEX)))
+		return;
+	put_le32(field, all[p->speed].speed);
+	field[4] = all[p->speed].duplex;
+	for (uint32_t i = 0; i < sizeof(field); i++) {
+		uint8_t *byte = byte_of(at, SPEED + i);
+
+		if (!byte)
+			continue;
+		*byte = field[i];
+		provoke_count(p, P_SPEED);
+	}
+}
+
 uint32_t provoke_config_len(const struct provoke *p)
 {
 	return provoke_on(p, P_SHORT_CONFIG) ? MAC_LEN : p->dev->ops->config_len;
@@ -127,5 +152,7 @@ void provoke_config_read(struct virtio_provoke *hooks, uint32_t off, uint8_t *bu
 		fill_tail(p, &at, p->dev->ops->config_len, P_CONFIG_TAIL);
 	if (provoke_on(p, P_SHORT_CONFIG))
 		fill_tail(p, &at, MAC_LEN, P_SHORT_CONFIG);
+	if (provoke_on(p, P_SPEED))
+		provoke_speed(p, &at);
 	provoke_status(p, &at);
 }

@@ -15,6 +15,7 @@
 #define PROVOKE_AGAIN_NS UINT64_C(200000000)
 
 #define PROVOKE_QUEUES (2 * VIRTIO_NET_PAIRS_MAX + 1)
+#define PROVOKE_SPEEDS 4u /* that P_SPEED chooses among */
 
 /* Numbers that follow from a seed and from how many were drawn before. */
 struct dice {
@@ -33,7 +34,7 @@ struct provoke_queue {
 	struct provoke *p;
 	unsigned index;
 	bool ordered;  /* its buffers must come back in order */
-	bool in_parts; /* so must those of a batch in which a frame takes several */
+	bool in_parts; /* a frame that is not shown yet takes several */
 	struct dice dice;
 	unsigned waited;   /* turns that a batch has been kept back */
 	unsigned patience; /* turns that it will be */
@@ -48,6 +49,14 @@ struct provoke_queue {
 	bool shown;                /* ack-race: a batch was, and has not been acknowledged */
 	_Atomic bool acknowledged; /* set by a vCPU */
 	unsigned lies;             /* of this round */
+	/* Buffers of each received frame that is not shown yet, in their order. */
+	uint16_t frames[VQ_NUM_MAX];
+	unsigned nr_frames;
+	/* Those of a batch, while it is put into another order. */
+	struct vq_used_elem moved[VQ_NUM_MAX];
+	uint16_t moved_slots[VQ_NUM_MAX];
+	uint64_t left_out; /* interrupts, in all, when it was last asked */
+	bool showed;       /* something, then */
 };
 
 /* What cannot be done inside of a hook: bits of struct provoke's todo. */
@@ -75,10 +84,11 @@ struct provoke_slot {
 
 struct provoke {
 	struct virtio_provoke hooks;
-	uint64_t set;
-	bool legacy;            /* registers of version 1 */
-	struct dice dice;       /* of registers, the config space and the boot */
-	_Atomic uint64_t on;    /* in force: any thread reads, the device's loop writes */
+	provoke_set set;
+	bool legacy;      /* registers of version 1 */
+	struct dice dice; /* of registers, the config space and the boot */
+	_Atomic uint64_t on
+		[2]; /* bit n of word n / 64; in force: any thread reads, the device's loop writes */
 	struct virtio_net *net; /* borrowed */
 	struct virtio_dev *dev; /* its own */
 	struct provoke_queue queue[PROVOKE_QUEUES];
@@ -116,6 +126,8 @@ struct provoke {
 	void *on_illegal_arg;
 
 	/* The peer's; the loop's thread. */
+	unsigned speed;    /* that the driver is told, below PROVOKE_SPEEDS */
+	uint64_t demanded; /* feature without which FEATURES_OK is refused; 0: any */
 	unsigned lives;    /* of the guest */
 	int round;         /* being asked: index of provocations[]; -1: none of them */
 	uint64_t accepted; /* features, when it began */
@@ -127,14 +139,14 @@ struct provoke {
 	void *cpu_time_arg;
 	uint64_t again_ns; /* PROVOKE_AGAIN_NS, but for tests */
 	unsigned mtu;      /* that the driver is told; 0: none */
-	uint64_t tried;    /* rounds that were begun */
+	provoke_set tried; /* rounds that were begun */
 	bool baseline;     /* the driver answered with nothing but what is there at boot */
 };
 
 static inline bool provoke_on(const struct provoke *p, enum provoke_id id)
 {
 	/* Relaxed: a decision is about nothing else in memory. */
-	return atomic_load_explicit(&p->on, memory_order_relaxed) >> id & 1;
+	return atomic_load_explicit(&p->on[id / 64], memory_order_relaxed) >> id % 64 & 1;
 }
 
 static inline void provoke_count(struct provoke *p, enum provoke_id id)

@@ -2,10 +2,12 @@
 /* What a provoked device puts into its rings. */
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
+#include <string.h>
 
 #include "check/provoke_priv.h"
 #include "devices/net_features.h"
 #include "devices/virtio.h"
+#include "vmm/core/iov.h"
 
 /* Turns of the loop that a batch waits at most: for company, for its time, for an acknowledgement. */
 #define TURNS_REORDER 256u
@@ -72,6 +74,61 @@ static void starve(struct provoke_queue *q, struct vq_batch *b, unsigned others)
 		b->to--;
 }
 
+/* Are all that wait parts of frames that are known? Not behind a buffer that came back without one. */
+static bool knows_frames(const struct provoke_queue *q, const struct vq_batch *b)
+{
+	unsigned buffers = 0;
+
+	for (unsigned i = 0; i < q->nr_frames; i++)
+		buffers += q->frames[i];
+	return buffers == waiting(b);
+}
+
+/* The @nr buffers from @from on, of those in moved[], come from @at on. */
+static void put_frame(struct provoke_queue *q, const struct vq_batch *b, unsigned from, unsigned nr,
+                      unsigned at)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		*entry(b, at + i) = q->moved[from + i];
+		if (b->slots)
+			b->slots[at + i] = q->moved_slots[from + i];
+	}
+}
+
+/* The parts of a frame come one behind the other (virtio 1.2, 5.1.6.4.1), and frames in any order. */
+static void reorder_frames(struct provoke_queue *q, struct vq_batch *b)
+{
+	struct {
+		uint16_t from, nr;
+	} frame[VQ_NUM_MAX], drawn;
+	unsigned at = 0;
+
+	q->starving = 0;
+	if (!knows_frames(q, b) || (q->nr_frames < COMPANY && wait_on(q, b, TURNS_REORDER)))
+		return;
+	q->waited = 0;
+	for (unsigned i = 0; i < waiting(b); i++) {
+		q->moved[i] = *entry(b, i);
+		q->moved_slots[i] = b->slots ? b->slots[i] : 0;
+	}
+	for (unsigned i = 0; i < q->nr_frames; at += q->frames[i++]) {
+		frame[i].from = u16_of(at);
+		frame[i].nr = q->frames[i];
+	}
+	at = 0;
+	for (unsigned i = 0; i < q->nr_frames; i++) {
+		const unsigned k = i + dice_below(&q->dice, q->nr_frames - i);
+
+		drawn = frame[k];
+		frame[k] = frame[i];
+		put_frame(q, b, drawn.from, drawn.nr, at);
+		q->frames[i] = drawn.nr;
+		at += drawn.nr;
+	}
+	if (q->nr_frames > 1)
+		provoke_count(q->p, P_REORDER);
+}
+
 static void reorder(struct provoke_queue *q, struct vq_batch *b)
 {
 	const unsigned most = q->starving ? TURNS_STARVE : TURNS_REORDER;
@@ -79,8 +136,8 @@ static void reorder(struct provoke_queue *q, struct vq_batch *b)
 
 	if (q->ordered || !b->entry || q->index > TX)
 		return;
-	if (q->in_parts) { /* the parts of a frame come one behind the other (virtio 1.2, 5.1.6.4.1) */
-		q->starving = 0;
+	if (q->in_parts) {
+		reorder_frames(q, b);
 		return;
 	}
 	if (q->starving)
@@ -264,6 +321,19 @@ static void interrupts(struct provoke_queue *q)
 		provoke_ask(p, ACT_NEEDS_RESET);
 }
 
+/* Had the driver wanted none for what it was shown last? The queue's own thread counts those. */
+static void count_left_out(struct provoke_queue *q)
+{
+	const struct virtio_net_stats *s = virtio_net_stats(q->p->net);
+	const uint64_t all = q->index == RX   ? s->rx_interrupts_suppressed
+	                     : q->index == TX ? s->tx_interrupts_suppressed
+	                                      : s->ctrl_interrupts_suppressed;
+
+	if (q->showed && all != q->left_out)
+		provoke_count(q->p, P_STRICT_INTERRUPTS);
+	q->left_out = all;
+}
+
 static const struct {
 	enum provoke_id id;
 	void (*fn)(struct provoke_queue *q, struct vq_batch *b);
@@ -279,12 +349,24 @@ static struct provoke_queue *queue_of(struct vq_provoke *hooks)
 	return container_of(hooks, struct provoke_queue, hooks);
 }
 
+/* So many buffers are shown: those of the first frames. */
+static void forget_frames(struct provoke_queue *q, unsigned shown)
+{
+	unsigned i = 0;
+
+	while (i < q->nr_frames && shown >= q->frames[i])
+		shown -= q->frames[i++];
+	q->nr_frames -= i;
+	memmove(q->frames, q->frames + i, q->nr_frames * sizeof(*q->frames));
+}
+
 static void on_publish(struct vq_provoke *hooks, struct vq_batch *b)
 {
 	struct provoke_queue *q = queue_of(hooks);
-
 	const unsigned all = waiting(b);
 
+	if (provoke_on(q->p, P_STRICT_INTERRUPTS))
+		count_left_out(q);
 	keep_one(q, b);
 	for (unsigned i = 0; i < ARRAY_SIZE(batch_provocations) && waiting(b); i++)
 		if (provoke_on(q->p, batch_provocations[i].id))
@@ -292,8 +374,12 @@ static void on_publish(struct vq_provoke *hooks, struct vq_batch *b)
 	if (waiting(b))
 		interrupts(q);
 	b->content &= waiting(b) == 0; /* else the next turn may bring the rest */
-	if (waiting(b) == all - (q->kept ? 1 : 0))
+	forget_frames(q, waiting(b));
+	if (waiting(b) == all - (q->kept ? 1 : 0)) {
 		q->in_parts = false;
+		q->nr_frames = 0;
+	}
+	q->showed = waiting(b) > 0;
 }
 
 static void on_kicks_off(struct vq_provoke *hooks, struct vq_quiet *words)
@@ -344,6 +430,8 @@ static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
 		h->flags |= (uint8_t)(UNKNOWN_FLAG << dice_below(&q->dice, 4));
 		provoke_count(q->p, P_RX_FLAGS);
 	}
+	if (q->nr_frames < VQ_NUM_MAX)
+		q->frames[q->nr_frames++] = merges ? nr : 1;
 	if (provoke_on(q->p, P_HEADER_POISON) && h->flags == 0 &&
 	    h->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		h->csum_start = (uint16_t)dice_roll(&q->dice);
@@ -359,10 +447,27 @@ static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
 	}
 }
 
+static void on_rx_tail(struct vq_provoke *hooks, const struct vq_tail *tail)
+{
+	struct provoke_queue *q = queue_of(hooks);
+
+	if (!provoke_on(q->p, P_BUFFER_TAIL) || tail->len == 0)
+		return;
+	provoke_count(q->p, P_BUFFER_TAIL);
+	for (size_t at = 0; at < tail->len; at += sizeof(uint64_t)) {
+		const uint64_t junk = dice_roll(&q->dice);
+
+		iov_write(tail->iov, tail->nr, tail->from + at, &junk,
+		          min_size(sizeof(junk), tail->len - at));
+	}
+}
+
 void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned index)
 {
-	q->hooks = (struct vq_provoke){
-		.publish = on_publish, .kicks_off = on_kicks_off, .rx_header = on_rx_header};
+	q->hooks = (struct vq_provoke){.publish = on_publish,
+	                               .kicks_off = on_kicks_off,
+	                               .rx_header = on_rx_header,
+	                               .rx_tail = on_rx_tail};
 	q->p = p;
 	q->index = index;
 	q->dice.seed = dice_roll(&p->dice);
@@ -373,8 +478,8 @@ void provoke_queue_begin(struct provoke_queue *q)
 	const uint64_t accepted = q->p->dev->accepted;
 
 	q->ordered = accepted & FEATURE(VIRTIO_F_IN_ORDER);
-	q->waited = q->patience = q->starving = q->gathered = 0;
-	q->shown = q->kept = q->in_parts = false;
+	q->waited = q->patience = q->starving = q->gathered = q->nr_frames = 0;
+	q->shown = q->kept = q->in_parts = q->showed = false;
 	q->log = (struct vq_log){.entry = q->logged, .slots = q->slots};
 	q->hooks.log = q->ordered ? NULL : &q->log;
 }

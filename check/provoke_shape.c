@@ -49,14 +49,35 @@ static uint64_t behind_mac_gone(unused struct provoke *p, uint64_t offered)
 	return net_features_close(offered & ~BEHIND_MAC);
 }
 
+static uint64_t with_order(unused struct provoke *p, uint64_t offered)
+{
+	return offered | FEATURE(VIRTIO_F_IN_ORDER);
+}
+
+/* One of those that are offered now, but not VERSION_1, which is asked for anyway. */
+static void demand_feature(struct provoke *p)
+{
+	uint64_t left = p->dev->offered & ~FEATURE(VIRTIO_F_VERSION_1);
+	unsigned nr = 0;
+
+	for (uint64_t m = left; m; m &= m - 1)
+		nr++;
+	for (nr = nr ? dice_below(&p->dice, nr) : 0; nr > 0; nr--)
+		left &= left - 1;
+	p->demanded = left & (~left + 1); /* the lowest that is left */
+}
+
 static void choose_features(struct provoke *p)
 {
 	static const struct {
 		enum provoke_id id;
 		uint64_t (*offer)(struct provoke *p, uint64_t offered);
 	} all[] = {
-		{P_SHORT_CONFIG, behind_mac_gone},      {P_FEWER_FEATURES, fewer_features},
-		{P_VERSION_ALONE, version_alone},       {P_ORPHANS, orphans},
+		{P_IN_ORDER, with_order},
+		{P_SHORT_CONFIG, behind_mac_gone},
+		{P_FEWER_FEATURES, fewer_features},
+		{P_VERSION_ALONE, version_alone},
+		{P_ORPHANS, orphans},
 		{P_UNKNOWN_FEATURES, unknown_features},
 	};
 
@@ -132,4 +153,8 @@ void provoke_shape(struct provoke *p)
 	if (provoke_on(p, P_LATE_LINK))
 		begin_without_link(p);
 	p->early_announce = provoke_on(p, P_EARLY_ANNOUNCE);
+	if (provoke_on(p, P_SPEED))
+		p->speed = dice_below(&p->dice, PROVOKE_SPEEDS);
+	if (provoke_on(p, P_DEMANDED_FEATURE))
+		demand_feature(p);
 }

@@ -72,7 +72,7 @@ void provoke_slots(struct provoke *p, struct vm_config *cfg)
 	static const char *const names[PROVOKE_SLOTS] = {"slot0", "slot1", "slot2", "slot3"};
 	const unsigned room = MACHINE_MAX_VIRTIO - cfg->nr_nics;
 
-	if (!(p->set & UINT64_C(1) << P_SLOTS))
+	if (!(p->set & PROVOKE_BIT(P_SLOTS)))
 		return;
 	cfg->nr_slots = min_u32(PROVOKE_SLOTS, room);
 	cfg->slots_before = cfg->nr_slots / 2;

@@ -13,7 +13,6 @@
 #define HARDENING PROVOKE_HARDENING
 #define BOOT      PROVOKE_AT_BOOT
 #define ROUND     PROVOKE_ROUND
-#define NEVER     PROVOKE_NEVER
 
 /* clang-format off */
 const struct provocation provocations[NR_PROVOCATIONS] = {
@@ -21,9 +20,12 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"a write of Status that takes two steps at once has no effect", "status.set-progress"},
 	[P_DIRTY_HANDOVER] = {"dirty-handover", 2, LEGAL, BOOT,
 		"as firmware may leave it: status and selectors set, queues ready, an interrupt pending", "init.reset-first"},
-	[P_STRICT_FEATURES] = {"strict-features", 3, LEGAL, NEVER,
-		"doorbell always has it so: FEATURES_OK is refused without VERSION_1, and with bits that need others",
+	[P_STRICT_FEATURES] = {"strict-features", 3, LEGAL, BOOT,
+		"FEATURES_OK is refused without VERSION_1, and with bits that need others; always so, and counted with this",
 		"feat.accept-version-1"},
+	[P_DEMANDED_FEATURE] = {"demanded-feature", 3, RARE, BOOT,
+		"FEATURES_OK is refused to who does not accept one of the offered bits, which the seed says; a driver may give up",
+		"init.reread-features-ok"},
 	[P_FEATURES_REFUSED] = {"features-refused", 4, HARDENING, BOOT,
 		"the first FEATURES_OK after the boot is refused; a driver may try again, or give up", "init.reread-features-ok"},
 	[P_NEVER_OK] = {"features-never-ok", 4, HARDENING, BOOT,
@@ -52,8 +54,9 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"sizes and addresses of a ready queue cannot be written; always so, and counted with this", "mmio.no-qreg-when-ready"},
 	[P_FIRST_KICK] = {"first-kick", 11, LEGAL, BOOT,
 		"what was offered before DRIVER_OK is looked at after a kick, and not before; not with polling", "notif.must-kick"},
-	[P_STRICT_INTERRUPTS] = {"strict-interrupts", 12, LEGAL, NEVER,
-		"doorbell always has it so: no interrupt that used_event or flags do not ask for", "event_idx.used-event-progress"},
+	[P_STRICT_INTERRUPTS] = {"strict-interrupts", 12, LEGAL, BOOT,
+		"no interrupt that used_event or flags do not ask for; always so, and those left out are counted with this",
+		"event_idx.used-event-progress"},
 	[P_EVENT_WORDS] = {"event-words", 13, RARE, ROUND,
 		"while no kick is needed avail_event stands at 0, 65535, half a ring ahead, anywhere; flags go up and down",
 		"event_idx.must-kick"},
@@ -65,7 +68,7 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 	[P_BOTH_BITS] = {"both-bits", 16, LEGAL, ROUND,
 		"an interrupt is for used buffers and for the config space at once", "mmio.irq-both-bits"},
 	[P_REORDER] = {"reorder", 17, RARE, ROUND,
-		"buffers come back in another order, one stays behind; received ones when no frame among them takes several",
+		"buffers come back in another order, one stays behind; those of a received frame that takes several stay together",
 		"used.any-order"},
 	[P_DELAY] = {"delay", 18, RARE, ROUND,
 		"buffers come back late, and sent ones one by one", "net.tx-reclaim"},
@@ -136,11 +139,15 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"66000 pings: the indices of both rings go past 65535", "split.idx-wraps-16bit"},
 	[P_POISON] = {"poison", 31, LEGAL, BOOT,
 		"registers that can only be written, and those that do not exist, read anything", "no rule: they have no value"},
+	[P_BUFFER_TAIL] = {"buffer-tail", 31, RARE, ROUND,
+		"what of a buffer for receiving is behind the end of the frame is overwritten, too, before the buffer comes back",
+		"used.no-trust-past-len"},
 	[P_GATED_CONFIG] = {"gated-config", 31, LEGAL, BOOT,
 		"fields of the config space whose feature is not offered read anything; not with short-config",
 		"cfg.check-feature-first"},
-	[P_IN_ORDER] = {"in-order", 32, LEGAL, NEVER,
-		"features=default+in_order has it: one used entry for several buffers in a packed ring", "inorder.batch-used"},
+	[P_IN_ORDER] = {"in-order", 32, LEGAL, BOOT,
+		"IN_ORDER is offered, and who accepts it gets one used descriptor for several buffers of a packed ring; nothing is"
+		" reordered or kept then", "inorder.batch-used"},
 	[P_LINK_FLAP] = {"link-flap", 33, LEGAL, ROUND,
 		"the link goes down and comes back, several times; frames between are lost", "net.link-from-status"},
 	[P_ANNOUNCE] = {"announce", 33, LEGAL, ROUND,
@@ -153,6 +160,8 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"ANNOUNCE is set in the status from the boot on", "announce.ack"},
 	[P_MTU] = {"mtu", 33, LEGAL, BOOT,
 		"mtu is 68, 1280, 1500, 9000 or 65535, unless --net says another", "net.mtu-rx-room"},
+	[P_SPEED] = {"speed", 33, LEGAL, BOOT,
+		"speed and duplex are unknown, 0, the largest number, or those of an old card", "net.speed-unknown"},
 	[P_CTRL_ERROR] = {"ctrl-error", 34, LEGAL, BOOT,
 		"every second command of a class of the control queue is answered with ERR", "ctrl.wait-for-used"},
 	[P_CTRL_ACK] = {"ctrl-ack", 34, ILLEGAL, BOOT,
@@ -163,18 +172,22 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 };
 /* clang-format on */
 
-/* A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT). */
-#define BIT(id) (UINT64_C(1) << (id))
-#define BY_NAME                                                                                  \
-	(BIT(P_FEATURES_REFUSED) | BIT(P_NEVER_OK) | BIT(P_EARLY_FAILURE) | BIT(P_TINY_QUEUES) | \
-	 BIT(P_VERSION_ALONE) | BIT(P_ORPHANS) | BIT(P_INDEX_WRAP) | BIT(P_KEPT))
+/*
+ * A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT), or others
+ * have no occasion with it (P_IN_ORDER).
+ */
+#define BY_NAME                                                                              \
+	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                         \
+	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_TINY_QUEUES) |                         \
+	 PROVOKE_BIT(P_VERSION_ALONE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_INDEX_WRAP) | \
+	 PROVOKE_BIT(P_KEPT) | PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER))
 
 bool provoke_by_name(enum provoke_id id)
 {
-	return BY_NAME & BIT(id);
+	return BY_NAME & PROVOKE_BIT(id);
 }
 
-_Static_assert(NR_PROVOCATIONS <= 64, "a set is one word");
+_Static_assert(NR_PROVOCATIONS <= 8 * sizeof(provoke_set), "a set has a bit for each");
 
 const char *provoke_tag_name(enum provoke_tag tag)
 {
@@ -186,19 +199,19 @@ const char *provoke_tag_name(enum provoke_tag tag)
 	return names[tag];
 }
 
-static uint64_t with_tags(enum provoke_tag first, enum provoke_tag last)
+static provoke_set with_tags(enum provoke_tag first, enum provoke_tag last)
 {
-	uint64_t set = 0;
+	provoke_set set = 0;
 
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
 		if (provocations[i].tag >= first && provocations[i].tag <= last &&
-		    provocations[i].when != NEVER && !provoke_by_name(i))
-			set |= BIT(i);
+		    !provoke_by_name(i))
+			set |= PROVOKE_BIT(i);
 	return set;
 }
 
 /* The words for several of them. */
-static uint64_t set_of(const char *name)
+static provoke_set set_of(const char *name)
 {
 	if (strcmp(name, "legal") == 0)
 		return with_tags(LEGAL, RARE);
@@ -207,22 +220,18 @@ static uint64_t set_of(const char *name)
 	return strcmp(name, "all") == 0 ? with_tags(LEGAL, HARDENING) : 0;
 }
 
-static int add(uint64_t *set, const char *name, char *why, size_t size)
+static int add(provoke_set *set, const char *name, char *why, size_t size)
 {
 	static const char *const sets[] = {"legal", "hostile", "all"};
 	const char *best = sets[0];
-	const uint64_t several = set_of(name);
+	const provoke_set several = set_of(name);
 
 	*set |= several;
 	for (unsigned i = 0; i < NR_PROVOCATIONS && !several; i++) {
 		const struct provocation *p = &provocations[i];
 
-		if (strcmp(p->name, name) == 0 && p->when == NEVER) {
-			snprintf(why, size, "%s is not to be switched on: %s", name, p->does);
-			return -EINVAL;
-		}
 		if (strcmp(p->name, name) == 0) {
-			*set |= BIT(i);
+			*set |= PROVOKE_BIT(i);
 			return 0;
 		}
 		if (word_distance(name, p->name) < word_distance(name, best))
@@ -237,7 +246,7 @@ static int add(uint64_t *set, const char *name, char *why, size_t size)
 	return -EINVAL;
 }
 
-int provoke_parse(uint64_t *set, const char *text, char *why, size_t size)
+int provoke_parse(provoke_set *set, const char *text, char *why, size_t size)
 {
 	char name[32];
 	int ret = 0;
@@ -259,10 +268,7 @@ void provoke_list(FILE *out)
 		const struct provocation *p = &provocations[i];
 
 		fprintf(out, "%-18s F%-3u %-10s %-8s %s%s [%s]\n", p->name, p->number,
-		        provoke_tag_name(p->tag),
-		        p->when == BOOT    ? "boot"
-		        : p->when == ROUND ? "round"
-		                           : "-",
-		        p->does, provoke_by_name(i) ? " (in no group: by its name)" : "", p->rule);
+		        provoke_tag_name(p->tag), p->when == BOOT ? "boot" : "round", p->does,
+		        provoke_by_name(i) ? " (in no group: by its name)" : "", p->rule);
 	}
 }

@@ -15,23 +15,44 @@
 
 /* Where it shows. */
 static const uint8_t place_of[NR_PROVOCATIONS] = {
-	[P_STRICT_STATUS] = TRACE_AT_WRITE,  [P_FEATURES_REFUSED] = TRACE_AT_WRITE,
-	[P_LATE_QUEUES] = TRACE_AT_WRITE,    [P_SLOW_READY] = TRACE_AT_READ,
-	[P_POISON] = TRACE_AT_READ,          [P_ISR_BITS] = TRACE_AT_READ,
-	[P_TORN_CONFIG] = TRACE_AT_CONFIG,   [P_CONFIG_TAIL] = TRACE_AT_CONFIG,
-	[P_STATUS_BITS] = TRACE_AT_CONFIG,   [P_CTRL_ERROR] = TRACE_AT_COMMAND,
-	[P_CTRL_ACK] = TRACE_AT_ACK,         [P_REORDER] = TRACE_AT_BATCH,
-	[P_DELAY] = TRACE_AT_BATCH,          [P_ACK_RACE] = TRACE_AT_BATCH,
-	[P_USED_LEN] = TRACE_AT_BATCH,       [P_BAD_ID] = TRACE_AT_BATCH,
-	[P_USED_TWICE] = TRACE_AT_BATCH,     [P_INDEX_JUMP] = TRACE_AT_BATCH,
-	[P_EVENT_WORDS] = TRACE_AT_WORDS,    [P_WRONG_WORDS] = TRACE_AT_WORDS,
-	[P_HEADER_POISON] = TRACE_AT_HEADER, [P_NUM_BUFFERS] = TRACE_AT_HEADER,
-	[P_LOCKED_QUEUES] = TRACE_AT_WRITE,  [P_NEVER_OK] = TRACE_AT_WRITE,
-	[P_EARLY_FAILURE] = TRACE_AT_WRITE,  [P_ODD_QUEUES] = TRACE_AT_READ,
-	[P_SHORT_CONFIG] = TRACE_AT_CONFIG,  [P_GATED_CONFIG] = TRACE_AT_CONFIG,
-	[P_DRY_RING] = TRACE_AT_BATCH,       [P_KEPT] = TRACE_AT_BATCH,
-	[P_SHORT_LEN] = TRACE_AT_BATCH,      [P_TX_LEN] = TRACE_AT_BATCH,
-	[P_HDR_LEN] = TRACE_AT_HEADER,       [P_RX_FLAGS] = TRACE_AT_HEADER,
+	[P_STRICT_STATUS] = TRACE_AT_WRITE,
+	[P_FEATURES_REFUSED] = TRACE_AT_WRITE,
+	[P_LATE_QUEUES] = TRACE_AT_WRITE,
+	[P_SLOW_READY] = TRACE_AT_READ,
+	[P_POISON] = TRACE_AT_READ,
+	[P_ISR_BITS] = TRACE_AT_READ,
+	[P_TORN_CONFIG] = TRACE_AT_CONFIG,
+	[P_CONFIG_TAIL] = TRACE_AT_CONFIG,
+	[P_STATUS_BITS] = TRACE_AT_CONFIG,
+	[P_CTRL_ERROR] = TRACE_AT_COMMAND,
+	[P_CTRL_ACK] = TRACE_AT_ACK,
+	[P_REORDER] = TRACE_AT_BATCH,
+	[P_DELAY] = TRACE_AT_BATCH,
+	[P_ACK_RACE] = TRACE_AT_BATCH,
+	[P_USED_LEN] = TRACE_AT_BATCH,
+	[P_BAD_ID] = TRACE_AT_BATCH,
+	[P_USED_TWICE] = TRACE_AT_BATCH,
+	[P_INDEX_JUMP] = TRACE_AT_BATCH,
+	[P_EVENT_WORDS] = TRACE_AT_WORDS,
+	[P_WRONG_WORDS] = TRACE_AT_WORDS,
+	[P_HEADER_POISON] = TRACE_AT_HEADER,
+	[P_NUM_BUFFERS] = TRACE_AT_HEADER,
+	[P_LOCKED_QUEUES] = TRACE_AT_WRITE,
+	[P_NEVER_OK] = TRACE_AT_WRITE,
+	[P_EARLY_FAILURE] = TRACE_AT_WRITE,
+	[P_ODD_QUEUES] = TRACE_AT_READ,
+	[P_SHORT_CONFIG] = TRACE_AT_CONFIG,
+	[P_GATED_CONFIG] = TRACE_AT_CONFIG,
+	[P_DRY_RING] = TRACE_AT_BATCH,
+	[P_KEPT] = TRACE_AT_BATCH,
+	[P_SHORT_LEN] = TRACE_AT_BATCH,
+	[P_TX_LEN] = TRACE_AT_BATCH,
+	[P_HDR_LEN] = TRACE_AT_HEADER,
+	[P_RX_FLAGS] = TRACE_AT_HEADER,
+	[P_SPEED] = TRACE_AT_CONFIG,
+	[P_STRICT_FEATURES] = TRACE_AT_WRITE,
+	[P_STRICT_INTERRUPTS] = TRACE_PLACES /* WISH has it */,
+	[P_DEMANDED_FEATURE] = TRACE_AT_WRITE,
 };
 
 /* Where one shows as well, without a count of that. */
@@ -327,6 +348,13 @@ static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
 	                                  .always = true});
 }
 
+static void on_rx_tail(struct vq_provoke *hooks, const struct vq_tail *tail)
+{
+	struct record_vq_provoke *q = queue_of(hooks);
+
+	q->real->rx_tail(q->real, tail);
+}
+
 static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 {
 	struct record_device *d = device_of(hooks);
@@ -338,6 +366,7 @@ static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 	q->hooks = (struct vq_provoke){.publish = on_publish,
 	                               .kicks_off = on_kicks_off,
 	                               .rx_header = on_rx_header,
+	                               .rx_tail = on_rx_tail,
 	                               .log = real->log};
 	q->real = real;
 	q->d = d;

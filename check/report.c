@@ -343,8 +343,7 @@ static const struct provocation *next_provocation(const struct rule *rule, unsig
 	while (*from < NR_PROVOCATIONS) {
 		const struct provocation *p = &provocations[(*from)++];
 
-		if (p->when != PROVOKE_NEVER &&
-		    (strcmp(p->rule, rule->id) == 0 || borne_by(rule, *from - 1)))
+		if (strcmp(p->rule, rule->id) == 0 || borne_by(rule, *from - 1))
 			return p;
 	}
 	return NULL;

@@ -247,6 +247,23 @@ static void rx_tell(struct net_pair *p, unsigned chains)
 	}
 }
 
+/* What the frame in hand leaves of its @chains is whoever's that provokes the device. */
+static void rx_provoke(struct net_pair *p, struct vq_provoke *provoke, unsigned chains)
+{
+	struct net_rx *rx = &p->rx;
+	struct iovec *iov;
+	struct vq_tail tail = {.nr = rx_window_pieces(&rx->window, &iov),
+	                       .from = rx->waiting - rx->hdr_len};
+	uint64_t room = 0;
+
+	for (unsigned i = 0; i < chains; i++)
+		room += rx_window_at(&rx->window, i)->len;
+	tail.iov = iov;
+	tail.len = room - rx->waiting;
+	provoke->rx_header(provoke, &rx->hdr.v1);
+	provoke->rx_tail(provoke, &tail);
+}
+
 /* Not a plain one: with a hash, or of version 1; and while somebody provokes the device, or looks on. */
 static void rx_write_header(struct net_pair *p, unsigned chains)
 {
@@ -254,7 +271,7 @@ static void rx_write_header(struct net_pair *p, unsigned chains)
 	struct vq_provoke *provoke = rx_vq(p)->provoke;
 
 	if (provoke)
-		provoke->rx_header(provoke, &rx->hdr.v1);
+		rx_provoke(p, provoke, chains);
 	iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, rx->hdr_len);
 	if (p->n->dev.watch)
 		rx_tell(p, chains);

@@ -11,10 +11,12 @@
 #define DOORBELL_VIRTIO_PROVOKE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/core/le.h"
 
+struct iovec;
 struct virtio_net_hdr_v1;
 
 struct vq_used_elem { /* virtio 1.2, 2.7.8 */
@@ -45,6 +47,13 @@ struct vq_batch {
 	bool content; /* what is kept back need not be asked about again before there is something new */
 };
 
+/* Of the buffers that a received frame has taken what is behind it: @len bytes from byte @from of @iov[0 .. nr) on. */
+struct vq_tail {
+	const struct iovec *iov;
+	unsigned nr;
+	size_t from, len;
+};
+
 /* What tells the driver not to kick. */
 struct vq_quiet {
 	uint16_t flags, event; /* of the used ring */
@@ -59,6 +68,8 @@ struct vq_provoke {
 	void (*kicks_off)(struct vq_provoke *p, struct vq_quiet *words);
 	/* Of a received frame, as the driver is about to get it. */
 	void (*rx_header)(struct vq_provoke *p, struct virtio_net_hdr_v1 *h);
+	/* Likewise: a device may write there what it likes (virtio 1.2, 2.7.8.2). */
+	void (*rx_tail)(struct vq_provoke *p, const struct vq_tail *tail);
 	struct vq_log *
 		log; /* of a packed ring, with room for VQ_NUM_MAX; NULL: a batch is shown as a whole, or not */
 };

@@ -60,7 +60,7 @@ features=default
 with_peer "$doorbell" check --record "$tmp/record" --mem 16M --timeout "$limit" "$built/driver.elf"
 why=
 [ "$guest-$net" = 0-0 ] || why="exit status of the guest $guest, of its peer $net"
-for kind in device read write kick queue chain memory avail used wish interrupt frame end; do
+for kind in device read write kick queue chain memory avail written used wish interrupt frame end; do
 	"$doorbell" trace --kind "$kind" "$tmp/record" >"$tmp/lines" 2>&1
 	grep -q " $kind " "$tmp/lines" || why="no $kind is in the recording"
 done
@@ -126,6 +126,7 @@ done
 
 # What is in no group: it goes on with less, or gives up as it should, and says so.
 for run in "tiny-queues 1 ready" "tiny-queues 8 the device cannot be used" "orphan-features 1 ready" "kept 1 ready" \
+	"in-order 1 ready" "demanded-feature 1 ready" "demanded-feature 2 the device cannot be used" \
 	"features-never-ok 1 the device cannot be used" "early-needs-reset 1 the device cannot be used"; do
 	: >"$tmp/peer"
 	read -r name seed words <<<"$run"

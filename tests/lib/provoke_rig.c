@@ -22,7 +22,7 @@ static void on_line(void *arg, unused unsigned gsi, bool level)
 	r->pulses += level;
 }
 
-void prig_begin_seeded(struct prig *r, uint64_t set, uint64_t seed)
+void prig_begin_seeded(struct prig *r, provoke_set set, uint64_t seed)
 {
 	vrig_create(&r->v, (struct vrig_options){.vq_size = 16});
 	virtio_mmio_init(&r->mmio, r->v.dev.core, (struct irq_line){.set = on_line, .arg = r});
@@ -32,7 +32,7 @@ void prig_begin_seeded(struct prig *r, uint64_t set, uint64_t seed)
 	r->v.dev.mmio = &r->mmio;
 }
 
-void prig_begin(struct prig *r, uint64_t set)
+void prig_begin(struct prig *r, provoke_set set)
 {
 	prig_begin_seeded(r, set, 1);
 }

@@ -14,8 +14,7 @@
 #include "devices/virtio_mmio.h"
 #include "tests/lib/vnet_rig.h"
 
-#define PROVOKE_BIT(id) (UINT64_C(1) << (id))
-#define PRIG_LEN        60u /* bytes of each frame */
+#define PRIG_LEN 60u /* bytes of each frame */
 
 struct prig {
 	struct vrig v;
@@ -25,8 +24,8 @@ struct prig {
 };
 
 /* A device with the provocations @set at boot, and @seed. Nothing is up. */
-void prig_begin_seeded(struct prig *r, uint64_t set, uint64_t seed);
-void prig_begin(struct prig *r, uint64_t set);
+void prig_begin_seeded(struct prig *r, provoke_set set, uint64_t seed);
+void prig_begin(struct prig *r, provoke_set set);
 void prig_end(struct prig *r);
 /* With a driver that accepts @features; then a round of @id. */
 void prig_up(struct prig *r, enum provoke_id id, uint64_t features);

@@ -245,13 +245,20 @@ static void on_rx_header(struct vq_provoke *hooks, struct virtio_net_hdr_v1 *h)
 	done(q->nic, c);
 }
 
+/* Nobody looks at it, but the driver. */
+static void on_rx_tail(unused struct vq_provoke *hooks, unused const struct vq_tail *tail)
+{
+}
+
 static struct vq_provoke *on_queue(struct virtio_provoke *hooks, unsigned queue)
 {
 	struct replay_queue *q = &nic_of(hooks)->queue[queue % TRACE_QUEUES];
 
 	q->log = (struct vq_log){.entry = q->entry, .slots = q->slots};
-	q->hooks = (struct vq_provoke){
-		.publish = on_publish, .kicks_off = on_kicks_off, .rx_header = on_rx_header};
+	q->hooks = (struct vq_provoke){.publish = on_publish,
+	                               .kicks_off = on_kicks_off,
+	                               .rx_header = on_rx_header,
+	                               .rx_tail = on_rx_tail};
 	if (!(virtio_net_dev(q->nic->n)->accepted & FEATURE(VIRTIO_F_IN_ORDER)))
 		q->hooks.log = &q->log; /* as check/provoke_ring.c has it */
 	return &q->hooks;

@@ -23,9 +23,8 @@
 #include "vmm/core/tasks.h"
 #include "vmm/nic_config.h"
 
-#define BIT(id) (UINT64_C(1) << (id))
-#define UDP     17
-#define ROUNDS  (BIT(P_LENGTHS) | BIT(P_FLOOD) | BIT(P_BAD_CHECKSUMS))
+#define UDP    17
+#define ROUNDS (PROVOKE_BIT(P_LENGTHS) | PROVOKE_BIT(P_FLOOD) | PROVOKE_BIT(P_BAD_CHECKSUMS))
 
 static const uint8_t guest_mac[6] = {0x52, 0x54, 0, 0, 0, 9};
 
@@ -131,7 +130,7 @@ static void config_read(struct virtio_dev *d, unused uint32_t off, void *buf, ui
 
 static const struct virtio_dev_ops dev_ops = {.config_read = config_read};
 
-static void begin(struct rig *r, uint64_t set, struct guest g)
+static void begin(struct rig *r, provoke_set set, struct guest g)
 {
 	const struct net_sink sink = {.can_recv = on_can_recv, .arg = r};
 	struct net_common common = {.nic = "net0"};
@@ -215,7 +214,7 @@ static void lost_frames_are_counted_and_no_failure(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){.drops = 3});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){.drops = 3});
 	turn_until_done(&r);
 	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_LOST);
 	assert_int_equal(provoke_result(r.p, P_LENGTHS)->lost, 3);
@@ -242,7 +241,7 @@ static void a_guest_that_is_paused_is_not_stuck(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){.silent = true});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){.silent = true});
 	while (r.p->round < 0)
 		assert_true(loop_turn(r.loop, -1) >= 0);
 	provoke_wait(r.p, true);
@@ -285,7 +284,7 @@ static void a_guest_without_a_cpu_is_not_stuck(unused void **state)
 		struct host h = {.luck = luck, .now = {.cpu_ns = 1}};
 		struct rig r;
 
-		begin(&r, BIT(P_LENGTHS), (struct guest){.silent = true});
+		begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){.silent = true});
 		h.turn_ns = r.p->again_ns;
 		provoke_cpu_time(r.p, cpu_time, &h);
 		while (h.asked < 300) {
@@ -307,7 +306,7 @@ static void one_that_has_a_cpu_and_does_not_answer_is_stuck(unused void **state)
 	struct host h = {.luck = RUNS, .now = {.cpu_ns = 1}};
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){.silent = true});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){.silent = true});
 	provoke_cpu_time(r.p, cpu_time, &h);
 	turn_until_done(&r);
 	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_STUCK);
@@ -319,7 +318,7 @@ static void a_guest_that_ends_in_a_round_is_stuck_there(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, ROUNDS | BIT(P_MTU), (struct guest){.silent = true});
+	begin(&r, ROUNDS | PROVOKE_BIT(P_MTU), (struct guest){.silent = true});
 	while (r.p->round < 0)
 		assert_true(loop_turn(r.loop, -1) >= 0);
 	provoke_end(r.p);
@@ -332,13 +331,13 @@ static void wrong_bytes_and_a_wrong_address_are_corruption(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_MTU) | BIT(P_LENGTHS), (struct guest){.corrupts = true});
+	begin(&r, PROVOKE_BIT(P_MTU) | PROVOKE_BIT(P_LENGTHS), (struct guest){.corrupts = true});
 	for (unsigned i = 0; i < 100; i++)
 		assert_true(loop_turn(r.loop, -1) >= 0);
 	provoke_end(r.p);
 	assert_int_equal(verdict(&r, P_MTU), PROVOKE_STUCK);
 	end(&r);
-	begin(&r, BIT(P_MTU), (struct guest){.other_address = true});
+	begin(&r, PROVOKE_BIT(P_MTU), (struct guest){.other_address = true});
 	for (unsigned i = 0; i < 100; i++)
 		assert_true(loop_turn(r.loop, -1) >= 0);
 	provoke_end(r.p);
@@ -359,7 +358,7 @@ static void an_address_that_the_device_was_told_is_right(unused void **state)
 	static const uint8_t other[6] = {0x52, 0x54, 0, 0, 0, 77};
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS) | BIT(P_FLOOD), (struct guest){0});
+	begin(&r, PROVOKE_BIT(P_LENGTHS) | PROVOKE_BIT(P_FLOOD), (struct guest){0});
 	turn_until_asked(&r, 40);
 	memcpy(r.mac, other, 6); /* MAC_ADDR_SET: filter and config space have it */
 	turn_until_done(&r);
@@ -373,7 +372,7 @@ static void one_that_it_was_not_told_is_corruption(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){0});
 	turn_until_asked(&r, 40);
 	r.guest.other_address = true;
 	turn_until_done(&r);
@@ -410,7 +409,7 @@ static void who_resets_or_reboots_in_a_round_has_time_to_come_back(unused void *
 	for (unsigned boots = 0; boots < 2; boots++) {
 		struct rig r;
 
-		begin(&r, BIT(P_LENGTHS) | BIT(P_FLOOD), (struct guest){0});
+		begin(&r, PROVOKE_BIT(P_LENGTHS) | PROVOKE_BIT(P_FLOOD), (struct guest){0});
 		turn_until_asked(&r, 40);
 		reset(&r, boots);
 		be_away(&r);
@@ -428,7 +427,7 @@ static void who_does_not_come_back_is_stuck(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){0});
 	turn_until_asked(&r, 40);
 	reset(&r, false);
 	turn_until_done(&r); /* 600 times */
@@ -441,7 +440,7 @@ static void a_device_that_failed_and_is_not_reset_is_given_up_sooner(unused void
 	struct rig r;
 	uint64_t began;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){0});
 	turn_until_asked(&r, 40);
 	atomic_store(&r.dev.status, VIRTIO_CONFIG_S_NEEDS_RESET);
 	reset(&r, false);
@@ -459,7 +458,7 @@ static void long_frames_are_for_who_has_accepted_the_mtu(unused void **state)
 	for (unsigned takes = 0; takes < 2; takes++) {
 		struct rig r;
 
-		begin(&r, BIT(P_JUMBO), (struct guest){0});
+		begin(&r, PROVOKE_BIT(P_JUMBO), (struct guest){0});
 		r.p->mtu = 9000;
 		if (takes)
 			r.dev.accepted |= FEATURE(VIRTIO_NET_F_MTU);
@@ -476,7 +475,7 @@ static void indices_of_16_bits_go_round(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_INDEX_WRAP), (struct guest){0});
+	begin(&r, PROVOKE_BIT(P_INDEX_WRAP), (struct guest){0});
 	turn_until_done(&r);
 	assert_int_equal(verdict(&r, P_INDEX_WRAP), PROVOKE_SURVIVED);
 	assert_true(r.frames > UINT16_MAX);
@@ -487,7 +486,7 @@ static void a_counter_that_ends_there_is_found(unused void **state)
 {
 	struct rig r;
 
-	begin(&r, BIT(P_INDEX_WRAP), (struct guest){.ends_at = UINT16_MAX});
+	begin(&r, PROVOKE_BIT(P_INDEX_WRAP), (struct guest){.ends_at = UINT16_MAX});
 	turn_until_done(&r);
 	assert_int_equal(verdict(&r, P_INDEX_WRAP), PROVOKE_STUCK);
 	end(&r);
@@ -498,7 +497,7 @@ static void who_is_leaving_gets_frames_that_need_no_answer(unused void **state)
 	struct rig r;
 	unsigned before;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){.deaf = true});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){.deaf = true});
 	for (unsigned i = 0; i < 10; i++)
 		assert_true(loop_turn(r.loop, -1) >= 0);
 	before = r.frames;
@@ -515,7 +514,7 @@ static void what_a_guest_asks_is_answered_and_its_address_is_learned(unused void
 	                                0,    0,    0,    0,    0,    192,  168,  1,    1};
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){.deaf = true});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){.deaf = true});
 	send_frame(&r, arp, sizeof(arp));
 	while (r.last[21] != 2) /* the answer */
 		assert_true(loop_turn(r.loop, -1) >= 0);
@@ -531,7 +530,7 @@ static void nonsense_is_no_answer(unused void **state)
 	uint8_t bytes[QUESTION_MAX] = {0};
 	struct rig r;
 
-	begin(&r, BIT(P_LENGTHS), (struct guest){0});
+	begin(&r, PROVOKE_BIT(P_LENGTHS), (struct guest){0});
 	for (size_t len = 1; len < sizeof(bytes); len += 7) {
 		memset(bytes, (int)len, sizeof(bytes));
 		memcpy(bytes, turn_round_mac, 6);
@@ -552,7 +551,7 @@ static void two_pairs_are_refused_and_the_rest_is_set(unused void **state)
 	struct provoke *p;
 	int ret;
 
-	assert_int_equal(provoke_create(BIT(P_MTU) | BIT(P_POLLING), 1, &p), 0);
+	assert_int_equal(provoke_create(PROVOKE_BIT(P_MTU) | PROVOKE_BIT(P_POLLING), 1, &p), 0);
 	assert_int_equal(nic_config_parse(&nic, 0, "echo,queues=2", true), 0);
 	CAPTURED(&c, &ret, provoke_nic(p, &nic));
 	assert_int_equal(ret, -EINVAL);

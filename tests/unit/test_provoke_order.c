@@ -86,6 +86,38 @@ static void received_buffers_do_so_too(unused void **state)
 	in_each_layout(receive_reordered);
 }
 
+static void receive_parts(void)
+{
+	unsigned got[16], moved = 0;
+	uint32_t lens[16] = {0};
+	struct prig r;
+
+	prig_up(&r, P_REORDER, VRIG_ALL);
+	for (unsigned k = 0; k < 3; k++) {
+		prig_receive_long(&r, 8, 2, PRIG_LEN - 20);
+		assert_int_equal(reap(&r, NET_RX, got, lens), 16);
+		for (unsigned i = 0; i < 16; i += 2) {
+			/* The first part, which is full, and what belongs to it. */
+			assert_int_equal(lens[i], PRIG_LEN - 20);
+			assert_int_equal(lens[i + 1], 20 + NET_HDR_LEN);
+			moved += k == 0 && got[i] != i;
+			if (k == 0)
+				assert_int_equal(got[i + 1], got[i] + 1);
+		}
+		vrig_forget(&r.v);
+	}
+	assert_true(moved > 0 && prig_times(&r, P_REORDER) >= 3);
+	/* Such as are one part stand between them. */
+	prig_receive(&r, 4, 2048);
+	assert_int_equal(reap(&r, NET_RX, got, lens), 4);
+	prig_end(&r);
+}
+
+static void parts_of_a_received_frame_stay_together(unused void **state)
+{
+	in_each_layout(receive_parts);
+}
+
 static void many_laps(void)
 {
 	unsigned got[16], sent = 0, back = 0;
@@ -249,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sent_buffers_come_back_in_another_order),
 		cmocka_unit_test(received_buffers_do_so_too),
+		cmocka_unit_test(parts_of_a_received_frame_stay_together),
 		cmocka_unit_test(none_is_lost_however_often_the_ring_goes_round),
 		cmocka_unit_test(one_is_kept_until_the_reset_and_the_others_go_on),
 		cmocka_unit_test(who_waits_for_each_buffer_is_stuck_with_one_that_is_kept),

@@ -60,13 +60,6 @@ static void what_has_an_order_keeps_it(unused void **state)
 {
 	struct prig r;
 
-	prig_up(&r, P_REORDER, VRIG_ALL); /* MRG_RXBUF among it */
-	prig_receive_long(&r, 8, 2, PRIG_LEN - 20);
-	assert_int_equal(prig_shown(&r, NET_RX), 16);
-	for (unsigned i = 1; i < 16; i++)
-		assert_int_equal(prig_used(&r, NET_RX, i).id, prig_used(&r, NET_RX, i - 1).id + 1);
-	assert_int_equal(prig_times(&r, P_REORDER), 0);
-	prig_end(&r);
 	vrig_layout(FEATURE(VIRTIO_F_IN_ORDER));
 	prig_up(&r, P_REORDER, VRIG_ALL);
 	prig_send(&r, 8, NULL);
@@ -300,7 +293,65 @@ static void lengths_of_what_was_sent_are_anything(unused void **state)
 	}
 }
 
+/* What is behind the end of a frame in the buffers that it takes, and how much of that is not as the driver left it. */
+static unsigned tail_of(struct prig *r, unsigned used, uint32_t room)
+{
+	const struct vring_used_elem e = prig_used(r, NET_RX, used);
+	const uint8_t *at = fake_at(&r->v.m, r->v.vq[NET_RX].desc[e.id].addr, room);
+	unsigned changed = 0;
+
+	for (uint32_t i = e.len; i < room; i++)
+		changed += at[i] != 0xa5; /* fake_in() */
+	return changed;
+}
+
+static void what_is_behind_a_frame_is_overwritten(unused void **state)
+{
+	const uint32_t room = 200, part = 50; /* the second of two such has 22 bytes of a frame */
+	uint8_t frame[PRIG_LEN];
+	const uint8_t *at;
+	struct prig r;
+
+	prig_up(&r, P_BUFFER_TAIL, VRIG_ALL);
+	prig_receive(&r, 1, room);
+	assert_int_equal(prig_used(&r, NET_RX, 0).len, PRIG_LEN + NET_HDR_LEN);
+	assert_true(tail_of(&r, 0, room) > 100);
+	at = fake_at(&r.v.m, r.v.vq[NET_RX].desc[prig_used(&r, NET_RX, 0).id].addr, room);
+	vrig_frame(frame, sizeof(frame), vrig_mac, 0);
+	assert_memory_equal(at + NET_HDR_LEN, frame, sizeof(frame));
+	assert_int_equal(prig_times(&r, P_BUFFER_TAIL), 1);
+	prig_receive_long(&r, 1, 2, part);
+	assert_int_equal(prig_used(&r, NET_RX, 1).len, part);
+	assert_int_equal(prig_used(&r, NET_RX, 2).len, PRIG_LEN + NET_HDR_LEN - part);
+	assert_true(tail_of(&r, 2, part) > 10);
+	/* And nothing of what the driver did not offer. */
+	assert_int_equal(*(const uint8_t *)fake_at(&r.v.m, fake_alloc(&r.v.m, 1, 1), 1), 0);
+	provoke_switch(r.p, -1);
+	prig_receive(&r, 1, room);
+	assert_int_equal(tail_of(&r, 3, room), 0);
+	prig_end(&r);
+}
+
 /* ---- interrupts and what the device does as a whole */
+
+static void interrupts_that_are_left_out_are_counted(unused void **state)
+{
+	struct prig r;
+	unsigned before;
+
+	prig_begin(&r, PROVOKE_BIT(P_STRICT_INTERRUPTS));
+	vrig_up(&r.v, VRIG_ALL);
+	/* Who does not move used_event on is not interrupted again. */
+	fake_vq_irq_off(&r.v.vq[NET_TX]);
+	before = r.pulses;
+	for (unsigned i = 0; i < 6; i++) {
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+	}
+	assert_in_range(r.pulses - before, 0, 1);
+	assert_in_range(prig_times(&r, P_STRICT_INTERRUPTS), 4, 6); /* the last one with the next */
+	prig_end(&r);
+}
 
 static void both_bits_are_up_at_once(unused void **state)
 {
@@ -489,6 +540,8 @@ int main(void)
 		cmocka_unit_test(lengths_ids_and_the_index_lie),
 		cmocka_unit_test(the_index_jumps_and_comes_back),
 		cmocka_unit_test(headers_of_received_frames_are_poisoned),
+		cmocka_unit_test(what_is_behind_a_frame_is_overwritten),
+		cmocka_unit_test(interrupts_that_are_left_out_are_counted),
 		cmocka_unit_test(both_bits_are_up_at_once),
 		cmocka_unit_test(config_interrupts_come_for_nothing),
 		cmocka_unit_test(spurious_interrupts_have_an_end),

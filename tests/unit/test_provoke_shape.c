@@ -108,7 +108,7 @@ static void a_long_and_a_short_one_exclude_each_other_by_seed(unused void **stat
 
 	for (uint64_t seed = 0; seed < 64; seed++) {
 		struct provoke *p;
-		uint64_t set = PROVOKE_BIT(P_SHORT_CONFIG) | PROVOKE_BIT(P_CONFIG_TAIL);
+		provoke_set set = PROVOKE_BIT(P_SHORT_CONFIG) | PROVOKE_BIT(P_CONFIG_TAIL);
 
 		assert_int_equal(provoke_create(set, seed, &p), 0);
 		assert_true(p->set && (p->set & (p->set - 1)) == 0);
@@ -205,6 +205,86 @@ static void features_come_alone_or_without_what_they_need(unused void **state)
 	                 -ENODEV); /* who takes it all */
 	assert_int_equal(fake_negotiate(&r.v.dev, net_features_close(r.v.dev.core->offered)), 0);
 	prig_end(&r);
+}
+
+static void one_of_the_features_may_be_demanded(unused void **state)
+{
+	for (uint64_t seed = 0; seed < 6; seed++) {
+		uint64_t offered, demanded;
+		struct prig r;
+
+		prig_begin_seeded(&r, PROVOKE_BIT(P_DEMANDED_FEATURE), seed);
+		offered = r.v.dev.core->offered;
+		demanded = r.p->demanded;
+		assert_true(demanded && !(demanded & (demanded - 1)));
+		assert_true((offered & demanded) && demanded != V1);
+		/* Who does not take it gives up; who goes on all the same is stuck. */
+		assert_int_equal(fake_negotiate(&r.v.dev, net_features_close(offered & ~demanded)),
+		                 -ENODEV);
+		if (seed % 2)
+			prig_set_reg(&r, VIRTIO_MMIO_STATUS, 15);
+		provoke_end(r.p);
+		assert_int_equal(verdict(&r, P_DEMANDED_FEATURE),
+		                 seed % 2 ? PROVOKE_STUCK : PROVOKE_SURVIVED);
+		assert_int_equal(fake_negotiate(&r.v.dev, offered), 0);
+		prig_end(&r);
+	}
+}
+
+static void features_that_are_judged_are_counted(unused void **state)
+{
+	struct prig r;
+
+	prig_begin(&r, PROVOKE_BIT(P_STRICT_FEATURES));
+	assert_int_equal(fake_negotiate(&r.v.dev, VRIG_F(MAC)), -ENODEV); /* no VERSION_1 */
+	assert_int_equal(prig_times(&r, P_STRICT_FEATURES), 1);
+	assert_int_equal(fake_negotiate(&r.v.dev, V1), 0);
+	assert_int_equal(prig_times(&r, P_STRICT_FEATURES), 2);
+	prig_end(&r);
+}
+
+static void in_order_is_offered(unused void **state)
+{
+	struct prig r;
+
+	prig_begin(&r, 0);
+	r.v.dev.core->offered &= ~FEATURE(VIRTIO_F_IN_ORDER);
+	prig_end(&r);
+	prig_begin(&r, PROVOKE_BIT(P_IN_ORDER));
+	assert_true(r.v.dev.core->offered & FEATURE(VIRTIO_F_IN_ORDER));
+	vrig_layout(FEATURE(VIRTIO_F_IN_ORDER) | FEATURE(VIRTIO_F_RING_PACKED));
+	vrig_up(&r.v, VRIG_ALL);
+	provoke_switch(r.p, P_REORDER);
+	prig_send(&r, 8, NULL);
+	vrig_pump(&r.v);
+	/* One used descriptor for all of them; a wrong driver waits for the other seven. */
+	assert_int_equal(
+		get_le16((const uint8_t *)fake_at(&r.v.m, r.v.vq[NET_TX].addr.desc, 16) + 12), 7);
+	assert_int_equal(prig_times(&r, P_REORDER), 0);
+	vrig_layout(0);
+	prig_end(&r);
+}
+
+static void speed_and_duplex_are_any(unused void **state)
+{
+	const uint32_t at = offsetof(struct virtio_net_config, speed);
+	bool unknown = false, known = false;
+
+	for (uint64_t seed = 0; seed < 16; seed++) {
+		uint32_t speed = 0;
+		struct prig r;
+
+		prig_begin_seeded(&r, PROVOKE_BIT(P_SPEED), seed);
+		for (uint32_t i = 0; i < 4; i++)
+			speed |= (uint32_t)prig_config8(&r, at + i) << 8 * i;
+		/* A driver that takes any number for one is at 4294967295 Mbit/s. */
+		unknown |= speed == UINT32_MAX && prig_config8(&r, at + 4) == 0xff;
+		known |= speed <= INT32_MAX && prig_config8(&r, at + 4) <= 1;
+		assert_true(prig_times(&r, P_SPEED) >= 5);
+		assert_int_equal(prig_config8(&r, 0), vrig_mac[0]);
+		prig_end(&r);
+	}
+	assert_true(unknown && known);
 }
 
 static void words_of_features_that_do_not_exist_are_full(unused void **state)
@@ -359,9 +439,9 @@ static bool legacy_up(struct prig *r, bool right)
 
 static void version_1_is_provoked_too(unused void **state)
 {
-	static const uint64_t set = PROVOKE_BIT(P_DIRTY_HANDOVER) | PROVOKE_BIT(P_POISON) |
-	                            PROVOKE_BIT(P_STRICT_STATUS) | PROVOKE_BIT(P_LATE_LINK) |
-	                            PROVOKE_BIT(P_TORN_CONFIG) | PROVOKE_BIT(P_SLOW_READY);
+	static const provoke_set set = PROVOKE_BIT(P_DIRTY_HANDOVER) | PROVOKE_BIT(P_POISON) |
+	                               PROVOKE_BIT(P_STRICT_STATUS) | PROVOKE_BIT(P_LATE_LINK) |
+	                               PROVOKE_BIT(P_TORN_CONFIG) | PROVOKE_BIT(P_SLOW_READY);
 
 	for (unsigned right = 0; right < 2; right++) {
 		struct nic_config nic;
@@ -399,6 +479,10 @@ int main(void)
 		cmocka_unit_test(tiny_queues_are_for_drivers_that_ask),
 		cmocka_unit_test(sizes_of_packed_rings_are_odd_and_of_split_ones_not),
 		cmocka_unit_test(features_come_alone_or_without_what_they_need),
+		cmocka_unit_test(one_of_the_features_may_be_demanded),
+		cmocka_unit_test(features_that_are_judged_are_counted),
+		cmocka_unit_test(in_order_is_offered),
+		cmocka_unit_test(speed_and_duplex_are_any),
 		cmocka_unit_test(words_of_features_that_do_not_exist_are_full),
 		cmocka_unit_test(who_is_never_taken_gives_up_or_is_stuck),
 		cmocka_unit_test(a_failure_in_the_bring_up_is_looked_at),

@@ -17,7 +17,7 @@
 #include "vmm/vm.h"
 
 #define MAGIC 0x74726976u
-#define SLOTS (UINT64_C(1) << P_SLOTS)
+#define SLOTS PROVOKE_BIT(P_SLOTS)
 
 struct rig {
 	struct check_rig crig;

@@ -332,11 +332,11 @@ static void registers_of_version_1_can_be_replayed(unused void **state)
 
 static const enum provoke_id rounds[] = {P_EVENT_WORDS,   P_BOTH_BITS, P_REORDER,    P_DELAY,
                                          P_HEADER_POISON, P_USED_LEN,  P_CONFIG_IRQ, P_LINK_FLAP};
-#define BIT(id) (UINT64_C(1) << (id))
-#define AT_BOOT                                                                                   \
-	(BIT(P_STRICT_STATUS) | BIT(P_DIRTY_HANDOVER) | BIT(P_LATE_QUEUES) | BIT(P_TORN_CONFIG) | \
-	 BIT(P_CONFIG_TAIL) | BIT(P_QUEUE_SIZES) | BIT(P_POISON) | BIT(P_STATUS_BITS) |           \
-	 BIT(P_UNKNOWN_FEATURES) | BIT(P_CTRL_ERROR))
+#define AT_BOOT                                                                                 \
+	(PROVOKE_BIT(P_STRICT_STATUS) | PROVOKE_BIT(P_DIRTY_HANDOVER) |                         \
+	 PROVOKE_BIT(P_LATE_QUEUES) | PROVOKE_BIT(P_TORN_CONFIG) | PROVOKE_BIT(P_CONFIG_TAIL) | \
+	 PROVOKE_BIT(P_QUEUE_SIZES) | PROVOKE_BIT(P_POISON) | PROVOKE_BIT(P_STATUS_BITS) |      \
+	 PROVOKE_BIT(P_UNKNOWN_FEATURES) | PROVOKE_BIT(P_CTRL_ERROR))
 
 /* What a driver reads, and what is answered to its commands. */
 static void look_around(struct rig *g)
@@ -507,7 +507,7 @@ static void older_recordings_have_less(unused void **state)
 
 static void a_short_config_space_is_recorded_as_it_is(unused void **state)
 {
-	static const uint64_t sets[] = {0, UINT64_C(1) << P_SHORT_CONFIG};
+	static const provoke_set sets[] = {0, PROVOKE_BIT(P_SHORT_CONFIG)};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++) {
 		struct rig g = {.record = NULL};
