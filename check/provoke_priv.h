@@ -87,8 +87,11 @@ struct provoke {
 	provoke_set set;
 	bool legacy;      /* registers of version 1 */
 	struct dice dice; /* of registers, the config space and the boot */
+	/* Of this life, from before any vCPU runs. */
+	unsigned speed;    /* that the driver is told, below PROVOKE_SPEEDS */
+	uint64_t demanded; /* feature without which FEATURES_OK is refused; 0: any */
 	_Atomic uint64_t on
-		[2]; /* bit n of word n / 64; in force: any thread reads, the device's loop writes */
+		[2]; /* in force, bit n % 64 of n / 64: any thread reads, the device's loop writes */
 	struct virtio_net *net; /* borrowed */
 	struct virtio_dev *dev; /* its own */
 	struct provoke_queue queue[PROVOKE_QUEUES];
@@ -126,8 +129,6 @@ struct provoke {
 	void *on_illegal_arg;
 
 	/* The peer's; the loop's thread. */
-	unsigned speed;    /* that the driver is told, below PROVOKE_SPEEDS */
-	uint64_t demanded; /* feature without which FEATURES_OK is refused; 0: any */
 	unsigned lives;    /* of the guest */
 	int round;         /* being asked: index of provocations[]; -1: none of them */
 	uint64_t accepted; /* features, when it began */

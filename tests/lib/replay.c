@@ -271,7 +271,7 @@ static bool is_access(const struct trace_record *t)
 
 /*
  * A device that is provoked takes a frame where the recorded one has taken it, which may drop it as well, and shows it when
- * it is time. Only what becomes of its header has to be known before: that is the next what its thread has recorded.
+ * it is time. Only what becomes of its header has to be known before: that is what its thread has recorded next.
  */
 static void take_frames(struct replay_nic *nic, const struct trace_record *next)
 {
@@ -287,16 +287,6 @@ static void take_frames(struct replay_nic *nic, const struct trace_record *next)
 		look_for_buffers(nic, i);
 		(void)fake_net_can_recv(nic->net[i]);
 	}
-}
-
-/* The recorded device has written a buffer. */
-static void go_on_receiving(struct replay_nic *nic, unsigned queue)
-{
-	const unsigned pair = queue / NET_PAIR_QUEUES;
-
-	if (queue % NET_PAIR_QUEUES != NET_RX || pair >= nic->pairs)
-		return;
-	look_for_buffers(nic, pair);
 }
 
 static void note_used(struct replay_nic *nic, const struct trace_record *t)
@@ -345,8 +335,8 @@ static void replay_one(struct replay_nic *nic, const struct trace_record *t)
 		give_frame(nic, t);
 		break;
 	case TRACE_WRITTEN:
-		if (nic->provoked)
-			go_on_receiving(nic, t->queue);
+		if (t->queue % NET_PAIR_QUEUES == NET_RX && t->queue / NET_PAIR_QUEUES < nic->pairs)
+			look_for_buffers(nic, t->queue / NET_PAIR_QUEUES);
 		break;
 	case TRACE_USED:
 		note_used(nic, t);

@@ -34,7 +34,7 @@ static void begin(struct rig *r, enum provoke_id id, uint64_t accepted)
 {
 	*r = (struct rig){.dev = {.accepted = accepted, .status = VIRTIO_CONFIG_S_DRIVER_OK}};
 	crig_begin(&r->crig, V1);
-	assert_int_equal(provoke_create(UINT64_C(1) << id, 1, &r->p), 0);
+	assert_int_equal(provoke_create(PROVOKE_BIT(id), 1, &r->p), 0);
 	r->p->dev = &r->dev;
 	r->p->baseline = true;
 	provoke_switch(r->p, (int)id);
