@@ -5,7 +5,8 @@
 #   make -f tests/lint/analyse.mk -k -j2 analyse-TOOL
 #
 # Each file that passes leaves build/lint/TOOL/FILE.ok and is not looked at again until it, or a
-# header that it includes, or the rules change; what was found otherwise is in FILE.log.
+# header that it includes, or the rules change; what was found otherwise is in FILE.log. Which headers
+# those are is asked once for all tools: build/lint/headers-of/FILE.ok is as new as the newest of them.
 
 include Makefile
 
@@ -22,24 +23,28 @@ analyse-files = $(patsubst %,$(LINT)/$1/%.ok,$2)
 # $(call look,COMMAND): passes when it does; keeps what it said.
 define look
 @mkdir -p $(@D)
-@$(CC) $(CPPFLAGS_ALL) -MM -MP -MT $@ -MF $(@:.ok=.d) -x c $< 2>/dev/null || :
 @if $1 >$(@:.ok=.log) 2>&1; then touch $@; else rm -f $@; false; fi
 endef
 
-$(LINT)/clang-tidy/%.ok: % .clang-tidy tests/.clang-tidy Makefile
+$(LINT)/headers-of/%.ok: %
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS_ALL) -MM -MP -MT $@ -MF $(@:.ok=.d) -x c $< 2>/dev/null || :
+	@touch $@
+
+$(LINT)/clang-tidy/%.ok: % $(LINT)/headers-of/%.ok .clang-tidy tests/.clang-tidy Makefile
 	$(call look,clang-tidy --quiet $< -- $(LINT_FLAGS))
 
-$(LINT)/cppcheck/%.ok: % tests/lint/cppcheck.txt
+$(LINT)/cppcheck/%.ok: % $(LINT)/headers-of/%.ok tests/lint/cppcheck.txt
 	$(call look,cppcheck -q --enable=warning$(comma)performance$(comma)portability \
 		--error-exitcode=1 --std=c11 --template=gcc -I. -D_GNU_SOURCE \
 		--suppressions-list=tests/lint/cppcheck.txt $<)
 
-$(LINT)/gcc-analyzer/%.ok: % Makefile
+$(LINT)/gcc-analyzer/%.ok: % $(LINT)/headers-of/%.ok Makefile
 	$(call look,gcc -fanalyzer -O2 $(LINT_FLAGS) $(WARN) -S -o /dev/null $<)
 
 # -include: what is compiled is an empty file, so that no "#pragma once in main file" comes up and
 # unused static functions of the header are as quiet as in its users.
-$(LINT)/headers-alone/%.ok: % Makefile
+$(LINT)/headers-alone/%.ok: % $(LINT)/headers-of/%.ok Makefile
 	$(call look,for cc in gcc clang; do \
 		$$cc $(LINT_FLAGS) $(WARN) -fsyntax-only -include $< -x c /dev/null || exit 1; done)
 
