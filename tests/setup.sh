@@ -27,7 +27,7 @@ cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 
 pkgs_build="gcc libc6-dev make pkg-config libslirp-dev libfdt-dev libjansson-dev libpcap-dev
 	linux-libc-dev"
-pkgs_test="libcmocka-dev clang libclang-rt-14-dev llvm clang-tidy clang-format cppcheck shellcheck
+pkgs_test="libcmocka-dev clang lld libclang-rt-14-dev llvm clang-tidy clang-format cppcheck shellcheck
 	tcpdump jq iproute2 util-linux acpica-tools man-db user-mode-linux dpdk iperf3 busybox-static cpio kmod
 	git procps"
 pkgs_lab="qemu-system-x86 busybox-static cpio kmod lz4 xz-utils iproute2 util-linux tcpdump jq gcc
