@@ -102,6 +102,9 @@ $(OBJ)/bench/cmd/net_load.o $(BUILD)/obj-fuzz/bench/cmd/net_load.o: $(LOAD)
 TESTS    := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_LIB := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/lib/*.c))
 TEST_BIN := $(TESTS:%=$(OBJ)/tests/unit/%)
+# What waits for the patience of some peer begins first: nobody has to wait for it in the end.
+WAITING  := test_vhost_user_dpdk test_vhost_user_rules test_vhost_user test_tap_queues test_peer
+TEST_RUN := $(WAITING:%=$(OBJ)/tests/unit/%) $(filter-out $(WAITING:%=$(OBJ)/tests/unit/%),$(TEST_BIN))
 # A hundred programs: lld links those of the sanitizers in half of the time.
 TEST_LD  := $(if $(shell command -v ld.lld),-fuse-ld=lld)
 
@@ -117,7 +120,7 @@ $(TEST_BIN): $(OBJ)/tests/unit/%: $(OBJ)/tests/unit/%.o $(TEST_LIB) $(OBJ)/libdo
 $(OBJ)/tests/unit/test_no_allocation: LDFLAGS_ALL += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=mmap
 
 check: $(TEST_BIN)
-	@tests/unit/run.sh $(TEST_BIN)
+	@tests/unit/run.sh $(TEST_RUN)
 
 # ---- the clauses that they show (tests/clauses)
 

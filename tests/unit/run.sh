@@ -7,7 +7,8 @@ usage() {
 	cat <<'END'
 usage: tests/unit/run.sh PROGRAM...
 
-Runs the programs, as many at once as there are CPUs, each with a limit of $DOORBELL_UNIT_LIMIT seconds (120).
+Runs the programs in the order given, one more at once than there are CPUs (some wait, for the patience of a
+peer), each with a limit of $DOORBELL_UNIT_LIMIT seconds (300).
 One line per case:
 
   ok PROGRAM: CASE
@@ -19,7 +20,7 @@ is a "not ok" line of its own. Exit status 0 when nothing failed.
 END
 }
 
-limit=${DOORBELL_UNIT_LIMIT:-120}
+limit=${DOORBELL_UNIT_LIMIT:-300}
 passed=0 failed=0 skipped=0
 
 # Turns the TAP of one program (stdin) into our lines. TAP's failure notes are comment lines behind a
@@ -87,7 +88,7 @@ while IFS= read -r line; do
 	'not ok '*) failed=$((failed + 1)) ;;
 	'skip '*) skipped=$((skipped + 1)) ;;
 	esac
-done < <(printf '%s\0' "$@" | xargs -0 -n 1 -P "$(nproc)" "$0" --one)
+done < <(printf '%s\0' "$@" | xargs -0 -n 1 -P $(($(nproc) + 1)) "$0" --one)
 
 echo "unit tests: $passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
