@@ -178,7 +178,8 @@ static const struct opt_def compare_options[] = {
          .type = OPT_CALL,
          .parse = parse_gate,
          .arg = "counts",
-         .help = "exit status 10 when something that is counted per packet got worse"},
+         .help = "exit status 10 when something that is counted per packet got worse by more than "
+                 "a tenth"},
 	{.name = "seed",
          .type = OPT_UINT,
          .offset = CMD(seed),
@@ -200,7 +201,7 @@ static void help(void)
 	     "What differs in the results B from A, as Markdown.\n\nOptions:");
 	bench_compare_options(stdout);
 	puts("\nExit status: 0; 2 usage, no results, or machines that differ; 10 --gate: a count "
-	     "got worse,\nor is missing in B.");
+	     "got worse\nby more than a tenth, or is missing in B.");
 }
 
 static int gate(const struct bench_compare *c)
