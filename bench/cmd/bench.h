@@ -67,16 +67,48 @@ enum bench_metric_id {
 
 extern const struct bench_metric bench_metrics[BENCH_METRICS];
 
+/* Of one kind of event, counted twice: by who makes it or serves it, and by the kernel's tracepoints. */
+struct bench_check {
+	const char *what; /* stable, a key of the JSON */
+	uint64_t counted, traced;
+	uint64_t may_differ; /* by so many they may, because of the edges of the window */
+};
+
+#define BENCH_CHECKS 5u
+
 /* What one round of one row gave. */
 struct bench_sample {
 	double v[BENCH_METRICS];
 	uint32_t has; /* bit of each bench_metric_id that was measured */
+	/* Of counts: what the mechanisms that were active should have cost (docs/audit.md). */
+	double expected[BENCH_METRICS];
+	uint32_t expects, at_most; /* bits: it is known; it is a bound */
+	/* From the method: is it the first round? Only then what is the same in all of them needs to be looked at. */
+	bool first;
+	struct bench_check check[BENCH_CHECKS];
+	unsigned nr_checks;
 };
 
 static inline void bench_set(struct bench_sample *s, enum bench_metric_id id, double v)
 {
 	s->v[id] = v;
 	s->has |= 1u << id;
+}
+
+static inline void bench_expect(struct bench_sample *s, enum bench_metric_id id, double v,
+                                bool at_most)
+{
+	s->expected[id] = v;
+	s->expects |= 1u << id;
+	s->at_most |= (uint32_t)at_most << id;
+}
+
+static inline bool bench_agrees(const struct bench_check *c)
+{
+	const uint64_t apart =
+		c->traced > c->counted ? c->traced - c->counted : c->counted - c->traced;
+
+	return apart <= c->may_differ;
 }
 
 /* What the run may use; made from the options by bench/cmd/command.c, valid for the whole run. */
@@ -120,8 +152,9 @@ struct bench_row {
 	unsigned ms;                         /* of one round, about, with seconds_div 1 */
 	bool core;                           /* measured by default */
 	/*
-	 * One round: at least one metric, all finite and none negative. 0, or -errno with a line in @why: the row is marked, its
-	 * subject closed and the rest goes on; -EOPNOTSUPP when it cannot be measured on this host.
+	 * One round: at least one metric, all finite and none negative. 0, perhaps with a line in @why: what of it could not be
+	 * measured. Or -errno with a line in @why: the row is marked, its subject closed and the rest goes on; -EOPNOTSUPP when
+	 * it cannot be measured on this host.
 	 */
 	int (*measure)(const struct bench_env *env, const struct bench_row *row, void *state,
 	               struct bench_sample *s, char *why);

@@ -64,7 +64,7 @@ static const struct opt_def bench_options[] = {
          .offset = CMD(choice.only),
          .arg = "SET|ROW[,...]",
          .help = "these, and what they are measured against; the first parts of a row's name "
-                 "are enough"},
+                 "are enough, and core is a set"},
 	{.name = "rounds",
          .type = OPT_UINT,
          .offset = CMD(rounds),
@@ -285,20 +285,23 @@ static int list_rows(const struct bench_command *c, const struct bench_row *cons
 {
 	uint64_t total_ms = 0;
 
-	printf("%-36s %-10s %8s  %s\n", "row", "set", "seconds", "what");
+	size_t core = 0;
+
+	printf("%-36s %-12s %-4s %8s  %s\n", "row", "set", "core", "seconds", "what");
 	for (size_t i = 0; i < nr; i++) {
 		const struct bench_subject *s = rows[i]->subject;
 		const uint64_t ms = bench_estimate_ms(&c->env, rows[i], (unsigned)c->rounds);
 		char why[BENCH_WHY_MAX] = "";
 
-		printf("%-36s %-10s %8.1f  %s\n", rows[i]->name, rows[i]->set, (double)ms / 1000,
-		       rows[i]->what);
+		printf("%-36s %-12s %-4s %8.1f  %s\n", rows[i]->name, rows[i]->set,
+		       rows[i]->core ? "yes" : "", (double)ms / 1000, rows[i]->what);
+		core += rows[i]->core;
 		if (s && s->can && s->can(&c->env, s, why) < 0)
 			printf("%-36s cannot here: %s\n", "", why);
 		total_ms += ms + bench_open_ms(rows, i);
 	}
-	printf("\n%zu rows, about %u:%02u minutes\n", nr, (unsigned)(total_ms / 60000),
-	       (unsigned)(total_ms / 1000 % 60));
+	printf("\n%zu rows, about %u:%02u minutes; %zu of them are the core\n", nr,
+	       (unsigned)(total_ms / 60000), (unsigned)(total_ms / 1000 % 60), core);
 	return EXIT_OK;
 }
 

@@ -26,6 +26,35 @@ size_t bench_values(const struct bench_run *run, size_t i, enum bench_metric_id 
 	return nr;
 }
 
+static void fill_expected(const struct bench_run *run, size_t i, enum bench_metric_id id,
+                          struct bench_figure *out)
+{
+	const struct bench_result *r = &run->result[i];
+	double v[BENCH_SAMPLE_MAX];
+	size_t nr = 0;
+
+	for (size_t round = 0; round < r->nr; round++) {
+		const struct bench_sample *s = &r->sample[round];
+
+		if (!holds(run, r, round, id) || !(s->expects & 1u << id))
+			continue;
+		v[nr++] = s->expected[id];
+		out->at_most |= s->at_most >> id & 1;
+	}
+	out->has_expected = nr > 0;
+	out->expected = nr ? bench_median(v, nr) : 0;
+}
+
+const struct bench_sample *bench_checked(const struct bench_run *run, size_t i)
+{
+	const struct bench_result *r = &run->result[i];
+
+	for (size_t round = 0; round < r->nr; round++)
+		if (r->sample[round].nr_checks)
+			return &r->sample[round];
+	return NULL;
+}
+
 /* Of each round in which both were measured. */
 static size_t ratios(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out)
 {
@@ -58,6 +87,7 @@ static int fill(const struct bench_run *run, size_t i, enum bench_metric_id id,
 	int ret = nr ? bench_interval(v, nr, run->seed, &out->value) : 0;
 
 	out->nr = nr;
+	fill_expected(run, i, id, out);
 	nr = ret == 0 && nr ? ratios(run, i, id, v) : 0;
 	if (nr == 0)
 		return ret;

@@ -261,6 +261,7 @@ static int measure_row(struct bench_run *run, struct bench_result *r, size_t rou
 	ret = prepare(run, r, &handle);
 	if (ret < 0)
 		return ret == -EINTR ? ret : 0;
+	s->first = round == 0;
 	ret = r->row->measure(run->env, r->row, handle, s, r->why);
 	if (stopped(run))
 		return -EINTR;

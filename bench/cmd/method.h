@@ -42,7 +42,7 @@ struct bench_result {
 	size_t group;
 	size_t subject; /* which of the run's; BENCH_NO_ROW: none */
 	enum bench_state state;
-	char why[BENCH_WHY_MAX];
+	char why[BENCH_WHY_MAX]; /* why it was not; or, of a measured one, what of it could not be; or "" */
 	char unlike
 		[BENCH_WHY_MAX]; /* "": its features are those of the row it is measured against */
 	struct bench_sample *sample; /* of each round of its group, as far as it came; owned */
@@ -64,7 +64,9 @@ struct bench_group {
 /* One number of the reports. */
 struct bench_figure {
 	struct bench_interval value;
-	size_t nr; /* samples; 0: it was not measured */
+	size_t nr;                  /* samples; 0: it was not measured */
+	bool has_expected, at_most; /* what it should be is known; as a bound */
+	double expected;            /* median of the rounds */
 	bool has_ratio;
 	struct bench_interval ratio; /* median of the ratios of the rounds */
 	enum bench_verdict verdict;
@@ -128,6 +130,8 @@ uint64_t bench_left_s(const struct bench_run *run);
 
 /* Values of metric @id in the rounds that hold, into @out (BENCH_SAMPLE_MAX); their number. */
 size_t bench_values(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out);
+/* What was counted twice in row @i; NULL: nothing was. */
+const struct bench_sample *bench_checked(const struct bench_run *run, size_t i);
 /* What is counted per packet does not depend on what the machine costs. */
 bool bench_may_judge(enum bench_metric_id id, bool unsteady);
 /* Of the results of a group that is done; 0 or -ENOMEM. */

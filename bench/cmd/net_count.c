@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/cmd/net_count.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audit/report.h"
-#include "audit/trace.h"
 #include "bench/cmd/net_load.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/num.h"
-#include "vmm/core/tasks.h"
 #include "vmm/ctl.h"
 #include "vmm/interface.h"
 
@@ -131,10 +127,10 @@ static const struct {
 	{"payload copies", BM_COPIES, false},
 };
 
-/* Of an event: what was counted, and bits of metrics of which a part was not. */
+/* Of an event: what was counted, and bits of metrics of which a part was not, or is not known how much it should be. */
 struct counted {
 	struct bench_sample *s;
-	uint32_t unknown;
+	uint32_t unknown, no_rule;
 };
 
 /* Add @row, of one event, if it is that one. */
@@ -142,15 +138,23 @@ static void add_row(const json_t *row, size_t event, double frames, struct count
 {
 	const char *name = json_string_value(json_object_get(row, "event"));
 	const json_t *observed = json_object_get(row, "observed");
+	const json_t *expected = json_object_get(row, "expected");
 	const enum bench_metric_id id = events[event].id;
-	const double had = c->s->has & 1u << id ? c->s->v[id] : 0;
+	const uint32_t bit = 1u << id;
+	const double had = c->s->has & bit ? c->s->v[id] : 0;
+	const double rule = c->s->expects & bit ? c->s->expected[id] : 0;
 
 	if (!name || strcmp(name, events[event].event) != 0)
 		return;
 	if (json_is_number(observed))
 		bench_set(c->s, id, had + json_number_value(observed) / frames);
 	else
-		c->unknown |= 1u << id;
+		c->unknown |= bit;
+	if (json_is_number(expected))
+		bench_expect(c->s, id, rule + json_number_value(expected) / frames,
+		             json_is_true(json_object_get(row, "at_most")));
+	else
+		c->no_rule |= bit;
 }
 
 static void add_rows(const json_t *rows, bool machine, double frames, struct counted *c)
@@ -166,7 +170,7 @@ static void add_rows(const json_t *rows, bool machine, double frames, struct cou
 	}
 }
 
-bool net_count_doorbell(const struct net_moment *from, const struct net_moment *to,
+bool net_count_doorbell(const struct net_moment *from, const struct net_moment *to, double others,
                         struct bench_sample *s)
 {
 	const struct audit_input in = {
@@ -185,6 +189,7 @@ bool net_count_doorbell(const struct net_moment *from, const struct net_moment *
 	if (!audit_same_life(from->stats, to->stats))
 		return false;
 	frames = (double)audit_frames(to->stats) - (double)audit_frames(from->stats);
+	frames = frames > 0 ? frames : others;
 	report = frames > 0 ? audit_report(&in) : NULL;
 	if (!report)
 		return false;
@@ -195,81 +200,7 @@ bool net_count_doorbell(const struct net_moment *from, const struct net_moment *
 	}
 	add_rows(json_object_get(json_object_get(report, "machine"), "rows"), true, frames, &c);
 	s->has &= ~c.unknown;
+	s->expects &= ~c.no_rule & s->has;
 	json_decref(report);
 	return true;
-}
-
-/* ---- the kernel's tracing, of any VMM */
-
-struct trace *net_trace_begin(pid_t pid, char *why)
-{
-	struct trace *t = NULL;
-	const struct dirent *e;
-	int tids[TASKS_MAX];
-	uint64_t tid;
-	size_t nr = 0;
-	char path[64];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)) && nr < ARRAY_SIZE(tids))
-		if (num_at(e->d_name, 10, &tid) && tid <= INT32_MAX)
-			tids[nr++] = (int)tid;
-	if (dir)
-		closedir(dir);
-	if (trace_begin_host(tids, nr, &t, why, BENCH_WHY_MAX) < 0)
-		return NULL;
-	return t;
-}
-
-void net_trace_restart(struct trace *t)
-{
-	trace_restart(t);
-}
-
-static double hits(const json_t *trace, const char *event, const char *symbol)
-{
-	const json_t *rows = json_object_get(trace, event), *row;
-	double sum = 0;
-	size_t i;
-
-	json_array_foreach(rows, i, row)
-	{
-		const char *name = json_string_value(json_array_get(row, 0));
-		const size_t last = json_array_size(row);
-
-		if (last && (!symbol || (name && strcmp(name, symbol) == 0)))
-			sum += json_number_value(json_array_get(row, last - 1));
-	}
-	return sum;
-}
-
-void net_count_trace(const json_t *trace, double frames, bool vhost, struct bench_sample *s)
-{
-	const struct {
-		const char *event, *symbol;
-		enum bench_metric_id id;
-	} counted[] = {
-		{"kvm_exit", NULL, BM_EXITS},
-		{"kvm_userspace_exit", NULL, BM_USERSPACE_EXITS},
-		{"kvm_msi_set_irq", NULL, BM_INTERRUPTS},
-		{"workqueue_queue_work", "irqfd_inject", BM_WORKER_RUNS},
-	};
-
-	if (!trace || frames <= 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
-		if (json_object_get(trace, counted[i].event) &&
-		    !(vhost && counted[i].id == BM_INTERRUPTS))
-			bench_set(s, counted[i].id,
-			          hits(trace, counted[i].event, counted[i].symbol) / frames);
-}
-
-json_t *net_trace_end(struct trace *t)
-{
-	json_t *trace = trace_read(t);
-
-	trace_end(t);
-	return trace;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/cmd/net_count.h - what is counted while packets move: by the machine, by doorbell, by the kernel's tracing */
+/* bench/cmd/net_count.h - what is counted while packets move: by the machine, and by doorbell */
 #ifndef DOORBELL_BENCH_NET_COUNT_H
 #define DOORBELL_BENCH_NET_COUNT_H
 
@@ -9,8 +9,6 @@
 #include <sys/types.h>
 
 #include "bench/cmd/bench.h"
-
-struct trace;
 
 /* Time that the CPUs of this machine were busy, all together, without what a hypervisor took; 0: cannot be read. */
 uint64_t net_busy_ns(void);
@@ -28,16 +26,11 @@ struct net_moment {
 /* By its control socket. False: nobody there. */
 bool net_moment_take(const char *control, struct net_moment *m);
 void net_moment_drop(struct net_moment *m);
-/* Counts per frame between two moments. False: no frames, or not of one life. */
-bool net_count_doorbell(const struct net_moment *from, const struct net_moment *to,
+/*
+ * Counts per frame between two moments, and what they should be. @others: how many frames there were, should it not
+ * know, as when a peer moves them. False: no frames, or not of one life.
+ */
+bool net_count_doorbell(const struct net_moment *from, const struct net_moment *to, double others,
                         struct bench_sample *s);
-
-/* The kernel counts what the threads of @pid do, until net_trace_end(). NULL with a line in @why: not allowed to. */
-struct trace *net_trace_begin(pid_t pid, char *why);
-void net_trace_restart(struct trace *t); /* from 0 again; beginning takes longer */
-/* What was counted since, a new reference, NULL: no memory. Ends it. */
-json_t *net_trace_end(struct trace *t);
-/* Counts per frame of that; with @vhost a worker that is none of the VMM's threads interrupts for it. */
-void net_count_trace(const json_t *trace, double frames, bool vhost, struct bench_sample *s);
 
 #endif

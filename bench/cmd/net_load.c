@@ -2,12 +2,10 @@
 #include "bench/cmd/net_load.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/mman.h>
 
 #include "bench/cmd/bench.h"
 #include "vmm/core/fd.h"
@@ -24,17 +22,20 @@ __asm__(".pushsection .rodata.net_load, \"a\"\n"
         ".quad 1b - net_load\n"
         ".popsection\n");
 
-int net_load_write(const char *path, char *why)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-	int ret = fd < 0 ? -errno : 0;
+/* <linux/memfd.h>; Linux 6.3, and before it is not known, and not needed */
+#define EXECUTABLE 0x10u
 
+int net_load_open(char *why)
+{
+	int fd = memfd_create("load", MFD_CLOEXEC | EXECUTABLE), ret;
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("load", MFD_CLOEXEC);
+	ret = fd < 0 ? -errno : fd_write_all(fd, net_load, (size_t)net_load_size);
 	if (ret == 0)
-		ret = fd_write_all(fd, net_load, (size_t)net_load_size);
+		return fd;
 	fd_close(&fd);
-	if (ret < 0)
-		bench_why(why, ret, "%s: %s", path, strerror(-ret));
-	return ret;
+	return bench_why(why, ret, "no memory for the load generator: %s", strerror(-ret));
 }
 
 int bench_why(char *why, int err, const char *fmt, ...)

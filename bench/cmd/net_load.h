@@ -15,8 +15,11 @@ __attribute__((format(printf, 3, 4))) int bench_why(char *why, int err, const ch
 extern const unsigned char net_load[];
 extern const uint64_t net_load_size; /* bytes */
 
-/* Write it to @path, to be executed. 0, or -errno with a line in @why (BENCH_WHY_MAX). */
-int net_load_write(const char *path, char *why);
+/*
+ * It in a file without a name, to be executed as /proc/self/fd/N and closed: no folder has to allow that. A descriptor, or
+ * -errno with a line in @why (BENCH_WHY_MAX).
+ */
+int net_load_open(char *why);
 
 /*
  * The initial RAM disk of our guests to @path: the generator as /init, and the drivers that a stock kernel has as

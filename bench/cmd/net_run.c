@@ -5,21 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/trace.h"
 #include "bench/cmd/net_count.h"
 #include "bench/cmd/net_load.h"
 #include "bench/cmd/net_subject.h"
+#include "bench/cmd/net_trace.h"
 
 #define ANSWER_MS 60000u /* beside what was asked for; of an emulated machine under load */
 #define IDLE_MS   300u   /* /proc/stat counts in 10 ms: what is short is all rounding */
 
-/* What is looked at in the middle of a run, when nothing is said on the consoles and everything flows. */
+#define SETTLE_MS 200u /* until the last words of a run are out of the guest's console */
+
+/*
+ * What is looked at: in the middle of a run, when nothing is said on the consoles and everything flows; or from before
+ * the run to after it, when nothing does.
+ */
 struct watch {
-	struct net_moment from, to; /* of a doorbell */
-	bool wants_trace;
+	bool whole;
+	struct net_moment at[2]; /* of a doorbell */
 	struct trace *trace;
-	json_t *traced;
+	struct net_traced traced;
 	uint64_t frames[2]; /* of the interface, if there is one */
-	uint64_t ns[2];
+	uint64_t ns[2], took_ns;
 };
 
 /* ---- what is said to the two ends */
@@ -61,26 +68,34 @@ static int finish(struct net_state *s, unsigned end, unsigned ms, struct load_sa
 	return ret;
 }
 
-/* ---- in the middle */
+/* ---- looking */
 
+static bool is_doorbell(const struct net_state *s)
+{
+	return ((const struct net_setup *)s->subject->arg)->vmm == NET_DOORBELL;
+}
+
+/*
+ * Of others, both times in the same order: what is read one after the other is then read after the same time. A doorbell
+ * between two readings of the trace, which sees all that it sees.
+ */
 static void look(struct net_state *s, struct watch *w, unsigned which)
 {
-	const struct net_setup *t = s->subject->arg;
+	const bool trace_last = is_doorbell(s) && which == 1;
 
-	if (t->vmm == NET_DOORBELL && !w->wants_trace)
-		(void)net_moment_take(s->control[0], which ? &w->to : &w->from);
-	if (w->trace && which == 0)
-		net_trace_restart(w->trace);
 	w->ns[which] = net_now_ns();
 	if (!s->interface || !net_frames(s->outer.pid, s->interface, &w->frames[which]))
 		w->frames[which] = 0;
-	if (w->trace && which == 1) {
-		w->traced = net_trace_end(w->trace);
-		w->trace = NULL;
-	}
+	if (w->trace && !trace_last)
+		w->traced.at[which] = trace_read(w->trace);
+	if (is_doorbell(s))
+		(void)net_moment_take(s->control[0], &w->at[which]);
+	if (w->trace && trace_last)
+		w->traced.at[which] = trace_read(w->trace);
+	w->took_ns += net_now_ns() - w->ns[which];
 }
 
-static int watch_run(struct net_state *s, unsigned ms, struct watch *w)
+static int look_at_middle(struct net_state *s, unsigned ms, struct watch *w)
 {
 	int ret = net_sleep(s->env, ms / 8);
 
@@ -95,17 +110,17 @@ static int watch_run(struct net_state *s, unsigned ms, struct watch *w)
 
 static void watch_drop(struct watch *w)
 {
-	if (w->trace)
-		json_decref(net_trace_end(w->trace));
-	json_decref(w->traced);
-	net_moment_drop(&w->from);
-	net_moment_drop(&w->to);
+	trace_end(w->trace);
+	w->trace = NULL;
+	net_traced_drop(&w->traced);
+	net_moment_drop(&w->at[0]);
+	net_moment_drop(&w->at[1]);
 }
 
 /* ---- a run */
 
-static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, struct watch *watch,
-                    struct load_said said[2], char *why)
+/* Until both ends are at it. */
+static int begin_run(struct net_state *s, const struct net_work *w, unsigned ms, char *why)
 {
 	const unsigned server = server_of(w), client = !server;
 	char line[LOAD_LINE_MAX];
@@ -114,23 +129,37 @@ static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, 
 	s->next_id++;
 	write_run(s, w, server, ms, line);
 	ret = net_proc_say(s->end[server].p, line);
-	if (ret == 0)
-		ret = net_proc_expect(s->env, s->end[server].p, "@listening", ANSWER_MS, NULL, why);
-	else
-		(void)bench_why(why, ret, "the load generator has ended");
-	if (ret == 0) {
-		write_run(s, w, client, ms, line);
-		ret = net_proc_say(s->end[client].p, line);
-		ret = ret < 0 ? bench_why(why, ret, "the load generator has ended")
-		              : net_proc_expect(s->env, s->end[client].p, "@running", ANSWER_MS,
-		                                NULL, why);
-	}
-	if (ret == 0)
-		ret = watch_run(s, ms, watch);
+	if (ret < 0)
+		return bench_why(why, ret, "the load generator has ended");
+	ret = net_proc_expect(s->env, s->end[server].p, "@listening", ANSWER_MS, NULL, why);
+	if (ret < 0)
+		return ret;
+	write_run(s, w, client, ms, line);
+	ret = net_proc_say(s->end[client].p, line);
+	if (ret < 0)
+		return bench_why(why, ret, "the load generator has ended");
+	return net_proc_expect(s->env, s->end[client].p, "@running", ANSWER_MS, NULL, why);
+}
+
+static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, struct watch *watch,
+                    struct load_said said[2], char *why)
+{
+	const unsigned server = server_of(w), client = !server;
+	int ret;
+
+	if (watch->whole)
+		look(s, watch, 0);
+	ret = begin_run(s, w, ms, why);
+	if (ret == 0 && !watch->whole)
+		ret = look_at_middle(s, ms, watch);
 	if (ret == 0)
 		ret = finish(s, client, ms, &said[client], why);
 	if (ret == 0)
 		ret = finish(s, server, ms, &said[server], why);
+	if (ret == 0 && watch->whole) {
+		ret = net_sleep(s->env, SETTLE_MS);
+		look(s, watch, 1);
+	}
 	s->broken |= ret < 0;
 	return ret;
 }
@@ -202,23 +231,30 @@ static double frames_watched(const struct watch *w, const struct load_said *gues
 	return (double)guest->frames * (double)(w->ns[1] - w->ns[0]) / (double)guest->ns;
 }
 
-/* Of other VMMs, in a run of its own: being counted costs time. */
-static int count_other(struct net_state *s, const struct net_work *w, unsigned ms,
-                       struct bench_sample *out, char *why)
+/*
+ * In a further run, since to be counted takes time: of other VMMs the counts themselves; of doorbell, in the first round,
+ * whether the kernel counts the same.
+ */
+static int run_traced(struct net_state *s, const struct net_work *w, unsigned ms,
+                      struct bench_sample *out, char *why)
 {
 	const struct net_setup *t = s->subject->arg;
-	struct watch watch = {.wants_trace = true};
+	struct watch watch = {.whole = is_doorbell(s)};
 	struct load_said said[2] = {0};
-	char ignored[BENCH_WHY_MAX];
 	int ret;
 
-	watch.trace = net_trace_begin(s->vm[0].pid, ignored);
-	s->counts = watch.trace != NULL;
-	if (!s->counts)
-		return 0;
+	watch.trace = s->no_trace[0] ? NULL : net_trace_begin(s->vm[0].pid, s->no_trace);
+	if (!watch.trace)
+		return bench_why(why, 0, "%s: %s",
+		                 is_doorbell(s) ? "not compared with the kernel's tracepoints"
+		                                : "its events are not counted",
+		                 s->no_trace);
 	ret = run_once(s, w, ms, &watch, said, why);
-	if (ret == 0)
-		net_count_trace(watch.traced, frames_watched(&watch, &said[0]), t->vhost, out);
+	if (ret == 0 && watch.whole)
+		net_check(watch.at, &watch.traced,
+		          (double)watch.took_ns / (double)(watch.ns[1] - watch.ns[0]), out);
+	else if (ret == 0)
+		net_count_trace(&watch.traced, frames_watched(&watch, &said[0]), t->vhost, out);
 	watch_drop(&watch);
 	return ret;
 }
@@ -238,12 +274,13 @@ static int measure(struct net_state *s, const struct bench_row *row, unsigned ms
 		spent = (double)net_busy_ns() - (double)busy -
 		        idle * (double)(net_now_ns() - begin);
 		net_sample(w, &said[0], &said[1], spent, out);
-		if (watch.from.stats && watch.to.stats)
-			(void)net_count_doorbell(&watch.from, &watch.to, out);
+		if (watch.at[0].stats && watch.at[1].stats)
+			(void)net_count_doorbell(&watch.at[0], &watch.at[1],
+			                         frames_watched(&watch, &said[0]), out);
 	}
 	watch_drop(&watch);
-	if (ret == 0 && t->guests && t->vmm != NET_DOORBELL && s->counts)
-		ret = count_other(s, w, ms, out, why);
+	if (ret == 0 && t->guests && (!is_doorbell(s) || out->first))
+		ret = run_traced(s, w, ms, out, why);
 	if (ret == 0 && !out->has)
 		ret = bench_why(why, -ENODATA, "nothing has arrived");
 	return ret;

@@ -16,6 +16,7 @@
 #include "bench/cmd/net_load.h"
 #include "bench/cmd/own_network.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
 #include "vmm/host.h"
 
 #define START_MS  20000u
@@ -115,15 +116,15 @@ static void say_why(const struct net_state *s, const char *name, char *why)
 static int start_load(struct net_state *s, struct net_proc *p, const char *name, bool own,
                       char *why)
 {
-	char path[256];
+	char path[64];
 	char *argv[] = {path, NULL};
-	int ret = 0;
+	int fd = net_load_open(why), ret;
 
-	snprintf(path, sizeof(path), "%s/load", s->env->tmp);
-	if (access(path, X_OK) != 0)
-		ret = net_load_write(path, why);
-	if (ret == 0)
-		ret = start(s, p, argv, name, own, why);
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = start(s, p, argv, name, own, why);
+	fd_close(&fd);
 	if (ret == 0)
 		ret = net_proc_expect(s->env, p, "@ready", START_MS, NULL, why);
 	if (ret < 0)
@@ -283,7 +284,6 @@ static int open_subject(const struct bench_env *env, const struct bench_subject 
 		return bench_why(why, -ENOMEM, "no memory");
 	s->env = env;
 	s->subject = subject;
-	s->counts = true;
 	s->outer = s->far = s->backend = s->vm[0] = s->vm[1] = NET_PROC_NONE;
 	if (t->guests && access(env->initrd, R_OK) != 0)
 		ret = bench_initrd_make(env, env->initrd, why);

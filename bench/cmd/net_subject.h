@@ -52,7 +52,8 @@ struct net_state {
 	/* What the machine did, and for how long, while all of us rested: of all rounds, as one alone is too coarse. */
 	double idle_busy_ns, idle_ns;
 	bool broken; /* an end does not answer any more */
-	bool counts; /* by tracefs, should that be needed; not tried yet, or it works */
+	/* Why the kernel does not count for us; "": not tried yet, or it does. */
+	char no_trace[BENCH_WHY_MAX];
 };
 
 extern const struct bench_subject net_subjects[];

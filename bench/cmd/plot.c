@@ -44,6 +44,15 @@ const char *bench_chart_file(const struct bench_chart *c, const char *kind, char
 	return buf;
 }
 
+bool bench_is_drawn(const struct bench_report *rep, const struct bench_chart *c, const char *kind)
+{
+	char file[128], path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", rep->run->env->tmp,
+	         bench_chart_file(c, kind, file, sizeof(file)));
+	return access(path, R_OK) == 0;
+}
+
 /* Values that lie further apart than this cannot be seen beside each other on a linear scale. */
 #define FAR 30
 

@@ -17,6 +17,9 @@ size_t bench_charts(const struct bench_run *run, struct bench_chart *out);
 /* "core-cpu_ns.svg". Returns @buf. */
 const char *bench_chart_file(const struct bench_chart *c, const char *kind, char *buf, size_t size);
 
+/* Has bench_draw() drawn it? Without gnuplot nothing is, and some draw no PNG. */
+bool bench_is_drawn(const struct bench_report *rep, const struct bench_chart *c, const char *kind);
+
 /* The program that makes all of them, for gnuplot -e "kind='svg'" or 'png'. */
 int bench_write_plots(const struct bench_report *rep, FILE *out);
 /*

@@ -35,6 +35,15 @@ void bench_table_end(FILE *out, const struct bench_report *rep);
 const char *bench_state_name(enum bench_state s);
 /* Is result @i the first one of its set? */
 bool bench_opens_set(const struct bench_run *run, size_t i);
+/* "<= 1.000", "0.052"; "" when it is not known. Returns @buf. */
+const char *bench_expected_text(char *buf, size_t size, const struct bench_figure *f);
+/* "exits 5653 and 5654, kicks 2625 and 2625: agree"; "" when nothing was counted twice. Returns @buf. */
+#define BENCH_CHECKS_MAX 400u
+const char *bench_checks_text(char *buf, size_t size, const struct bench_run *run, size_t i);
+/* What stands below the figures of result @i, as far as there is anything: @put is called for each. */
+void bench_notes(const struct bench_run *run, size_t i,
+                 void (*put)(const char *row, const char *kind, const char *text, FILE *out),
+                 FILE *out);
 /* "12.3 (11.9 .. 12.8)" */
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v);
 

@@ -33,7 +33,8 @@ int bench_write_csv(const struct bench_report *rep, FILE *out)
 {
 	const struct bench_run *run = rep->run;
 
-	fputs("row,set,subject,state,note,metric,unit,samples,median,low,high,against,ratio,"
+	fputs("row,set,subject,state,note,metric,unit,samples,median,low,high,expected,at_most,"
+	      "against,ratio,"
 	      "ratio_low,ratio_high,verdict\r\n",
 	      out);
 	for (size_t i = 0; i < run->nr; i++) {
@@ -49,6 +50,10 @@ int bench_write_csv(const struct bench_report *rep, FILE *out)
 			fprintf(out, ",%s,%s,%zu", bench_metrics[id].name, bench_metrics[id].unit,
 			        f->nr);
 			put_interval(out, &f->value);
+			if (f->has_expected)
+				fprintf(out, ",%.15g,%d", f->expected, f->at_most);
+			else
+				fputs(",,", out);
 			fprintf(out, ",%s", f->has_ratio ? run->result[i].row->against : "");
 			if (f->has_ratio)
 				put_interval(out, &f->ratio);
@@ -59,7 +64,7 @@ int bench_write_csv(const struct bench_report *rep, FILE *out)
 		}
 		if (!any) {
 			put_row(run, i, out);
-			fputs(",,,,,,,,,,,\r\n", out);
+			fputs(",,,,,,,,,,,,,\r\n", out);
 		}
 	}
 	return 0;

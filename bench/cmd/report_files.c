@@ -2,7 +2,6 @@
 /* bench/cmd/report_files.c - which file has what */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "bench/cmd/plot.h"
 #include "bench/cmd/report.h"
@@ -55,7 +54,7 @@ static int copy_charts(struct bench_out *out, const struct bench_report *rep)
 
 		bench_chart_file(&chart[i / 2], kinds[i % 2], name, sizeof(name));
 		snprintf(path, sizeof(path), "%s/%s", rep->run->env->tmp, name);
-		if (access(path, R_OK) != 0) /* PNG: see bench_draw() */
+		if (!bench_is_drawn(rep, &chart[i / 2], kinds[i % 2]))
 			continue;
 		ret = bench_out_write(out, name, copy_file, path);
 		first = first ? first : ret;
@@ -69,7 +68,7 @@ int bench_write_all(struct bench_out *out, const struct bench_report *rep)
 	static const struct file files[] = {
 		{"results.json", bench_write_json},   {"results.csv", bench_write_csv},
 		{"results.md", bench_write_markdown}, {"plots.gp", bench_write_plots},
-		{"index.html", bench_write_html}, /* has the plots in it */
+		{"index.html", bench_write_html}, /* shows the plots beside it */
 	};
 	const int drawn = bench_draw(rep);
 	int first = drawn == -EINTR ? drawn : 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/cmd/report_html.c - one page that needs no other file */
+/* bench/cmd/report_html.c - one page; the plots lie beside it */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/cmd/equation.h"
 #include "bench/cmd/metric.h"
 #include "bench/cmd/plot.h"
 #include "bench/cmd/report.h"
@@ -18,41 +19,14 @@ static void put_cell(const char *text, FILE *out)
 
 /* ---- plots */
 
-static void put_base64(const uint8_t *p, size_t len, FILE *out)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < len; i += 3) {
-		const uint32_t v = (uint32_t)p[i] << 16 |
-		                   (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) |
-		                   (i + 2 < len ? p[i + 2] : 0);
-
-		fputc(digits[v >> 18], out);
-		fputc(digits[v >> 12 & 63], out);
-		fputc(i + 1 < len ? digits[v >> 6 & 63] : '=', out);
-		fputc(i + 2 < len ? digits[v & 63] : '=', out);
-	}
-}
-
 /* Nothing, where it was not drawn. */
 static void put_chart(const struct bench_report *rep, const struct bench_chart *c, FILE *out)
 {
-	char file[128], path[PATH_MAX];
-	uint8_t buf[3 * 1024];
-	size_t len;
-	FILE *in;
+	char file[128];
 
-	snprintf(path, sizeof(path), "%s/%s", rep->run->env->tmp,
-	         bench_chart_file(c, "svg", file, sizeof(file)));
-	in = fopen(path, "re");
-	if (!in)
-		return;
-	fprintf(out, "<img alt=\"%s\" src=\"data:image/svg+xml;base64,", file);
-	while ((len = fread(buf, 1, sizeof(buf), in)) > 0)
-		put_base64(buf, len, out);
-	fputs("\">\n", out);
-	fclose(in);
+	if (bench_is_drawn(rep, c, "svg"))
+		fprintf(out, "<img alt=\"%s: %s\" src=\"%s\">\n", c->set, bench_metrics[c->id].help,
+		        bench_chart_file(c, "svg", file, sizeof(file)));
 }
 
 /* ---- tables */
@@ -94,6 +68,7 @@ static void put_metric(const struct bench_run *run, size_t i, enum bench_metric_
 	put_cell(run->result[i].row->name, out);
 	put_cell(bench_metrics[id].name, out);
 	put_cell(bench_interval_text(text, sizeof(text), &f->value), out);
+	put_cell(bench_expected_text(text, sizeof(text), f), out);
 	put_cell(bench_metrics[id].unit, out);
 	put_cell(f->has_ratio ? bench_interval_text(text, sizeof(text), &f->ratio) : "", out);
 	put_cell(f->has_ratio ? run->result[i].row->against : "", out);
@@ -104,7 +79,7 @@ static void put_note(const char *name, const char *what, const char *why, FILE *
 {
 	fputs("<tr>", out);
 	put_cell(name, out);
-	fprintf(out, "<td colspan=\"6\">%s: ", what);
+	fprintf(out, "<td colspan=\"7\">%s: ", what);
 	xml_put(why, out);
 	fputs("</td></tr>\n", out);
 }
@@ -113,23 +88,61 @@ static void put_set(const struct bench_report *rep, const char *set, FILE *out)
 {
 	const struct bench_run *run = rep->run;
 
-	fputs("<table>\n<tr><th>row</th><th>metric</th><th>median (95 % lie in)</th><th>unit</th>"
+	fputs("<table>\n<tr><th>row</th><th>metric</th><th>median (95 % lie in)</th>"
+	      "<th>expected</th><th>unit</th>"
 	      "<th>ratio (95 % lie in)</th><th>against</th><th>verdict</th></tr>\n",
 	      out);
 	for (size_t i = 0; i < run->nr; i++) {
-		const struct bench_result *r = &run->result[i];
-
-		if (strcmp(r->row->set, set) != 0)
+		if (strcmp(run->result[i].row->set, set) != 0)
 			continue;
 		for (unsigned id = 0; id < BENCH_METRICS; id++)
 			if (bench_figure(run, i, id)->nr)
 				put_metric(run, i, id, out);
-		if (r->state != BENCH_MEASURED)
-			put_note(r->row->name, bench_state_name(r->state), r->why, out);
-		if (r->unlike[0])
-			put_note(r->row->name, "unlike", r->unlike, out);
+		bench_notes(run, i, put_note, out);
 	}
 	fputs("</table>\n", out);
+}
+
+/* ---- the article's terms */
+
+static void put_term(const struct bench_run *run, size_t i, const struct bench_term *t,
+                     enum bench_frames frames, FILE *out)
+{
+	struct bench_term_texts text;
+
+	bench_term_texts(run, i, t, frames, &text);
+	fputs("<tr>", out);
+	put_cell(t->name, out);
+	put_cell(text.article, out);
+	put_cell(text.expected, out);
+	put_cell(text.observed, out);
+	put_cell(t->is, out);
+	fputs("</tr>\n", out);
+}
+
+static void put_equations(const struct bench_run *run, FILE *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < run->nr; i++) {
+		enum bench_frames frames;
+		const struct bench_equations *e = bench_measured_equations(run, i, &frames);
+		char text[BENCH_EQUATION_MAX];
+
+		if (!e)
+			continue;
+		if (!any)
+			fputs("<h2>The article's equations, measured</h2>\n", out);
+		any = true;
+		fprintf(out, "<h3>%s (%s)</h3>\n<p>%s</p>\n", run->result[i].row->name, e->path,
+		        bench_equation_text(e, frames, text, sizeof(text)));
+		fputs("<table>\n<tr><th>term</th><th>the article, per frame</th><th>expected</th>"
+		      "<th>observed</th><th>what was counted</th></tr>\n",
+		      out);
+		for (size_t k = 0; k < e->nr; k++)
+			put_term(run, i, &e->term[k], frames, out);
+		fputs("</table>\n", out);
+	}
 }
 
 int bench_write_html(const struct bench_report *rep, FILE *out)
@@ -163,6 +176,7 @@ int bench_write_html(const struct bench_report *rep, FILE *out)
 				put_chart(rep, &chart[k], out);
 		put_set(rep, set, out);
 	}
+	put_equations(run, out);
 	fputs("</body></html>\n", out);
 	free(chart);
 	return 0;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "bench/cmd/equation.h"
 #include "bench/cmd/metric.h"
 #include "bench/cmd/report.h"
 #include "vmm/json_file.h"
@@ -28,11 +29,31 @@ static json_t *figure_json(const struct bench_run *run, size_t i, enum bench_met
 	json_t *o = interval_json(&f->value), *ratio;
 
 	json_object_set_new(o, "samples", samples_json(run, i, id));
+	if (f->has_expected)
+		json_object_set_new(o, "expected", json_real(f->expected));
+	if (f->at_most)
+		json_object_set_new(o, "at_most", json_true());
 	if (f->has_ratio) {
 		ratio = interval_json(&f->ratio);
 		json_object_set_new(ratio, "verdict",
 		                    json_string(bench_verdict_name(f->verdict, id)));
 		json_object_set_new(o, "ratio", ratio);
+	}
+	return o;
+}
+
+static json_t *checks_json(const struct bench_sample *s)
+{
+	json_t *o = json_object();
+
+	for (unsigned k = 0; k < s->nr_checks; k++) {
+		const struct bench_check *c = &s->check[k];
+
+		json_object_set_new(
+			o, c->what,
+			json_pack("{s:I, s:I, s:I, s:b}", "counted", (json_int_t)c->counted,
+		                  "traced", (json_int_t)c->traced, "may_differ",
+		                  (json_int_t)c->may_differ, "agree", (int)bench_agrees(c)));
 	}
 	return o;
 }
@@ -58,6 +79,8 @@ static json_t *row_json(const struct bench_run *run, size_t i)
 		json_object_set_new(o, "against", json_string(r->row->against));
 	if (r->why[0])
 		json_object_set_new(o, "why", json_string(r->why));
+	if (bench_checked(run, i))
+		json_object_set_new(o, "tracepoints", checks_json(bench_checked(run, i)));
 	if (r->unlike[0])
 		json_object_set_new(o, "unlike", json_string(r->unlike));
 	return o;
@@ -108,11 +131,12 @@ json_t *bench_json(const struct bench_report *rep)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	for (size_t i = 0; i < run->nr; i++)
 		json_array_append_new(rows, row_json(run, i));
-	return json_pack("{s:s, s:s, s:s, s:f, s:b, s:i, s:I, s:o, s:o, s:o, s:o}", "schema",
+	return json_pack("{s:s, s:s, s:s, s:f, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "schema",
 	                 BENCH_SCHEMA, "doorbell", DOORBELL_VERSION, "began", when, "seconds",
 	                 rep->seconds, "quick", (int)rep->quick, "rounds", (int)run->rounds, "seed",
 	                 (json_int_t)run->seed, "card", bench_card_json(rep->card), "metrics",
-	                 metrics_json(), "subjects", subjects_json(run), "rows", rows);
+	                 metrics_json(), "subjects", subjects_json(run), "rows", rows, "equations",
+	                 bench_equations_json(run));
 }
 
 int bench_write_json(const struct bench_report *rep, FILE *out)

@@ -2,7 +2,9 @@
 /* bench/cmd/report_md.c - Markdown: the card, then a table for each set */
 #include <string.h>
 
+#include "bench/cmd/equation.h"
 #include "bench/cmd/metric.h"
+#include "bench/cmd/plot.h"
 #include "bench/cmd/report.h"
 
 static void put_card(const struct bench_card *c, FILE *out)
@@ -21,10 +23,11 @@ static void put_card(const struct bench_card *c, FILE *out)
 static void put_metric(const struct bench_run *run, size_t i, enum bench_metric_id id, FILE *out)
 {
 	const struct bench_figure *f = bench_figure(run, i, id);
-	char value[96], ratio[96];
+	char value[96], ratio[96], expected[BENCH_NUMBER_MAX + 4];
 
-	fprintf(out, "| %s | %s | %s | %s |", run->result[i].row->name, bench_metrics[id].name,
-	        bench_interval_text(value, sizeof(value), &f->value), bench_metrics[id].unit);
+	fprintf(out, "| %s | %s | %s | %s | %s |", run->result[i].row->name, bench_metrics[id].name,
+	        bench_interval_text(value, sizeof(value), &f->value),
+	        bench_expected_text(expected, sizeof(expected), f), bench_metrics[id].unit);
 	if (f->has_ratio)
 		fprintf(out, " %s | %s | %s |\n",
 		        bench_interval_text(ratio, sizeof(ratio), &f->ratio),
@@ -33,31 +36,79 @@ static void put_metric(const struct bench_run *run, size_t i, enum bench_metric_
 		fputs(" | | |\n", out);
 }
 
-static void put_row(const struct bench_run *run, size_t i, FILE *out)
+static void put_note(const char *row, const char *kind, const char *text, FILE *out)
 {
-	const struct bench_result *r = &run->result[i];
-
-	for (unsigned id = 0; id < BENCH_METRICS; id++)
-		if (bench_figure(run, i, id)->nr)
-			put_metric(run, i, id, out);
-	if (r->state != BENCH_MEASURED)
-		fprintf(out, "| %s | %s: %s | | | | | |\n", r->row->name,
-		        bench_state_name(r->state), r->why);
-	if (r->unlike[0])
-		fprintf(out, "| %s | unlike: %s | | | | | |\n", r->row->name, r->unlike);
+	fprintf(out, "- %s: %s: %s\n", row, kind, text);
 }
 
-static void put_set(const struct bench_run *run, size_t first, FILE *out)
+static void put_charts(const struct bench_report *rep, const char *set, FILE *out)
 {
+	struct bench_chart chart[BENCH_CHARTS_MAX];
+	const size_t nr = bench_charts(rep->run, chart);
+	char file[128];
+
+	fputc('\n', out);
+	for (size_t i = 0; i < nr; i++)
+		if (strcmp(chart[i].set, set) == 0 && bench_is_drawn(rep, &chart[i], "svg"))
+			fprintf(out, "![%s: %s](%s)\n", set, bench_metrics[chart[i].id].help,
+			        bench_chart_file(&chart[i], "svg", file, sizeof(file)));
+}
+
+static void put_set(const struct bench_report *rep, size_t first, FILE *out)
+{
+	const struct bench_run *run = rep->run;
 	const char *set = run->result[first].row->set;
 
 	fprintf(out,
-	        "\n## %s\n\n| row | metric | median (95 %% lie in) | unit | ratio (95 %% lie in) | "
-	        "against | verdict |\n|---|---|---|---|---|---|---|\n",
+	        "\n## %s\n\n| row | metric | median (95 %% lie in) | expected | unit | ratio (95 "
+	        "%% lie in) | against | verdict |\n|---|---|---|---|---|---|---|---|\n",
 	        set);
 	for (size_t i = first; i < run->nr; i++)
+		for (unsigned id = 0; id < BENCH_METRICS; id++)
+			if (strcmp(run->result[i].row->set, set) == 0 &&
+			    bench_figure(run, i, id)->nr)
+				put_metric(run, i, id, out);
+	fputc('\n', out);
+	for (size_t i = first; i < run->nr; i++)
 		if (strcmp(run->result[i].row->set, set) == 0)
-			put_row(run, i, out);
+			bench_notes(run, i, put_note, out);
+	put_charts(rep, set, out);
+}
+
+/* ---- the article's terms */
+
+static void put_term(const struct bench_run *run, size_t i, const struct bench_term *t,
+                     enum bench_frames frames, FILE *out)
+{
+	struct bench_term_texts text;
+
+	bench_term_texts(run, i, t, frames, &text);
+	fprintf(out, "| %s | %s | %s | %s | %s |\n", t->name, text.article, text.expected,
+	        text.observed, t->is);
+}
+
+static void put_equations(const struct bench_run *run, FILE *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < run->nr; i++) {
+		enum bench_frames frames;
+		const struct bench_equations *e = bench_measured_equations(run, i, &frames);
+		char text[BENCH_EQUATION_MAX];
+
+		if (!e)
+			continue;
+		if (!any)
+			fputs("\n## The article's equations, measured\n", out);
+		any = true;
+		fprintf(out,
+		        "\n**%s** (%s): %s\n\n| term | the article, per frame | expected | "
+		        "observed | what was counted |\n|---|---|---|---|---|\n",
+		        run->result[i].row->name, e->path,
+		        bench_equation_text(e, frames, text, sizeof(text)));
+		for (size_t k = 0; k < e->nr; k++)
+			put_term(run, i, &e->term[k], frames, out);
+	}
 }
 
 static void put_thrown(const struct bench_run *run, FILE *out)
@@ -85,6 +136,7 @@ int bench_write_markdown(const struct bench_report *rep, FILE *out)
 	put_thrown(run, out);
 	for (size_t i = 0; i < run->nr; i++)
 		if (bench_opens_set(run, i))
-			put_set(run, i, out);
+			put_set(rep, i, out);
+	put_equations(run, out);
 	return 0;
 }

@@ -33,38 +33,88 @@ const char *bench_interval_text(char *buf, size_t size, const struct bench_inter
 	return buf;
 }
 
+const char *bench_expected_text(char *buf, size_t size, const struct bench_figure *f)
+{
+	char number[BENCH_NUMBER_MAX];
+
+	buf[0] = '\0';
+	if (f->has_expected)
+		snprintf(buf, size, "%s%s", f->at_most ? "<= " : "",
+		         bench_number(number, sizeof(number), f->expected));
+	return buf;
+}
+
+const char *bench_checks_text(char *buf, size_t size, const struct bench_run *run, size_t i)
+{
+	const struct bench_sample *s = bench_checked(run, i);
+	bool agree = true;
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned k = 0; s && k < s->nr_checks && len < size; k++) {
+		const struct bench_check *c = &s->check[k];
+
+		agree &= bench_agrees(c);
+		len += (size_t)snprintf(buf + len, size - len, "%s%s %llu and %llu%s",
+		                        k ? ", " : "", c->what, (unsigned long long)c->counted,
+		                        (unsigned long long)c->traced,
+		                        bench_agrees(c) ? "" : " (!)");
+	}
+	if (s && len < size)
+		snprintf(buf + len, size - len, ": %s", agree ? "agree" : "differ");
+	return buf;
+}
+
+void bench_notes(const struct bench_run *run, size_t i,
+                 void (*put)(const char *row, const char *kind, const char *text, FILE *out),
+                 FILE *out)
+{
+	const struct bench_result *r = &run->result[i];
+	char checks[BENCH_CHECKS_MAX];
+
+	if (r->state != BENCH_MEASURED)
+		put(r->row->name, bench_state_name(r->state), r->why, out);
+	else if (r->why[0])
+		put(r->row->name, "note", r->why, out);
+	if (r->unlike[0])
+		put(r->row->name, "unlike", r->unlike, out);
+	if (bench_checks_text(checks, sizeof(checks), run, i)[0])
+		put(r->row->name, "counted here and by the kernel's tracepoints", checks, out);
+}
+
 void bench_table_head(FILE *out)
 {
-	fprintf(out, "%-*s %-16s %-30s %-14s %s\n", NAME_WIDTH, "row", "metric",
-	        "median (95 % lie in)", "unit", "ratio to the row it is measured against");
+	fprintf(out, "%-*s %-16s %-30s %-12s %-14s %s\n", NAME_WIDTH, "row", "metric",
+	        "median (95 % lie in)", "expected", "unit",
+	        "ratio to the row it is measured against");
 }
 
 static void print_metric(FILE *out, const struct bench_run *run, size_t i, enum bench_metric_id id)
 {
 	const struct bench_metric *m = &bench_metrics[id];
 	const struct bench_figure *f = bench_figure(run, i, id);
-	char value[96], ratio[96];
+	char value[96], ratio[96], expected[BENCH_NUMBER_MAX + 4];
 
-	fprintf(out, "%-*s %-16s %-30s %-14s", NAME_WIDTH, run->result[i].row->name, m->name,
-	        bench_interval_text(value, sizeof(value), &f->value), m->unit);
+	fprintf(out, "%-*s %-16s %-30s %-12s %-14s", NAME_WIDTH, run->result[i].row->name, m->name,
+	        bench_interval_text(value, sizeof(value), &f->value),
+	        bench_expected_text(expected, sizeof(expected), f), m->unit);
 	if (f->has_ratio)
 		fprintf(out, " %s %s", bench_interval_text(ratio, sizeof(ratio), &f->ratio),
 		        bench_verdict_name(f->verdict, id));
 	fputc('\n', out);
 }
 
+static void print_note(const char *row, const char *kind, const char *text, FILE *out)
+{
+	fprintf(out, "%-*s %s: %s\n", NAME_WIDTH, row, kind, text);
+}
+
 static void print_row(FILE *out, const struct bench_run *run, size_t i)
 {
-	const struct bench_result *r = &run->result[i];
-
 	for (unsigned id = 0; id < BENCH_METRICS; id++)
 		if (bench_figure(run, i, id)->nr)
 			print_metric(out, run, i, id);
-	if (r->state != BENCH_MEASURED)
-		fprintf(out, "%-*s %s: %s\n", NAME_WIDTH, r->row->name, bench_state_name(r->state),
-		        r->why);
-	if (r->unlike[0])
-		fprintf(out, "%-*s unlike: %s\n", NAME_WIDTH, r->row->name, r->unlike);
+	bench_notes(run, i, print_note, out);
 }
 
 void bench_table_group(FILE *out, const struct bench_run *run, size_t group)
@@ -85,6 +135,28 @@ void bench_table_group(FILE *out, const struct bench_run *run, size_t group)
 		                ? "; figures are of all rounds, and nothing is concluded from times"
 		                : "");
 	fflush(out);
+}
+
+/* Rows of which events were counted twice, and in how many of these not alike. */
+static void print_checked(FILE *out, const struct bench_run *run)
+{
+	size_t checked = 0, differ = 0;
+
+	for (size_t i = 0; i < run->nr; i++) {
+		const struct bench_sample *s = bench_checked(run, i);
+		bool agree = true;
+
+		for (unsigned k = 0; s && k < s->nr_checks; k++)
+			agree &= bench_agrees(&s->check[k]);
+		checked += s != NULL;
+		differ += !agree;
+	}
+	if (checked)
+		fprintf(out,
+		        "The events of %zu rows were counted by the kernel's tracepoints, too: "
+		        "they "
+		        "agree in %zu, differ in %zu\n",
+		        checked, checked - differ, differ);
 }
 
 static size_t nr_of(const struct bench_run *run, enum bench_state s)
@@ -111,6 +183,7 @@ void bench_table_end(FILE *out, const struct bench_report *rep)
 	        "%.0f s\n",
 	        nr_of(run, BENCH_MEASURED), nr_of(run, BENCH_CANNOT), nr_of(run, BENCH_FAILED),
 	        thrown, rounds, rep->seconds);
+	print_checked(out, run);
 	if (run->rounds < BENCH_ROUNDS)
 		fprintf(out, "Fewer than %u rounds: nothing is concluded.\n", BENCH_ROUNDS);
 }

@@ -13,6 +13,8 @@ static bool is_meant(const struct bench_row *row, const char *word, size_t len)
 {
 	if (strlen(row->set) == len && strncmp(row->set, word, len) == 0)
 		return true;
+	if (row->core && len == strlen("core") && strncmp(word, "core", len) == 0)
+		return true;
 	return strncmp(row->name, word, len) == 0 &&
 	       (row->name[len] == '\0' || row->name[len] == '/');
 }
@@ -31,8 +33,8 @@ static int refuse_word(const struct bench_row *const *all, size_t nr, const char
 			used += (size_t)snprintf(sets + used, sizeof(sets) - used, "%s%s",
 			                         used ? ", " : "", all[i]->set);
 	}
-	log_error("--only '%.*s' is no row and no set, there are the sets %s, and the rows of "
-	          "--list",
+	log_error("--only '%.*s' is no row and no set, there are the sets core, %s, and the rows "
+	          "of --list",
 	          len, word, sets);
 	return -EINVAL;
 }

@@ -28,6 +28,15 @@ static int measure(unused const struct bench_env *env, const struct bench_row *r
 	}
 	bench_set(s, BM_NS, f->ns + f->step * round);
 	bench_set(s, BM_EXITS, f->exits);
+	if (f->expected > 0)
+		bench_expect(s, BM_EXITS, f->expected, true);
+	if (f->checked && s->first) {
+		s->check[0] = (struct bench_check){"exits", 10, 12, 3};
+		s->check[1] = (struct bench_check){"kicks", 10, 14, 3};
+		s->nr_checks = 2;
+	}
+	if (f->note)
+		snprintf(why, BENCH_WHY_MAX, "%s", f->note);
 	return 0;
 }
 

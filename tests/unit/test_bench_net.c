@@ -15,11 +15,13 @@
 #include <unistd.h>
 
 #include "bench/cmd/cpio_out.h"
+#include "bench/cmd/equation.h"
 #include "bench/cmd/net_count.h"
 #include "bench/cmd/net_load.h"
 #include "bench/cmd/net_proc.h"
 #include "bench/cmd/net_run.h"
 #include "bench/cmd/net_subject.h"
+#include "bench/cmd/net_trace.h"
 #include "bench/cmd/rows_net.h"
 #include "boot/cpio.h"
 #include "vmm/core/compiler.h"
@@ -247,27 +249,134 @@ static double value(const struct bench_sample *s, enum bench_metric_id id)
 	return s->v[id];
 }
 
+/* Two readings of a trace, of which the first had counted @before of everything. */
+static struct net_traced two_readings(int before)
+{
+	struct net_traced t = {{NULL, NULL}};
+
+	for (int i = 0; i < 2; i++) {
+		const int had = i ? before : 0;
+
+		t.at[i] = json_pack(
+			"{s:[[i,i,i],[i,i,i]], s:[[i,i]], s:[[s,i],[s,i]], s:[[i,i],[i,i]], "
+			"s:[[i,I,i],[i,I,i],[i,I,i]]}",
+			"kvm_exit", 64, 1, i ? 30 + had : before, 96, 1, i ? 10 + had : before,
+			"kvm_userspace_exit", 6, i ? 8 + had : before, "workqueue_queue_work",
+			"irqfd_inject", i ? 2 + had : before, "other", 99, "kvm_msi_set_irq", 7,
+			i ? 4 + had : before, 8, i ? 3 + had : before, "kvm_mmio", 2,
+			(json_int_t)0x1050, i ? 6 + had : before, 2, (json_int_t)0x1064,
+			i ? 7 + had : before, 1, (json_int_t)0x1050, i ? 100 : 0);
+		assert_non_null(t.at[i]);
+	}
+	return t;
+}
+
 static void a_trace_becomes_counts_per_frame(void **state)
 {
-	json_t *trace = json_pack("{s:[[i,i,i],[i,i,i]], s:[[i,i]], s:[[s,i],[s,i]], s:[[i,i]]}",
-	                          "kvm_exit", 64, 1, 30, 96, 1, 10, "kvm_userspace_exit", 6, 8,
-	                          "workqueue_queue_work", "irqfd_inject", 2, "other", 99,
-	                          "kvm_msi_set_irq", 7, 4);
+	struct net_traced trace = two_readings(1000), nobody = {{NULL, NULL}};
 	struct bench_sample s = {0}, none = {0}, vhost = {0};
 
 	(void)state;
-	assert_non_null(trace);
-	net_count_trace(trace, 4, false, &s);
+	net_count_trace(&trace, 4, false, &s);
 	assert_true(value(&s, BM_EXITS) == 10 && value(&s, BM_USERSPACE_EXITS) == 2);
-	assert_true(value(&s, BM_WORKER_RUNS) == 0.5 && value(&s, BM_INTERRUPTS) == 1);
+	assert_true(value(&s, BM_WORKER_RUNS) == 0.5 && value(&s, BM_INTERRUPTS) == 1.75);
 	assert_false(s.has & 1u << BM_KICKS);
-	net_count_trace(trace, 0, false, &none);
-	net_count_trace(NULL, 4, false, &none);
+	net_count_trace(&trace, 0, false, &none);
+	net_count_trace(&nobody, 4, false, &none);
 	assert_int_equal(none.has, 0);
 	/* It is none of the VMM's threads that interrupts. */
-	net_count_trace(trace, 4, true, &vhost);
+	net_count_trace(&trace, 4, true, &vhost);
 	assert_false(vhost.has & 1u << BM_INTERRUPTS);
-	json_decref(trace);
+	net_traced_drop(&trace);
+}
+
+/* What a doorbell says of itself, with one NIC and one vCPU, when it had @kicks and as much of everything else. */
+static struct net_moment moment(const char *path, int kicks)
+{
+	const struct net_moment m = {
+		.status = json_pack("{s:s, s:[{s:s, s:s, s:s, s:s, s:s, s:s, s:I}]}", "irqchip",
+	                            "split", "nics", "name", "net0", "path", path, "kind", "tap",
+	                            "kick", "ioeventfd", "regs", "page", "irq", "irqfd", "address",
+	                            (json_int_t)0x1000),
+		.stats = json_pack(
+			"{s:f, s:[{s:s, s:i, s:{s:i, s:i, s:i}, s:{s:i, s:i}, s:{s:i, s:i}}], "
+			"s:[{s:s, s:i}, {s:s, s:i}], s:[{s:i, s:i, s:{s:i, s:i}}]}",
+			"seconds", 1.0, "nics", "name", "net0", "interrupts", kicks, "device",
+			"tx_frames", 2 * kicks, "rx_frames", 0, "tx_kicks", kicks, "kernel",
+			"tx_kicks", 0, "acks", kicks, "interface", "rx_packets", 2 * kicks,
+			"tx_packets", 0, "threads", "name", "net0", "tid", 7, "name", "other",
+			"tid", 8, "vcpus", "exits_mmio", kicks, "exits_pio", kicks, "kvm", "exits",
+			7 * kicks, "irq_injections", kicks),
+	};
+
+	assert_non_null(m.status);
+	assert_non_null(m.stats);
+	return m;
+}
+
+static const struct bench_check *check_of(const struct bench_sample *s, const char *what)
+{
+	for (unsigned i = 0; i < s->nr_checks; i++)
+		if (strcmp(s->check[i].what, what) == 0)
+			return &s->check[i];
+	return NULL;
+}
+
+static void a_doorbell_is_compared_with_the_tracepoints(void **state)
+{
+	const struct net_moment pure[2] = {moment("pure", 1), moment("pure", 7)};
+	const struct net_moment vhost[2] = {moment("vhost", 1), moment("vhost", 307)};
+	struct net_traced trace = two_readings(1000);
+	struct bench_sample s = {0}, of_vhost = {0};
+
+	(void)state;
+	net_check(pure, &trace, 0.5, &s);
+	assert_int_equal(s.nr_checks, 5);
+	/* Its own thread's interrupts, and writes alone. */
+	assert_int_equal(check_of(&s, "interrupts")->counted, 6);
+	assert_int_equal(check_of(&s, "interrupts")->traced, 4);
+	assert_int_equal(check_of(&s, "kicks")->traced, 6);
+	assert_int_equal(check_of(&s, "interrupts_taken")->traced, 7);
+	assert_int_equal(check_of(&s, "userspace_exits")->counted, 12);
+	assert_int_equal(check_of(&s, "userspace_exits")->may_differ, 16);
+	assert_int_equal(check_of(&s, "exits")->counted, 42);
+	assert_int_equal(check_of(&s, "exits")->may_differ, 16 + 21);
+	for (unsigned i = 0; i < s.nr_checks; i++)
+		assert_true(bench_agrees(&s.check[i]));
+	/* The kernel raises its interrupts; 300 kicks are not 6. */
+	net_check(vhost, &trace, 0, &of_vhost);
+	assert_null(check_of(&of_vhost, "interrupts"));
+	assert_false(bench_agrees(check_of(&of_vhost, "kicks")));
+	for (unsigned i = 0; i < 2; i++) {
+		json_decref(pure[i].status);
+		json_decref(pure[i].stats);
+		json_decref(vhost[i].status);
+		json_decref(vhost[i].stats);
+	}
+	net_traced_drop(&trace);
+}
+
+static void counts_of_a_doorbell_have_what_they_should_be(void **state)
+{
+	struct net_moment m[2] = {moment("pure", 1), moment("pure", 7)};
+	struct bench_sample s = {0}, none = {0};
+
+	(void)state;
+	assert_true(net_count_doorbell(&m[0], &m[1], 0, &s));
+	assert_true(value(&s, BM_KICKS) == 0.5);
+	assert_true(s.expects & 1u << BM_KICKS && s.at_most & 1u << BM_KICKS);
+	assert_true(s.expected[BM_KICKS] == 1);
+	assert_true(s.expects & 1u << BM_USERSPACE_EXITS &&
+	            !(s.at_most & 1u << BM_USERSPACE_EXITS));
+	assert_int_equal(s.expects & ~s.has, 0);
+	/* What a peer moves is counted outside. */
+	json_object_clear(json_object_get(json_array_get(json_object_get(m[1].stats, "nics"), 0),
+	                                  "interface"));
+	assert_false(net_count_doorbell(&m[0], &m[1], 0, &none));
+	assert_true(net_count_doorbell(&m[0], &m[1], 42, &none));
+	assert_true(value(&none, BM_EXITS) == 1);
+	net_moment_drop(&m[0]);
+	net_moment_drop(&m[1]);
 }
 
 static void a_flow_is_judged_by_what_arrived(void **state)
@@ -466,6 +575,64 @@ static void each_row_stands_after_what_it_is_measured_against(void **state)
 	}
 }
 
+static const struct bench_row *row_named(const char *name)
+{
+	for (size_t i = 0; i < rows_net.nr; i++)
+		if (strcmp(rows_net.row[i].name, name) == 0)
+			return &rows_net.row[i];
+	fail_msg("there is no row %s", name);
+	return NULL;
+}
+
+static void the_core_is_24_rows_of_paths_beside_qemus(void **state)
+{
+	static const char *const judged[] = {
+		"tcp/g2h/pure", "tcp/h2g/pure",  "udp64/g2h/pure", "udp64/h2g/pure",
+		"rr/g2h/pure",  "tcp/g2h/vhost", "tcp/h2g/vhost",  "udp64/h2g/vhost",
+		"rr/g2h/vhost", "tcp/g2h/slirp", "tcp/h2g/slirp",
+	};
+	size_t core = 0;
+
+	(void)state;
+	for (size_t i = 0; i < rows_net.nr; i++) {
+		core += rows_net.row[i].core;
+		/* Or it would be more, by what it is measured against. */
+		if (rows_net.row[i].core && rows_net.row[i].against)
+			assert_true(row_named(rows_net.row[i].against)->core);
+	}
+	assert_int_equal(core, 24);
+	for (size_t i = 0; i < ARRAY_SIZE(judged); i++) {
+		const struct bench_row *row = row_named(judged[i]);
+
+		assert_true(row->core);
+		assert_non_null(strstr(row->against, "/qemu-microvm-"));
+	}
+}
+
+static void each_path_has_the_articles_equation_of_its_direction(void **state)
+{
+	enum bench_frames frames;
+	const struct bench_equations *e = bench_equations_of(row_named("udp64/h2g/vhost"), &frames);
+	char text[BENCH_EQUATION_MAX];
+
+	(void)state;
+	assert_non_null(e);
+	assert_int_equal(frames, BENCH_FRAMES_RX);
+	assert_string_equal(bench_equation_text(e, frames, text, sizeof(text)),
+	                    "host stack + copy + exit + entry");
+	e = bench_equations_of(row_named("rr/g2h/vhost-user"), &frames);
+	assert_non_null(e);
+	assert_int_equal(frames, BENCH_FRAMES_BOTH);
+	assert_string_equal(e->term[1].name, "NIC doorbell");
+	assert_true(bench_article(&e->term[1], frames) == 0.5);
+	assert_true(bench_article(&e->term[1], BENCH_FRAMES_TX) == 1);
+	e = bench_equations_of(row_named("udp64/g2h/qemu-microvm-tap"), &frames);
+	assert_non_null(e);
+	assert_string_equal(e->path, "pure virtio");
+	assert_null(bench_equations_of(row_named("tcp/g2h/pure"), &frames));
+	assert_null(bench_equations_of(row_named("udp64/g2h/veth"), &frames));
+}
+
 static void commands_name_the_network_of_their_guest(void **state)
 {
 	struct rig *r = *state;
@@ -503,6 +670,8 @@ int main(void)
 	                                        tear_down),
 		cmocka_unit_test(busy_time_is_without_idle_and_steal),
 		cmocka_unit_test(a_trace_becomes_counts_per_frame),
+		cmocka_unit_test(a_doorbell_is_compared_with_the_tracepoints),
+		cmocka_unit_test(counts_of_a_doorbell_have_what_they_should_be),
 		cmocka_unit_test(a_flow_is_judged_by_what_arrived),
 		cmocka_unit_test(frames_of_tcp_are_the_guests),
 		cmocka_unit_test(who_asks_knows_the_latency),
@@ -517,6 +686,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(all_works_go_over_the_loopback_interface, set_up,
 	                                        tear_down),
 		cmocka_unit_test(each_row_stands_after_what_it_is_measured_against),
+		cmocka_unit_test(the_core_is_24_rows_of_paths_beside_qemus),
+		cmocka_unit_test(each_path_has_the_articles_equation_of_its_direction),
 		cmocka_unit_test_setup_teardown(commands_name_the_network_of_their_guest, set_up,
 	                                        tear_down),
 	};

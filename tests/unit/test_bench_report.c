@@ -32,8 +32,15 @@ static int begin(void **state)
 	if (!f)
 		return -1;
 	bench_rig_begin(&f->rig);
-	bench_rig_add(&f->rig, "t/a", NULL, 0);
-	bench_rig_add(&f->rig, "t/b", "t/a", 1)->ns = 50;
+	*bench_rig_add(&f->rig, "t/a", NULL, 0) =
+		(struct bench_rig_row){.rig = &f->rig,
+	                               .ns = 100,
+	                               .exits = 1,
+	                               .expected = 2,
+	                               .checked = true,
+	                               .note = "one thing was not measured"};
+	*bench_rig_add(&f->rig, "t/b", "t/a", 1) =
+		(struct bench_rig_row){.rig = &f->rig, .ns = 50, .exits = 1, .expected = 2};
 	bench_rig_add(&f->rig, "t/c", NULL, 2);
 	f->rig.fake_subject[1].card = "{\"features\": \"mac\"}";
 	f->rig.fake_subject[2].can = -EPERM;
@@ -100,6 +107,9 @@ static void json_is_what_compare_reads(void **state)
 	has(text, "\"why\": \"peer needs a right\"");
 	has(text, "\"verdict\": \"faster\"");
 	has(text, "\"tap-write\": \"no right\"");
+	has(text, "\"expected\": 2.0,");
+	has(text, "\"kicks\": {");
+	has(text, "\"agree\": false");
 	bench_saved_free(&s);
 	free(text);
 }
@@ -108,17 +118,20 @@ static void csv_has_a_line_for_each_row_and_metric(void **state)
 {
 	char *text = written(*state, bench_write_csv);
 
-	assert_string_equal(
-		text,
-		"row,set,subject,state,note,metric,unit,samples,median,low,high,against,ratio,"
-		"ratio_low,ratio_high,verdict\r\n"
-		"\"t/a\",set,pure,measured,\"\",exits,per packet,9,1,1,1,,,,,\r\n"
-		"\"t/a\",set,pure,measured,\"\",ns,ns,9,100,100,100,,,,,\r\n"
-		"\"t/b\",set,vhost,measured,\"other features than pure\",exits,per "
-		"packet,9,1,1,1,t/a,1,1,1,equal\r\n"
-		"\"t/b\",set,vhost,measured,\"other features than pure\",ns,ns,9,50,50,50,t/a,0.5,"
-		"0.5,0.5,faster\r\n"
-		"\"t/c\",set,peer,cannot,\"peer needs a right\",,,,,,,,,,,\r\n");
+	assert_string_equal(text,
+	                    "row,set,subject,state,note,metric,unit,samples,median,low,high,"
+	                    "expected,at_most,against,ratio,"
+	                    "ratio_low,ratio_high,verdict\r\n"
+	                    "\"t/a\",set,pure,measured,\"one thing was not measured\",exits,per "
+	                    "packet,9,1,1,1,2,1,,,,,\r\n"
+	                    "\"t/a\",set,pure,measured,\"one thing was not "
+	                    "measured\",ns,ns,9,100,100,100,,,,,,,\r\n"
+	                    "\"t/b\",set,vhost,measured,\"other features than pure\",exits,per "
+	                    "packet,9,1,1,1,2,1,t/a,1,1,1,equal\r\n"
+	                    "\"t/b\",set,vhost,measured,\"other features than "
+	                    "pure\",ns,ns,9,50,50,50,,,t/a,0.5,"
+	                    "0.5,0.5,faster\r\n"
+	                    "\"t/c\",set,peer,cannot,\"peer needs a right\",,,,,,,,,,,,,\r\n");
 	free(text);
 }
 
@@ -130,10 +143,10 @@ static void markdown_has_card_rows_and_reasons(void **state)
 	has(text, "| a system call that does nothing | 100 ns |\n");
 	has(text, "dropped | no right |\n");
 	has(text, "\n## set\n");
-	has(text,
-	    "| t/b | ns | 50.00 (50.00 .. 50.00) | ns | 0.500 (0.500 .. 0.500) | t/a | faster |\n");
-	has(text, "| t/b | unlike: other features than pure |");
-	has(text, "| t/c | cannot: peer needs a right |");
+	has(text, "| t/b | ns | 50.00 (50.00 .. 50.00) |  | ns | 0.500 (0.500 .. 0.500) | t/a | "
+	          "faster |\n");
+	has(text, "- t/b: unlike: other features than pure\n");
+	has(text, "- t/c: cannot: peer needs a right\n");
 	free(text);
 }
 
@@ -177,6 +190,12 @@ static void table_lists_figures_and_reasons(void **state)
 	fclose(out);
 	has(text, "0.500 (0.500 .. 0.500) faster\n");
 	has(text, "unlike: other features than pure\n");
+	has(text, "note: one thing was not measured\n");
+	has(text, " <= 2.000 ");
+	has(text, "tracepoints: exits 10 and 12, kicks 10 and 14 (!): differ\n");
+	has(text,
+	    "events of 1 rows were counted by the kernel's tracepoints, too: they agree in 0, "
+	    "differ in 1\n");
 	has(text, "cannot: peer needs a right\n");
 	has(text, "1 of 10 rounds thrown out: costs of the machine moved in 0, the host took time "
 	          "away in 1\n");
