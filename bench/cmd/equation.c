@@ -45,7 +45,7 @@ enum path { PURE, VHOST, PEER };
 
 static enum path path_of(const struct net_setup *t)
 {
-	if (t->way == NET_PAIR || t->way == NET_VHOST_USER)
+	if (t->way == NET_PAIR || t->way == NET_VHOST_USER || t->way == NET_DPDK)
 		return PEER;
 	return t->vhost ? VHOST : PURE;
 }

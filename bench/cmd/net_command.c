@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/cmd/net_subject.h"
 
@@ -89,6 +90,7 @@ static void doorbell_net(const struct net_state *s, unsigned i, struct net_argv 
 		break;
 	case NET_PAIR:
 	case NET_VHOST_USER:
+	case NET_DPDK:
 		word(a, "vhost-user,socket=%s/vu%u,mac=02:64:62:00:01:%02x%s", s->env->tmp, i, i,
 		     text(t->keys));
 		break;
@@ -117,11 +119,42 @@ static int doorbell(const struct net_state *s, unsigned i, struct net_argv *a)
 	return whole(a);
 }
 
+/* One thread polls, the other one sleeps; what comes from one of its two ports leaves by the other one. */
+static int testpmd(const struct net_state *s, struct net_argv *a)
+{
+	static const char *const eal[] = {"dpdk-testpmd", "-l", "0,1",      "--no-huge",
+	                                  "-m",           "64", "--no-pci", "--no-telemetry",
+	                                  "--no-shconf",  NULL};
+	static const char *const ports[] = {"--vdev",
+	                                    "net_tap0,iface=b0,mac=fixed",
+	                                    "--",
+	                                    "--no-mlockall",
+	                                    "--forward-mode=io",
+	                                    "--auto-start",
+	                                    "--no-lsc-interrupt",
+	                                    "--nb-cores=1",
+	                                    "--total-num-mbufs=4096",
+	                                    "--no-flush-rx",
+	                                    "--disable-link-check",
+	                                    "--stats-period",
+	                                    "1000",
+	                                    NULL};
+
+	words(a, eal);
+	word(a, "--file-prefix=bench%d", (int)getpid());
+	word(a, "--vdev");
+	word(a, "net_vhost0,iface=%s/vu0,queues=1", s->env->tmp);
+	words(a, ports);
+	return whole(a);
+}
+
 int net_argv_backend(const struct net_state *s, struct net_argv *a)
 {
 	const struct net_setup *t = setup_of(s);
 
 	*a = (struct net_argv){0};
+	if (t->way == NET_DPDK)
+		return testpmd(s, a);
 	word(a, "%s", s->env->self);
 	word(a, "backend");
 	word(a, "-q");

@@ -75,8 +75,10 @@ static int can(const struct bench_env *env, const struct bench_subject *subject,
 
 	if (ret == 0 && t->guests)
 		ret = can_guest(env, t, why);
-	if (ret == 0 && (t->way == NET_TAP || t->way == NET_VHOST_USER))
+	if (ret == 0 && net_has_tap(t))
 		ret = can_open("/dev/net/tun", "TAP needs it", why);
+	if (ret == 0 && t->way == NET_DPDK && !host_has_program("dpdk-testpmd"))
+		ret = bench_why(why, -ENOENT, "no dpdk-testpmd: package dpdk");
 	if (ret == 0 && t->vhost)
 		ret = can_open("/dev/vhost-net", "vhost needs it: root, or the group that owns it",
 		               why);
@@ -132,30 +134,8 @@ static int start_load(struct net_state *s, struct net_proc *p, const char *name,
 	return ret;
 }
 
-static int outer(struct net_state *s, const char *line, char *why)
-{
-	return net_proc_ask(s->env, &s->outer, line, ANSWER_MS, why);
-}
-
-/* TAPs of the guests, and our address where they are reached. */
-static int make_taps(struct net_state *s, unsigned guests, char *why)
-{
-	int ret = outer(s, "tap b0", why);
-
-	if (ret == 0 && guests == 2)
-		ret = outer(s, "tap b1", why);
-	if (ret == 0 && guests == 2)
-		ret = outer(s, "bridge br0 b0 b1", why);
-	if (ret == 0)
-		ret = outer(s, guests == 2 ? "net br0 192.168.76.1/24" : "net b0 192.168.76.1/24",
-		            why);
-	s->interface = "b0";
-	return ret;
-}
-
 static int start_guest(struct net_state *s, unsigned i, char *why)
 {
-	const struct net_setup *t = s->subject->arg;
 	const char *name = i ? "guest1" : "guest0";
 	struct net_argv a = {0};
 	char line[NET_LINE_MAX];
@@ -170,12 +150,8 @@ static int start_guest(struct net_state *s, unsigned i, char *why)
 	net_argv_free(&a);
 	if (ret == 0)
 		ret = net_proc_expect(s->env, &s->vm[i], "@ready", BOOT_MS, NULL, why);
-	if (t->way == NET_USER)
-		snprintf(line, sizeof(line), "net eth0 10.0.2.15/24 10.0.2.2");
-	else
-		snprintf(line, sizeof(line), "net eth0 192.168.76.%u/24", 2 + i);
 	if (ret == 0)
-		ret = net_proc_ask(s->env, &s->vm[i], line, ANSWER_MS, why);
+		ret = net_network_join(s, i, why);
 	if (ret == 0 && net_proc_say(&s->vm[i], "features") == 0)
 		ret = net_proc_expect(s->env, &s->vm[i], "@ok 0x", ANSWER_MS, line, why);
 	if (ret == 0)
@@ -183,6 +159,11 @@ static int start_guest(struct net_state *s, unsigned i, char *why)
 	if (ret < 0)
 		say_why(s, name, why);
 	return ret;
+}
+
+static bool has_backend(const struct net_setup *t)
+{
+	return t->way == NET_PAIR || t->way == NET_VHOST_USER || t->way == NET_DPDK;
 }
 
 static int start_backend(struct net_state *s, char *why)
@@ -203,56 +184,16 @@ static int start_backend(struct net_state *s, char *why)
 	return ret; /* the front ends wait for its sockets */
 }
 
-static void choose_ends(struct net_state *s)
-{
-	const struct net_setup *t = s->subject->arg;
-	const bool user = t->way == NET_USER, two = t->guests == 2;
-
-	if (t->guests == 0) {
-		s->end[0] = (struct net_end){
-			&s->far, t->way == NET_LOOP ? "127.0.0.1" : "192.168.77.1", 7000};
-		s->end[1] = (struct net_end){
-			&s->outer, t->way == NET_LOOP ? "127.0.0.1" : "192.168.77.2", 7100};
-		return;
-	}
-	s->end[0] = (struct net_end){&s->vm[0],
-	                             user  ? "10.0.2.2"
-	                             : two ? "192.168.76.3"
-	                                   : "192.168.76.1",
-	                             user && two ? 7200 : 7000};
-	s->end[1] =
-		(struct net_end){two ? &s->vm[1] : &s->outer,
-	                         user ? (two ? "10.0.2.2" : "127.0.0.1") : "192.168.76.2", 7100};
-}
-
-/* Of NET_VETH: each end in a network of its own, and a cable between them. */
-static int make_cable(struct net_state *s, char *why)
-{
-	char line[64];
-	int ret;
-
-	snprintf(line, sizeof(line), "veth c0 c1 %d", (int)s->far.pid);
-	ret = outer(s, line, why);
-	if (ret == 0)
-		ret = outer(s, "net c0 192.168.77.1/24", why);
-	if (ret == 0)
-		ret = net_proc_ask(s->env, &s->far, "net c1 192.168.77.2/24", ANSWER_MS, why);
-	s->interface = "c0";
-	return ret;
-}
-
 static int open_all(struct net_state *s, char *why)
 {
 	const struct net_setup *t = s->subject->arg;
 	int ret = start_load(s, &s->outer, "outside", true, why);
 
-	if (ret == 0 && (t->way == NET_TAP || t->way == NET_VHOST_USER))
-		ret = make_taps(s, t->guests, why);
-	if (ret == 0 && t->guests == 0)
-		ret = start_load(s, &s->far, "far", t->way == NET_VETH, why);
-	if (ret == 0 && t->way == NET_VETH)
-		ret = make_cable(s, why);
-	if (ret == 0 && (t->way == NET_PAIR || t->way == NET_VHOST_USER))
+	if (ret == 0 && net_has_far(t))
+		ret = start_load(s, &s->far, "far", t->way != NET_LOOP, why);
+	if (ret == 0)
+		ret = net_network_make(s, why);
+	if (ret == 0 && has_backend(t))
 		ret = start_backend(s, why);
 	for (unsigned i = 0; ret == 0 && i < t->guests; i++)
 		ret = start_guest(s, i, why);
@@ -293,7 +234,7 @@ static int open_subject(const struct bench_env *env, const struct bench_subject 
 		close_subject(s);
 		return ret;
 	}
-	choose_ends(s);
+	net_network_ends(s);
 	net_subject_pause(s);
 	*state = s;
 	return 0;
@@ -395,6 +336,23 @@ const struct bench_subject net_subjects[NET_SUBJECTS] = {
                 .way = NET_TAP, .guests = 1, .vhost = true, .keys = NO_OFFLOAD),
 	SUBJECT(NS_VHOST_CSUM, "vhost-csum", "doorbell, vhost, checksums alone",
                 .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .vhost = true, .keys = CSUM_ONLY),
+	SUBJECT(NS_PURE_BRIDGED, "pure-bridged", "doorbell, TAP on a bridge", .vmm = NET_DOORBELL,
+                .way = NET_TAP, .guests = 1, .mode = NET_BRIDGED, .keys = COMMON),
+	SUBJECT(NS_VHOST_BRIDGED, "vhost-bridged", "doorbell, vhost, TAP on a bridge",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .mode = NET_BRIDGED,
+                .vhost = true, .keys = COMMON),
+	SUBJECT(NS_PURE_NAT, "pure-nat", "doorbell, TAP behind a router that translates",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .mode = NET_NAT, .keys = COMMON),
+	SUBJECT(NS_VHOST_NAT, "vhost-nat", "doorbell, vhost, TAP behind a router that translates",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .mode = NET_NAT, .vhost = true,
+                .keys = COMMON),
+	SUBJECT(NS_PURE_9000, "pure-9000", "doorbell, TAP, no offloads, MTU 9000",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .mtu = 9000, .keys = NO_OFFLOAD),
+	SUBJECT(NS_VHOST_9000, "vhost-9000", "doorbell, vhost, no offloads, MTU 9000",
+                .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .mtu = 9000, .vhost = true,
+                .keys = NO_OFFLOAD),
+	SUBJECT(NS_DPDK, "vhost-user-dpdk", "doorbell, vhost-user to DPDK's testpmd with a TAP",
+                .vmm = NET_DOORBELL, .way = NET_DPDK, .guests = 1, .keys = NO_OFFLOAD),
 	SUBJECT(NS_PEER, "peer", "the VMM of --peer-cmd, TAP", .vmm = NET_PEER, .way = NET_TAP,
                 .guests = 1),
 };

@@ -18,6 +18,14 @@ enum net_way {
 	NET_USER,
 	NET_PAIR,       /* two guests, joined by a doorbell backend over vhost-user */
 	NET_VHOST_USER, /* a doorbell backend with a TAP behind it */
+	NET_DPDK,       /* the same, with DPDK's testpmd as the backend */
+};
+
+/* Behind the TAP of a guest that is alone. */
+enum net_mode {
+	NET_HOST_ONLY, /* the other end has an address on it */
+	NET_BRIDGED,   /* a bridge, and the other end at the far end of a cable */
+	NET_NAT,       /* a router that translates, likewise */
 };
 
 /* bench_subject.arg */
@@ -25,6 +33,8 @@ struct net_setup {
 	enum net_vmm vmm;
 	enum net_way way;
 	unsigned guests; /* 0, 1 or 2 */
+	enum net_mode mode;
+	unsigned mtu; /* of the guest's NIC and its TAP; 0: as they come, 1500 */
 	bool vhost;
 	const char *keys; /* for doorbell's --net, with a comma before; or NULL */
 	const char *qemu; /* properties for QEMU's device, likewise */
@@ -41,7 +51,8 @@ struct net_state {
 	const struct bench_env *env;
 	const struct bench_subject *subject;
 	struct net_proc outer; /* the generator outside, whose network the VMMs share */
-	struct net_proc far;   /* of NET_LOOP and NET_VETH the other one */
+	struct net_proc
+		far; /* of NET_LOOP and NET_VETH the other one, and behind a bridge or a router */
 	struct net_proc backend;
 	struct net_proc vm[2];
 	struct net_end end[2]; /* the guest, and the other */
@@ -81,6 +92,13 @@ enum net_subject_id {
 	NS_PURE_CSUM,
 	NS_VHOST_NONE,
 	NS_VHOST_CSUM,
+	NS_PURE_BRIDGED,
+	NS_VHOST_BRIDGED,
+	NS_PURE_NAT,
+	NS_VHOST_NAT,
+	NS_PURE_9000,
+	NS_VHOST_9000,
+	NS_DPDK,
 	NS_PEER,
 	NET_SUBJECTS,
 };
@@ -88,6 +106,18 @@ enum net_subject_id {
 /* All processes of it rest, or go on. */
 void net_subject_pause(struct net_state *s);
 void net_subject_resume(struct net_state *s);
+
+/* ---- bench/cmd/net_network.c: 0 or -errno with a line in @why (BENCH_WHY_MAX) */
+
+/* Is there another end but the one outside? It is started before the network is made. */
+bool net_has_far(const struct net_setup *t);
+bool net_has_tap(const struct net_setup *t);
+/* TAPs, bridges, cables and addresses, before guests and back ends. */
+int net_network_make(struct net_state *s, char *why);
+/* The address of guest @guest, which runs, as it is reached by what was made. */
+int net_network_join(struct net_state *s, unsigned guest, char *why);
+/* s->end. */
+void net_network_ends(struct net_state *s);
 
 /* bench/cmd/net_command.c: the command line of a VMM, in memory that net_argv_free() frees; NULL: none left. */
 #define NET_ARGS_MAX 48
@@ -98,6 +128,7 @@ struct net_argv {
 
 /* The words of guest @i. 0, -ENOMEM. */
 int net_argv_guest(const struct net_state *s, unsigned i, struct net_argv *a);
+/* That of NET_PAIR, NET_VHOST_USER and NET_DPDK. */
 int net_argv_backend(const struct net_state *s, struct net_argv *a);
 void net_argv_free(struct net_argv *a);
 

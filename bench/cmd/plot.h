@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/cmd/plot.h - a chart of each metric of each set, by gnuplot where it is installed */
+/* bench/cmd/plot.h - charts of each set, of what is counted, CPU time, latency and rate, by gnuplot where it is installed */
 #ifndef DOORBELL_BENCH_PLOT_H
 #define DOORBELL_BENCH_PLOT_H
 

@@ -104,6 +104,13 @@
 	TCP(g2h, on_, subject_, false, "tcp/g2h/" ref_), \
 		TCP(h2g, on_, subject_, false, "tcp/h2g/" ref_)
 
+/* A guest behind a router is not reached from outside: it begins. */
+#define MODE(on_, subject_, ref_)                                \
+	UDP(g2h, on_, subject_, false, "udp64/g2h/" ref_),       \
+		RR(g2h, on_, subject_, false, "rr/g2h/" ref_),   \
+		TCP(g2h, on_, subject_, false, "tcp/g2h/" ref_), \
+		TCP(h2g, on_, subject_, false, "tcp/h2g/" ref_)
+
 static const struct bench_row rows[] = {
 	ALONE("loopback", NS_LOOPBACK, false, false, false, false),
 	ALONE("veth", NS_VETH, false, false, false, false),
@@ -141,6 +148,13 @@ static const struct bench_row rows[] = {
 	OFFLOAD("pure-csum", NS_PURE_CSUM, "pure"),
 	OFFLOAD("vhost-none", NS_VHOST_NONE, "vhost"),
 	OFFLOAD("vhost-csum", NS_VHOST_CSUM, "vhost"),
+	MODE("pure-bridged", NS_PURE_BRIDGED, "pure"),
+	MODE("vhost-bridged", NS_VHOST_BRIDGED, "vhost"),
+	MODE("pure-nat", NS_PURE_NAT, "pure"),
+	MODE("vhost-nat", NS_VHOST_NAT, "vhost"),
+	OFFLOAD("pure-9000", NS_PURE_9000, "pure-none"),
+	OFFLOAD("vhost-9000", NS_VHOST_9000, "vhost-none"),
+	BESIDE("vhost-user-dpdk", NS_DPDK, false, false, false, false, "vhost-user"),
 	SIZES(g2h, "pure", NS_PURE),
 	SIZES(h2g, "pure", NS_PURE),
 	SIZES(g2h, "vhost", NS_VHOST),

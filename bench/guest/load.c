@@ -117,6 +117,10 @@ static void obey(char *line, bool guest)
 		answer(load_net_bridge(word[1], word + 2, nr - 2));
 	else if (strcmp(word[0], "veth") == 0 && nr == 4)
 		answer(load_net_veth(word[1], word[2], atoi(word[3])));
+	else if (strcmp(word[0], "mtu") == 0 && nr == 3)
+		answer(load_net_mtu(word[1], atoi(word[2])));
+	else if (strcmp(word[0], "nat") == 0)
+		answer(load_net_nat());
 	else if (strcmp(word[0], "features") == 0)
 		features();
 	else if (strcmp(word[0], "off") == 0)

@@ -9,6 +9,8 @@
  *   tap IF [QUEUES]                   make a TAP that stays, for a VMM to open                  @ok
  *   bridge IF PORT...                 make a bridge of these interfaces                         @ok
  *   veth IF IF PID                    a cable from here to where that process is              @ok
+ *   mtu IF BYTES                      of an interface                                           @ok
+ *   nat                               pass on what comes in, with our own address               @ok
  *   features                          of the first network device, as the driver took them      @ok HEX
  *   run KEY=VALUE...                  see struct load_job     @listening (server), @running, then @done KEY=VALUE...
  *   off                               the guest powers off; outside the program ends
@@ -99,6 +101,8 @@ int load_net_address(const char *name, uint32_t addr, unsigned length, uint32_t 
 int load_net_tap(const char *name, bool queues);
 int load_net_bridge(const char *name, char *const *port, size_t nr);
 int load_net_veth(const char *name, const char *other, int pid);
+int load_net_mtu(const char *name, int bytes);
+int load_net_nat(void);         /* bench/guest/load_nat.c */
 uint64_t load_net_frames(void); /* of all interfaces but lo, both ways */
 
 /* bench/guest/load_init.c: as a guest's first process, mounts and modules; the console is raw afterwards */

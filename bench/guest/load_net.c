@@ -84,6 +84,22 @@ int load_net_address(const char *name, uint32_t addr, unsigned length, uint32_t 
 	return ret;
 }
 
+int load_net_mtu(const char *name, int bytes)
+{
+	struct ifreq ifr;
+	int s, ret;
+
+	if (!set_name(&ifr, name))
+		return -EINVAL;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	ifr.ifr_mtu = bytes;
+	ret = ioctl(s, SIOCSIFMTU, &ifr) < 0 ? -errno : 0;
+	(void)close(s);
+	return ret;
+}
+
 int load_net_tap(const char *name, bool queues)
 {
 	struct ifreq ifr;

@@ -554,6 +554,75 @@ static void all_works_go_over_the_loopback_interface(void **state)
 	subject->close(s);
 }
 
+static struct net_proc generator(struct rig *r, bool own)
+{
+	struct net_proc p;
+	char path[64], log[128];
+	char *argv[] = {path, NULL};
+	int fd = net_load_open(r->why);
+
+	assert_true(fd >= 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	snprintf(log, sizeof(log), "%s/log", r->dir);
+	assert_int_equal(
+		net_proc_start(&p,
+	                       &(struct net_spawn){.argv = argv, .log = log, .own_network = own},
+	                       r->why),
+		0);
+	close(fd);
+	return p;
+}
+
+/* Its last command may fail for want of a right or a module; then it says so. */
+static bool obeys(struct rig *r, struct net_proc *p, const char *const *lines)
+{
+	int ret = net_proc_expect(&r->env, p, "@ready", LONG_MS, NULL, r->why);
+
+	for (; ret == 0 && *lines; lines++)
+		ret = net_proc_ask(&r->env, p, *lines, LONG_MS, r->why);
+	return ret == 0;
+}
+
+static void what_a_generator_forwards_has_its_own_address(void **state)
+{
+	static const char *const router_does[] = {
+		"net b0 192.168.76.1/24", "net c0 192.168.77.1/24", "mtu c0 9000", "nat", NULL};
+	static const char *const guest_does[] = {"net g0 192.168.76.2/24 192.168.76.1", NULL};
+	static const char *const far_does[] = {"net c1 192.168.77.2/24", NULL};
+	static const char end[] = "run work=rr role=%s addr=%s port=7000 id=1 size=1 ms=50";
+	struct rig *r = *state;
+	struct net_proc guest = generator(r, true), far = generator(r, true);
+	struct net_proc router = generator(r, true);
+	char b[64], c[64], line[NET_LINE_MAX];
+	const char *const cables[] = {b, c, NULL};
+	bool ok;
+
+	snprintf(b, sizeof(b), "veth b0 g0 %d", (int)guest.pid);
+	snprintf(c, sizeof(c), "veth c0 c1 %d", (int)far.pid);
+	ok = obeys(r, &router, cables) && obeys(r, &guest, guest_does) && obeys(r, &far, far_does);
+	for (size_t i = 0; ok && router_does[i]; i++)
+		ok = net_proc_ask(&r->env, &router, router_does[i], LONG_MS, r->why) == 0;
+	if (ok) {
+		/* The far end has no way to the guest's network: only a translated address is answered. */
+		snprintf(line, sizeof(line), end, "server", "0.0.0.0");
+		assert_int_equal(net_proc_say(&far, line), 0);
+		assert_int_equal(
+			net_proc_expect(&r->env, &far, "@listening", LONG_MS, NULL, r->why), 0);
+		snprintf(line, sizeof(line), end, "client", "192.168.77.2");
+		assert_int_equal(net_proc_say(&guest, line), 0);
+		if (net_proc_expect(&r->env, &guest, "@done", LONG_MS, line, r->why) != 0)
+			fail_msg("%s", r->why);
+		assert_null(strstr(line, "messages=0 "));
+	}
+	net_proc_end(&router);
+	net_proc_end(&guest);
+	net_proc_end(&far);
+	if (!ok) {
+		print_message("no router here: %s\n", r->why);
+		skip();
+	}
+}
+
 /* ---- the tables */
 
 static void each_row_stands_after_what_it_is_measured_against(void **state)
@@ -685,6 +754,8 @@ int main(void)
 	                                        tear_down),
 		cmocka_unit_test_setup_teardown(all_works_go_over_the_loopback_interface, set_up,
 	                                        tear_down),
+		cmocka_unit_test_setup_teardown(what_a_generator_forwards_has_its_own_address,
+	                                        set_up, tear_down),
 		cmocka_unit_test(each_row_stands_after_what_it_is_measured_against),
 		cmocka_unit_test(the_core_is_24_rows_of_paths_beside_qemus),
 		cmocka_unit_test(each_path_has_the_articles_equation_of_its_direction),

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# needs: kvm tap vhost-net
+# shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
+# What doorbell bench counts of doorbell's guests, beside the kernel's tracepoints.
+. "$(dirname "$0")/lib.sh"
+
+tracing=/sys/kernel/tracing
+rows=udp64/h2g/pure,rr/g2h/pure,rr/g2h/vhost
+# Neighbour and router discovery, and the last words on the guest's console: what can happen at the edges of a window that
+# begins and ends when nothing flows. The tracepoints begin before doorbell's counters and end after them.
+strays=16
+
+start_group() {
+	need_tap
+	[ -c /dev/vhost-net ] || skip "no /dev/vhost-net"
+	[ -w $tracing/instances ] || skip "no tracefs"
+	mkdir -p "$work/path" "$work/tmp"
+	# Without QEMU: its rows would be measured, too.
+	PATH=$work/path TMPDIR=$work/tmp "$doorbell" bench --quick --rounds 1 --only $rows --kernel "$bzimage" \
+		--out "$work/out" </dev/null 9>&- || fail "bench: status $?"
+}
+
+of_row() { # ROW JQ-FILTER
+	jq -e --arg row "$1" ".rows[] | select(.name == \$row) | $2" "$work/out/results.json"
+}
+
+test_doorbell_counts_what_the_tracepoints_count() {
+	local row key
+	for row in ${rows//,/ }; do
+		of_row "$row" .tracepoints || fail "$row was not compared: $(of_row "$row" .why)"
+		for key in exits userspace_exits kicks interrupts interrupts_taken; do
+			[ "$row $key" != "rr/g2h/vhost interrupts" ] || continue # only the kernel counts them
+			of_row "$row" ".tracepoints.$key.agree" >/dev/null || fail "$row: $key differ"
+		done
+		of_row "$row" "[.tracepoints | del(.exits)[] | (.traced - .counted) | . >= 0 and . <= $strays] | all" >/dev/null ||
+			fail "$row: the tracepoints saw less than doorbell, or more than strays"
+		of_row "$row" '.tracepoints | .exits.traced >= .exits.counted and .exits.counted > .interrupts_taken.counted and
+			.interrupts_taken.counted > 20' >/dev/null || fail "$row: hardly anything was counted"
+	done
+}
+
+test_counts_have_what_they_should_be_and_the_article_says() {
+	of_row rr/g2h/vhost '.metrics.userspace_exits.expected == 0 and .metrics.kicks.at_most' || fail "no expected counts"
+	jq -e '[.equations[].row] | length == 3' "$work/out/results.json" || fail "not every row has an equation"
+	jq -e '.equations[] | select(.row == "udp64/h2g/pure") | .terms[] | select(.term == "copy") |
+		.article == 1 and (.observed > 0.9 and .observed < 1.1)' "$work/out/results.json" || fail "no copies"
+	grep -q '^## The article' "$work/out/results.md" || fail "no table of it"
+}
+
+test_a_vmm_that_is_not_there_is_named() {
+	of_row rr/g2h/qemu-microvm-vhost '.state == "cannot" and (.why | test("no qemu-system-x86_64"))' || fail "it is not"
+}
+
+test_nothing_is_left_behind() {
+	local left
+	left=$(find $tracing/instances -mindepth 1 -maxdepth 1; ls -A "$work/tmp")
+	[ -z "$left" ] || fail "$left"
+}
+
+main "$@"
