@@ -83,8 +83,11 @@ struct bench_sample {
 	/* Of counts: what the mechanisms that were active should have cost (docs/audit.md). */
 	double expected[BENCH_METRICS];
 	uint32_t expects, at_most; /* bits: it is known; it is a bound */
-	/* From the method: is it the first round? Only then what is the same in all of them needs to be looked at. */
-	bool first;
+	/*
+	 * From the method. The first round: only then what is the same in all of them needs to be looked at. One that is
+	 * measured again, for times; counts are those of rounds that do not hold, too, and need not be made any more.
+	 */
+	bool first, again;
 	struct bench_check check[BENCH_CHECKS];
 	unsigned nr_checks;
 };

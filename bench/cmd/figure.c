@@ -10,9 +10,10 @@ static bool holds(const struct bench_run *run, const struct bench_result *r, siz
                   enum bench_metric_id id)
 {
 	const struct bench_group *g = &run->group[r->group];
+	/* What the machine costs at the moment moves times, not how many events there are. */
+	const bool any = g->unsteady || bench_metrics[id].trust == BENCH_COUNT;
 
-	return round < r->nr && (g->unsteady || !g->thrown[round]) &&
-	       r->sample[round].has & 1u << id;
+	return round < r->nr && (any || !g->thrown[round]) && r->sample[round].has & 1u << id;
 }
 
 size_t bench_values(const struct bench_run *run, size_t i, enum bench_metric_id id, double *out)

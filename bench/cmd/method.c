@@ -262,6 +262,7 @@ static int measure_row(struct bench_run *run, struct bench_result *r, size_t rou
 	if (ret < 0)
 		return ret == -EINTR ? ret : 0;
 	s->first = round == 0;
+	s->again = round >= run->rounds;
 	ret = r->row->measure(run->env, r->row, handle, s, r->why);
 	if (stopped(run))
 		return -EINTR;
