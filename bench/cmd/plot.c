@@ -18,6 +18,11 @@ static const uint32_t drawn = 1u << BM_EXITS | 1u << BM_USERSPACE_EXITS | 1u << 
                               1u << BM_CPU_NS | 1u << BM_BYTES_PER_CPU | 1u << BM_P50_NS |
                               1u << BM_BITS | 1u << BM_LOSS | 1u << BM_NS | 1u << BM_BYTES;
 
+static bool is_drawn(unsigned id)
+{
+	return drawn >> id & 1;
+}
+
 static bool is_in(const struct bench_run *run, size_t i, const struct bench_chart *c)
 {
 	return strcmp(run->result[i].row->set, c->set) == 0 && bench_figure(run, i, c->id)->nr;
@@ -38,8 +43,10 @@ size_t bench_charts(const struct bench_run *run, struct bench_chart *out)
 
 	for (size_t i = 0; i < run->nr; i++)
 		for (unsigned id = 0; id < BENCH_METRICS && nr < BENCH_CHARTS_MAX; id++) {
-			out[nr] = (struct bench_chart){run->result[i].row->set, id};
-			nr += (drawn >> id & 1) && begins(run, i, &out[nr]);
+			const struct bench_chart c = {run->result[i].row->set, id};
+
+			if (is_drawn(id) && begins(run, i, &c))
+				out[nr++] = c;
 		}
 	return nr;
 }
