@@ -252,7 +252,8 @@ static void observed_copies(struct audit_row *r, const struct audit_flow *f, enu
 			(double)f->frames * (double)f->bytes_copied / (double)f->bytes;
 
 		r->observed += (uint64_t)frames;
-		explain(r, (int64_t)frames, "copied by doorbell for want of buffers or pieces");
+		explain(r, (int64_t)frames,
+		        "copied by doorbell: short, or for want of buffers or pieces");
 	}
 }
 

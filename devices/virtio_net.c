@@ -151,14 +151,14 @@ void net_broken(struct net_queue *q, int err)
 
 /* ---- transmission */
 
-/* The frame in one piece behind the header, for chains that one writev() does not take. */
-static unsigned tx_gather(struct net_pair *p, struct iovec *iov, unsigned nr)
+/* Header and frame in one piece: short ones, and chains that one writev() does not take. */
+static void tx_copy(struct net_pair *p, struct iovec *iov, unsigned nr)
 {
-	size_t len = iov_read(iov + 1, nr - 1, 0, p->tx.gather, sizeof(p->tx.gather));
+	const size_t len = iov_read(iov + 1, nr - 1, 0, p->tx.gather, sizeof(p->tx.gather));
 
 	p->stats.tx_bytes_copied += len;
-	iov[1] = (struct iovec){p->tx.gather, len};
-	return 2;
+	memcpy(&p->tx.whole, iov->iov_base, sizeof(p->tx.whole));
+	*iov = (struct iovec){&p->tx.whole, sizeof(p->tx.whole) + len};
 }
 
 static void tx_count(struct net_pair *p, uint32_t len)
@@ -231,9 +231,10 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 	iov = c->iov + used - 1;
 	nr = c->nr_out - used + 1;
 	iov[0] = (struct iovec){&hdr, sizeof(hdr)};
-	if (nr > IOV_MAX && !ops->done)
-		nr = tx_gather(p, iov, nr);
-
+	if ((c->out_len <= NET_COPY_MAX || nr > IOV_MAX) && !ops->done) {
+		tx_copy(p, iov, nr);
+		nr = 1;
+	}
 	sent = ops->send(p->backend, iov, nr);
 	if (sent == -EAGAIN)
 		return -EAGAIN;

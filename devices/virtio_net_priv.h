@@ -5,6 +5,7 @@
 
 #include <linux/virtio_net.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -25,6 +26,12 @@ enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
 
 /* A driver that accepts one of these knows of more pairs than the first. */
 #define NET_SEVERAL_PAIRS (FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS))
+
+/*
+ * Frames of so many bytes at most, with the driver's header, are copied into one piece, or out of it: to tell the kernel
+ * of several takes longer.
+ */
+#define NET_COPY_MAX 256u
 
 #define NET_CTRL_QUEUE_SIZE 64u
 #define NET_CTRL_COPY       4096u /* bytes of a command, while somebody looks on */
@@ -102,9 +109,12 @@ struct net_rx {
 	struct net_ring_hdr hdr; /* of the frame in hand */
 	uint8_t head[RSS_LOOK];  /* its first bytes: our own copy of what is judged */
 	struct rx_window window;
+	struct virtio_net_hdr_v1 whole; /* with the spill buffer in one piece: rx_recv_whole() */
 	uint8_t spill
 		[NET_RECV_MAX]; /* behind the window in every recv(); pages touched when needed */
 };
+_Static_assert(offsetof(struct net_rx, spill) == offsetof(struct net_rx, whole) + NET_HDR_LEN,
+               "one piece");
 
 /* A chain that was popped and is not pushed yet. */
 struct net_tx_chain {
@@ -119,8 +129,11 @@ struct net_tx {
 	struct net_tx_chain chain[VQ_NUM_MAX];
 	unsigned first, nr;
 	struct iovec iov[1 + NET_CHAIN_ROOM]; /* [0] is for our copy of the header */
+	struct virtio_net_hdr_v1 whole;       /* with what is gathered in one piece: tx_copy() */
 	uint8_t gather[VNET_FRAME_MAX];       /* pages touched when needed */
 };
+_Static_assert(offsetof(struct net_tx, gather) == offsetof(struct net_tx, whole) + NET_HDR_LEN,
+               "one piece");
 
 /* The interrupt about a lone frame that was sent: virtio_net_hold.c. */
 struct net_hold {

@@ -114,6 +114,8 @@ static unsigned rx_pieces(const struct net_rx *rx, const struct iovec *iov, unsi
 	unsigned i = 0;
 
 	*room = rx->hdr_len;
+	if (rx->usual <= NET_COPY_MAX)
+		return 0;
 	while (i < nr && *room < rx->usual)
 		*room += iov[i++].iov_len;
 	return i;
@@ -133,6 +135,31 @@ static void rx_note_size(struct net_rx *rx)
 	rx->largest = rx->noted = 0;
 }
 
+/* recv() into the window behind our header, and into the spill buffer behind that. As source_recv(). */
+static ssize_t rx_recv_parts(struct net_pair *p, struct iovec *iov, unsigned nr)
+{
+	struct net_rx *rx = &p->rx;
+	const struct iovec behind = iov[nr]; /* perhaps a piece that readv() has no place for */
+	ssize_t got;
+
+	iov[-1] = (struct iovec){&rx->hdr.v1, sizeof(rx->hdr.v1)};
+	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
+	got = source_recv(p, iov - 1, nr + 2);
+	iov[nr] = behind;
+	return got;
+}
+
+/* All of it into the spill buffer. */
+static ssize_t rx_recv_whole(struct net_pair *p)
+{
+	struct net_rx *rx = &p->rx;
+	const struct iovec iov = {&rx->whole, sizeof(rx->whole) + sizeof(rx->spill)};
+	const ssize_t got = source_recv(p, &iov, 1);
+
+	rx->hdr.v1 = rx->whole;
+	return got;
+}
+
 /*
  * recv() into header, window and spill buffer: rx->waiting bytes, the last rx->spilled of them in the
  * spill buffer. False: nothing there.
@@ -140,17 +167,13 @@ static void rx_note_size(struct net_rx *rx)
 static bool rx_recv(struct net_pair *p)
 {
 	struct net_rx *rx = &p->rx;
-	struct iovec *iov, behind;
+	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 	size_t room;
 	ssize_t got;
 
 	nr = rx_pieces(rx, iov, min_u32(nr, RX_PIECES), &room);
-	iov[-1] = (struct iovec){&rx->hdr.v1, sizeof(rx->hdr.v1)};
-	behind = iov[nr]; /* perhaps a piece that readv() has no place for */
-	iov[nr] = (struct iovec){rx->spill, sizeof(rx->spill)};
-	got = source_recv(p, iov - 1, nr + 2);
-	iov[nr] = behind;
+	got = nr ? rx_recv_parts(p, iov, nr) : rx_recv_whole(p);
 	if (got <= 0)
 		return false;
 
@@ -164,8 +187,8 @@ static bool rx_recv(struct net_pair *p)
 	return true;
 }
 
-/* Copy out the start of the frame in hand, @max bytes or all. Bytes. */
-static uint32_t rx_head(struct net_pair *p, uint8_t *head, uint32_t max)
+/* The start of the frame in hand, @max bytes or all, which the driver cannot change. *head: where; bytes. */
+static uint32_t rx_head(struct net_pair *p, const uint8_t **head, uint32_t max)
 {
 	struct net_rx *rx = &p->rx;
 	uint32_t len = min_u32(rx->waiting - rx->hdr_len, max);
@@ -173,12 +196,13 @@ static uint32_t rx_head(struct net_pair *p, uint8_t *head, uint32_t max)
 	struct iovec *iov;
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
+	*head = direct ? rx->head : rx->spill;
 	if (likely(direct == RX_FILTER_LOOK && len == direct)) { /* known to the compiler */
-		iov_read(iov, nr, 0, head, RX_FILTER_LOOK);
-		return RX_FILTER_LOOK;
+		iov_read(iov, nr, 0, rx->head, RX_FILTER_LOOK);
+	} else if (direct) {
+		iov_read(iov, nr, 0, rx->head, direct);
+		memcpy(rx->head + direct, rx->spill, len - direct);
 	}
-	iov_read(iov, nr, 0, head, direct);
-	memcpy(head + direct, rx->spill, len - direct);
 	return len;
 }
 
@@ -202,7 +226,7 @@ static bool rx_judge(struct net_pair *p)
 {
 	struct net_rx *rx = &p->rx;
 	const bool report = rx->hdr_len > NET_HDR_LEN;
-	uint8_t *const head = rx->head;
+	const uint8_t *head;
 	uint32_t frame_len, len, max;
 
 	if (rx->waiting < rx->hdr_len + VNET_FRAME_MIN) {
@@ -210,7 +234,7 @@ static bool rx_judge(struct net_pair *p)
 		return false;
 	}
 	frame_len = rx->waiting - rx->hdr_len;
-	len = rx_head(p, head, report ? RSS_LOOK : RX_FILTER_LOOK);
+	len = rx_head(p, &head, report ? RSS_LOOK : RX_FILTER_LOOK);
 	if (!rx_filter_wants(&p->view.filter, head, len)) {
 		rx->waiting = 0;
 		p->stats.rx_filtered++;

@@ -119,7 +119,9 @@ static ssize_t tap_send(struct net_backend *b, const struct iovec *iov, unsigned
 	ssize_t ret;
 
 	b->stats.syscalls_send++;
-	if (likely(!old))
+	if (likely(!old && nr == 1)) /* as tap_recv() */
+		ret = write(t->fd, iov->iov_base, iov->iov_len);
+	else if (likely(!old))
 		ret = writev(t->fd, iov, (int)nr);
 	else
 		ret = writev(t->fd, t->iov, without_num_buffers(t, iov, nr));
@@ -148,7 +150,9 @@ static ssize_t tap_recv(struct net_backend *b, const struct iovec *iov, unsigned
 	ssize_t ret;
 
 	b->stats.syscalls_recv++;
-	if (likely(!old))
+	if (likely(!old && nr == 1)) /* a tenth less than readv() for a short frame */
+		ret = read(t->fd, iov->iov_base, iov->iov_len);
+	else if (likely(!old))
 		ret = readv(t->fd, iov, (int)nr);
 	else
 		ret = readv(t->fd, t->iov, without_num_buffers(t, iov, nr));
