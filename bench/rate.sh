@@ -12,6 +12,7 @@ auto in turns, N interleaved rounds (9) of so many milliseconds (300) each:
 
   two CPUs   the driver looks for its frames all the time, as a guest that is busy
   one CPU    driver and NIC share one, and the driver sleeps until an interrupt comes
+  none free  as many other programs as there are CPUs never sleep, and the driver does
   idle       a few frames, then silence: the CPU that the NIC's thread takes
 
 Rates in frames per second; 0 is as fast as they go, 128 on their way at most. Printed are frames carried (median, least, most),
@@ -36,6 +37,18 @@ bench_nic_program rate
 samples=build/bench/rate.samples
 : >"$samples"
 
+# As long as COMMAND takes, others want every CPU.
+none_free() { # COMMAND...
+	local i hogs=()
+	for ((i = 0; i < $(nproc); i++)); do
+		(while :; do :; done) &
+		hogs+=($!)
+	done
+	"$@"
+	kill "${hogs[@]}"
+	wait "${hogs[@]}" 2>/dev/null || :
+}
+
 one() { # PLACE RATE MODE COMMAND...
 	printf '%s %s %s %s\n' "$1" "$2" "$3" "$("${@:4}" 2>/dev/null)" >>"$samples"
 }
@@ -45,6 +58,7 @@ for ((i = 0; i < rounds; i++)); do
 		for mode in off on auto; do
 			one two-cpus "$rate" $mode build/bench/rate "echo,poll=$mode" spin "$rate" "$ms"
 			one one-cpu "$rate" $mode taskset -c 0 build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms"
+			one none-free "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms"
 		done
 	done
 	for mode in off on auto; do
