@@ -182,7 +182,8 @@ static struct audit_how how_of(const json_t *status, const json_t *nic)
 		.vhost = is(nic, "path", "vhost"),
 		.peer = is(nic, "path", "vhost-user"),
 		.sockets = is(nic, "kind", "user"),
-		.kick_exit = is(nic, "kick", "exit"),
+		.kick_exit = is(nic, "kick", "exit") || is(nic, "kick", "inline"),
+		.kick_inline = is(nic, "kick", "inline"),
 		.regs_trap = is(nic, "regs", "trap"),
 		.irqfd = is(nic, "irq", "irqfd"),
 		.split = is(status, "irqchip", "split"),
@@ -204,6 +205,9 @@ static void read_tx(struct audit_flow *f, struct pair p)
 		.moved = added(p, "backend", "sends"),
 		.bytes = added(p, "device", "tx_bytes"),
 		.bytes_copied = added(p, "device", "tx_bytes_copied"),
+		.in_place = added(p, "device", "tx_inline"),
+		.in_place_interrupts = added(p, "device", "tx_inline_interrupts"),
+		.in_place_calls = added(p, "device", "tx_inline_calls"),
 		.outside = added_if(p, "interface", "rx_packets"),
 	};
 }

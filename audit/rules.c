@@ -19,6 +19,12 @@ static bool ours(const struct audit_how *h)
 	return !h->vhost && !h->peer;
 }
 
+/* Is a frame that is alone sent by the thread that kicks? */
+static bool in_place(const struct audit_how *h, enum audit_dir dir)
+{
+	return ours(h) && h->kick_inline && dir == AUDIT_TX;
+}
+
 /* System calls to signal an eventfd: a write(); or, when a peer shares it, io_submit() and io_getevents(). */
 static unsigned event_calls(const struct audit_how *h)
 {
@@ -56,11 +62,13 @@ double audit_alone(const struct audit_how *h, enum audit_dir dir, enum audit_eve
 	case AUDIT_USER_EXITS:
 		return (tx && h->kick_exit) + (h->regs_trap ? 2 : 0);
 	case AUDIT_WAKEUPS:
-		return ours(h);
+		return ours(h) && !in_place(h, dir);
 	case AUDIT_WORKER_WAKEUPS:
 		return h->vhost;
+	case AUDIT_THREAD_SYSCALLS:
+		return in_place(h, dir) ? 0 : audit_alone(h, dir, AUDIT_SYSCALLS);
 	case AUDIT_SYSCALLS: /* tx: epoll_wait, read, writev; rx: epoll_wait, readv, readv */
-		return ours(h) ? 3 + signal_calls(h) : 0;
+		return ours(h) ? (in_place(h, dir) ? 1 : 3) + signal_calls(h) : 0;
 	case AUDIT_KERNEL_WORK:
 		return h->irqfd && !h->split;
 	}
@@ -81,6 +89,7 @@ double audit_article(const struct audit_how *h, enum audit_dir dir, enum audit_e
 	case AUDIT_WORKER_WAKEUPS:
 		return h->vhost ? 0 : -1;
 	case AUDIT_SYSCALLS: /* rx: read, ioctl */
+	case AUDIT_THREAD_SYSCALLS:
 		return !h->vhost && dir == AUDIT_RX ? 2 : -1;
 	default:
 		return -1;
@@ -290,7 +299,8 @@ static void turns(struct audit_rows *out, const struct audit_nic *n, enum audit_
 		    suppressor(&n->how));
 	judge(r);
 	r = nic_row(out, n, d, AUDIT_SYSCALLS, "system calls");
-	r->alone -= 1; /* epoll_wait() serves both directions */
+	if (!in_place(&n->how, d))
+		r->alone -= 1; /* epoll_wait() serves both directions */
 	r->article = -1;
 	r->expected = host_frames(f) + (d == AUDIT_TX ? f->kick_reads : f->drained) + f->wakes +
 	              f->wake_reads + f->interrupts * signal_calls(&n->how);
@@ -410,6 +420,9 @@ static void interrupts(struct audit_rows *out, const struct audit_nic *n)
 	} else if (r->observed == AUDIT_UNKNOWN) {
 		r->observed = n->interrupts;
 		say(r, "as doorbell says, without tracefs");
+	} else if (n->how.split && ours(&n->how)) { /* it looks at the NIC's thread */
+		explain(r, -(int64_t)n->flow[AUDIT_TX].in_place_interrupts,
+		        "raised by the threads that kicked");
 	}
 	judge(r);
 	r = nic_row(out, n, AUDIT_BOTH, AUDIT_TAKEN, "interrupts taken");
@@ -475,6 +488,8 @@ static void wakeups(struct audit_rows *out, const struct audit_nic *n)
 		say(r, "%" PRIu64 " times there was work already", n->wakeups - n->sleeps);
 	if (n->poll_hits)
 		say(r, "%" PRIu64 " times it was awake, looking", n->poll_hits);
+	if (n->flow[AUDIT_TX].in_place)
+		say(r, "%" PRIu64 " kicks were served by who kicked", n->flow[AUDIT_TX].in_place);
 	judge(r);
 }
 
@@ -496,11 +511,12 @@ static void worker_wakeups(struct audit_rows *out, const struct audit_nic *n)
 static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 {
 	const struct audit_flow *tx = &n->flow[AUDIT_TX], *rx = &n->flow[AUDIT_RX];
-	struct audit_row *r =
-		nic_row(out, n, AUDIT_BOTH, AUDIT_SYSCALLS, "system calls of the I/O thread");
+	struct audit_row *r = nic_row(out, n, AUDIT_BOTH, AUDIT_THREAD_SYSCALLS,
+	                              "system calls of the I/O thread");
 	const uint64_t reads = tx->kick_reads + rx->kick_reads + n->ctrl_reads + rx->wake_reads;
-	const uint64_t frames = tx->syscalls + rx->syscalls;
-	const uint64_t signals = n->interrupts * signal_calls(&n->how);
+	/* What the threads did that kicked is among the frames, the interrupts and the self_kicks. */
+	const uint64_t frames = tx->syscalls + rx->syscalls - tx->in_place_calls;
+	const uint64_t signals = (n->interrupts - tx->in_place_interrupts) * signal_calls(&n->how);
 
 	r->expected = n->wakeups + frames + reads + signals + rx->wakes;
 	r->observed = n->seen_syscalls;

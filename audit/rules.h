@@ -22,6 +22,7 @@ enum audit_event {
 	AUDIT_WAKEUPS,        /* of the NIC's thread */
 	AUDIT_WORKER_WAKEUPS, /* of vhost's */
 	AUDIT_SYSCALLS,
+	AUDIT_THREAD_SYSCALLS, /* of these, the NIC's thread's */
 	AUDIT_KERNEL_WORK,
 	AUDIT_COPIES,
 };
@@ -31,11 +32,12 @@ struct audit_how {
 	bool vhost; /* the kernel serves the rings ... */
 	bool peer;  /* ... or a process over vhost-user; else pure */
 	bool sockets; /* behind it are sockets of a library: its system calls and copies are its own */
-	bool kick_exit; /* else ioeventfd */
-	bool regs_trap; /* else the register page */
-	bool irqfd;     /* else ioctl */
-	bool split;     /* the I/O-APIC is doorbell's, else KVM's */
-	bool event_idx; /* accepted by the driver */
+	bool kick_exit;   /* else ioeventfd */
+	bool kick_inline; /* likewise, and a frame that is alone is sent by the thread that kicks */
+	bool regs_trap;   /* else the register page */
+	bool irqfd;       /* else ioctl */
+	bool split;       /* the I/O-APIC is doorbell's, else KVM's */
+	bool event_idx;   /* accepted by the driver */
 };
 
 #define AUDIT_UNKNOWN UINT64_MAX /* nobody counted it */
@@ -48,6 +50,8 @@ struct audit_flow {
 	uint64_t kick_reads, turns, interrupts, suppressed, stalls;
 	uint64_t drained; /* rx: reads of the host that found nothing */
 	uint64_t syscalls, again, bytes, bytes_copied;
+	/* tx: turns of the threads that kicked, interrupts that they raised, and their other system calls. */
+	uint64_t in_place, in_place_interrupts, in_place_calls;
 	/* By the backend: frames that one writev() took from guest memory, or one readv() put there; or unknown. */
 	uint64_t moved;
 	/* rx, RSS: frames handed to a pair and taken by one, writes and reads of an eventfd for them. */

@@ -8,8 +8,8 @@ usage() {
 usage: bench/lone.sh [--rounds N] [--rates "R..."] [--ms N]
 
 A driver that sleeps between two frames of 64 bytes sends them by a TAP at a rate, N interleaved rounds (9) of so many
-milliseconds (300) each (bench/lone.c): "thread", as in the product, where the NIC's thread has to be woken by the kick; and
-"here", where the thread that kicks does what there is to do. Medians of: what the kick costs who kicks; how long it takes until
+milliseconds (300) each (bench/lone.c): "thread", kick=exit, where the NIC's thread has to be woken by the kick; and
+"here", kick=inline, where the thread that kicks does what there is to do. Medians of: what the kick costs who kicks; how long it takes until
 the frame is with the host; the CPU of the whole process for a frame, and how often one of its threads slept. Then the ratio of
 each to that of the other, with the interval in which its median lies with 95 % probability. Root.
 END

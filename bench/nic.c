@@ -70,7 +70,10 @@ void bench_nic_create(struct bench_nic *b, const char *net)
 	                      FEATURE(VIRTIO_NET_F_GUEST_TSO4);
 	struct fake_vq *const vqs[2] = {&b->vq[BENCH_RX], &b->vq[BENCH_TX]};
 
-	if (nic_config_parse(&b->cfg, 0, net, false) < 0 || nic_open(&b->nic, &b->cfg, 0, NULL) < 0)
+	if (nic_config_parse(&b->cfg, 0, net, false) < 0)
+		bench_die("no NIC");
+	b->cfg.kick = b->kick;
+	if (nic_open(&b->nic, &b->cfg, 0, NULL) < 0)
 		bench_die("no NIC");
 	fake_mem_create(&b->mem, MIB(4));
 	if (nic_make_device(&b->nic, &b->mem.gmem) < 0)

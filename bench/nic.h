@@ -21,6 +21,7 @@
 enum { BENCH_RX, BENCH_TX };
 
 struct bench_nic {
+	enum nic_kick kick; /* set before bench_nic_create(): NIC_KICK_INLINE, or not */
 	struct nic_config cfg;
 	struct nic nic;
 	struct fake_mem mem;

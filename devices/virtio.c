@@ -171,8 +171,9 @@ void virtio_signal(const struct virtio_dev *d, int fd)
 
 void virtio_kick(struct virtio_dev *d, uint32_t queue)
 {
-	if (queue < d->nr_queues)
-		virtio_signal(d, d->queue[queue].kick_fd);
+	if (queue >= d->nr_queues || (d->ops->kick && d->ops->kick(d, queue)))
+		return;
+	virtio_signal(d, d->queue[queue].kick_fd);
 }
 
 /* ---- when it goes wrong */

@@ -55,6 +55,11 @@ struct virtio_dev_ops {
 	 */
 	void (*release)(struct virtio_dev *d, unsigned i);
 	/*
+	 * virtio_kick(), by any thread: may the caller's do what is to be done? True, and it has. False: the queue's
+	 * eventfd is rung. NULL: as false.
+	 */
+	bool (*kick)(struct virtio_dev *d, unsigned queue);
+	/*
 	 * virtio_pause(): between start() and stop(), what stop() says is true when it returns, but all that
 	 * the driver has set by other means than its queues stays. Then resume() or stop(). resume():
 	 * as start(), also when it fails; queues may have come, gone and moved. NULL: not for transports
@@ -164,7 +169,10 @@ void virtio_resume(struct virtio_dev *d);
 /* Any thread. VIRTIO_ISR_* bits that are up. */
 uint32_t virtio_isr(const struct virtio_dev *d);
 void virtio_isr_ack(struct virtio_dev *d, uint32_t bits);
-/* Any thread: the driver wrote @queue to QueueNotify and no ioeventfd took it. Bad numbers are ignored. */
+/*
+ * Any thread that holds no lock: the driver wrote @queue to QueueNotify and no ioeventfd took it. Bad numbers are
+ * ignored.
+ */
 void virtio_kick(struct virtio_dev *d, uint32_t queue);
 
 /* Device to core; loop thread unless said otherwise. */

@@ -47,6 +47,7 @@ struct virtio_net_params {
 	enum poll_mode poll; /* of each pair's loop, while frames pass through us */
 	unsigned
 		tx_hold_us; /* for so long the interrupt about a lone frame may wait: virtio_net_hold.c; 0: not at all */
+	bool kick_inline; /* who kicks sends a lone frame itself: the loops let visit (vmm/core/loop.h) */
 	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */
 	struct loop *const *more_loops; /* of these; borrowed, must outlive the device */
 };
@@ -146,8 +147,13 @@ struct virtio_net_stats {
 	uint64_t tx_bytes_copied; /* of frames in more pieces than one writev() takes */
 	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* by the driver; one wake-up may take several */
 	uint64_t rx_kick_reads, tx_kick_reads,
-		ctrl_kick_reads;               /* wake-ups by a kick, each a read() */
-	uint64_t self_kicks;                   /* work left for the next turn; each is a write() */
+		ctrl_kick_reads; /* wake-ups by a kick, each a read() */
+	uint64_t self_kicks;     /* work left for the next turn; each is a write() */
+	/*
+	 * Of tx_turns, those of the thread that kicked; interrupts that it raised in these, and its other system calls:
+	 * writev() and the like, self_kicks.
+	 */
+	uint64_t tx_inline, tx_inline_interrupts, tx_inline_calls;
 	uint64_t rx_turns, tx_turns;           /* times frames were moved, or looked for */
 	uint64_t rx_drained;                   /* times the backend was read until it had none */
 	uint64_t rx_interrupts, tx_interrupts; /* wanted by the driver and raised */

@@ -100,9 +100,13 @@ void net_hold_start(struct net_pair *p)
 {
 	const struct virtio_dev *d = &p->n->dev;
 
-	/* Somebody who looks on is to see what the driver is told when it is due. */
-	const bool usable = p->n->params.tx_hold_us > 0 && net_has(p->n, VIRTIO_RING_F_EVENT_IDX) &&
-	                    !p->backend->frame->done && !d->watch && !d->provoke;
+	/*
+	 * Somebody who looks on is to see what the driver is told when it is due; and whoever sends in the vCPU's
+	 * thread (kick_inline) has no loop that would wake for it.
+	 */
+	const bool usable = p->n->params.tx_hold_us > 0 && !p->n->params.kick_inline &&
+	                    net_has(p->n, VIRTIO_RING_F_EVENT_IDX) && !p->backend->frame->done &&
+	                    !d->watch && !d->provoke;
 
 	p->hold = (struct net_hold){
 		.late = {.fn = expired, .arg = p},

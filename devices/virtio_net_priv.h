@@ -60,6 +60,13 @@ _Static_assert(sizeof(struct net_ring_hdr) == RX_HDR_MAX, "struct virtio_net_hdr
 #define NET_TURN_BYTES  MIB(1)
 #define NET_TURN_PIECES 4096u
 
+/*
+ * Who kicks sends so many frames itself, at most; waking a thread takes longer. But not when it kicked shortly before:
+ * that is a stream, and a thread that is awake needs no kicks.
+ */
+#define NET_INLINE_FRAMES 8u
+#define NET_INLINE_GAP_NS UINT64_C(20000)
+
 struct net_turn {
 	unsigned frames, pieces;
 	uint64_t bytes;
@@ -124,7 +131,8 @@ struct net_tx_chain {
 };
 
 struct net_tx {
-	bool blocked; /* the backend is full; can_send will come, kicks stay off */
+	uint64_t kicked_ns; /* by loop_visit(): when there was one last */
+	bool blocked;       /* the backend is full; can_send will come, kicks stay off */
 	/* Oldest first, a ring of records. They are pushed in the order in which they were popped. */
 	struct net_tx_chain chain[VQ_NUM_MAX];
 	unsigned first, nr;
@@ -265,6 +273,8 @@ void net_take_kick(struct net_queue *q);
  */
 void net_broken(struct net_queue *q, int err);
 void net_tx_kick(void *pair, uint32_t revents);
+/* Likewise for loop_visit(), on the thread that kicks. False: nothing is done, it is for the pair's own thread. */
+bool net_tx_kick_inline(void *pair);
 void net_tx_can_send(void *pair); /* sink calls */
 void net_tx_sent(void *pair);
 /* Its backend has stopped: what is done is pushed, the rest as if it had never been popped. */

@@ -115,6 +115,7 @@ int nic_make_device(struct nic *n, const struct gmem *mem)
 		.link_down = !n->link,
 		.poll = (enum poll_mode)cfg->poll,
 		.tx_hold_us = (unsigned)cfg->tx_hold,
+		.kick_inline = cfg->kick == NIC_KICK_INLINE,
 		.more_pairs = (unsigned)cfg->queues - 1,
 		.more_loops = n->more_loops,
 	};
@@ -158,6 +159,8 @@ static int make_loops(struct nic *n, const struct net_pairs *pairs)
 		ret = loop_create(&n->more_loops[i]);
 	if (ret < 0)
 		log_error("%s: no event loop: %s", n->cfg->name, strerror(-ret));
+	for (unsigned i = 0; ret == 0 && cfg->kick == NIC_KICK_INLINE && i < cfg->queues; i++)
+		loop_let_visit(nic_loop(n, i));
 	return ret;
 }
 

@@ -15,8 +15,10 @@ static const char *const nic_irq_names[] = {
 
 static const char *const regs_names[] = {
 	[NIC_REGS_PAGE] = "page", [NIC_REGS_TRAP] = "trap", [NIC_REGS_NOT_GIVEN] = NULL};
-static const char *const kick_names[] = {
-	[NIC_KICK_IOEVENTFD] = "ioeventfd", [NIC_KICK_EXIT] = "exit", [NIC_KICK_NOT_GIVEN] = NULL};
+static const char *const kick_names[] = {[NIC_KICK_IOEVENTFD] = "ioeventfd",
+                                         [NIC_KICK_EXIT] = "exit",
+                                         [NIC_KICK_INLINE] = "inline",
+                                         [NIC_KICK_NOT_GIVEN] = NULL};
 static const char *const transport_names[] = {
 	[NIC_MMIO] = "mmio", [NIC_MMIO_LEGACY] = "mmio-legacy", NULL};
 
@@ -143,8 +145,9 @@ static const struct opt_def register_keys[] = {
          .type = OPT_CHOICE,
          .offset = NIC(kick),
          .choices = kick_names,
-         .arg = "ioeventfd|exit",
-         .help = "kicks end in the kernel, or exit to doorbell (default: ioeventfd)"},
+         .arg = "ioeventfd|exit|inline",
+         .help = "kicks end in the kernel, or exit to doorbell, where inline sends a lone frame at "
+                 "once (default: ioeventfd)"},
 	{.name = "transport",
          .type = OPT_CHOICE,
          .offset = NIC(transport),

@@ -14,9 +14,12 @@
 /* How its interrupt reaches KVM; not given: by ioctl, or by irqfd where vhost-net may serve the rings. */
 enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD, NIC_IRQ_NOT_GIVEN };
 
-/* Who answers reads of a NIC's registers, and who takes its kicks: each can be chosen, to see what it is worth. */
+/*
+ * Who answers reads of a NIC's registers, and who takes its kicks: each can be chosen, to see what it is worth. INLINE: the
+ * thread of the vCPU, if it can (kick() of struct virtio_dev_ops), else as EXIT.
+ */
 enum nic_regs { NIC_REGS_PAGE, NIC_REGS_TRAP, NIC_REGS_NOT_GIVEN };
-enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT, NIC_KICK_NOT_GIVEN };
+enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT, NIC_KICK_INLINE, NIC_KICK_NOT_GIVEN };
 
 /* Registers of version 2 or 1. The latter are no memory, and see every kick. */
 enum nic_transport { NIC_MMIO, NIC_MMIO_LEGACY };

@@ -142,7 +142,7 @@ static int add_doorbells(const struct nic *n, gpa_t base, struct kvm *k)
 	const struct virtio_dev *d = virtio_net_dev(n->net);
 	int ret = 0;
 
-	if (n->cfg->kick == NIC_KICK_EXIT) /* virtio_kick() */
+	if (n->cfg->kick != NIC_KICK_IOEVENTFD) /* virtio_kick() */
 		return 0;
 	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
 		ret = kvm_ioeventfd(k, base + VIRTIO_MMIO_QUEUE_NOTIFY, i, d->queue[i].kick_fd);

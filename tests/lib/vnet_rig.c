@@ -29,11 +29,14 @@ void vrig_layout(uint64_t features)
 void vrig_create(struct vrig *r, struct vrig_options o)
 {
 	const uint64_t offloads = NET_GUEST_OFFLOADS | NET_HOST_OFFLOADS;
-	struct virtio_net_params p = {.name = "net0",
-	                              .mtu = o.mtu,
-	                              .rings = o.rings,
-	                              .poll = o.poll,
-	                              .tx_hold_us = o.tx_hold_us};
+	struct virtio_net_params p = {
+		.name = "net0",
+		.mtu = o.mtu,
+		.rings = o.rings,
+		.poll = o.poll,
+		.tx_hold_us = o.tx_hold_us,
+		.kick_inline = o.kick_inline,
+	};
 	char why[64];
 
 	memset(r, 0, sizeof(*r));
@@ -48,6 +51,8 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 		r->nets[i] = fake_net_add_pair(r->net);
 		must(loop_create(&r->more_loops[i - 1]) == 0, "no loop");
 	}
+	for (unsigned i = 0; o.kick_inline && i < r->pairs; i++)
+		loop_let_visit(i ? r->more_loops[i - 1] : r->loop);
 	if (o.peer)
 		fake_ring_add(&r->peer, r->net);
 	if (o.rings)

@@ -51,6 +51,7 @@ struct vrig_options {
 	bool rings; /* begin with it; with peer */
 	enum poll_mode poll;
 	unsigned tx_hold_us;
+	bool kick_inline; /* and the loops let visit */
 	bool hash_report; /* offered only then, since it makes all headers longer */
 	bool lonely;      /* fake_net_lonely() */
 	bool legacy; /* VERSION_1 is not offered: for drivers that are brought up by registers */

@@ -576,6 +576,22 @@ in_own_network() { # FUNCTION
 	return 1
 }
 
+# Each frame is kicked on its own, while the NIC's thread sleeps.
+t_lone_frames_are_sent_by_the_cpu_that_kicks() {
+	local nr
+	if [ -z "${TINY_INSIDE-}" ]; then
+		in_own_network "${FUNCNAME[0]}"
+		return
+	fi
+	ip tuntap add db0 mode tap && ip addr add 10.0.2.2/24 dev db0 && ip link set db0 up
+	run --net tap,ifname=db0,kick=inline --append ping --stats="$tmp/stats" "$guest"
+	is_status 0 && is_quiet || return
+	is_out "arp reply
+24 replies" || return
+	nr=$(sed -n 's/.*"tx_inline": \([0-9]*\).*/\1/p' "$tmp/stats")
+	[ "$nr" -ge 1 ] || { why="$nr of 25 frames were" && return 1; }
+}
+
 t_restarts_keep_what_belongs_to_the_host() {
 	local pid before after
 	if [ -z "${TINY_INSIDE-}" ]; then

@@ -179,7 +179,7 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=user,speed=9", "unknown key 'speed', there are: hostfwd"},
 		{"--net=tap,ifname", "needs a value"},
 		{"--net=user,regs=on", "page, trap"},
-		{"--net=user,kick=irqfd", "ioeventfd, exit"},
+		{"--net=user,kick=irqfd", "ioeventfd, exit, inline"},
 		{"--net=user,transport=pci", "mmio, mmio-legacy"},
 		{"--net=user,transport=mmio-legacy,regs=page", "and regs=page exclude"},
 		{"--net=user,kick=ioeventfd,transport=mmio-legacy", "and kick=ioeventfd exclude"},

@@ -18,11 +18,26 @@ struct expectation {
 	double exits[2], user_exits[2], wakeups, worker_wakeups, syscalls, kernel_work;
 };
 
+/* Of a frame out of the guest that who kicks sends: no wake-up, no epoll_wait() and no read() of the kick. */
+static double in_place(const struct expectation *x, enum audit_dir d, double otherwise,
+                       double saved)
+{
+	return x->how.kick_inline && d == AUDIT_TX ? otherwise - saved : otherwise;
+}
+
 #define SPLIT .split = true
 
 static const struct expectation table[] = {
 	{"pure", {SPLIT}, {2, 1}, {0, 0}, 1, 0, 4, 0},
 	{"pure, kick=exit", {SPLIT, .kick_exit = true}, {2, 1}, {1, 0}, 1, 0, 4, 0},
+	{"pure, kick=inline",
+         {SPLIT, .kick_exit = true, .kick_inline = true},
+         {2, 1},
+         {1, 0},
+         1,
+         0,
+         4,
+         0},
 	{"pure, regs=trap", {SPLIT, .regs_trap = true}, {3, 2}, {2, 2}, 1, 0, 4, 0},
 	{"pure, both", {SPLIT, .regs_trap = true, .kick_exit = true}, {3, 2}, {3, 2}, 1, 0, 4, 0},
 	{"pure, irqfd", {SPLIT, .irqfd = true}, {2, 1}, {0, 0}, 1, 0, 4, 0},
@@ -57,9 +72,11 @@ static void check_direction(const struct expectation *x, enum audit_dir d)
 	assert_true(audit_alone(&x->how, d, AUDIT_INTERRUPTS) == 1);
 	assert_true(audit_alone(&x->how, d, AUDIT_EXITS) == x->exits[d]);
 	assert_true(audit_alone(&x->how, d, AUDIT_USER_EXITS) == x->user_exits[d]);
-	assert_true(audit_alone(&x->how, d, AUDIT_WAKEUPS) == x->wakeups);
+	assert_true(audit_alone(&x->how, d, AUDIT_WAKEUPS) == in_place(x, d, x->wakeups, 1));
 	assert_true(audit_alone(&x->how, d, AUDIT_WORKER_WAKEUPS) == x->worker_wakeups);
-	assert_true(audit_alone(&x->how, d, AUDIT_SYSCALLS) == x->syscalls);
+	assert_true(audit_alone(&x->how, d, AUDIT_SYSCALLS) == in_place(x, d, x->syscalls, 2));
+	assert_true(audit_alone(&x->how, d, AUDIT_THREAD_SYSCALLS) ==
+	            in_place(x, d, x->syscalls, x->syscalls));
 	assert_true(audit_alone(&x->how, d, AUDIT_KERNEL_WORK) == x->kernel_work);
 	assert_true(audit_alone(&x->how, d, AUDIT_COPIES) == (x->how.peer ? -1 : 1));
 }
@@ -255,6 +272,31 @@ static void looking_instead_of_sleeping_is_explained(unused void **state)
 	n.flow[AUDIT_TX].kicks += n.flow[AUDIT_TX].frames;
 	audit_nic_rows(&n, &rows);
 	assert_int_equal(row(&rows, AUDIT_TX, "kicks")->verdict, AUDIT_UNEXPLAINED);
+}
+
+/* Half of what was sent, a frame each time. */
+static void what_the_threads_did_that_kicked_is_not_the_nics_threads(unused void **state)
+{
+	struct audit_nic n = busy((struct audit_how){.kick_exit = true, .kick_inline = true});
+	struct audit_flow *tx = &n.flow[AUDIT_TX];
+	struct audit_rows rows;
+
+	tx->kicks += 500;
+	tx->turns += 500;
+	tx->interrupts += 500;
+	tx->in_place = tx->in_place_calls = tx->in_place_interrupts = 500;
+	n.notifies = 700;
+	n.interrupts += 500;
+	n.acks_swallowed += 500;
+	n.seen_accesses += 1000;
+	n.seen_syscalls -= 500; /* but for the interrupts, which were more */
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "wake-ups")->observed, 440);
+	assert_non_null(strstr(row(&rows, AUDIT_BOTH, "wake-ups")->why, "500 kicks were served"));
+	n.seen_syscalls += 500;
+	audit_nic_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls")->verdict, AUDIT_UNEXPLAINED);
 }
 
 static void vhost_that_follows_the_rules_is_as_expected(unused void **state)
@@ -528,6 +570,7 @@ int main(void)
 		cmocka_unit_test(the_article_sees_no_wakeup_under_vhost),
 		cmocka_unit_test(pure_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(looking_instead_of_sleeping_is_explained),
+		cmocka_unit_test(what_the_threads_did_that_kicked_is_not_the_nics_threads),
 		cmocka_unit_test(vhost_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(the_guests_share_of_a_peers_work_is_judged),
 		cmocka_unit_test(a_wire_that_a_peer_pulls_takes_its_own_workers),

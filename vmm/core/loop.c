@@ -46,8 +46,17 @@ struct loop {
 
 	pthread_t thread; /* valid with has_thread */
 	bool has_thread;
-	char name[16];     /* of the thread, for who looks at it from outside */
+	bool visits;   /* loop_let_visit() */
+	bool held;     /* the loop's thread works under @turn: loop_run() */
+	bool stale;    /* a visitor has taken something out since the loop's thread fell asleep */
+	char name[16]; /* of the thread, for who looks at it from outside */
 	struct task ended; /* tid 0: no thread has */
+
+	/*
+	 * With loop_let_visit(): who holds it may touch what stands above and is not atomic, and all that is watched. The
+	 * loop's thread does, but while it sleeps. Taken before @lock.
+	 */
+	pthread_mutex_t turn;
 
 	/* Everything below is under lock. */
 	pthread_mutex_t lock;
@@ -77,6 +86,7 @@ int loop_create(struct loop **out)
 	l->users = 1;
 	l->epoll_fd = l->wake_fd = -1;
 	l->last = &l->first;
+	pthread_mutex_init(&l->turn, NULL);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->done, NULL);
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -114,6 +124,7 @@ void loop_destroy(struct loop *l)
 	fd_close(&l->epoll_fd);
 	pthread_cond_destroy(&l->done);
 	pthread_mutex_destroy(&l->lock);
+	pthread_mutex_destroy(&l->turn);
 	free(l);
 }
 
@@ -159,6 +170,7 @@ void loop_del(struct loop_fd *w)
 	for (int i = l->batch_at; i < l->batch_nr; i++)
 		if (l->batch[i].data.ptr == w)
 			l->batch[i].events = 0;
+	l->stale = true;
 	w->loop = NULL;
 }
 
@@ -308,10 +320,9 @@ static bool run_late(struct loop *l)
 	return any;
 }
 
-/* epoll_wait() that ends at the first deadline: then 0. */
-static int wait_events(struct loop *l, int timeout_ms)
+/* epoll_wait() that ends at @at, a deadline: then 0. */
+static int wait_until(struct loop *l, int timeout_ms, uint64_t at)
 {
-	const uint64_t at = first_late(l);
 	struct timespec left = {0};
 	uint64_t now, ns;
 	int nr;
@@ -409,6 +420,22 @@ static void check_share(struct loop *l, uint64_t now)
 		count(&l->poll_yields);
 }
 
+/* As epoll_wait(); who visits has the turn meanwhile. */
+static int sleep_visited(struct loop *l, int timeout_ms)
+{
+	const uint64_t at = first_late(l); /* they do not put one in front of it */
+	int nr, err;
+
+	l->stale = false;
+	pthread_mutex_unlock(&l->turn);
+	nr = wait_until(l, timeout_ms, at);
+	err = errno;
+	pthread_mutex_lock(&l->turn);
+	errno = err;
+	/* Some of it may be about what is not watched any more. The rest is told again. */
+	return l->stale && nr > 0 ? 0 : nr;
+}
+
 /* Sleep, when those who poll agree. As epoll_wait(). */
 static int rest(struct loop *l, int timeout_ms)
 {
@@ -418,7 +445,10 @@ static int rest(struct loop *l, int timeout_ms)
 		look_all(l);
 		timeout_ms = 0;
 	}
-	nr = wait_events(l, timeout_ms);
+	if (l->held && timeout_ms)
+		nr = sleep_visited(l, timeout_ms);
+	else
+		nr = wait_until(l, timeout_ms, first_late(l));
 	if (nr > 0)
 		count(&l->wakeups);
 	return nr;
@@ -556,6 +586,10 @@ int loop_run(struct loop *l)
 {
 	int ret = 0;
 
+	if (l->visits) {
+		pthread_mutex_lock(&l->turn);
+		l->held = true;
+	}
 	pthread_mutex_lock(&l->lock);
 	l->running = true;
 	l->owner = pthread_self();
@@ -569,7 +603,53 @@ int loop_run(struct loop *l)
 	l->running = false;
 	l->owned = false;
 	pthread_mutex_unlock(&l->lock);
+	if (l->held) {
+		l->held = false;
+		pthread_mutex_unlock(&l->turn);
+	}
 	return ret < 0 ? ret : 0;
+}
+
+/* ---- visitors */
+
+void loop_let_visit(struct loop *l)
+{
+	l->visits = true;
+}
+
+/* With the turn, which the loop's thread gives away only while it sleeps: the caller is the owner, as loop_call() sees it. */
+static bool become_owner(struct loop *l, pthread_t *was)
+{
+	bool ok;
+
+	pthread_mutex_lock(&l->lock);
+	ok = l->owned && !l->hooks;
+	if (ok) {
+		*was = l->owner;
+		l->owner = pthread_self();
+	}
+	pthread_mutex_unlock(&l->lock);
+	return ok;
+}
+
+bool loop_visit(struct loop *l, bool (*fn)(void *arg), void *arg)
+{
+	bool done = false;
+	pthread_t was;
+
+	if (!l->visits || pthread_mutex_trylock(&l->turn) != 0)
+		return false;
+	if (become_owner(l, &was)) {
+		done = fn(arg);
+		/* Those who poll have agreed to sleep before fn(): do they still? */
+		if (!rest_all(l))
+			fd_event_set(l->wake_fd);
+		pthread_mutex_lock(&l->lock);
+		l->owner = was;
+		pthread_mutex_unlock(&l->lock);
+	}
+	pthread_mutex_unlock(&l->turn);
+	return done;
 }
 
 void loop_stop(struct loop *l)

@@ -33,7 +33,8 @@ struct loop_timer {
 
 /*
  * A deadline that is mostly put off or given up before it comes: neither costs a system call, as it is the time-out of
- * the wait. Zero it, fill fn and arg; both, and at_ns, are the loop thread's.
+ * the wait. Zero it, fill fn and arg; both, and at_ns, are the loop thread's. A visitor (loop_visit()) sets none: the
+ * wait has begun.
  */
 struct loop_late {
 	void (*fn)(void *arg); /* at_ns is 0 again when it is called */
@@ -119,6 +120,17 @@ void loop_poll_stop(struct loop *l, struct loop_poll *p); /* no-op when not star
  * must outlive its callers: stop the vCPUs first, the loop last.
  */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
+
+/*
+ * A visitor does on its own thread what the loop's would have to be woken for, while that one sleeps. Allowed after
+ * loop_let_visit(), from the next loop_run() on.
+ *
+ * loop_visit() runs fn(arg), which is the loop's thread for as long: it may do all that a callback may. True: done, and
+ * fn said so. False: fn did, with nothing done; or the loop is awake, or has a visitor, or hooks, which are asked before it
+ * sleeps: in short, ring it instead. Never waits for the loop. The caller holds no lock that a callback takes.
+ */
+void loop_let_visit(struct loop *l); /* while it does not run */
+bool loop_visit(struct loop *l, bool (*fn)(void *arg), void *arg);
 
 /*
  * One turn on the caller's thread while nobody runs @l: wait for events, @timeout_ms at most (-1: for
