@@ -120,7 +120,8 @@ int main(int argc, char **argv)
 	}
 	memcpy(a.sun_path, argv[1], strlen(argv[1]));
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+	if (sock < 0 ||
+	    setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
 	    connect(sock, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		fprintf(stderr, "unstick: %s: %s\n", argv[1], strerror(errno));
 		return 1;

@@ -481,15 +481,18 @@ static void a_reset_is_needed_once(unused void **state)
 /* What the driver sees of a batch, with everything that the rings can do. */
 static uint64_t story(uint64_t seed)
 {
-	uint64_t sum = 0, all = 0;
+	const provoke_set on =
+		PROVOKE_BIT(P_REORDER) | PROVOKE_BIT(P_USED_LEN) | PROVOKE_BIT(P_EVENT_WORDS);
+	provoke_set all = 0;
+	uint64_t sum = 0;
 	char why[300];
 	struct prig r;
 
 	assert_int_equal(provoke_parse(&all, "all", why, sizeof(why)), 0);
 	prig_begin_seeded(&r, all, seed);
 	provoke_switch(r.p, -1);
-	atomic_store(&r.p->on,
-	             PROVOKE_BIT(P_REORDER) | PROVOKE_BIT(P_USED_LEN) | PROVOKE_BIT(P_EVENT_WORDS));
+	atomic_store(&r.p->on[0], (uint64_t)on);
+	atomic_store(&r.p->on[1], (uint64_t)(on >> 64));
 	vrig_up(&r.v, V1 | EVENT);
 	for (unsigned k = 0; k < 4; k++) {
 		prig_send(&r, 3, NULL);
