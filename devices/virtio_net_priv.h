@@ -256,12 +256,16 @@ void net_bad_ring(struct virtio_net *n, unsigned ring);
 /* virtio_net.c; the thread that the queue or the pair belongs to: */
 
 bool net_has(const struct virtio_net *n, unsigned feature_bit); /* accepted */
-uint32_t net_hdr_len(const struct virtio_net *n);     /* bytes before a frame in the rings */
-unsigned net_queue_number(const struct net_queue *q); /* of its virtqueue */
+uint32_t net_hdr_len(const struct virtio_net *n); /* bytes before a frame in the rings */
+
+/* virtio_net_batch.c; likewise: */
+
+unsigned net_queue_number(const struct net_queue *q);                /* of its virtqueue */
 void net_push(struct net_queue *q, uint16_t head, uint32_t written); /* to the batch */
 void net_publish(struct net_queue *q); /* ends the batch: one index write, one interrupt at most */
-/* Ends what net_publish() began: an interrupt, if the driver wants one. Did it? */
-bool net_tell_used(struct net_queue *q);
+bool net_show(struct net_queue *q);    /* the first half of that: was there a batch? */
+bool net_tell_used(
+	struct net_queue *q); /* the second: an interrupt, if the driver wants one. Did it? */
 void net_interrupt(struct net_queue *q);             /* it does */
 void net_again(struct net_queue *q);                 /* come back in the next turn of the loop */
 bool net_waits_for_kick(const struct virtio_net *n); /* what was posted before DRIVER_OK does */
@@ -272,6 +276,9 @@ void net_take_kick(struct net_queue *q);
  * queues any more.
  */
 void net_broken(struct net_queue *q, int err);
+
+/* virtio_net.c; pair thread: */
+
 void net_tx_kick(void *pair, uint32_t revents);
 /* Likewise for loop_visit(), on the thread that kicks. False: nothing is done, it is for the pair's own thread. */
 bool net_tx_kick_inline(void *pair);

@@ -56,20 +56,23 @@ static bool ask(char *answer, size_t size, const char *question)
 		if (n + 1 < size)
 			answer[n++] = c;
 	answer[n] = '\0';
-	return get(&c) && get(&c) && write(sock, "+", 1) == 1;
+	for (unsigned i = 0; i < 2; i++) /* its check sum */
+		if (!get(&c))
+			return false;
+	return write(sock, "+", 1) == 1;
 }
 
+/* Little endian, as GDB has it. 0 when there are not that many. */
 static uint64_t word_at(const char *hex, size_t at)
 {
+	char byte[3] = "";
 	uint64_t v = 0;
-	unsigned byte;
 
 	if (strlen(hex) < 16 * (at + 1))
 		return 0;
-	for (unsigned i = 8; i-- > 0;) {
-		if (sscanf(hex + 16 * at + 2 * (size_t)i, "%2x", &byte) != 1)
-			return 0;
-		v = v << 8 | byte;
+	for (size_t i = 8; i-- > 0;) {
+		memcpy(byte, hex + 16 * at + 2 * i, 2);
+		v = v << 8 | strtoul(byte, NULL, 16);
 	}
 	return v;
 }
