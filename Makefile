@@ -104,7 +104,7 @@ TEST_LIB := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/lib/*.c))
 TEST_BIN := $(TESTS:%=$(OBJ)/tests/unit/%)
 # What waits for the patience of some peer begins first: nobody has to wait for it in the end.
 WAITING  := test_vhost_user_dpdk test_vhost_user_rules test_vhost_user test_tap_queues test_peer
-TEST_RUN := $(WAITING:%=$(OBJ)/tests/unit/%) $(filter-out $(WAITING:%=$(OBJ)/tests/unit/%),$(TEST_BIN))
+TEST_RUN := $(filter $(TEST_BIN),$(WAITING:%=$(OBJ)/tests/unit/%)) $(filter-out $(WAITING:%=$(OBJ)/tests/unit/%),$(TEST_BIN))
 # A hundred programs: lld links those of the sanitizers in half of the time.
 TEST_LD  := $(if $(shell command -v ld.lld),-fuse-ld=lld)
 

@@ -20,6 +20,7 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/outfile.h"
+#include "vmm/core/tasks.h"
 #include "vmm/json_file.h"
 #include "vmm/nic.h"
 #include "vmm/outcome.h"
@@ -64,6 +65,7 @@ struct check_run {
 	struct provoke *provoke[VM_MAX_NICS]; /* NULL: not provoked */
 	struct vm *vm;
 	unsigned farewell; /* ticks since all rounds were over */
+	struct task cpu;   /* of the guest, at the last tick */
 	unsigned nr;
 };
 
@@ -241,16 +243,29 @@ static void end_provoked(struct check_run *r)
 		vm_stop(r->vm, (struct vm_end){.kind = VM_END_STOPPED});
 }
 
+/* Have the guest's CPUs stood in line for one of the host's for most of this tick? When nobody knows, no. */
+static bool is_starved(struct check_run *r)
+{
+	const struct task was = r->cpu;
+
+	vm_cpu_time(r->vm, &r->cpu);
+	if (r->cpu.cpu_ns == 0)
+		return false;
+	return (r->cpu.ready && r->cpu.cpu_ns == was.cpu_ns) ||
+	       r->cpu.runqueue_ns - was.runqueue_ns > CHECK_TICK_NS / 2;
+}
+
 static void on_timer(void *arg)
 {
 	struct check_run *r = arg;
 	const bool paused = vm_is_paused(r->vm);
+	const bool idle = is_starved(r) || paused;
 
 	/* What a driver has not done in time it can only be asked while it can do something. */
 	for (unsigned i = 0; i < r->nr; i++) {
 		if (r->provoke[i])
 			provoke_wait(r->provoke[i], paused);
-		if (!paused)
+		if (!idle)
 			check_tick(r->check[i]);
 	}
 	if (!paused)

@@ -89,7 +89,8 @@ struct peer {
 	unsigned burst, tries;
 	unsigned
 		rests; /* turns left until it is asked whether it has borne the round; 0: it is being asked, or need not be */
-	uint16_t seq;  /* of the next question */
+	bool looks_away; /* it did not come to look at an interrupt: rests ran out */
+	uint16_t seq;    /* of the next question */
 };
 
 struct peer_config {
@@ -319,7 +320,7 @@ static void afterwards(struct peer *peer)
 	peer->stage = AFTER;
 	peer->nr = peer->next = peer->open = 0;
 	peer->rests = RESTS;
-	if (has_seen_all(peer))
+	if (has_seen_all(peer) || peer->looks_away)
 		ask_afterwards(peer);
 }
 
@@ -489,7 +490,9 @@ static void on_timer(void *arg)
 	if (peer->stage == FAREWELL)
 		say_farewell(peer);
 	else if (peer->rests > 0) {
-		if (has_seen_all(peer) || --peer->rests == 0)
+		/* One who did not come to look in all that time, as who polls, is not waited for again. */
+		peer->looks_away = --peer->rests == 0;
+		if (has_seen_all(peer) || peer->looks_away)
 			ask_afterwards(peer);
 	} else if (peer->answers) /* who is slow is not asked twice, which would make him slower */
 		peer->tries = 0;

@@ -54,10 +54,11 @@ static uint64_t with_order(unused struct provoke *p, uint64_t offered)
 	return offered | FEATURE(VIRTIO_F_IN_ORDER);
 }
 
-/* One of those that are offered now, but not VERSION_1, which is asked for anyway. */
+/* One of those that are offered now, but not VERSION_1, which is asked for anyway, and none that nobody knows. */
 static void demand_feature(struct provoke *p)
 {
-	uint64_t left = p->dev->offered & ~FEATURE(VIRTIO_F_VERSION_1);
+	uint64_t left = p->dev->offered & ~FEATURE(VIRTIO_F_VERSION_1) &
+	                ~((uint64_t)PROVOKE_UNKNOWN_WORD1 << 32);
 	unsigned nr = 0;
 
 	for (uint64_t m = left; m; m &= m - 1)

@@ -142,7 +142,9 @@ static enum verdict validates(struct check *c, const struct virtio_access *a)
  */
 static enum verdict bears_unknown(struct check *c, const struct virtio_access *a)
 {
-	if (c->unknown_seen && !c->ok_written && raises(a, VIRTIO_CONFIG_S_FAILED))
+	/* An offer that contradicts itself is a reason of its own. */
+	if (c->unknown_seen && !c->ok_written && !net_features_missing(c->dev.offered) &&
+	    raises(a, VIRTIO_CONFIG_S_FAILED))
 		c->unknown_failed = true;
 	if (!raises(a, VIRTIO_CONFIG_S_FEATURES_OK))
 		return SILENT;

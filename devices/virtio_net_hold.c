@@ -16,6 +16,8 @@
 
 #include "devices/virtio_net_priv.h"
 
+/* A driver that waits is as fast as its interrupt, its wake-up and what it does then: this long is none of them. */
+#define HOLD_PROMPT_NS UINT64_C(250000)
 /* So many frames in a row that came right behind an interrupt that had waited are no accident. */
 #define HOLD_WAITED 4u
 /* Frames that are not held then. */
@@ -32,7 +34,7 @@ static void note_promptness(struct net_pair *p)
 
 	if (!h->expired_ns)
 		return;
-	h->waited = loop_now_ns() - h->expired_ns < hold_ns(p) / 4 ? h->waited + 1 : 0;
+	h->waited = loop_now_ns() - h->expired_ns < HOLD_PROMPT_NS ? h->waited + 1 : 0;
 	h->expired_ns = 0;
 	if (h->waited < HOLD_WAITED)
 		return;

@@ -467,7 +467,11 @@ int vvu_ring_kick(struct virtio_vhost_user *t, uint32_t ring, int fd)
 		return ret;
 	r->kicked = true;
 	r->enabled |= t->on_by_kick;
-	return serve(t);
+	ret = serve(t);
+	/* Whoever served it before may have had an interrupt in hand. */
+	if (ret == 0 && t->recover)
+		virtio_used(t->dev);
+	return ret;
 }
 
 int vvu_ring_call(struct virtio_vhost_user *t, uint32_t ring, int fd)

@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
 	cat <<'END'
-usage: tests/clauses/mutants.sh [REGEX]
+usage: tests/clauses/mutants.sh [REGEX | --stale]
 
 Makes each wrong device of tests/clauses/mutants.tsv whose clauses match REGEX, in a copy of the tree in
 build/mutants, and runs the tests that name these clauses. One line per clause of a mutant:
@@ -14,6 +14,8 @@ build/mutants, and runs the tests that name these clauses. One line per clause o
   not ok CLAUSE (FILE: EDIT) - REASON
 
 A test program that does not come to its end has failed. Exit status 0 when all mutants were noticed.
+
+--stale prints the edits that change nothing any more, because the source is another; nothing is built.
 END
 }
 
@@ -21,6 +23,12 @@ case ${1:-} in
 -h | --help) usage && exit 0 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+if [ "${1:-}" = --stale ]; then
+	grep -v '^#' tests/clauses/mutants.tsv | while IFS=$'\t' read -r clauses file edit; do
+		! sed -E "$edit" "$file" | cmp -s - "$file" || echo "$clauses: $file: $edit"
+	done
+	exit
+fi
 copy=build/mutants
 chosen=${1:-.}
 rc=0

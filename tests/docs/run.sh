@@ -122,6 +122,7 @@ check_links() {
 
 check_clauses() {
 	result clauses "$(tests/clauses/table.sh --check | paste -s -d ';')"
+	result mutants "$(tests/clauses/mutants.sh --stale | paste -s -d ';')"
 }
 
 # With nothing of this tree around it, and without the right to change its devices.

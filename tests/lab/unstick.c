@@ -24,7 +24,8 @@
 
 #define WORDS       64u /* of a stack that are looked at */
 #define AROUND      16u /* bytes of code that are written back, half of them in front */
-#define RSP_AT      7u  /* in GDB's order of x86-64's registers */
+#define PAGE        4096u
+#define RSP_AT      7u /* in GDB's order of x86-64's registers */
 #define RIP_AT      16u
 #define KERNEL_TEXT UINT64_C(0xffffffff80000000) /* and modules: virtual addresses from here on */
 
@@ -35,31 +36,47 @@ static bool get(char *c)
 	return read(sock, c, 1) == 1;
 }
 
-/* One packet there and its answer, without frame and check sum. False: no answer. */
-static bool ask(char *answer, size_t size, const char *question)
+/* The contents of the next packet. False: there was none. */
+static bool take(char *text, size_t size)
 {
-	char packet[4096], c = 0;
-	uint8_t sum = 0;
 	size_t n = 0;
-	int len;
+	char c = 0;
 
-	for (const char *p = question; *p; p++)
-		sum = (uint8_t)(sum + (uint8_t)*p);
-	len = snprintf(packet, sizeof(packet), "$%s#%02x", question, sum);
-	if (write(sock, packet, (size_t)len) != len)
-		return false;
-	do {
+	while (c != '$') /* acknowledgements */
 		if (!get(&c))
 			return false;
-	} while (c != '$'); /* the acknowledgement, and what is left of before */
 	while (get(&c) && c != '#')
 		if (n + 1 < size)
-			answer[n++] = c;
-	answer[n] = '\0';
+			text[n++] = c;
+	text[n] = '\0';
 	for (unsigned i = 0; i < 2; i++) /* its check sum */
 		if (!get(&c))
 			return false;
 	return write(sock, "+", 1) == 1;
+}
+
+static bool say(const char *text)
+{
+	char packet[256];
+	uint8_t sum = 0;
+	int len;
+
+	for (const char *p = text; *p; p++)
+		sum = (uint8_t)(sum + (uint8_t)*p);
+	len = snprintf(packet, sizeof(packet), "$%s#%02x", text, sum);
+	return write(sock, packet, (size_t)len) == len;
+}
+
+/* False: no answer. That the machine has stopped is told unasked. */
+static bool ask(char *answer, size_t size, const char *question)
+{
+	if (!say(question))
+		return false;
+	do {
+		if (!take(answer, size))
+			return false;
+	} while (answer[0] == 'T');
+	return true;
 }
 
 /* Little endian, as GDB has it. 0 when there are not that many. */
@@ -92,7 +109,8 @@ static void write_back(uint64_t at)
 static bool look_at_cpu(unsigned cpu)
 {
 	char question[64], answer[4096];
-	uint64_t rsp;
+	uint64_t rsp, rip;
+	unsigned room;
 
 	snprintf(question, sizeof(question), "Hg%x", cpu);
 	if (!ask(answer, sizeof(answer), question) || strcmp(answer, "OK") != 0)
@@ -100,8 +118,14 @@ static bool look_at_cpu(unsigned cpu)
 	if (!ask(answer, sizeof(answer), "g"))
 		return false;
 	rsp = word_at(answer, RSP_AT);
-	printf("CPU %u at 0x%" PRIx64 "\n", cpu, word_at(answer, RIP_AT));
-	snprintf(question, sizeof(question), "m%" PRIx64 ",%x", rsp, WORDS * 8);
+	rip = word_at(answer, RIP_AT);
+	room = PAGE - (unsigned)(rsp % PAGE); /* there may be nothing behind */
+	if (room > WORDS * 8)
+		room = WORDS * 8;
+	printf("CPU %u at 0x%" PRIx64 "\n", cpu, rip);
+	if (rip >= KERNEL_TEXT)
+		write_back(rip);
+	snprintf(question, sizeof(question), "m%" PRIx64 ",%x", rsp, room);
 	if (!ask(answer, sizeof(answer), question))
 		return false;
 	for (unsigned i = 0; i < WORDS; i++)
@@ -113,7 +137,7 @@ static bool look_at_cpu(unsigned cpu)
 int main(int argc, char **argv)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = 10};
+	const struct timeval patience = {.tv_sec = 3};
 	char answer[64];
 	unsigned cpus = 0;
 
@@ -129,11 +153,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "unstick: %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
-	if (!ask(answer, sizeof(answer), "?")) {
-		fprintf(stderr, "unstick: %s: no answer\n", argv[1]);
-		return 1;
-	}
 	while (look_at_cpu(cpus + 1))
 		cpus++;
-	return ask(answer, sizeof(answer), "D") && cpus > 0 ? 0 : 1;
+	/* On every way out: connecting has stopped the machine. */
+	if (!say("D") || !take(answer, sizeof(answer)) || cpus == 0) {
+		fprintf(stderr, "unstick: %s: no answer, or no CPU\n", argv[1]);
+		return 1;
+	}
+	return 0;
 }

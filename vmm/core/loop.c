@@ -567,7 +567,7 @@ int loop_turn(struct loop *l, int timeout_ms)
 
 	l->again = false;
 	if (run_late(l))
-		timeout_ms = 0;
+		return 0; /* as after events: what they left to do comes first */
 	run_hooks(l);
 	if (!l->poll)
 		nr = rest(l, l->again ? 0 : timeout_ms);
