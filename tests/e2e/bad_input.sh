@@ -387,7 +387,6 @@ test_checks() {
 	refused 2 "nowhere' does not exist" check --matrix --timeout 20 "$work/nowhere"
 	refused 2 'nowhere/r.json' check --matrix --report json="$work/nowhere/r.json" "$bzimage"
 	refused 2 "no provocation 'reoder'; the most like it is reorder" check --provoke delay,reoder "$bzimage"
-	refused 2 'strict-features is not to be switched on' check --provoke strict-features "$bzimage"
 	refused 2 'seed' check --provoke legal --seed x "$bzimage"
 	refused 2 'queues=2: allowed is 1' check --provoke legal --net echo,queues=2 "$bzimage"
 	refused 2 'provoke and --matrix exclude' check --provoke legal --matrix "$bzimage"
