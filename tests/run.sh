@@ -18,7 +18,7 @@ Installs what is missing (as root or through sudo), builds, and runs in this ord
   lint       format, static analysis, house rules
   native     input that is refused, and other end-to-end tests that boot no Linux; begins with the first one
   tiny       tiny guests on /dev/kvm, even where it only emulates
-  driver     examples/driver, likewise
+  driver     examples/driver, likewise; beside tiny
   docs       do the documents say what the program does, and do their commands run?
   guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab)
 
@@ -117,6 +117,24 @@ step() { # STEP COMMAND...
 	return "$rc"
 }
 
+# Steps that run beside others: by name, the process.
+declare -A background
+
+begin() { # STEP COMMAND...
+	local name=$1
+	shift
+	"$@" >"$logs/$name.out" 2>&1 </dev/null &
+	background[$name]=$!
+}
+
+end() { # STEP
+	local rc=0
+	wait "${background[$1]}" || rc=$?
+	unset "background[$1]"
+	cat "$logs/$1.out"
+	return "$rc"
+}
+
 # ---- the steps
 
 step_build() {
@@ -124,7 +142,9 @@ step_build() {
 		finish # nothing else makes sense
 	fi
 	tests/guest/mkinitramfs.sh
-	[[ " $steps " != *" native "* ]] || begin_native
+	# Mostly waits, and goes on beside the steps that compute. Those are nice, because its waits have limits.
+	[[ " $steps " != *" native "* ]] ||
+		begin native tests/e2e/run.sh --native --only "$tests_only" --logs build/e2e
 }
 
 step_unit() {
@@ -136,10 +156,11 @@ step_unit-san() {
 }
 
 step_fuzz() {
-	step fuzz nice make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-3}"
+	step fuzz nice make -j"$(nproc)" fuzz-run FUZZ_SECONDS="${FUZZ_SECONDS:-2}"
 }
 
 step_tiny() {
+	begin_driver
 	if [ ! -x tests/tiny/run.sh ]; then
 		take tiny <<<"skip all - there is no tests/tiny/run.sh"
 	elif ! can_open /dev/kvm; then
@@ -149,28 +170,18 @@ step_tiny() {
 	fi
 }
 
+# Guests that wait for each other, as those of tiny do: side by side.
+begin_driver() {
+	[[ " $steps " != *" driver "* ]] || begin driver make -C examples/driver check
+}
+
 step_driver() {
-	step driver make -C examples/driver check
-}
-
-# Mostly waits: begins when doorbell is built, and goes on beside the steps that compute. Those are nice, because
-# its waits have limits.
-native=""
-begin_native() {
-	tests/e2e/run.sh --native --only "$tests_only" --logs build/e2e >"$logs/native.out" 2>&1 </dev/null &
-	native=$!
-}
-
-end_native() {
-	local rc=0
-	wait "$native" || rc=$?
-	native=""
-	cat "$logs/native.out"
-	return "$rc"
+	[ -n "${background[driver]:-}" ] || begin_driver
+	step driver end driver
 }
 
 step_native() {
-	step native end_native
+	step native end native
 }
 
 step_soak() {
@@ -243,7 +254,7 @@ finish() {
 }
 
 mkdir -p "$logs"
-trap '[ -z "$native" ] || kill "$native" 2>/dev/null' EXIT
+trap '[ ${#background[@]} = 0 ] || kill "${background[@]}" 2>/dev/null' EXIT
 if [ -n "$setup" ]; then
 	tests/setup.sh || {
 		take setup <<<"not ok set-up failed"

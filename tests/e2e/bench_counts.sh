@@ -43,8 +43,9 @@ test_doorbell_counts_what_the_tracepoints_count() {
 test_counts_have_what_they_should_be_and_the_article_says() {
 	of_row rr/g2h/vhost '.metrics.userspace_exits.expected == 0 and .metrics.kicks.at_most' || fail "no expected counts"
 	jq -e '[.equations[].row] | length == 3' "$work/out/results.json" || fail "not every row has an equation"
+	# A short frame goes through one piece of ours: its payload, all but the header, is copied once more.
 	jq -e '.equations[] | select(.row == "udp64/h2g/pure") | .terms[] | select(.term == "copy") |
-		.article == 1 and (.observed > 0.9 and .observed < 1.1)' "$work/out/results.json" || fail "no copies"
+		.article == 1 and (.observed > 1.5 and .observed < 2.1)' "$work/out/results.json" || fail "no copies"
 	grep -q '^## The article' "$work/out/results.md" || fail "no table of it"
 }
 
