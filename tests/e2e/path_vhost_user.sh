@@ -32,6 +32,10 @@ pmd_kill() {
 	rm -f "$work/pmd.pid"
 }
 
+waits_or_ended() {
+	vm_ended || grep -q 'waiting for a vhost-user peer' "$work/stderr"
+}
+
 start_group() {
 	local tap
 	need_tap
@@ -44,7 +48,8 @@ start_group() {
 	vm_start -c 2 --control "$work/control" -v --net "vhost-user,socket=$work/vhu0,queues=2" \
 		--net "vhost-user,socket=$work/vhu1,server=on,queues=2,kick=exit,regs=trap" \
 		-a "$(append_agent net0=$it/24,$us net1=$it1/24)" "$bzimage"
-	wait_for "$boot_limit" "doorbell to wait" grep -q 'waiting for a vhost-user peer' "$work/stderr"
+	wait_for "$boot_limit" "doorbell to wait" waits_or_ended
+	! vm_ended || fail "doorbell ended: $(cat "$work/stderr")"
 	[ ! -s "$work/console" ] || fail "the guest runs without a peer"
 	pmd_start_both
 	vm_expect @agent
