@@ -12,8 +12,8 @@
  * leaves word.
  *
  * Files: virtio_net.c life, config space and transmission; virtio_net_rx.c reception, on the buffers
- * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path; virtio_net_pairs.c
- * what goes between the threads, and virtio_net_steer.c the frames that do. What is a good header is decided in
+ * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path, virtio_net_over.c
+ * how pairs go over to another one; virtio_net_pairs.c what goes between the threads, and virtio_net_steer.c the frames that do. What is a good header is decided in
  * vnet_hdr.c, which frames are for the driver in rx_filter.c, for which pair in rss.c.
  */
 #ifndef DOORBELL_VIRTIO_NET_H
@@ -76,7 +76,8 @@ void virtio_net_set_link(struct virtio_net *n, bool up);
 bool virtio_net_link(const struct virtio_net *n);
 /* What became of virtio_net_set_path(). */
 struct virtio_net_switch {
-	uint64_t pause_ns; /* neither side served the rings for so long; 0: nothing was running */
+	/* The longest time for which neither side served the rings of one pair; 0: nothing was running, or it went back. */
+	uint64_t pause_ns;
 	uint64_t pause_at_ns; /* CLOCK_MONOTONIC, when it began; 0 with pause_ns */
 	char why[400];        /* with an error */
 };
@@ -92,7 +93,7 @@ struct virtio_net_switch {
  */
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s);
 /*
- * Before virtio_net_set_path() to the ring path, by the same caller's thread, which is not that of the loop: what need
+ * Before each virtio_net_set_path() to the ring path, by the same caller's thread, which is none of the loops': what need
  * not hold up the frames. 0; or -errno with @why, and that call would say the same.
  */
 int virtio_net_open_rings(struct virtio_net *n, char *why, size_t size);

@@ -44,17 +44,23 @@ static int call_pair(struct net_pair *p, int (*fn)(struct net_pair *p))
 	return c.ret;
 }
 
-int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair *p))
+int net_pairs_call_from(struct virtio_net *n, unsigned first, unsigned nr,
+                        int (*fn)(struct net_pair *p))
 {
 	int ret = 0;
 
-	for (unsigned i = 0; i < nr; i++) {
+	for (unsigned i = first; i < first + nr; i++) {
 		int r = call_pair(&n->pair[i], fn);
 
 		if (ret == 0)
 			ret = r;
 	}
 	return ret;
+}
+
+int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair *p))
+{
+	return net_pairs_call_from(n, 0, nr, fn);
 }
 
 static bool poll_look(void *arg)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Who serves rx and tx: the device, frame by frame through the backend, or the backend's peer, straight
- * on the rings. All pairs in use go together: the last one has stopped before the first one starts.
+ * Who is to serve rx and tx: the device, frame by frame through the backend, or the backend's peer, straight
+ * on the rings. How that comes about: virtio_net_over.c.
  *
  *                  net_path_start()                net_path_review()
  *	stopped  ------------------->  FRAMES  <----------------------->  RINGS
@@ -21,20 +21,13 @@
 
 #include "devices/net_features.h"
 #include "devices/virtio_net_priv.h"
-#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
-
-_Static_assert(NET_RX == 0 && NET_TX == 1, "struct net_ring_ops: ring 2i is rx, ring 2i + 1 is tx");
-#define NET_RINGS (NET_PAIR_QUEUES * VIRTIO_NET_PAIRS_MAX)
+#include "vmm/core/loop.h"
+#include "vmm/core/thread.h"
 
 static const char *path_name(const struct virtio_net *n, enum net_path path)
 {
 	return path == NET_PATH_RINGS ? n->backend->ring->name : "pure";
-}
-
-static unsigned nr_rings(const struct virtio_net *n)
-{
-	return NET_PAIR_QUEUES * n->steering.pairs;
 }
 
 /* Has the driver set up all queues of the first @pairs pairs? */
@@ -63,190 +56,44 @@ static int fail(struct virtio_net *n, const char *why)
 	return -EPROTO;
 }
 
-/* ---- frames */
-
-static void frames_stop(struct virtio_net *n)
-{
-	net_pairs_call(n, n->steering.pairs, net_pair_stop);
-	n->path = NET_PATH_NONE;
-}
-
-static int frames_start(struct virtio_net *n)
-{
-	int r;
-
-	n->path = NET_PATH_FRAMES;
-	r = net_pairs_call(n, n->steering.pairs, net_pair_start);
-	if (r < 0)
-		frames_stop(n);
-	return r;
-}
-
-/* frames_stop() unless a pair has a frame in its hands: then nothing has changed, -EAGAIN. */
-static int frames_pause(struct virtio_net *n)
-{
-	/* Asked first: a frame that waits for a second is tried again and again, and the other pairs have work. */
-	int r = net_pairs_call(n, n->steering.pairs, net_pair_waits);
-
-	if (r < 0)
-		return r;
-	r = net_pairs_call(n, n->steering.pairs, net_pair_pause);
-	if (r == 0)
-		n->path = NET_PATH_NONE;
-	else if (net_pairs_call(n, n->steering.pairs, net_pair_resume) < 0)
-		r = fail(n, "a pair does not start again");
-	return r;
-}
-
-/* ---- rings */
-
-/* The peer has let go of the rings: where are they? On failure the device is stopped. */
-static int take_back(struct virtio_net *n, const struct net_ring *ring)
-{
-	for (unsigned i = 0; i < nr_rings(n); i++) {
-		struct vq *q = &n->vq[i].vq;
-		char why[160];
-
-		if (vq_resume(q, ring[i].next_avail) == 0)
-			continue;
-		snprintf(why, sizeof(why), "queue %u came back from %s at %u: %s", i,
-		         n->backend->ring->name, ring[i].next_avail, q->why);
-		virtio_failed(&n->dev, why);
-		return -EPROTO;
-	}
-	return 0;
-}
-
-/* Each queue was rung so often, once of these by us. */
-static void count_kicks(struct virtio_net *n)
-{
-	for (unsigned i = 0; i < nr_rings(n); i++) {
-		const struct net_queue *q =
-			&n->pair[i / NET_PAIR_QUEUES].queue[i % NET_PAIR_QUEUES];
-		uint64_t kicks = fd_event_take(q->kick.fd);
-
-		if (kicks)
-			*q->count.kicks += kicks - 1;
-	}
-}
-
-static int rings_stop(struct virtio_net *n)
-{
-	struct net_ring ring[NET_RINGS] = {0};
-	int r;
-
-	n->backend->ring->stop(n->backend, ring, nr_rings(n));
-	n->path = NET_PATH_NONE;
-	count_kicks(n);
-	r = take_back(n, ring);
-	virtio_isr_always(&n->dev, false);
-	return r;
-}
-
-static void rings_let_go(struct virtio_net *n)
-{
-	const struct net_ring_ops *ring = n->backend->ring;
-
-	if (ring && ring->let_go)
-		ring->let_go(n->backend);
-}
-
-static int rings_start(struct virtio_net *n)
-{
-	struct net_ring ring[NET_RINGS];
-	int r;
-
-	for (unsigned i = 0; i < nr_rings(n); i++) {
-		const struct virtio_queue *q = &n->vq[i];
-
-		ring[i] = (struct net_ring){
-			.num = q->addr.num,
-			.desc = q->addr.desc,
-			.avail = q->addr.avail,
-			.used = q->addr.used,
-			.next_avail = vq_position(&q->vq),
-			.kick_fd = q->kick_fd,
-			.call_fd = n->dev.call_fd,
-		};
-	}
-	virtio_isr_always(&n->dev, true);
-	r = n->backend->ring->start(n->backend, n->dev.accepted, n->offloads, ring, nr_rings(n),
-	                            &n->pair[0].sink);
-	if (r < 0) {
-		/* Here -EPROTO means what take_back() says, and -EAGAIN that a frame waits. */
-		if (r == -EPROTO || r == -EAGAIN)
-			r = -EIO;
-		if (take_back(n, ring) < 0)
-			r = -EPROTO;
-		virtio_isr_always(&n->dev, false);
-		return r;
-	}
-	n->path = NET_PATH_RINGS;
-	for (unsigned i = 0; i < nr_rings(n); i++)
-		virtio_signal(&n->dev, n->vq[i].kick_fd);
-	return 0;
-}
-
 /* ---- from one to the other */
 
-static int start_one(struct virtio_net *n, enum net_path path)
+static int start_wanted(struct virtio_net *n)
 {
-	return path == NET_PATH_RINGS ? rings_start(n) : frames_start(n);
+	return net_over_start(n, wanted(n));
 }
 
-static int stop_one(struct virtio_net *n)
+static int go_over(struct virtio_net *n, uint64_t from_ns, struct net_pause *pause)
 {
-	int r = 0;
-
-	if (n->path == NET_PATH_RINGS) {
-		r = rings_stop(n);
-		rings_let_go(n);
-	} else {
-		frames_stop(n);
-	}
-	return r;
-}
-
-static int go_over(struct virtio_net *n)
-{
-	const enum net_path was = n->path, want = wanted(n);
+	const enum net_path want = wanted(n);
 	int r;
 
-	if (was == NET_PATH_NONE || was == want)
+	if (n->path == NET_PATH_NONE || n->path == want)
 		return 0;
-	r = was == NET_PATH_FRAMES ? frames_pause(n) : rings_stop(n);
-	if (r < 0)
-		return r;
-	r = start_one(n, want);
-	if (r == -EPROTO)
-		return r;
-	if (r == 0) {
+	r = net_over_go(n, want, from_ns, pause);
+	if (r == 0)
 		n->pair[0].stats.switches++;
-		virtio_used(&n->dev);
-		return 0;
-	}
-	if (n->releasing) /* the peer must not have it back */
-		return fail(n, "a queue is taken back, and the others do not start");
-	return start_one(n, was) < 0 ? fail(n, "neither path starts") : r;
+	return r;
 }
 
 /*
  * 0 the wanted path serves; -errno the one before does, -EAGAIN for the sake of a frame; -EPROTO nobody
  * does, and the device is stopped.
  */
-static int change(struct virtio_net *n)
+static int change(struct virtio_net *n, uint64_t from_ns, struct net_pause *pause)
 {
 	const bool rings = n->path == NET_PATH_RINGS;
-	int r = go_over(n);
+	int r = go_over(n, from_ns, pause);
 
 	if (rings && n->path != NET_PATH_RINGS && n->rings_wanted) /* else: virtio_net_let_go() */
-		rings_let_go(n);
+		net_over_let_go(n);
 	return r;
 }
 
 void net_path_review(struct virtio_net *n)
 {
-	int r = change(n);
+	struct net_pause pause;
+	int r = change(n, loop_now_ns(), &pause);
 
 	if (r < 0 && r != -EPROTO)
 		log_error("%s: path=%s does not start: %s; it stays with %s", n->dev.name,
@@ -294,12 +141,12 @@ static int go_back(struct virtio_net *n, const struct net_steering *was)
 		r = 0;
 	}
 	if (r == 0)
-		r = start_one(n, wanted(n));
+		r = start_wanted(n);
 	if (r == 0 || r == -EPROTO || wanted(n) == NET_PATH_FRAMES)
 		return r;
 	log_error("%s: path=%s does not start: %s; it stays with pure", n->dev.name,
 	          path_name(n, NET_PATH_RINGS), strerror(-r));
-	return start_one(n, NET_PATH_FRAMES);
+	return net_over_start(n, NET_PATH_FRAMES);
 }
 
 int net_path_steer(struct virtio_net *n, const struct net_steering *want)
@@ -311,12 +158,12 @@ int net_path_steer(struct virtio_net *n, const struct net_steering *want)
 		return 0;
 	if (!queues_run(n, want->pairs))
 		return -EINVAL;
-	r = stop_one(n);
+	r = net_over_stop(n);
 	if (r < 0)
 		return r;
 	r = set_steering(n, want);
 	if (r == 0)
-		r = start_one(n, wanted(n));
+		r = start_wanted(n);
 	if (r == 0 || r == -EPROTO)
 		return r;
 	return go_back(n, &was) < 0 ? fail(n, "neither the new pairs start, nor those before") : r;
@@ -335,7 +182,7 @@ int net_path_start(struct virtio_net *n)
 
 int net_path_resume(struct virtio_net *n)
 {
-	return start_one(n, wanted(n));
+	return start_wanted(n);
 }
 
 void net_path_stop(struct virtio_net *n)
@@ -347,18 +194,7 @@ void net_path_stop(struct virtio_net *n)
 
 void net_path_pause(struct virtio_net *n)
 {
-	struct net_ring ring[NET_RINGS] = {0};
-
-	if (n->path == NET_PATH_RINGS) {
-		n->backend->ring->stop(n->backend, ring, nr_rings(n));
-		rings_let_go(n);
-		count_kicks(n);
-		/* No interrupt: the driver has let go of the device, or is told more than this. */
-		atomic_store_explicit(&n->dev.isr_always, 0, memory_order_relaxed);
-		n->path = NET_PATH_NONE;
-	} else if (n->path == NET_PATH_FRAMES) {
-		frames_stop(n);
-	}
+	net_over_drop(n);
 }
 
 static int offered_too_much(const struct virtio_net *n, char *why, size_t size)
@@ -412,49 +248,66 @@ static int judge(const struct virtio_net *n, char *why, size_t size)
 	return r < 0 ? r : offered_too_much(n, why, size);
 }
 
+static int a_frame_waits(char *why, size_t size)
+{
+	snprintf(why, size, "a received frame waits for buffers of the driver");
+	return -EAGAIN;
+}
+
 int virtio_net_open_rings(struct virtio_net *n, char *why, size_t size)
 {
 	struct net_backend *b = n->backend;
 	int r = can_serve(n, why, size);
 
-	return r < 0 || !b->ring->open ? r : b->ring->open(b, n->dev.mem, why, size);
+	if (r == 0 && b->ring->open)
+		r = b->ring->open(b, n->dev.mem, why, size);
+	if (r == 0 && net_pairs_call(n, n->nr_pairs, net_pair_waits) < 0)
+		r = a_frame_waits(why, size);
+	return r;
 }
 
-int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s)
+static int set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s)
 {
 	const bool before = n->rings_wanted;
-	const uint64_t *count = &n->pair[0].stats.switches, switches = *count;
 	/* Before judge(): what that takes holds up the frames, too. */
 	const uint64_t from = loop_now_ns();
+	struct net_pause pause = {0};
 	int r = 0;
 
-	*s = (struct virtio_net_switch){0};
 	if (rings)
 		r = judge(n, s->why, sizeof(s->why));
 	if (r < 0)
 		return r;
 	n->rings_wanted = rings;
-	r = change(n);
-	if (*count != switches) {
-		s->pause_at_ns = from;
-		s->pause_ns = loop_now_ns() - from;
-	}
+	r = change(n, from, &pause);
+	s->pause_at_ns = pause.at_ns;
+	s->pause_ns = pause.ns;
 	if (r == 0)
 		return 0;
 	n->rings_wanted = before;
 	if (n->path != NET_PATH_RINGS)
-		rings_let_go(n);
+		net_over_let_go(n);
 	if (r == -EAGAIN)
-		snprintf(s->why, sizeof(s->why),
-		         "a received frame waits for buffers of the driver");
-	else
-		snprintf(s->why, sizeof(s->why), "it does not start: %s", strerror(-r));
+		return a_frame_waits(s->why, sizeof(s->why));
+	snprintf(s->why, sizeof(s->why), "it does not start: %s", strerror(-r));
+	return r;
+}
+
+int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s)
+{
+	const bool urgent = thread_urgent_begin(NET_URGENT);
+	int r;
+
+	*s = (struct virtio_net_switch){0};
+	r = set_path(n, rings, s);
+	if (urgent)
+		thread_urgent_end();
 	return r;
 }
 
 void virtio_net_let_go(struct virtio_net *n)
 {
-	rings_let_go(n);
+	net_over_let_go(n);
 }
 
 bool virtio_net_rings(const struct virtio_net *n)

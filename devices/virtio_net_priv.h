@@ -187,6 +187,7 @@ struct net_pair {
 	bool polls;   /* likewise, and its loop looks into the queues before it sleeps */
 	struct loop_poll poll;
 	bool backend_started; /* its frame table, that is */
+	bool rings; /* they are the peer's: virtio_net_over.c, while the device's thread waits for it */
 	struct net_view view;
 	struct net_rx rx;
 	struct net_tx tx;
@@ -306,6 +307,9 @@ void net_pairs_link(struct virtio_net *n);
 void net_pairs_forget(struct virtio_net *n);
 /* Run fn(pair) on the thread of each of the first @nr pairs, one after the other. The first error, or 0. */
 int net_pairs_call(struct virtio_net *n, unsigned nr, int (*fn)(struct net_pair *p));
+/* Likewise of @nr from @first on; that one's thread may call it, too. */
+int net_pairs_call_from(struct virtio_net *n, unsigned first, unsigned nr,
+                        int (*fn)(struct net_pair *p));
 void net_pairs_release(struct virtio_net *n); /* n->releasing is not touched any more */
 
 /* virtio_net_pairs.c; pair thread. For net_pairs_call(): */
@@ -336,6 +340,32 @@ ssize_t net_inbox_recv(struct net_pair *p, const struct iovec *iov, unsigned nr)
 /* Its eventfd, for tests that play the loop. */
 const struct loop_fd *net_inbox_watch(const struct net_pair *p);
 void net_steer(struct net_pair *p); /* its backend may have frames */
+
+/*
+ * virtio_net_over.c; device thread. -EPROTO: nobody serves any more, and virtio_failed() has said why. Any other -errno of
+ * start: nothing runs.
+ */
+
+/* Of a thread while neither side serves: it would wait for a CPU besides what it waits for. As thread_urgent_begin(). */
+#define NET_URGENT 1
+
+struct net_pause {
+	uint64_t at_ns; /* CLOCK_MONOTONIC, when it began */
+	uint64_t ns;    /* 0: there was none */
+};
+
+int net_over_start(struct virtio_net *n, enum net_path path); /* the pairs in use. 0 or -errno */
+int net_over_stop(struct virtio_net *n);                      /* 0 or -EPROTO */
+/* The same for good: where the peer ended is of no interest. */
+void net_over_drop(struct virtio_net *n);
+/*
+ * From the path in force to @to, the other one. @from_ns: since then the device's thread has served nobody. 0 and the
+ * longest pause of one pair; -errno all are where they were, -EAGAIN for the sake of a frame.
+ */
+int net_over_go(struct virtio_net *n, enum net_path to, uint64_t from_ns,
+                struct net_pause *longest);
+/* Any thread, as let_go() of struct net_ring_ops says. */
+void net_over_let_go(struct virtio_net *n);
 
 /* virtio_net_path.c: */
 

@@ -111,6 +111,11 @@ struct net_ring {
 struct net_ring_ops {
 	const char *name; /* "vhost" */
 	/*
+	 * start() and stop() are told of each pair by itself, with its backend and its two rings, the others being where they
+	 * are: also by the pair's thread, while that of the first waits for it. Such a peer has no RSS.
+	 */
+	bool by_pair;
+	/*
 	 * The part of prepare() that takes time, by any thread while none is in another call of this table: frames pass
 	 * meanwhile. Optional, and so may be NULL. 0; or -errno with the reason in @why.
 	 */

@@ -261,10 +261,7 @@ static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why,
 
 static void vhost_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 {
-	struct net_tap *t = tap_of(b);
-
-	for (; nr; nr -= VHOST_NET_RINGS, ring += VHOST_NET_RINGS, t = next_of(t))
-		vhost_net_stop(&t->vhost, ring, VHOST_NET_RINGS);
+	vhost_net_stop(&tap_of(b)->vhost, ring, nr);
 }
 
 static void vhost_let_go(struct net_backend *b)
@@ -277,25 +274,18 @@ static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloa
                        struct net_ring *ring, unsigned nr, const struct net_sink *s)
 {
 	struct net_tap *t = tap_of(b);
-	struct vhost_net_how how = {
+	const struct vhost_net_how how = {
+		.tap_fd = t->fd,
 		.accepted = accepted,
-		.mem = t->mem,
+		.first_ring = VHOST_NET_RINGS * t->index,
+		.mem = t->first->mem,
 	};
 	int ret = tap_set_offloads(b, offloads);
 
 	/* A lost interface: gone() follows, as in tap_start(). */
 	if (ret < 0 && ret != -EBADFD)
 		return ret;
-	for (; how.first_ring < nr; how.first_ring += VHOST_NET_RINGS, t = next_of(t)) {
-		how.tap_fd = t->fd;
-		ret = vhost_net_start(&t->vhost, &how, ring + how.first_ring, VHOST_NET_RINGS, s);
-		if (ret < 0) {
-			vhost_stop(b, ring, how.first_ring);
-			vhost_let_go(b);
-			return ret;
-		}
-	}
-	return 0;
+	return vhost_net_start(&t->vhost, &how, ring, nr, s);
 }
 
 static void vhost_forget(struct net_backend *b)
@@ -307,6 +297,7 @@ static void vhost_forget(struct net_backend *b)
 
 static const struct net_ring_ops vhost_ops = {
 	.name = "vhost",
+	.by_pair = true,
 	.open = vhost_open,
 	.prepare = vhost_prepare,
 	.start = vhost_start,

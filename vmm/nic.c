@@ -16,7 +16,6 @@
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/tasks.h"
-#include "vmm/core/thread.h"
 #include "vmm/stats.h"
 
 static int open_backend(struct nic *n, uint64_t deadline_ns, struct net_pairs *pairs)
@@ -314,41 +313,17 @@ void nic_set_link(struct nic *n, bool up)
 /* ---- who serves the rings */
 
 struct path_wish {
-	const struct nic *nic;
+	struct virtio_net *net;
 	bool rings;
 	struct virtio_net_switch s;
 	int ret;
 };
 
-/* The thread that asks the others goes before them, so that none of them keeps it from its work by having much. */
-#define URGENT_ASKS 2
-#define URGENT      1
-
-static void pair_urgent(void *arg)
-{
-	*(bool *)arg = thread_urgent_begin(URGENT);
-}
-
-static void pair_ordinary(void *arg)
-{
-	if (*(bool *)arg)
-		thread_urgent_end();
-}
-
-/* While neither side serves: each pair waits for vhost's worker, and would wait for a CPU once more behind that. */
 static void set_path(void *arg)
 {
 	struct path_wish *w = arg;
-	const struct nic *n = w->nic;
-	bool urgent[VIRTIO_NET_PAIRS_MAX] = {thread_urgent_begin(URGENT_ASKS)};
 
-	/* One that never sleeps would leave no CPU to those that are asked behind it. */
-	for (unsigned i = 1; n->cfg->poll != POLL_ON && i < n->cfg->queues; i++)
-		loop_call(nic_loop(n, i), pair_urgent, &urgent[i]);
-	w->ret = virtio_net_set_path(n->net, w->rings, &w->s);
-	for (unsigned i = 1; i < n->cfg->queues; i++)
-		loop_call(nic_loop(n, i), pair_ordinary, &urgent[i]);
-	pair_ordinary(&urgent[0]);
+	w->ret = virtio_net_set_path(w->net, w->rings, &w->s);
 }
 
 #define PATH_TRIES       300u
@@ -392,31 +367,35 @@ static int refuse_path(struct nic *n, const char *path, bool rings, char *why, s
 	return 0;
 }
 
+static void try_path(struct path_wish *w)
+{
+	w->ret = w->rings ? virtio_net_open_rings(w->net, w->s.why, sizeof(w->s.why)) : 0;
+	if (w->ret == 0)
+		loop_call(virtio_net_dev(w->net)->loop, set_path, w);
+}
+
 /* Tried again for a second while a frame waits: for microseconds, or because the driver posts no buffers. */
-static void try_path(struct nic *n, struct path_wish *w)
+static void insist_on_path(struct path_wish *w)
 {
 	struct timespec wait = {.tv_nsec = PATH_WAIT_MIN_NS};
 
-	loop_call(n->loop, set_path, w);
+	try_path(w);
 	for (unsigned i = 0; w->ret == -EAGAIN && i < PATH_TRIES; i++) {
 		nanosleep(&wait, NULL);
 		if (wait.tv_nsec <= PATH_WAIT_MAX_NS / 2)
 			wait.tv_nsec *= 2;
-		loop_call(n->loop, set_path, w);
+		try_path(w);
 	}
 }
 
 int nic_set_path(struct nic *n, const char *path, json_t **result, char *why, size_t why_size)
 {
-	struct path_wish w = {.nic = n, .rings = strcmp(path, "pure") != 0};
+	struct path_wish w = {.net = n->net, .rings = strcmp(path, "pure") != 0};
 	int ret = refuse_path(n, path, w.rings, why, why_size);
 
 	if (ret < 0)
 		return ret;
-	if (w.rings)
-		w.ret = virtio_net_open_rings(n->net, w.s.why, sizeof(w.s.why));
-	if (w.ret == 0)
-		try_path(n, &w);
+	insist_on_path(&w);
 	if (w.ret < 0) {
 		snprintf(why, why_size, "%s: path=%s: %s", n->cfg->name, path, w.s.why);
 		return w.ret;

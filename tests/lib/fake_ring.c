@@ -24,7 +24,18 @@ static void must(bool ok, const char *rule)
 
 static struct fake_ring *fake(struct net_backend *b)
 {
-	return container_of(b, struct fake_net, backend)->rings;
+	return container_of(b, struct fake_net, backend)->first->rings;
+}
+
+static bool by_pair(const struct fake_ring *r)
+{
+	return r->ops.by_pair;
+}
+
+/* The pairs that a call is about: a bit for each. */
+static unsigned pairs_of(struct net_backend *b, unsigned nr)
+{
+	return ((1u << nr / FAKE_RINGS) - 1) << container_of(b, struct fake_net, backend)->index;
 }
 
 static int ring_prepare(struct net_backend *b, const struct gmem *m, char *why, size_t why_size)
@@ -38,39 +49,66 @@ static int ring_prepare(struct net_backend *b, const struct gmem *m, char *why, 
 	return r->prepare_err;
 }
 
+/* The rings of a start that may be: 0 or -errno. */
+static int take_rings(struct fake_ring *r, unsigned first, const struct net_ring *ring, unsigned nr,
+                      struct vq_features f)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		const struct vq_addr a = {ring[i].num, ring[i].desc, ring[i].avail, ring[i].used};
+
+		must(vq_start(&r->vq[first + i], r->mem, &a, f) == 0, "a ring outside memory");
+		if (vq_resume(&r->vq[first + i], ring[i].next_avail) < 0)
+			return -EFAULT; /* the used index is the driver's to spoil */
+		must(ring[i].call_fd >= 0 && ring[i].kick_fd >= 0, "no eventfd");
+		r->ring[first + i] = ring[i];
+	}
+	return 0;
+}
+
+static void check_start(struct fake_ring *r, struct net_backend *b, unsigned nr)
+{
+	const unsigned pairs = pairs_of(b, nr);
+
+	must(!(r->serves & pairs), "start() twice");
+	for (struct net_backend *at = &r->net->backend; at; at = at->next) {
+		const struct fake_net *net = container_of(at, struct fake_net, backend);
+
+		must(!net->started || !(pairs & 1u << net->index),
+		     "start() while the frame table is started");
+	}
+	must(r->mem, "start() without prepare()");
+	must(nr == FAKE_RINGS * (by_pair(r) ? 1 : r->net->pairs),
+	     "start() with another number of rings");
+}
+
 static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
                       struct net_ring *ring, unsigned nr, const struct net_sink *s)
 {
 	struct fake_ring *r = fake(b);
-	const struct vq_features f = vq_features_of(accepted);
+	const unsigned pair = container_of(b, struct fake_net, backend)->index;
+	int ret;
 
-	must(!r->started, "start() twice");
-	for (struct net_backend *at = b; at; at = at->next)
-		must(!container_of(at, struct fake_net, backend)->started,
-		     "start() while the frame table is started");
-	must(r->mem, "start() without prepare()");
-	r->held = true;
-	must(nr == FAKE_RINGS * r->net->pairs, "start() with another number of rings");
-	must(!(accepted & b->ring_cannot), "start() with features that cannot be honoured");
+	if (r->on_change)
+		r->on_change(pair, true);
+	check_start(r, b, nr);
+	must(!(accepted & r->net->backend.ring_cannot),
+	     "start() with features that cannot be honoured");
 	must(s->gone && s->bad_ring, "start() with an incomplete sink");
 	r->nr_starts++;
-	r->nr = nr;
-	if (r->start_err) {
-		r->held = false;
+	if (r->start_err && r->start_ok-- == 0) {
+		r->start_ok = 0;
+		r->held = r->serves;
 		return r->start_err;
 	}
-	for (unsigned i = 0; i < nr; i++) {
-		const struct vq_addr a = {ring[i].num, ring[i].desc, ring[i].avail, ring[i].used};
-
-		must(vq_start(&r->vq[i], r->mem, &a, f) == 0, "a ring outside memory");
-		if (vq_resume(&r->vq[i], ring[i].next_avail) < 0)
-			return -EFAULT; /* the used index is the driver's to spoil */
-		must(ring[i].call_fd >= 0 && ring[i].kick_fd >= 0, "no eventfd");
-		r->ring[i] = ring[i];
-	}
+	r->held = true;
+	ret = take_rings(r, FAKE_RINGS * pair, ring, nr, vq_features_of(accepted));
+	if (ret < 0)
+		return ret;
+	r->nr = FAKE_RINGS * pair + nr;
 	r->accepted = accepted;
 	r->offloads = offloads;
 	r->sink = *s;
+	r->serves |= pairs_of(b, nr);
 	r->started = true;
 	return 0;
 }
@@ -78,14 +116,21 @@ static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offload
 static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 {
 	struct fake_ring *r = fake(b);
+	const unsigned pair = container_of(b, struct fake_net, backend)->index;
+	const unsigned first = FAKE_RINGS * pair, pairs = pairs_of(b, nr);
 
-	must(r->started, "stop() while stopped");
-	must(nr == r->nr, "stop() with another number of rings");
+	if (r->on_change)
+		r->on_change(pair, false);
+	must((r->serves & pairs) == pairs, "stop() while stopped");
+	must(by_pair(r) || nr == r->nr, "stop() with another number of rings");
 	r->nr_stops++;
-	r->started = false;
+	r->serves &= ~pairs;
+	r->started = r->serves;
 	for (unsigned i = 0; i < nr; i++) {
-		ring[i].next_avail = r->lie ? r->lie_next_avail[i] : vq_position(&r->vq[i]);
-		vq_stop(&r->vq[i]);
+		struct vq *q = &r->vq[first + i];
+
+		ring[i].next_avail = r->lie ? r->lie_next_avail[first + i] : vq_position(q);
+		vq_stop(q);
 	}
 }
 
@@ -127,12 +172,14 @@ static const struct net_ring_ops fake_ops = {
 	.forget = ring_forget,
 };
 
-void fake_ring_add(struct fake_ring *r, struct fake_net *f)
+void fake_ring_add(struct fake_ring *r, struct fake_net *f, bool each)
 {
 	memset(r, 0, sizeof(*r));
 	r->net = f;
+	r->ops = fake_ops;
+	r->ops.by_pair = each;
 	f->rings = r;
-	f->backend.ring = &fake_ops;
+	f->backend.ring = &r->ops;
 }
 
 /* One frame out of pair @i. False: none. */
@@ -180,6 +227,7 @@ void fake_ring_run(struct fake_ring *r, unsigned max)
 	struct net_backend *at = &r->net->backend;
 
 	must(r->started, "(not a rule: the test runs a peer that is stopped)");
-	for (unsigned i = 0; i < r->nr / FAKE_RINGS; i++, at = at->next)
-		run_pair(r, container_of(at, struct fake_net, backend), i, max);
+	for (unsigned i = 0; at; i++, at = at->next)
+		if (r->serves & 1u << i)
+			run_pair(r, container_of(at, struct fake_net, backend), i, max);
 }

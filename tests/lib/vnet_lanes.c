@@ -105,3 +105,42 @@ void lane_check_out(struct lane *l)
 	}
 	fake_net_forget_sent(net);
 }
+
+/* ---- all of them */
+
+void lanes_run(struct vrig *r, unsigned max)
+{
+	if (r->peer.started) {
+		fake_ring_run(&r->peer, max);
+		return;
+	}
+	for (unsigned i = 0; i < r->pairs; i++)
+		fake_net_can_recv(r->nets[i]);
+	vrig_pump(r);
+}
+
+void lanes_drain(struct lane *lane, unsigned nr)
+{
+	for (unsigned round = 0; round < 50; round++) {
+		lanes_run(lane->r, 64);
+		for (unsigned i = 0; i < nr; i++) {
+			lane_check_out(&lane[i]);
+			lane_reap(&lane[i]);
+			lane_post_rx(&lane[i], 64);
+		}
+	}
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(lane[i].received, lane[i].queued);
+		assert_int_equal(lane[i].seen, lane[i].sent);
+	}
+}
+
+void lanes_traffic(struct lane *lane, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		lane_post_rx(&lane[i], 20);
+		lane_arrive(&lane[i], 10 + i);
+		lane_send(&lane[i], 10 + i);
+	}
+	lanes_drain(lane, nr);
+}

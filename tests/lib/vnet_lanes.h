@@ -33,6 +33,12 @@ void lane_reap(struct lane *l); /* takes what is used, and checks what was recei
 void lane_arrive(struct lane *l,
                  unsigned n);        /* queued at the pair's backend, as far as there is room */
 void lane_check_out(struct lane *l); /* what was sent is the next, and is forgotten */
+/* Either side of @r runs for a while: the peer, up to @max requests of each ring; or the device. While no loop runs. */
+void lanes_run(struct vrig *r, unsigned max);
+/* Until nothing is left anywhere on the first @nr of @lane; while no loop runs. */
+void lanes_drain(struct lane *lane, unsigned nr);
+/* Frames both ways on the first @nr of @lane, and lanes_drain(). */
+void lanes_traffic(struct lane *lane, unsigned nr);
 /* Bytes of lane @pair's frame number @i, @in to the guest or out of it. */
 void lane_frame(uint8_t frame[LANE_FRAME], unsigned pair, bool in, uint32_t i);
 

@@ -8,6 +8,7 @@
 
 #include "tests/lib/pattern.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/le.h"
 
 const uint8_t vrig_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
@@ -54,7 +55,7 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 	for (unsigned i = 0; o.kick_inline && i < r->pairs; i++)
 		loop_let_visit(i ? r->more_loops[i - 1] : r->loop);
 	if (o.peer)
-		fake_ring_add(&r->peer, r->net);
+		fake_ring_add(&r->peer, r->net, o.by_pair);
 	if (o.rings)
 		must(r->net->backend.ring->prepare(&r->net->backend, &r->m.gmem, why,
 		                                   sizeof(why)) == 0,
@@ -217,4 +218,12 @@ int vrig_command(struct vrig *r, uint8_t class, uint8_t cmd, const void *data, u
 	vrig_go(r, r->ctrl);
 	must(fake_vq_reap(&r->vq[r->ctrl], &head, &used), "a command did not come back");
 	return used == 1 ? *(uint8_t *)fake_at(&r->m, b[nr].addr, 1) : -1;
+}
+
+int vrig_set_pairs(struct vrig *r, unsigned nr)
+{
+	uint8_t data[2];
+
+	put_le16(data, u16_of(nr));
+	return vrig_command(r, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, data, 2);
 }

@@ -47,8 +47,9 @@ struct vrig_options {
 	uint32_t vq_size;
 	uint16_t mtu;
 	unsigned pairs; /* 0: one */
-	bool peer;  /* the backend has a ring table, and the device an eventfd to interrupt by */
-	bool rings; /* begin with it; with peer */
+	bool peer;    /* the backend has a ring table, and the device an eventfd to interrupt by */
+	bool by_pair; /* that takes them pair by pair */
+	bool rings;   /* begin with it; with peer */
 	enum poll_mode poll;
 	unsigned tx_hold_us;
 	bool kick_inline; /* and the loops let visit */
@@ -95,5 +96,7 @@ void vrig_frame(uint8_t *p, size_t len, const uint8_t dst[6], unsigned seed);
 
 /* One control command with @data after class and command. The verdict; -1 when none was written. */
 int vrig_command(struct vrig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
+/* That of MQ which says how many pairs are used. */
+int vrig_set_pairs(struct vrig *r, unsigned nr);
 
 #endif

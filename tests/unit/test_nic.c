@@ -36,7 +36,7 @@ static int create_fake(const void *config, const struct net_common *common, unus
 
 	for (unsigned i = 0; i < common->more_pairs; i++)
 		fake_net_add_pair(f);
-	fake_ring_add(*(struct fake_ring *const *)config, f);
+	fake_ring_add(*(struct fake_ring *const *)config, f, false);
 	*out = &f->backend;
 	return 0;
 }

@@ -21,7 +21,6 @@
 
 static struct vrig rig;
 static struct lane lane[PAIRS];
-static struct virtio_net_switch result;
 
 static int setup(void **state)
 {
@@ -50,10 +49,7 @@ static void up(uint64_t accept)
 
 static int set_pairs(unsigned nr)
 {
-	uint8_t data[2];
-
-	put_le16(data, u16_of(nr));
-	return vrig_command(&rig, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, data, 2);
+	return vrig_set_pairs(&rig, nr);
 }
 
 /* The same, for which no answer is to be expected. */
@@ -85,44 +81,14 @@ static unsigned in_use(void)
 	return virtio_net_pairs(rig.n, &by_rss);
 }
 
-/* Either side runs for a while. */
 static void run(unsigned max)
 {
-	if (rig.peer.started) {
-		fake_ring_run(&rig.peer, max);
-		return;
-	}
-	for (unsigned i = 0; i < PAIRS; i++)
-		fake_net_can_recv(rig.nets[i]);
-	vrig_pump(&rig);
+	lanes_run(&rig, max);
 }
 
-/* Nothing is left anywhere on the first @nr lanes. */
-static void drain(unsigned nr)
-{
-	for (unsigned round = 0; round < 50; round++) {
-		run(64);
-		for (unsigned i = 0; i < nr; i++) {
-			lane_check_out(&lane[i]);
-			lane_reap(&lane[i]);
-			lane_post_rx(&lane[i], 64);
-		}
-	}
-	for (unsigned i = 0; i < nr; i++) {
-		assert_int_equal(lane[i].received, lane[i].queued);
-		assert_int_equal(lane[i].seen, lane[i].sent);
-	}
-}
-
-/* Frames both ways on the first @nr lanes. */
 static void traffic(unsigned nr)
 {
-	for (unsigned i = 0; i < nr; i++) {
-		lane_post_rx(&lane[i], 20);
-		lane_arrive(&lane[i], 10 + i);
-		lane_send(&lane[i], 10 + i);
-	}
-	drain(nr);
+	lanes_traffic(lane, nr);
 }
 
 /* ---- how many */
@@ -502,165 +468,6 @@ static void a_pair_receives_on_when_its_queue_to_send_is_taken_back(unused void 
 	traffic(1);
 }
 
-/* ---- paths */
-
-static unsigned rnd(unsigned below)
-{
-	static uint32_t x = 12345;
-
-	x = x * 1664525u + 1013904223u;
-	return (x >> 16) % below;
-}
-
-static void use_switchable(void)
-{
-	vrig_destroy(&rig);
-	vrig_create(&rig, (struct vrig_options){
-				  .pairs = PAIRS, .peer = true, .vq_size = 64, .without = F(RSS)});
-	up(VRIG_ALL);
-}
-
-static void all_pairs_change_the_path_and_nothing_is_lost(unused void **state)
-{
-	bool rings = false;
-
-	use_switchable();
-	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
-	for (unsigned i = 0; i < 3000; i++) {
-		for (unsigned k = 0; k < 3; k++) {
-			lane_post_rx(&lane[k], rnd(20));
-			lane_send(&lane[k], rnd(20));
-			lane_arrive(&lane[k], rnd(20));
-		}
-		if (rnd(4))
-			run(rnd(16));
-		for (unsigned k = 0; k < 3; k++) {
-			lane_check_out(&lane[k]);
-			lane_reap(&lane[k]);
-		}
-		rings = !rings;
-		assert_int_equal(virtio_net_set_path(rig.n, rings, &result), 0);
-		assert_int_equal(rig.peer.started, rings);
-	}
-	drain(3);
-	assert_int_equal(rig.peer.nr, 6);
-	assert_int_equal(virtio_net_stats(rig.n)->switches, 3000);
-	for (unsigned i = 0; i < 3; i++)
-		assert_true(lane[i].sent > 3000 && lane[i].received > 3000);
-}
-
-static void other_pairs_on_the_ring_path_lose_nothing(unused void **state)
-{
-	use_switchable();
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
-	for (unsigned i = 0; i < 300; i++) {
-		unsigned nr = 1 + rnd(PAIRS);
-
-		assert_int_equal(set_pairs(nr), VIRTIO_NET_OK);
-		assert_int_equal(rig.peer.nr, 2 * nr);
-		for (unsigned k = 0; k < nr; k++) {
-			lane_post_rx(&lane[k], rnd(30));
-			lane_send(&lane[k], rnd(30));
-			lane_arrive(&lane[k], rnd(30));
-		}
-		run(rnd(16));
-		for (unsigned k = 0; k < PAIRS; k++) {
-			lane_check_out(&lane[k]);
-			lane_reap(&lane[k]);
-		}
-	}
-	assert_int_equal(set_pairs(PAIRS), VIRTIO_NET_OK);
-	drain(PAIRS);
-}
-
-static void a_peer_that_does_not_start_leaves_all_pairs_with_us(unused void **state)
-{
-	use_switchable();
-	assert_int_equal(set_pairs(2), VIRTIO_NET_OK);
-	rig.peer.start_err = -EIO;
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), -EIO);
-	traffic(2);
-	rig.peer.start_err = 0;
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
-	traffic(2);
-	rig.peer.start_err = -EIO;
-	assert_int_equal(set_pairs(1), VIRTIO_NET_ERR); /* nor does it start again as before */
-	assert_int_equal(in_use(), 2);
-	assert_false(rig.peer.started);
-	traffic(2);
-}
-
-static void a_frame_in_the_hands_of_one_pair_keeps_all_of_them(unused void **state)
-{
-	uint8_t big[2000];
-	unsigned head, starts;
-	uint32_t len;
-
-	use_switchable();
-	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
-	traffic(3);
-	while (fake_net_queued(rig.nets[2]))
-		run(1);
-	/* All its receive buffers are posted: make it so that there is one, of 256 bytes. */
-	up(VRIG_ALL);
-	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
-	lane_post_rx(&lane[2], 1);
-	vrig_frame(big, sizeof(big), vrig_mac, 1);
-	fake_net_queue(rig.nets[2], NULL, big, sizeof(big));
-	run(64);
-	starts = rig.nets[0]->nr_starts;
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), -EAGAIN);
-	assert_non_null(strstr(result.why, "waits for buffers"));
-	/* It will be asked for again and again: the others go on meanwhile. */
-	assert_int_equal(rig.nets[0]->nr_starts, starts);
-	traffic(2);
-	lane_post_rx(&lane[2], 10);
-	run(64);
-	for (unsigned i = 0; i < 8; i++)
-		assert_true(fake_vq_reap(&rig.vq[4], &head, &len));
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
-	traffic(2);
-}
-
-static void the_peer_may_find_any_ring_broken(unused void **state)
-{
-	use_switchable();
-	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
-	rig.peer.sink.bad_ring(rig.peer.sink.arg, 5);
-	assert_true(needs_reset());
-	assert_false(rig.peer.started);
-}
-
-/* Between the link that is up and whatever the device does about it, a frame comes for a pair with one small buffer. */
-static void frame_at_the_interrupt(unused void *transport)
-{
-	fake_net_can_recv(rig.nets[2]);
-}
-
-static void
-a_frame_that_comes_with_the_link_does_not_keep_the_rings_from_the_peer(unused void **state)
-{
-	static const struct virtio_transport_ops tops = {.interrupt = frame_at_the_interrupt};
-	uint8_t big[2000];
-
-	use_switchable();
-	assert_int_equal(set_pairs(3), VIRTIO_NET_OK);
-	assert_int_equal(virtio_net_set_path(rig.n, true, &result), 0);
-	virtio_net_set_link(rig.n, false);
-	vrig_pump(&rig);
-	assert_false(rig.peer.started);
-	lane_post_rx(&lane[2], 1);
-	vrig_pump(&rig);
-	vrig_frame(big, sizeof(big), vrig_mac, 1);
-	fake_net_queue(rig.nets[2], NULL, big, sizeof(big));
-	rig.dev.core->tops = &tops;
-	virtio_net_set_link(rig.n, true);
-	rig.dev.core->tops = NULL;
-	assert_true(rig.peer.started);
-	assert_true(virtio_net_rings(rig.n));
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -688,12 +495,6 @@ int main(void)
 		CASE(offloads_that_one_backend_refuses_are_as_before),
 		CASE(a_queue_that_is_taken_back_is_not_touched_any_more),
 		CASE(a_pair_receives_on_when_its_queue_to_send_is_taken_back),
-		CASE(all_pairs_change_the_path_and_nothing_is_lost),
-		CASE(other_pairs_on_the_ring_path_lose_nothing),
-		CASE(a_peer_that_does_not_start_leaves_all_pairs_with_us),
-		CASE(a_frame_in_the_hands_of_one_pair_keeps_all_of_them),
-		CASE(a_frame_that_comes_with_the_link_does_not_keep_the_rings_from_the_peer),
-		CASE(the_peer_may_find_any_ring_broken),
 	};
 
 	return VRIG_RUN_LAYOUTS(tests);

@@ -36,11 +36,12 @@ static void interrupt(unused void *transport)
 
 static const struct virtio_transport_ops tops = {.interrupt = interrupt};
 
-static int setup_with(void **state, uint64_t without)
+static int setup_with(void **state, uint64_t without, bool by_pair)
 {
 	*state = &rig;
 	vrig_create(&rig, (struct vrig_options){.pairs = PAIRS,
 	                                        .peer = true,
+	                                        .by_pair = by_pair,
 	                                        .vq_size = 64,
 	                                        .without = without,
 	                                        .mem_bytes = MIB(8)});
@@ -51,12 +52,17 @@ static int setup_with(void **state, uint64_t without)
 
 static int setup(void **state)
 {
-	return setup_with(state, F(RSS));
+	return setup_with(state, F(RSS), false);
 }
 
 static int setup_rss(void **state)
 {
-	return setup_with(state, 0);
+	return setup_with(state, 0, false);
+}
+
+static int setup_by_pair(void **state)
+{
+	return setup_with(state, F(RSS), true);
 }
 
 static void stop_threads(void)
@@ -479,6 +485,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(the_driver_changes_pairs_under_traffic),
 		CASE(pairs_and_path_change_under_traffic),
+		cmocka_unit_test_setup_teardown(pairs_and_path_change_under_traffic, setup_by_pair,
+	                                        teardown),
 		CASE(captures_begin_and_end_under_traffic),
 		CASE(a_queue_is_taken_back_under_traffic),
 		CASE(the_link_changes_under_traffic),
