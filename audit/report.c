@@ -305,6 +305,7 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		.timers = added(p, NULL, "loop_timers"),
 		.polls = added(p, NULL, "loop_polls"),
 		.poll_hits = added(p, NULL, "loop_poll_hits"),
+		.turns_waited = added(p, NULL, "loop_turns_waited"),
 		.sleeps = sleeps(&self),
 		.worker_sleeps = alone ? sleeps(&workers) : AUDIT_UNKNOWN,
 		.copied_once = vhost_copies(),
@@ -340,6 +341,7 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
 		.timers = added(p, NULL, "loop_timers"),
 		.polls = added(p, NULL, "loop_polls"),
 		.poll_hits = added(p, NULL, "loop_poll_hits"),
+		.turns_waited = added(p, NULL, "loop_turns_waited"),
 		.sleeps = sleeps(&self),
 		.seen_syscalls = hits(in->trace, "sys_enter", by_thread, &self),
 	};

@@ -480,7 +480,8 @@ static void wakeups(struct audit_rows *out, const struct audit_nic *n)
 		nic_row(out, n, AUDIT_BOTH, AUDIT_WAKEUPS, "wake-ups of the I/O thread");
 
 	r->at_most = true;
-	r->expected = n->wakeups + n->calls; /* waits; and for the lock of a call */
+	/* Waits; for the lock of a call; and for who kicked. */
+	r->expected = n->wakeups + n->calls + n->turns_waited;
 	r->observed = n->sleeps;
 	if (r->observed == AUDIT_UNKNOWN)
 		say(r, "no such thread in /proc");
@@ -490,6 +491,8 @@ static void wakeups(struct audit_rows *out, const struct audit_nic *n)
 		say(r, "%" PRIu64 " times it was awake, looking", n->poll_hits);
 	if (n->flow[AUDIT_TX].in_place)
 		say(r, "%" PRIu64 " kicks were served by who kicked", n->flow[AUDIT_TX].in_place);
+	if (n->turns_waited)
+		say(r, "%" PRIu64 " times it may have waited for who kicked", n->turns_waited);
 	judge(r);
 }
 
@@ -532,6 +535,9 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
 	explain(r, (int64_t)n->polls, "looks instead of sleep");
+	/* One to sleep, when it is not too late for that; one to let go, which looks for others who do. */
+	if (n->seen_syscalls != AUDIT_UNKNOWN)
+		explain_up_to(r, (int64_t)(2 * n->turns_waited), "waits for a thread that kicked");
 	/* A poll(), and where the clock is no memory of the kernel, asking it the time. */
 	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)n->timers, "looks at the interface, once a second");

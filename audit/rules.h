@@ -69,6 +69,7 @@ struct audit_nic {
 	uint64_t wakeups, changes, calls, timers, self_kicks, ctrl_reads; /* of the NIC's thread */
 	uint64_t polls,
 		poll_hits; /* likewise: times it looked instead of sleeping, and found something */
+	uint64_t turns_waited; /* likewise: for a thread that kicked and had not finished yet */
 	uint64_t sleeps, worker_sleeps; /* voluntary switches, or unknown */
 	bool copied_once;               /* vhost: it copies each frame, and only once */
 	/* By tracefs, or unknown: */

@@ -212,6 +212,42 @@ static void what_a_visitor_has_removed_is_not_called(void **state)
 	assert_int_equal(r->events, 0);
 }
 
+static unsigned waited(const struct rig *r)
+{
+	struct loop_stats s;
+
+	loop_stats(r->loop, &s);
+	return (unsigned)s.turns_waited;
+}
+
+/* Rings, and stays until the loop's thread has noticed and waits for its turn. */
+static bool ring_and_stay(void *arg)
+{
+	struct rig *r = arg;
+	const unsigned before = waited(r);
+
+	fd_event_set(r->w.fd);
+	while (waited(r) == before)
+		sched_yield();
+	return true;
+}
+
+static void the_loop_counts_how_often_it_waited_for_a_visitor(void **state)
+{
+	struct rig *r = *state;
+
+	watch(r);
+	start(r);
+	for (unsigned i = 1; i <= 100; i++) {
+		visit_by(r, ring_and_stay);
+		assert_int_equal(waited(r), i);
+		loop_call(r->loop, bump, r);
+	}
+	loop_thread_stop(r->loop);
+	assert_int_equal(waited(r), 100);
+	assert_int_equal(r->events, 100);
+}
+
 static bool look(void *arg)
 {
 	struct rig *r = arg;
@@ -280,6 +316,7 @@ int main(void)
 		CASE(a_visitor_is_the_thread_of_the_loop),
 		CASE(a_visitor_may_say_that_it_did_nothing),
 		CASE(what_a_visitor_has_removed_is_not_called),
+		CASE(the_loop_counts_how_often_it_waited_for_a_visitor),
 		CASE(a_visitor_who_leaves_work_behind_wakes_the_loop),
 		CASE(visitors_callers_and_the_loop_take_turns),
 	};

@@ -299,6 +299,35 @@ static void what_the_threads_did_that_kicked_is_not_the_nics_threads(unused void
 	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls")->verdict, AUDIT_UNEXPLAINED);
 }
 
+/* Woken for something else, the NIC's thread finds one that kicked at work. */
+static void waits_for_a_thread_that_kicked_are_explained(unused void **state)
+{
+	struct audit_nic n = busy((struct audit_how){.kick_exit = true, .kick_inline = true});
+	struct audit_rows rows;
+	const struct audit_row *r;
+
+	n.notifies = 200;
+	n.sleeps = n.wakeups + 100; /* each of its sleeps, and some behind */
+	n.seen_syscalls += 150;     /* of these 50 did not have to sleep */
+	audit_nic_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "wake-ups")->verdict, AUDIT_UNEXPLAINED);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->verdict, AUDIT_UNEXPLAINED);
+	n.turns_waited = 100;
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	r = row(&rows, AUDIT_BOTH, "system calls of");
+	assert_int_equal(r->explained, 150);
+	assert_non_null(strstr(r->why, "+150 waits for a thread that kicked"));
+	assert_non_null(strstr(row(&rows, AUDIT_BOTH, "wake-ups")->why, "100 times it may have"));
+	/* They explain two each, and no more. */
+	n.seen_syscalls += 200;
+	audit_nic_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->verdict, AUDIT_UNEXPLAINED);
+	n.seen_syscalls = AUDIT_UNKNOWN;
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+}
+
 static void vhost_that_follows_the_rules_is_as_expected(unused void **state)
 {
 	const struct audit_nic n = busy((struct audit_how){.vhost = true, .irqfd = true});
@@ -571,6 +600,7 @@ int main(void)
 		cmocka_unit_test(pure_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(looking_instead_of_sleeping_is_explained),
 		cmocka_unit_test(what_the_threads_did_that_kicked_is_not_the_nics_threads),
+		cmocka_unit_test(waits_for_a_thread_that_kicked_are_explained),
 		cmocka_unit_test(vhost_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(the_guests_share_of_a_peers_work_is_judged),
 		cmocka_unit_test(a_wire_that_a_peer_pulls_takes_its_own_workers),

@@ -42,7 +42,8 @@ struct loop {
 	struct loop_poll *next_poll; /* of those being asked: loop_poll_stop() moves it on */
 	atomic_bool stop;
 	/* struct loop_stats */
-	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_hits, poll_yields;
+	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_hits, poll_yields,
+		turns_waited;
 
 	pthread_t thread; /* valid with has_thread */
 	bool has_thread;
@@ -420,6 +421,14 @@ static void check_share(struct loop *l, uint64_t now)
 		count(&l->poll_yields);
 }
 
+static void take_turn(struct loop *l)
+{
+	if (pthread_mutex_trylock(&l->turn) == 0)
+		return;
+	count(&l->turns_waited);
+	pthread_mutex_lock(&l->turn);
+}
+
 /* As epoll_wait(); who visits has the turn meanwhile. */
 static int sleep_visited(struct loop *l, int timeout_ms)
 {
@@ -430,10 +439,13 @@ static int sleep_visited(struct loop *l, int timeout_ms)
 	pthread_mutex_unlock(&l->turn);
 	nr = wait_until(l, timeout_ms, at);
 	err = errno;
-	pthread_mutex_lock(&l->turn);
+	take_turn(l);
 	errno = err;
+	if (!l->stale || nr <= 0)
+		return nr;
 	/* Some of it may be about what is not watched any more. The rest is told again. */
-	return l->stale && nr > 0 ? 0 : nr;
+	count(&l->wakeups);
+	return 0;
 }
 
 /* Sleep, when those who poll agree. As epoll_wait(). */
@@ -727,6 +739,7 @@ void loop_stats(const struct loop *l, struct loop_stats *out)
 		.polls = atomic_load_explicit(&l->polls, memory_order_relaxed),
 		.poll_hits = atomic_load_explicit(&l->poll_hits, memory_order_relaxed),
 		.poll_yields = atomic_load_explicit(&l->poll_yields, memory_order_relaxed),
+		.turns_waited = atomic_load_explicit(&l->turns_waited, memory_order_relaxed),
 	};
 }
 

@@ -160,6 +160,11 @@ struct loop_stats {
 	uint64_t polls;     /* looks instead of sleep; each is an epoll_wait() that does not wait */
 	uint64_t poll_hits; /* of these, found something */
 	uint64_t poll_yields; /* times it stopped looking for a while: others wanted the CPU */
+	/*
+	 * Times it was awake and a visitor had the turn still: a FUTEX_WAIT, and a FUTEX_WAKE that wakes nobody when it gives
+	 * the turn away.
+	 */
+	uint64_t turns_waited;
 };
 
 struct task;
