@@ -98,7 +98,7 @@ measure() { # TRAFFIC: lines TRAFFIC PATH FROM PAUSE of $work/pauses
 	pid=$!
 	requests | "$doorbell" ctl "$work/control" - >"$work/answers" || rc=$?
 	touch "$work/enough"
-	wait $pid || { echo "pauses: the traffic: $(tail -n 1 "$work/traffic")" >&2 && return 1; }
+	wait $pid || { echo "pauses: the traffic: $(tail -n 1 "$work/traffic") $(cat "$work/hint" 2>&1)" >&2 && return 1; }
 	[ $rc = 0 ] || { echo "pauses: $(grep -v '"ok":true' "$work/answers" | head -n 1)" >&2 && return 1; }
 	jq -r --arg t "$1" '.result | [$t, .path, (.pause_at_ns | tostring), (.pause_ns | tostring)] | join(" ")' \
 		"$work/answers" >>"$work/pauses"
@@ -111,7 +111,7 @@ table() {
 		else { from[++gaps] = $2; to[gaps] = $3 }
 		next
 	}
-	{ row = $1 " | " $2; if (!(row in n)) order[++rows] = row; v[row, ++n[row]] = $4; at[row, n[row]] = $3 }
+	{ row = $1 " | " $2; v[row, ++n[row]] = $4; at[row, n[row]] = $3 } # the shortest first
 	function stood(begin, end, i, sum, a, b) {
 		for (i = 1; i <= gaps; i++) {
 			a = from[i] > begin ? from[i] : begin; b = to[i] < end ? to[i] : end
@@ -119,19 +119,12 @@ table() {
 		}
 		return sum
 	}
-	function sort_row(row, i, k, t) {
-		for (i = 2; i <= n[row]; i++)
-			for (k = i; k > 1 && v[row, k - 1] > v[row, k]; k--) {
-				t = v[row, k]; v[row, k] = v[row, k - 1]; v[row, k - 1] = t
-				t = at[row, k]; at[row, k] = at[row, k - 1]; at[row, k - 1] = t
-			}
-	}
 	END {
 		print "| traffic | to | changes | median | p99 | longest | over | of them own |"
 		print "|---|---|---|---|---|---|---|---|"
+		rows = split("udp | pure,udp | vhost,tcp | pure,tcp | vhost,both | pure,both | vhost", order, ",")
 		for (r = 1; r <= rows; r++) {
 			row = order[r]; over = own = 0
-			sort_row(row)
 			for (i = 1; i <= n[row]; i++) {
 				if (v[row, i] <= 5e6) continue
 				over++
@@ -145,7 +138,7 @@ table() {
 		}
 		for (i = 1; i <= lines; i++) print line[i]
 		printf "a CPU ran nobody %d times for more than 0.5 ms, late.c says\n", gaps
-	}' - "$work/pauses"
+	}' - <(sort -k 4n "$work/pauses")
 }
 
 [ "$(id -u)" = 0 ] || { echo "pauses: TAP needs root" >&2 && exit 1; }
