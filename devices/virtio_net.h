@@ -13,8 +13,9 @@
  *
  * Files: virtio_net.c life, config space and transmission; virtio_net_rx.c reception, on the buffers
  * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path, virtio_net_over.c
- * how pairs go over to another one; virtio_net_pairs.c what goes between the threads, and virtio_net_steer.c the frames that do. What is a good header is decided in
- * vnet_hdr.c, which frames are for the driver in rx_filter.c, for which pair in rss.c.
+ * how pairs go over to another one; virtio_net_pairs.c what goes between the threads, and
+ * virtio_net_steer.c the frames that do. What is a good header is decided in vnet_hdr.c, which frames are
+ * for the driver in rx_filter.c, for which pair in rss.c.
  */
 #ifndef DOORBELL_VIRTIO_NET_H
 #define DOORBELL_VIRTIO_NET_H
@@ -94,7 +95,8 @@ struct virtio_net_switch {
 int virtio_net_set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *s);
 /*
  * Before each virtio_net_set_path() to the ring path, by the same caller's thread, which is none of the loops': what need
- * not hold up the frames. 0; or -errno with @why, and that call would say the same.
+ * not hold up the frames. 0; or -errno with @why: -EAGAIN while a received frame waits for buffers, else what that call
+ * would say.
  */
 int virtio_net_open_rings(struct virtio_net *n, char *why, size_t size);
 /*

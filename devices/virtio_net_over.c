@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "devices/virtio_net_priv.h"
 #include "vmm/core/fd.h"
@@ -21,6 +22,10 @@
 
 _Static_assert(NET_RX == 0 && NET_TX == 1, "struct net_ring_ops: ring 2i is rx, ring 2i + 1 is tx");
 #define NET_RINGS (NET_PAIR_QUEUES * VIRTIO_NET_PAIRS_MAX)
+
+/* For a frame that waits, while other pairs have gone over: 5 ms at most. */
+#define INSIST_NS    100000
+#define INSIST_TRIES 50u
 
 struct group {
 	struct virtio_net *n;
@@ -233,19 +238,24 @@ int net_over_start(struct virtio_net *n, enum net_path path)
 
 int net_over_stop(struct virtio_net *n)
 {
-	int r = 0;
+	const bool rings = any_rings(n);
+	int ret = 0;
 
 	n->path = NET_PATH_NONE;
-	for (unsigned i = 0; i < nr_groups(n) && r == 0; i++) {
+	for (unsigned i = 0; i < nr_groups(n); i++) {
 		struct group g = group_at(n, i);
+		int r = 0;
 
 		if (g.pair->rings)
 			r = failed(&g, rings_stop(&g));
 		else
 			frames_stop(&g);
+		if (ret == 0)
+			ret = r;
 	}
-	net_over_let_go(n);
-	return r;
+	if (rings)
+		net_over_let_go(n);
+	return ret;
 }
 
 void net_over_drop(struct virtio_net *n)
@@ -336,6 +346,22 @@ static int go(struct hand_over *h)
 	return failed(&h->g, h->ret);
 }
 
+/*
+ * go(), tried again while a frame waits in the group and others have gone: it comes into the ring any moment, and for
+ * them to come back takes longer.
+ */
+static int insist(struct hand_over *h, unsigned gone)
+{
+	static const struct timespec wait = {.tv_nsec = INSIST_NS};
+	int r = go(h);
+
+	for (unsigned i = 0; i < INSIST_TRIES && gone && r == -EAGAIN; i++) {
+		nanosleep(&wait, NULL);
+		r = go(h);
+	}
+	return r;
+}
+
 /* The first @nr that went to @to come back, the last one first. 0; or -EPROTO. */
 static int go_back(struct virtio_net *n, enum net_path to, unsigned nr)
 {
@@ -370,7 +396,7 @@ int net_over_go(struct virtio_net *n, enum net_path to, uint64_t from_ns, struct
 		/* The device's thread has not served it since. */
 		if (to == NET_PATH_RINGS && i == 0)
 			h.from = from_ns;
-		r = go(&h);
+		r = insist(&h, i);
 		if (r < 0) {
 			if (r != -EPROTO && go_back(n, to, i) < 0)
 				r = -EPROTO;

@@ -85,7 +85,8 @@ static int change(struct virtio_net *n, uint64_t from_ns, struct net_pause *paus
 	const bool rings = n->path == NET_PATH_RINGS;
 	int r = go_over(n, from_ns, pause);
 
-	if (rings && n->path != NET_PATH_RINGS && n->rings_wanted) /* else: virtio_net_let_go() */
+	/* The peer was there, or was for a moment. Not wanted any more: virtio_net_let_go(). */
+	if ((rings || r < 0) && n->path != NET_PATH_RINGS && n->rings_wanted)
 		net_over_let_go(n);
 	return r;
 }

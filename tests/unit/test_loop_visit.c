@@ -19,7 +19,7 @@
 
 struct rig {
 	struct loop *loop;
-	unsigned visits, calls, events; /* not atomic: who has the turn writes */
+	unsigned visits, calls, events, seen; /* not atomic: who has the turn writes */
 	bool refused;
 	struct loop_fd w;
 	atomic_bool looked;
@@ -248,6 +248,28 @@ static void the_loop_counts_how_often_it_waited_for_a_visitor(void **state)
 	assert_int_equal(r->events, 100);
 }
 
+static bool see_events(void *arg)
+{
+	struct rig *r = arg;
+
+	r->seen = r->events;
+	return true;
+}
+
+static void a_visitor_does_not_come_before_the_loop_that_waits(void **state)
+{
+	struct rig *r = *state;
+
+	watch(r);
+	start(r);
+	for (unsigned i = 1; i <= 100; i++) {
+		visit_by(r, ring_and_stay);
+		visit_by(r, see_events); /* at once, and the mutex alone would let him */
+		assert_int_equal(r->seen, i);
+	}
+	loop_thread_stop(r->loop);
+}
+
 static bool look(void *arg)
 {
 	struct rig *r = arg;
@@ -317,6 +339,7 @@ int main(void)
 		CASE(a_visitor_may_say_that_it_did_nothing),
 		CASE(what_a_visitor_has_removed_is_not_called),
 		CASE(the_loop_counts_how_often_it_waited_for_a_visitor),
+		CASE(a_visitor_does_not_come_before_the_loop_that_waits),
 		CASE(a_visitor_who_leaves_work_behind_wakes_the_loop),
 		CASE(visitors_callers_and_the_loop_take_turns),
 	};

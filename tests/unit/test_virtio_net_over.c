@@ -296,6 +296,20 @@ static void a_pair_that_its_peer_refuses_takes_all_back(unused void **state)
 	expect_served(3, true);
 }
 
+static void a_link_that_comes_back_without_the_peer_leaves_it_nothing(unused void **state)
+{
+	use_pairs(3);
+	assert_int_equal(set_path(true), 0);
+	virtio_net_set_link(rig.n, false);
+	assert_false(rig.peer.held);
+	rig.peer.start_err = -EIO;
+	rig.peer.start_ok = 1; /* the first pair was there */
+	virtio_net_set_link(rig.n, true);
+	expect_served(3, false);
+	assert_false(rig.peer.held);
+	rig.peer.start_err = 0;
+}
+
 static void a_pair_that_we_cannot_start_takes_all_back(unused void **state)
 {
 	use_pairs(3);
@@ -399,6 +413,7 @@ int main(void)
 		BOTH(the_peer_may_find_any_ring_broken),
 		BY_PAIR(each_pair_goes_over_while_the_others_are_served),
 		BY_PAIR(a_pair_that_its_peer_refuses_takes_all_back),
+		BY_PAIR(a_link_that_comes_back_without_the_peer_leaves_it_nothing),
 		BOTH(a_pair_that_we_cannot_start_takes_all_back),
 		BOTH(a_pair_that_nobody_starts_stops_the_device),
 		BY_PAIR(pairs_that_do_not_find_together_again_stop_the_device),

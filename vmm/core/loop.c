@@ -58,6 +58,8 @@ struct loop {
 	 * loop's thread does, but while it sleeps. Taken before @lock.
 	 */
 	pthread_mutex_t turn;
+	/* The loop's thread waits for @turn: nobody comes before it, or one visitor after another would. */
+	atomic_bool turn_wanted;
 
 	/* Everything below is under lock. */
 	pthread_mutex_t lock;
@@ -425,8 +427,11 @@ static void take_turn(struct loop *l)
 {
 	if (pthread_mutex_trylock(&l->turn) == 0)
 		return;
+	/* Relaxed: a visitor who does not see it yet takes one turn more. */
+	atomic_store_explicit(&l->turn_wanted, true, memory_order_relaxed);
 	count(&l->turns_waited);
 	pthread_mutex_lock(&l->turn);
+	atomic_store_explicit(&l->turn_wanted, false, memory_order_relaxed);
 }
 
 /* As epoll_wait(); who visits has the turn meanwhile. */
@@ -649,7 +654,8 @@ bool loop_visit(struct loop *l, bool (*fn)(void *arg), void *arg)
 	bool done = false;
 	pthread_t was;
 
-	if (!l->visits || pthread_mutex_trylock(&l->turn) != 0)
+	if (!l->visits || atomic_load_explicit(&l->turn_wanted, memory_order_relaxed) ||
+	    pthread_mutex_trylock(&l->turn) != 0)
 		return false;
 	if (become_owner(l, &was)) {
 		done = fn(arg);
