@@ -77,7 +77,35 @@ static void a_thread_that_waits_for_a_cpu_stays_away_for_a_while(unused void **s
 	assert_int_equal(poll_budget_ns(&b, now + POLL_AWAY_NS - 1), 0);
 	assert_int_equal(poll_budget_ns(&b, now + POLL_AWAY_NS), POLL_AUTO_NS);
 	/* What it was delayed for while it was away says nothing. */
-	assert_false(poll_budget_check(&b, now + POLL_AWAY_NS, delay + POLL_AWAY_NS));
+	assert_false(poll_budget_check(&b, now + 5 * POLL_CHECK_NS, delay + POLL_AWAY_NS));
+}
+
+/* For how long it stays away after one more time of looking, of which it had the CPU or not. */
+static uint64_t look_once_more(struct poll_budget *b, bool delayed)
+{
+	const uint64_t from = b->away_until_ns > b->checked_ns ? b->away_until_ns : b->checked_ns;
+	const uint64_t now = from + POLL_CHECK_NS;
+
+	b->checked_ns = from;
+	if (!poll_budget_check(b, now, b->delay_ns + (delayed ? POLL_CHECK_NS : 0)))
+		return 0;
+	return b->away_until_ns - now;
+}
+
+static void who_stays_keeps_it_away_for_longer_than_who_passes_by(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_AUTO, .checked_ns = NOW};
+
+	for (uint64_t ns = POLL_AWAY_NS; ns < POLL_AWAY_MAX_NS; ns *= 2)
+		assert_int_equal(look_once_more(&b, true), ns);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(look_once_more(&b, true), POLL_AWAY_MAX_NS);
+	/* Each time that it had the CPU halves it, down to the first. */
+	assert_int_equal(look_once_more(&b, false), 0);
+	assert_int_equal(look_once_more(&b, true), POLL_AWAY_MAX_NS / 2);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(look_once_more(&b, false), 0);
+	assert_int_equal(look_once_more(&b, true), POLL_AWAY_NS);
 }
 
 int main(void)
@@ -87,6 +115,7 @@ int main(void)
 		cmocka_unit_test(two_short_sleeps_begin_it_and_one_does_not),
 		cmocka_unit_test(looking_in_vain_twice_ends_it),
 		cmocka_unit_test(a_thread_that_waits_for_a_cpu_stays_away_for_a_while),
+		cmocka_unit_test(who_stays_keeps_it_away_for_longer_than_who_passes_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,8 +44,15 @@ bool poll_budget_check(struct poll_budget *b, uint64_t now_ns, uint64_t delay_ns
 	b->checked_ns = now_ns;
 	b->delay_ns = delay_ns;
 	/* Of what was long ago nothing follows: perhaps it slept all the time. */
-	if (past > 4 * POLL_CHECK_NS || delayed < past / POLL_DELAY_SHARE)
+	if (past > 4 * POLL_CHECK_NS)
 		return false;
-	b->away_until_ns = now_ns + POLL_AWAY_NS;
+	if (delayed < past / POLL_DELAY_SHARE) {
+		if (b->away_shift > 0)
+			b->away_shift--;
+		return false;
+	}
+	b->away_until_ns = now_ns + (POLL_AWAY_NS << b->away_shift);
+	if (POLL_AWAY_NS << b->away_shift < POLL_AWAY_MAX_NS)
+		b->away_shift++;
 	return true;
 }

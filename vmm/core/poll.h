@@ -7,7 +7,7 @@
  *	expects   2 bits that count up when work came soon and down when it did not, as a processor foresees a branch:
  *	          one burst, or one gap in a stream, does not turn it round
  *	nobody    the thread has hardly been ready without a CPU of late; otherwise it sleeps for a while as if it had never
- *	          found anything
+ *	          found anything: a short one for who passes by, twice as long each time that somebody is still there
  *
  * Plain numbers in and out: no clock, no system call. One thread.
  */
@@ -30,8 +30,9 @@ extern const char *const poll_mode_names[]; /* NULL-ended */
 /* A sleep was short, when the work that ended it would have been found; with what the wake-up took. */
 #define POLL_SHORT_NS UINT64_C(75000)
 /* How often the thread's share of a CPU is to be looked at, and how long it stays away when that is too small. */
-#define POLL_CHECK_NS UINT64_C(4000000)
-#define POLL_AWAY_NS  UINT64_C(100000000)
+#define POLL_CHECK_NS    UINT64_C(4000000)
+#define POLL_AWAY_NS     UINT64_C(6250000)
+#define POLL_AWAY_MAX_NS (16 * POLL_AWAY_NS)
 /* Ready and without a CPU for one part in so many: too small. */
 #define POLL_DELAY_SHARE 8u
 
@@ -42,6 +43,7 @@ struct poll_budget {
 	/* When the share was looked at last, and what the thread had been delayed then; 0: never. */
 	uint64_t checked_ns, delay_ns;
 	uint64_t away_until_ns;
+	unsigned away_shift; /* it stays away for POLL_AWAY_NS << this the next time */
 };
 
 /* For how long to look from @now_ns on; UINT64_MAX: until there is something. */
