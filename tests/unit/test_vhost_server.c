@@ -472,6 +472,56 @@ static void a_front_end_has_one_inflight_region_however_often_it_asks(void **sta
 	close(fd);
 }
 
+/* ---- what closes a connection: the cases of each kind are in test_vhost_server_rules.c */
+
+static void closed_because(struct front *f, const struct vu_msg *m, const char *why)
+{
+	struct capture cap;
+
+	capture_begin(&cap);
+	front_send(f, m);
+	capture_end(&cap);
+	assert_true(front_closed(f));
+	assert_one_line(&cap, why);
+	front_up(f, V1, 2);
+	front_works(f);
+}
+
+static void a_connection_is_closed_with_one_line_and_the_next_is_served(void **state)
+{
+	struct front *f = *state;
+	const struct vu_msg table = front_msg(f, VU_SET_MEM_TABLE, 0, 0);
+	const struct vu_msg kick = front_msg(f, VU_SET_VRING_KICK, 0, 0);
+	struct vu_msg m;
+
+	front_up(f, V1, 2);
+	m = front_msg(f, VU_SET_VRING_ADDR, 0, 0);
+	m.h.size--;
+	closed_because(f, &m, "SET_VRING_ADDR of 39 bytes");
+	m = table;
+	m.nr_fds = 0;
+	closed_because(f, &m, "0 descriptors with SET_MEM_TABLE, which has 1");
+	m = table;
+	m.p.memory.region[0].size += KIB(4);
+	closed_because(f, &m, "it ends at");
+	m = table;
+	m.p.memory.region[0].user = UINT64_MAX - KIB(4) + 1;
+	closed_because(f, &m, "wraps");
+	m = table;
+	m.p.memory.nr = m.nr_fds = 2;
+	m.p.memory.region[1] = m.p.memory.region[0];
+	m.p.memory.region[1].user += m.p.memory.region[0].size;
+	m.fd[1] = m.fd[0];
+	m.h.size += sizeof(struct vu_region);
+	closed_because(f, &m, "overlap");
+	m = front_msg(f, VU_SET_VRING_ADDR, 0, 0);
+	m.p.addr.desc_user_addr = FRONT_USER + MIB(2) - 16;
+	front_send(f, &m);
+	closed_because(f, &kick, "outside its memory");
+	front_connect(f);
+	closed_because(f, &kick, "ring 0 is kicked before it has addresses");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +544,7 @@ int main(void)
 		CASE(nothing_of_a_front_end_stays_behind),
 	};
 	const struct CMUnitTest once[] = {
+		CASE(a_connection_is_closed_with_one_line_and_the_next_is_served),
 		CASE(features_ok_stands_only_for_features_that_we_run_with),
 		CASE(begun_requests_are_found_by_the_next_back_end),
 		CASE(a_front_end_has_one_inflight_region_however_often_it_asks),
