@@ -221,6 +221,20 @@ void net_tx_kick(void *arg, unused uint32_t revents)
 		tx_turn(p, NET_TURN_FRAMES);
 }
 
+/* Is a kick at @now one of many? See NET_INLINE_GAP_NS. */
+static bool in_a_stream(struct net_pair *p, uint64_t now)
+{
+	struct net_tx *t = &p->tx;
+	const uint64_t since = now - t->kicked_ns, came = p->stats.rx_frames - t->kicked_rx;
+	const bool soon = since < NET_INLINE_GAP_NS || since < NET_INLINE_GAP_TURNS * t->inline_ns;
+
+	t->kicked_ns = now;
+	t->kicked_rx = p->stats.rx_frames;
+	if (soon)
+		t->inline_ns /= 2; /* it may have taken long by chance */
+	return soon || came > 1;
+}
+
 bool net_tx_kick_inline(void *arg)
 {
 	struct net_pair *p = arg;
@@ -229,16 +243,16 @@ bool net_tx_kick_inline(void *arg)
 	struct virtio_net_stats *s = &p->stats;
 	const uint64_t interrupts = s->tx_interrupts;
 	const uint64_t calls = b->stats.syscalls_send + s->self_kicks;
-	const uint64_t now = loop_now_ns(), since = now - p->tx.kicked_ns;
+	const uint64_t now = loop_now_ns();
 
-	p->tx.kicked_ns = now;
 	/* Who watches or provokes the driver expects each queue's work on its own thread. */
-	if (since < NET_INLINE_GAP_NS || !q->live || q->again || p->tx.blocked || q->n->dev.watch ||
+	if (in_a_stream(p, now) || !q->live || q->again || p->tx.blocked || q->n->dev.watch ||
 	    q->n->dev.provoke)
 		return false;
 	s->tx_kicks++;
 	s->tx_inline++;
 	tx_turn(p, NET_INLINE_FRAMES);
+	p->tx.inline_ns = loop_now_ns() - now;
 	s->tx_inline_interrupts += s->tx_interrupts - interrupts;
 	s->tx_inline_calls += b->stats.syscalls_send + s->self_kicks - calls;
 	return true;

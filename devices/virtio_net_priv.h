@@ -61,11 +61,13 @@ _Static_assert(sizeof(struct net_ring_hdr) == RX_HDR_MAX, "struct virtio_net_hdr
 #define NET_TURN_PIECES 4096u
 
 /*
- * Who kicks sends so many frames itself, at most; waking a thread takes longer. But not when it kicked shortly before:
- * that is a stream, and a thread that is awake needs no kicks.
+ * Who kicks sends so many frames itself, at most; waking a thread takes longer. But not when it kicked shortly before, by
+ * the clock or, where all is slow, by what it took to send the last time; nor when it answers several frames: these
+ * are streams, and a thread that is awake needs no kicks.
  */
-#define NET_INLINE_FRAMES 8u
-#define NET_INLINE_GAP_NS UINT64_C(20000)
+#define NET_INLINE_FRAMES    8u
+#define NET_INLINE_GAP_NS    UINT64_C(20000)
+#define NET_INLINE_GAP_TURNS 4u
 
 struct net_turn {
 	unsigned frames, pieces;
@@ -131,8 +133,9 @@ struct net_tx_chain {
 };
 
 struct net_tx {
-	uint64_t kicked_ns; /* by loop_visit(): when there was one last */
-	bool blocked;       /* the backend is full; can_send will come, kicks stay off */
+	/* By loop_visit(), with kick=inline: when there was a kick last, what had come for the guest, what sending took. */
+	uint64_t kicked_ns, kicked_rx, inline_ns;
+	bool blocked; /* the backend is full; can_send will come, kicks stay off */
 	/* Oldest first, a ring of records. They are pushed in the order in which they were popped. */
 	struct net_tx_chain chain[VQ_NUM_MAX];
 	unsigned first, nr;

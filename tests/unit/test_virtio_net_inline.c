@@ -142,6 +142,52 @@ static void what_is_more_than_a_few_is_left_to_the_thread(unused void **state)
 	assert_int_equal(stats->tx_frames, reaped);
 }
 
+static void queue_frame(void *arg)
+{
+	uint8_t frame[FRAME];
+
+	vrig_frame(frame, sizeof(frame), vrig_mac, 2);
+	fake_net_queue(arg, NULL, frame, sizeof(frame));
+}
+
+/* So many for the driver, which has taken them. */
+static void come(unsigned nr)
+{
+	unsigned head, left = nr;
+	uint32_t len;
+
+	while (nr--) {
+		struct fake_buf b = fake_in(&rig.m, NET_HDR_LEN + 1518);
+
+		assert_true(fake_vq_add(&rig.vq[NET_RX], &b, 1) >= 0);
+		loop_call(rig.loop, queue_frame, rig.net);
+	}
+	fake_vq_publish(&rig.vq[NET_RX]);
+	fake_kick(&rig.dev, NET_RX);
+	while (left) {
+		if (fake_vq_reap(&rig.vq[NET_RX], &head, &len))
+			left--;
+		else
+			sched_yield();
+	}
+}
+
+static void answers_to_several_frames_are_left_to_the_thread(unused void **state)
+{
+	send_until_inline();
+	for (unsigned i = 0; i < FRAMES; i++) {
+		const uint64_t before = inline_turns();
+
+		come(2);
+		add(1);
+		be_alone();
+		fake_kick(&rig.dev, NET_TX);
+		assert_int_equal(inline_turns(), before);
+		reap(1);
+	}
+	send_until_inline();
+}
+
 static void fill(void *arg)
 {
 	fake_net_fail_send(arg, 0, -EAGAIN, UINT_MAX);
@@ -230,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_lone_frame_is_sent_before_the_kick_returns),
 		CASE(what_is_more_than_a_few_is_left_to_the_thread),
+		CASE(answers_to_several_frames_are_left_to_the_thread),
 		CASE(a_frame_that_the_backend_has_no_room_for_is_sent_by_the_thread),
 		CASE(a_broken_ring_stops_the_device_in_place),
 		CASE(no_frame_gets_lost_while_the_path_changes),
