@@ -10,14 +10,18 @@ usage: bench/mechanisms.sh [OPTION...]
 
 Boots two guests for each --irqchip: one with a network card for each combination of kick=, irq= and regs=, served by
 doorbell on a TAP, and one whose cards vhost-net serves, which needs kick=ioeventfd and irq=irqfd. Each card in turn answers small echo requests, many at once and one at a time, forwards and backwards
-through the cards so that what disturbs one disturbs the others. A table on stdout:
+through the cards so that what disturbs one disturbs the others. Two tables on stdout, many and one:
 
-  user, exits    exits to userspace, and all exits for kicks and registers, per frame of those many at once (audit, with tracefs)
-  calls, work    system calls of the card's thread and runs of a kernel worker, per frame
-  CPU            microseconds of all CPUs per frame (/proc/stat: guest, doorbell, kernel and the sender), many at once and
-                 one at a time: the median of the rounds, and in parentheses that of the first line's as 1
+  user, exits    exits to userspace, and all exits for kicks and registers, per frame (audit, with tracefs)
+  calls, wakes   system calls of the card's thread, and how often it slept and was woken, per frame
+  work           runs of a kernel worker for an irqfd, per frame
+  CPU            microseconds of all CPUs per frame (/proc/stat: guest, doorbell, kernel and the sender): the median of the
+                 rounds, and in parentheses that of the ratios to the first line of the same round, and where it lies with 95 %
+                 probability
+  time           microseconds from a request until the next one, likewise
 
-  --rounds N     (4)
+  --only REGEX   only those whose line ("split kick=exit,irq=irqfd,regs=page", "kernel path=vhost,regs=trap") matches
+  --rounds N     (6)
   --frames N     requests of a round, many at once (2000); a tenth of it one at a time
   --help
 
@@ -25,17 +29,19 @@ Needs root, TAP, /dev/vhost-net, tracefs and a /dev/kvm that can run Linux. Wher
 END
 }
 
-rounds=4 frames=2000
+rounds=6 frames=2000 only=.
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=${2:?} && shift 2 ;;
 	--frames) frames=${2:?} && shift 2 ;;
+	--only) only=${2:?} && shift 2 ;;
 	-h | --help) usage && exit 0 ;;
 	*) echo "mechanisms: unknown option '$1', see --help" >&2 && exit 2 ;;
 	esac
 done
 
 . "$(dirname "$0")/../tests/e2e/lib.sh"
+. "$(dirname "$0")/lib.sh"
 work=$(mktemp -d)
 trap 'rc=$?; set +e; clean_up; exit $rc' EXIT
 mkfifo "$work/never"
@@ -44,7 +50,7 @@ trace=/sys/kernel/tracing/instances/doorbell-mechanisms
 net=192.168.85 # card i: our end is .(4i + 1), the guest's .(4i + 2)
 
 pure=()
-for kick in ioeventfd exit; do
+for kick in ioeventfd exit inline; do
 	for irq in irqfd ioctl; do
 		for regs in page trap; do
 			pure+=("kick=$kick,irq=$irq,regs=$regs")
@@ -75,18 +81,19 @@ busy() { # ticks of all CPUs that were not idle
 	awk '/^cpu / { print $2 + $3 + $4 + $7 + $8; exit }' /proc/stat
 }
 
-cpu() { # CARD COUNT WINDOW: a line of $work/cpu: IRQCHIP CARD WINDOW MICROSECONDS
+cost() { # CARD COUNT WINDOW: a line of $work/cost: IRQCHIP CARD WINDOW CPU TIME, in microseconds
 	local from
 	from=$(busy)
 	flood "$@"
-	echo "$irqchip ${cards[$1]} $3 $((($(busy) - from) * 1000000 / hz / (2 * $2)))" >>"$work/cpu"
+	echo "$irqchip ${cards[$1]} $3 $((($(busy) - from) * 1000000 / hz / (2 * $2))) $(awk -v n="$2" \
+		'{ print int($(NF - 1) / n) }' "$work/flood")" >>"$work/cost"
 }
 
 round() { # CARD...
 	local i
 	for i; do
-		cpu "$i" "$frames" 64
-		cpu "$i" $((frames / 10)) 1
+		cost "$i" "$frames" 64
+		cost "$i" $((frames / 10)) 1
 	done
 }
 
@@ -106,32 +113,38 @@ trace_end() { # prints how often irqfds took a kernel worker
 	rmdir "$trace"
 }
 
-counts() { # CARD: a line of $work/counts: IRQCHIP CARD USER EXITS CALLS WORK, per frame
+counts() { # CARD COUNT WINDOW: a line of $work/counts: IRQCHIP CARD WINDOW USER EXITS CALLS WAKES WORK, per frame
 	local pid items
 	"$doorbell" ctl "$work/control" audit --seconds 100 --json >"$work/audit" 2>"$work/why" 9>&- &
 	pid=$!
 	wait_for 30 "the audit to begin" grep -q '^counting' "$work/why"
 	trace_begin
-	flood "$1" "$frames" 64
+	flood "$@"
 	items=$(trace_end)
 	kill -INT $pid
 	wait $pid || fail "the audit: $(cat "$work/why")"
-	jq -r --argjson i "$1" --argjson n $((2 * frames)) --argjson items "$items" --arg at "$irqchip ${cards[$1]}" '
+	jq -r --argjson i "$1" --argjson n $((2 * $2)) --argjson items "$items" --arg at "$irqchip ${cards[$1]} $3" '
 		[.nics[$i].rows[] | select(.direction == "both")] as $rows |
 		def of(e): [$rows[] | select(.event == e) | .observed][0];
-		[$at, (of("exits to userspace"), of("exits (kick, registers)"), of("system calls of the I/O thread"), $items
+		[$at, (of("exits to userspace"), of("exits (kick, registers)"), of("system calls of the I/O thread"),
+			of("wake-ups of the I/O thread"), $items
 			| if . == null then "-" else . / $n * 1000 | round / 1000 end)] | join(" ")' "$work/audit" >>"$work/counts"
 }
 
 measure() { # IRQCHIP CARD...
 	local i forwards backwards
-	irqchip=$1 cards=("${@:2}")
+	irqchip=$1 cards=()
+	for i in "${@:2}"; do
+		! [[ "$irqchip $i" =~ $only ]] || cards+=("$i")
+	done
+	[ ${#cards[@]} -gt 0 ] || return 0
 	boot "$irqchip"
 	forwards=("${!cards[@]}")
 	mapfile -t backwards < <(printf '%s\n' "${forwards[@]}" | sort -rn)
 	for i in "${forwards[@]}"; do
 		flood "$i" 200 64 # neighbours know each other
-		counts "$i"
+		counts "$i" "$frames" 64
+		counts "$i" $((frames / 10)) 1
 	done
 	for ((i = 0; i < rounds; i += 2)); do
 		round "${forwards[@]}"
@@ -141,28 +154,29 @@ measure() { # IRQCHIP CARD...
 	taps_del
 }
 
-table() {
-	awk '
-	FNR == NR { row[++nr] = $1 " " $2; counts[row[nr]] = $3 " | " $4 " | " $5 " | " $6; next }
-	{ key = $1 " " $2 " " $3; v[key, ++n[key]] = $4 }
-	function median(key, i, j, t) {
-		for (i = 2; i <= n[key]; i++)
-			for (j = i; j > 1 && v[key, j] < v[key, j - 1]; j--) {
-				t = v[key, j]; v[key, j] = v[key, j - 1]; v[key, j - 1] = t
-			}
-		return (v[key, int((n[key] + 1) / 2)] + v[key, int(n[key] / 2) + 1]) / 2
+table() { # WINDOW
+	awk -v window="$1" "$bench_awk"'
+	$3 != window { next }
+	FNR == NR { row[++nr] = $1 " " $2; counts[row[nr]] = $4 " | " $5 " | " $6 " | " $7 " | " $8; next }
+	{ key = $1 " " $2; n[key]++; cpu[key, n[key]] = $4; time[key, n[key]] = $5 }
+	function cell(x, key,    i, v, r) {
+		for (i = 1; i <= n[key]; i++) {
+			v[i] = x[key, i]
+			r[i] = x[key, i] / (x[row[1], i] ? x[row[1], i] : 1)
+		}
+		sort(v, n[key]); sort(r, n[key])
+		return sprintf("%.0f (%.2f, %s)", med(v, n[key]), med(r, n[key]), span(r, n[key], "%.2f .. %.2f"))
 	}
 	END {
-		print "| irqchip | card | user | exits | calls | work | CPU, many | CPU, one |"
-		print "|---|---|---|---|---|---|---|---|"
+		print (window > 1 ? "many at once (" window ")" : "one at a time") "\n"
+		print "| irqchip | card | user | exits | calls | wakes | work | CPU | time |"
+		print "|---|---|---|---|---|---|---|---|---|"
 		for (i = 1; i <= nr; i++) {
-			many = median(row[i] " 64"); one = median(row[i] " 1")
-			if (i == 1) { first = many; first_one = one }
 			split(row[i], name, " ")
-			printf "| %s | %s | %s | %.0f (%.2f) | %.0f (%.2f) |\n", name[1], name[2], counts[row[i]],
-				many, many / first, one, one / first_one
+			print "| " name[1] " | " name[2] " | " counts[row[i]] " | " cell(cpu, row[i]) " | " cell(time, row[i]) " |"
 		}
-	}' "$work/counts" "$work/cpu"
+		print ""
+	}' "$work/counts" "$work/cost"
 }
 
 [ "$(id -u)" = 0 ] || { echo "mechanisms: TAP needs root" >&2 && exit 1; }
@@ -171,4 +185,6 @@ for chip in split kernel; do
 	measure $chip "${pure[@]}"
 	measure $chip "${vhost[@]}"
 done
-table
+[ -s "$work/counts" ] || { echo "mechanisms: no line matches '$only'" >&2 && exit 2; }
+table 64
+table 1
