@@ -7,6 +7,7 @@
  * sleeps until its interrupt comes.
  */
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,17 @@ static void cpu_of(void *arg)
 	*(uint64_t *)arg = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Of the thread that calls it. */
+static void pin(void *arg)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(*(const int *)arg, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		bench_die("no such CPU");
+}
+
 static uint64_t cpu(struct run *r)
 {
 	uint64_t ns;
@@ -166,12 +178,12 @@ int main(int argc, char **argv)
 {
 	static struct run r;
 	uint64_t ns, from_cpu, from;
+	int cpus[2];
 	double s;
 
-	if (argc != 5)
-		bench_die("usage: rate NET spin|sleep RATE MILLISECONDS; RATE 0: as fast as they "
-		          "go, -1: "
-		          "none at all");
+	if (argc != 5 && argc != 7)
+		bench_die("usage: rate NET spin|sleep RATE MILLISECONDS [DRIVER-CPU NIC-CPU]; RATE "
+		          "0: as fast as they go, -1: none at all");
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 	r.sleeps = strcmp(argv[2], "sleep") == 0;
 	r.gap = strcmp(argv[3], "0") == 0 ? 0 : (uint64_t)(1e9 / strtod(argv[3], NULL));
@@ -179,6 +191,12 @@ int main(int argc, char **argv)
 	bench_nic_create(&r.b, argv[1]);
 	if (nic_start(&r.b.nic) < 0)
 		bench_die("no thread");
+	if (argc == 7) {
+		for (int i = 0; i < 2; i++)
+			cpus[i] = (int)strtol(argv[5 + i], NULL, 10);
+		pin(&cpus[0]);
+		loop_call(r.b.nic.loop, pin, &cpus[1]);
+	}
 	if (argv[3][0] == '-') { /* a few frames, then silence */
 		r.gap = 10000;
 		drive(&r, 10000000);

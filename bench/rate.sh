@@ -12,8 +12,10 @@ auto in turns, N interleaved rounds (9) of so many milliseconds (300) each:
 
   two CPUs   the driver looks for its frames all the time, as a guest that is busy
   one CPU    driver and NIC share one, and the driver sleeps until an interrupt comes
-  none free  as many other programs as there are CPUs never sleep, and the driver does
+  none free  on each CPU another program never sleeps, and the driver does: once on the NIC's CPU, once on the other
   idle       a few frames, then silence: the CPU that the NIC's thread takes
+
+Where the two are decides more than poll= does, so it is not left to the scheduler, but for idle.
 
 Rates in frames per second; 0 is as fast as they go, 128 on their way at most. Printed are frames carried (median, least, most),
 round trip in microseconds (median of the medians), and the CPU of the NIC's thread. "carried" then compares auto with the better of off
@@ -22,6 +24,7 @@ END
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+[ "$(nproc)" -ge 2 ] || { echo "rate: this takes two CPUs" >&2 && exit 2; }
 rounds=9 ms=300 rates="1000 5000 20000 50000 100000 300000 0"
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -37,11 +40,11 @@ bench_nic_program rate
 samples=build/bench/rate.samples
 : >"$samples"
 
-# As long as COMMAND takes, others want every CPU.
+# As long as COMMAND takes, others want CPUs 0 and 1.
 none_free() { # COMMAND...
 	local i hogs=()
-	for ((i = 0; i < $(nproc); i++)); do
-		(while kill -0 $$ 2>/dev/null; do :; done) & # they do not hear Ctrl-C
+	for i in 0 1; do
+		(taskset -pc $i $BASHPID >/dev/null && while kill -0 $$ 2>/dev/null; do :; done) & # they do not hear Ctrl-C
 		hogs+=($!)
 	done
 	"$@"
@@ -56,9 +59,10 @@ one() { # PLACE RATE MODE COMMAND...
 for ((i = 0; i < rounds; i++)); do
 	for rate in $rates; do
 		for mode in off on auto; do
-			one two-cpus "$rate" $mode build/bench/rate "echo,poll=$mode" spin "$rate" "$ms"
-			one one-cpu "$rate" $mode taskset -c 0 build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms"
-			one none-free "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms"
+			one two-cpus "$rate" $mode build/bench/rate "echo,poll=$mode" spin "$rate" "$ms" 0 1
+			one one-cpu "$rate" $mode build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 0
+			one none-free,one-cpu "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 0
+			one none-free,two-cpus "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 1
 		done
 	done
 	for mode in off on auto; do
