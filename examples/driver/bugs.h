@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* examples/driver/bugs.h - mistakes that real drivers had, each of which can be made again
+/* Mistakes that real drivers had, each of which can be made again; the tests' part, not the driver's.
  *
- * make -C examples/driver builds the driver, and each row as a variant of it with -DBUG=BUG_name. The driver
- * itself is what is left without a single bug(): the compiler removes them.
+ * make -C examples/driver builds the driver, and each row as a variant of it with -DBUG=BUG_name (of the one in
+ * more/, if it is only there that it can be made). The driver itself is what is left without a single bug(): the
+ * compiler removes them.
  *
  * A row: its name; the rule that it breaks; who had it (a public thread or commit); how the variant is run, for
  * check.sh: "up", the driver goes up and down and needs no traffic; "peer", frames come from outside; then, after

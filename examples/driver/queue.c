@@ -1,241 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words that the device may read or write meanwhile go through __atomic_*. */
-#include "queue.h"
+#include "driver.h"
 
-#include <linux/virtio_config.h>
-
-#include "bugs.h"
-
-#define AVAIL     (1u << VRING_PACKED_DESC_F_AVAIL)
-#define USED      (1u << VRING_PACKED_DESC_F_USED)
-#define WRAP      (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
-#define HAS(b, f) (((b) >> (f)) & 1)
-
-enum { FLAGS, IDX, RING }; /* words of the available ring; the last one is used_event */
-
-static uint16_t load(const uint16_t *p)
+void queue_add(struct queue *q, uint16_t i, const void *at, uint32_t len, bool device_writes)
 {
-	return __atomic_load_n(p, __ATOMIC_RELAXED);
-}
-
-static void store(uint16_t *p, uint16_t v)
-{
-	__atomic_store_n(p, v, __ATOMIC_RELAXED);
-}
-
-void queue_init(struct queue *q, uint16_t size, uint64_t accepted)
-{
-	/* A table is no longer than the ring. [indirect.negotiated], [indirect.chain-le-queue-size] */
-	const bool indirect = HAS(accepted, VIRTIO_RING_F_INDIRECT_DESC) && size > 1;
-
-	*q = (struct queue){
-		.packed = HAS(accepted, VIRTIO_F_RING_PACKED),
-		.event_idx = HAS(accepted, VIRTIO_RING_F_EVENT_IDX),
-		.indirect = indirect,
-		.size = size, /* all else is zero [split.mem-zeroed], [packed.zero-init] */
-		.buffers = indirect ? size : size / 2,
-		.added_wrap = true, /* [packed.wrap-toggle] */
-		.seen_wrap = true};
-	if (bug(ring_not_zeroed))
-		q->desc[size - 1].packed.flags = 1u << VRING_PACKED_DESC_F_USED;
-}
-
-/* ---- split */
-
-/* Of buffer @i: nobody else has it. [split.head-in-range], [split.head-not-outstanding], [split.avail-no-overrun] */
-static uint16_t split_head(const struct queue *q, uint32_t i)
-{
-	return (uint16_t)(q->indirect || bug(free_list) ? i : 2 * i);
-}
-
-static void split_add(struct queue *q, uint16_t i, const struct piece *p, unsigned nr)
-{
-	const uint16_t head = split_head(q, i), first = q->indirect ? 0 : head;
-	union desc *d = q->indirect ? q->table[i] : &q->desc[head];
-
-	/* One to one [feat.physical-addresses], [split.desc-in-ram]; not empty [split.desc-nonempty]. */
-	for (unsigned k = 0; k < nr; k++) {
-		const bool last = k + 1 == nr; /* [split.no-loop] */
-		const unsigned flags = (p[k].device_writes ? VRING_DESC_F_WRITE : 0) |
-		                       (last ? 0 : VRING_DESC_F_NEXT);
-
-		/* [split.next-in-range], [indirect.next-in-table] */
-		d[k].split = (struct vring_desc){(uint64_t)p[k].at, p[k].len, (uint16_t)flags,
-		                                 last ? 0 : (uint16_t)(first + k + 1)};
-	}
-	if (q->indirect) /* neither NEXT nor WRITE beside it [indirect.no-next] */
-		q->desc[head].split = (struct vring_desc){(uint64_t)q->table[i], nr * 16,
-		                                          VRING_DESC_F_INDIRECT, 0};
-	/* Modulo only here. [split.idx-wraps-16bit] */
-	store(&q->avail[RING + q->added % q->size],
-	      bug(index_for_head) && p->device_writes ? q->added : head);
+	/* [feat.physical-addresses], [split.desc-in-ram], [split.desc-nonempty], [split.no-loop] */
+	q->desc[i] =
+		(struct vring_desc){(uint64_t)at, len, device_writes ? VRING_DESC_F_WRITE : 0, 0};
+	/*
+	 * Nobody else has descriptor @i: [split.head-in-range], [split.head-not-outstanding], [split.avail-no-overrun].
+	 * The index runs freely, and is taken modulo the size only here. [split.idx-wraps-16bit]
+	 */
+	__atomic_store_n(&q->avail.ring[q->added % q->size],
+	                 bug(index_for_head) && device_writes ? q->added : i, __ATOMIC_RELAXED);
 	q->added++;
-	q->fresh++;
-}
-
-static bool split_wants_kick(const struct queue *q, uint16_t fresh)
-{
-	/* Behind as many entries as the ring has: with fewer than QUEUE_SIZE not where the struct has it. */
-	const void *event_at = &q->used.ring[q->size];
-	const uint16_t event = load(event_at);
-
-	if (!q->event_idx) /* [notif.must-kick], [notif.ignore-avail-event] */
-		return !(load(&q->used.flags) & VRING_USED_F_NO_NOTIFY);
-	if (bug(kick_if_equal))
-		return event == q->added;
-	/* Also when a batch steps over it; modulo 2^16. [event_idx.must-kick], [event_idx.ignore-used-flags] */
-	return vring_need_event(event, q->added, (uint16_t)(q->added - fresh));
-}
-
-/* ---- packed */
-
-static void step(const struct queue *q, uint16_t *at, bool *wrap)
-{
-	if (++*at == q->size) {
-		*at = 0;
-		*wrap = !*wrap; /* [packed.wrap-toggle] */
-	}
-}
-
-static struct vring_packed_desc describe(const struct piece *p, uint16_t id, unsigned flags)
-{
-	flags |= p->device_writes ? VRING_DESC_F_WRITE : 0;
-	return (struct vring_packed_desc){(uint64_t)p->at, p->len, id, (uint16_t)flags};
-}
-
-static void packed_add(struct queue *q, uint16_t i, const struct piece *p, unsigned nr)
-{
-	struct vring_packed_desc *const head = &q->desc[q->added].packed;
-	const struct piece in_table = {q->table[i], nr * 16, false};
-	const unsigned table = q->indirect ? VRING_DESC_F_INDIRECT : 0;
-	uint16_t head_flags = 0;
-
-	for (unsigned k = 0; table && k < nr; k++) /* [packed.indirect-only-write-flag] */
-		q->table[i][k].packed = describe(&p[k], 0, 0);
-	if (table) {
-		p = &in_table;
-		nr = 1;
-	}
-	for (unsigned k = 0; k < nr; k++) {
-		struct vring_packed_desc *slot = &q->desc[q->added].packed;
-		/* In each descriptor; the last id counts. [packed.avail-bits], [packed.id-in-last] */
-		const unsigned flags = table | (k + 1 < nr ? VRING_DESC_F_NEXT : 0) |
-		                       (q->added_wrap ? AVAIL : USED);
-		struct vring_packed_desc d = describe(&p[k], bug(id_in_head) && k ? 0 : i, flags);
-
-		if (slot == head) { /* whose flags have to wait */
-			head_flags = d.flags;
-			d.flags = slot->flags;
-		}
-		*slot = d;
-		step(q, &q->added, &q->added_wrap);
-	}
-	/* Release: the device takes the whole list when it sees its head. [packed.head-last], [packed.barrier-before-flags] */
-	__atomic_store_n(&head->flags, head_flags, __ATOMIC_RELEASE);
-	q->fresh = (uint16_t)(q->fresh + nr);
-}
-
-static bool packed_wants_kick(const struct queue *q, uint16_t fresh)
-{
-	const uint16_t flags = __atomic_load_n(&q->device.flags, __ATOMIC_ACQUIRE);
-	const uint16_t off_wrap = load(&q->device.off_wrap);
-	uint16_t event = off_wrap & (uint16_t)~WRAP;
-
-	if (flags != VRING_PACKED_EVENT_FLAG_DESC)
-		return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
-	if (!(off_wrap & WRAP) == q->added_wrap && !bug(event_wrap)) /* of the lap before */
-		event = (uint16_t)(event - q->size);
-	return vring_need_event(event, q->added, (uint16_t)(q->added - fresh));
-}
-
-/* ---- both */
-
-void queue_add(struct queue *q, uint16_t i, const struct piece *p, unsigned nr)
-{
 	q->busy[i] = true;
-	(q->packed ? packed_add : split_add)(q, i, p, nr);
 }
 
 bool queue_flush(struct queue *q)
 {
-	const uint16_t fresh = q->fresh;
-
-	q->fresh = 0;
-	if (fresh == 0)
+	if (q->avail.idx == q->added)
 		return false;
 	/* Release: descriptors and entries come before the index. [split.barrier-before-idx] */
-	if (!q->packed)
-		__atomic_store_n(&q->avail[IDX], bug(index_modulo) ? q->added % q->size : q->added,
-		                 __ATOMIC_RELEASE);
-	/* Before the look at what the device wants. [split.barrier-before-suppress-check], [packed.barrier-before-event-read] */
+	__atomic_store_n(&q->avail.idx, q->added, __ATOMIC_RELEASE);
+	/* It comes before the look at what the device wants. [split.barrier-before-suppress-check] */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return q->packed ? packed_wants_kick(q, fresh)
-	                 : split_wants_kick(q, fresh) && !bug(no_kick);
-}
-
-/* Acquire: what was used is read after what shows it. */
-static bool has_used(const struct queue *q)
-{
-	uint16_t flags;
-
-	if (!q->packed)
-		return __atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->seen;
-	flags = __atomic_load_n(&q->desc[q->seen].packed.flags, __ATOMIC_ACQUIRE);
-	return (flags & (AVAIL | USED)) == (q->seen_wrap ? AVAIL | USED : 0);
+	/* [notif.must-kick], [notif.ignore-avail-event] */
+	return !(__atomic_load_n(&q->used.flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY) &&
+	       !bug(no_kick);
 }
 
 int queue_take(struct queue *q, uint32_t *len)
 {
-	uint32_t i;
+	struct vring_used_elem e;
 
-	if (!has_used(q))
+	/* Acquire: the entry is read after the index that shows it. */
+	if (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) == q->seen)
 		return -1;
-	if (q->packed) {
-		const struct vring_packed_desc d = q->desc[q->seen].packed;
-
-		i = d.id;                                        /* [packed.used-by-id] */
-		*len = d.flags & VRING_DESC_F_WRITE ? d.len : 0; /* [packed.len-only-with-write] */
-		for (unsigned k = 0; k < (q->indirect ? 1u : 2u); k++) /* its whole list */
-			step(q, &q->seen, &q->seen_wrap);
-	} else {
-		const struct vring_used_elem e = q->used.ring[q->seen % q->size];
-
-		if (bug(fifo_assumed) && e.id != q->avail[RING + q->seen % q->size])
-			return -2;
-		q->seen++;
-		i = q->indirect ? e.id : e.id / 2; /* in any order [used.any-order] */
-		*len = e.len;
-	}
-	/* No rule asks for this check; without it a device could make us write anywhere. */
-	if (i >= q->buffers || !q->busy[i])
-		return -2;
-	q->busy[i] = false;
-	return (int)i;
-}
-
-bool queue_interrupt_on(struct queue *q)
-{
-	if (q->packed) { /* [packed.event-desc-needs-feature] */
-		store(&q->driver.off_wrap, (uint16_t)(q->seen | (q->seen_wrap ? WRAP : 0)));
-		__atomic_store_n(&q->driver.flags,
-		                 q->event_idx ? VRING_PACKED_EVENT_FLAG_DESC
-		                              : VRING_PACKED_EVENT_FLAG_ENABLE,
-		                 __ATOMIC_RELEASE);
-	} else if (!q->event_idx) { /* [notif.avail-flags-01] */
-		store(&q->avail[FLAGS], 0);
-	} else if (
-		!bug(event_stands)) { /* [event_idx.used-event-progress]; flags stay 0 [event_idx.avail-flags-0] */
-		store(&q->avail[RING + q->size], q->seen);
-	}
-	/* What was used before the device could see this wish. [notif.recheck-after-enable] */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return !has_used(q);
-}
-
-void queue_interrupt_off(struct queue *q)
-{
-	if (q->packed)
-		store(&q->driver.flags, VRING_PACKED_EVENT_FLAG_DISABLE);
-	else if (!q->event_idx) /* with EVENT_IDX the event stays behind */
-		store(&q->avail[FLAGS], VRING_AVAIL_F_NO_INTERRUPT);
+	e = q->used.ring[q->seen++ % q->size];
+	/* In any order [used.any-order]. No rule asks for the check; without it a device could make us write anywhere. */
+	if (e.id >= q->size || !q->busy[e.id])
+		return -1;
+	q->busy[e.id] = false;
+	*len = e.len;
+	return (int)e.id;
 }

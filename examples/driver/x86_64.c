@@ -1,63 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's part for x86-64, as doorbell starts bare-metal programs (docs/drivers.md): long mode, low 4 GiB mapped. */
-#include "cpu.h"
+/* x86-64 as doorbell starts it (docs/drivers.md): long mode, the low 4 GiB mapped, no IDT. */
+#include "driver.h"
 
 #define UART_PORT 0x3f8
 #define EXIT_PORT 0xf4
+#define IOAPIC    0xfec00000u
+#define APIC_EOI  0xfee000b0u
+#define APIC_SVR  0xfee000f0u
+#define VECTOR    0x40u
 
-#define IOAPIC        0xfec00000u
-#define IOAPIC_WINDOW (IOAPIC + 0x10)
-#define APIC_ID       0xfee00020u
-#define APIC_TPR      0xfee00080u
-#define APIC_EOI      0xfee000b0ull
-#define APIC_SVR      0xfee000f0u
-#define APIC_ENABLE \
-	0x1ffu /* and the spurious vector 0xff, which does not come without higher priorities */
-#define VECTOR 0x40u
+#define REGISTER(at) (*(volatile uint32_t *)(uint64_t)(at))
 
-struct gate {
-	uint16_t low, selector, flags, middle;
-	uint32_t high, zero;
-};
+const uint64_t cpu_nic_registers = 0xd0000f00;
+const unsigned cpu_nic_input = 5;
 
-static struct gate idt[VECTOR + 1] __attribute__((aligned(16)));
+static uint64_t idt[VECTOR + 1][2] __attribute__((aligned(16)));
 
-/* Entered as if called, with the device tree in RDI. */
+/* Entered as if called: the arguments are where driver_main() looks for them. */
 __asm__(".section .text.start, \"ax\"\n"
         ".globl _start\n"
         "_start: jmp driver_main\n"
         ".text\n");
 
-static void outb(uint16_t port, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static uint32_t read32(uint64_t at)
-{
-	return *(volatile uint32_t *)at;
-}
-
-static void write32(uint64_t at, uint32_t v)
-{
-	*(volatile uint32_t *)at = v;
-}
-
 void cpu_put(char c)
 {
-	outb(UART_PORT, (uint8_t)c);
+	__asm__ volatile("outb %0, %w1" : : "a"(c), "d"(UART_PORT));
 }
 
 void cpu_exit(uint8_t status)
 {
-	outb(EXIT_PORT, status);
-	for (;;)
-		__asm__ volatile("cli; hlt");
-}
-
-void cpu_relax(void)
-{
-	__asm__ volatile("pause" : : : "memory");
+	__asm__ volatile("outb %0, %1" : : "a"(status), "N"(EXIT_PORT) : "memory");
+	__builtin_unreachable();
 }
 
 void cpu_wait(void)
@@ -66,40 +39,25 @@ void cpu_wait(void)
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-struct interrupt_frame;
-
 /* The driver looks for itself at what there is to do, as soon as cpu_wait() returns. */
-__attribute__((interrupt)) static void on_interrupt(struct interrupt_frame *f)
+__attribute__((interrupt)) static void on_interrupt(void *frame)
 {
-	(void)f;
-	*(volatile uint32_t *)APIC_EOI = 0; /* no call: a handler saves only what it uses itself */
+	(void)frame;
+	REGISTER(APIC_EOI) = 0;
 }
 
-static void set_pin(unsigned pin, uint32_t cpu)
-{
-	write32(IOAPIC, 0x10 + 2 * pin + 1);
-	write32(IOAPIC_WINDOW, cpu << 24);
-	write32(IOAPIC, 0x10 + 2 * pin);
-	write32(IOAPIC_WINDOW, VECTOR); /* fixed, physical, edge, not masked */
-}
-
-void cpu_interrupts_on(unsigned line)
+void cpu_interrupts_on(unsigned input)
 {
 	const uint64_t at = (uint64_t)on_interrupt;
-	const struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
+	const uint64_t table = (uint64_t)idt;
+	const uint64_t idtr[2] = {table << 16 | (sizeof(idt) - 1), table >> 48};
 	uint16_t cs;
 
 	__asm__("mov %%cs, %0" : "=r"(cs));
-	idt[VECTOR] = (struct gate){.low = (uint16_t)at,
-	                            .selector = cs,
-	                            .flags = 0x8e00,
-	                            .middle = (uint16_t)(at >> 16),
-	                            .high = (uint32_t)(at >> 32)};
-	__asm__ volatile("lidt %0" : : "m"(idtr));
-	write32(APIC_SVR, APIC_ENABLE);
-	write32(APIC_TPR, 0);
-	set_pin(line, read32(APIC_ID) >> 24);
+	idt[VECTOR][0] = (at & 0xffff) | (uint64_t)cs << 16 | 0x8e00ull << 32 | (at >> 16) << 48;
+	idt[VECTOR][1] = at >> 32;
+	__asm__ volatile("lidt %0" : : "m"(idtr) : "memory");
+	REGISTER(APIC_SVR) = 0x1ff; /* on; the spurious vector is 0xff, and does not come */
+	REGISTER(IOAPIC) = 0x10 + 2 * input; /* its high half is as at reset: to CPU 0 */
+	REGISTER(IOAPIC + 0x10) = VECTOR;    /* fixed, physical, edge, not masked */
 }

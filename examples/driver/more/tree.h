@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* examples/driver/tree.h - where the machine has its devices: the device tree, as much of it as is needed */
-#ifndef EXAMPLE_TREE_H
-#define EXAMPLE_TREE_H
+/* Where the machine has its devices: the device tree, as much of it as is needed */
+#ifndef EXAMPLE_MORE_TREE_H
+#define EXAMPLE_MORE_TREE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* examples/driver/queue.h - the driver's side of a virtqueue, split (virtio 1.2, 2.7) or packed (2.8)
+/* The driver's side of a virtqueue, split (virtio 1.2, 2.7) or packed (2.8)
  *
  * A buffer has a number, and always the descriptors of that number, so nothing has to be kept of which ones are free: with
  * INDIRECT_DESC one and a table, otherwise two. Both layouts have three parts; the device knows which it is.
  */
-#ifndef EXAMPLE_QUEUE_H
-#define EXAMPLE_QUEUE_H
+#ifndef EXAMPLE_MORE_RING_H
+#define EXAMPLE_MORE_RING_H
 
 #include <linux/virtio_ring.h>
-#include <stdbool.h>
-#include <stdint.h>
 
-#define QUEUE_SIZE 16u
+#include "driver.h"
+
 #define PIECES_MAX 3u /* of a buffer */
 
 /* The pieces of a buffer: those that the device reads come before those that it writes. */
@@ -26,8 +25,8 @@ union desc {
 	struct vring_packed_desc packed;
 };
 
-/* One per queue, static, hence all zero before the first use. */
-struct queue {
+/* One per queue. */
+struct ring {
 	union desc desc[QUEUE_SIZE]
 		__attribute__((aligned(16))); /* [split.align], [packed.align] */
 	union {                               /* the driver's part */
@@ -51,20 +50,22 @@ struct queue {
 	/* Split: free-running indices. Packed: positions with their wrap bits. */
 	uint16_t added, seen; /* the next entry to offer, the next used one */
 	bool added_wrap, seen_wrap;
-	uint16_t fresh; /* entries that were added since queue_flush() */
+	uint16_t fresh; /* entries that were added since ring_flush() */
 };
 
-/* Empty, as after a reset of its device. @size: a power of two up to QUEUE_SIZE. */
-void queue_init(struct queue *q, uint16_t size, uint64_t accepted);
+/* Empty, as after a reset of its device. */
+void ring_init(struct ring *q, uint64_t accepted);
+/* The device has room for so many entries: a power of two up to QUEUE_SIZE. */
+void ring_set_size(struct ring *q, uint16_t size);
 /* Offers buffer @i, which the device does not have; @i is below q->buffers. */
-void queue_add(struct queue *q, uint16_t i, const struct piece *p, unsigned nr);
+void ring_add(struct ring *q, uint16_t i, const struct piece *p, unsigned nr);
 /* Shows the device what was added. True: it wants a kick. */
-bool queue_flush(struct queue *q);
+bool ring_flush(struct ring *q);
 /* Takes back a buffer that the device has used: its number, and how much was written. -1: there is none; -2: the device lies. */
-int queue_take(struct queue *q, uint32_t *len);
+int ring_take(struct ring *q, uint32_t *len);
 /* Asks for an interrupt at the next used buffer. False: there is one already. */
-bool queue_interrupt_on(struct queue *q);
+bool ring_interrupt_on(struct ring *q);
 /* Advice: some may come still. */
-void queue_interrupt_off(struct queue *q);
+void ring_interrupt_off(struct ring *q);
 
 #endif
