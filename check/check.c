@@ -82,13 +82,14 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 	judge_access(c, config_rules, a);
 	judge_access(c, feature_rules, a);
 	judge_access(c, legacy_rules, a);
+	judge_access(c, notify_rules, a);
 	legacy_ready(c, a);
 	if (writes(a, VIRTIO_MMIO_QUEUE_READY) && a->val == 1 && selected(c))
 		ring_ready(selected(c));
 	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0)
 		stall_at_reset(c);
-	if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY))
-		stall_at_kick(c, u16_of(a->val));
+	if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) && kicked_queue(c, a) < c->dev.nr_queues)
+		stall_at_kick(&c->queue[kicked_queue(c, a)]);
 	state_track(c, a);
 	c->now = NULL;
 	pthread_mutex_unlock(&c->lock);

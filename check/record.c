@@ -43,12 +43,14 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 {
 	struct record_device *d = container_of(w, struct record_device, watch);
 	const bool kick = a->write && a->off == VIRTIO_MMIO_QUEUE_NOTIFY;
+	const bool data = d->dev->accepted & FEATURE(VIRTIO_F_NOTIFICATION_DATA);
+	const uint64_t kicked = data ? a->val & UINT16_MAX : a->val;
 	struct trace_record t = record_of(d, !a->write ? TRACE_READ
 	                                     : kick    ? TRACE_KICK
 	                                               : TRACE_WRITE);
 
-	if (kick && a->val < min_u32(d->dev->nr_queues, TRACE_QUEUES))
-		t.queue = u16_of(a->val);
+	if (kick && kicked < min_u32(d->dev->nr_queues, TRACE_QUEUES))
+		t.queue = u16_of(kicked);
 	t.u.access = *a;
 	record_plain(d, &t);
 }

@@ -282,6 +282,12 @@ bool ring_offered(const struct check_queue *q, uint16_t *avail)
 	return is_packed(q) ? packed_offered(q, avail) : split_offered(q, avail);
 }
 
+bool ring_position(const struct check_queue *q, uint16_t code, uint16_t avail, uint16_t *out)
+{
+	*out = code; /* split: all of the index */
+	return !is_packed(q) || packed_position(q, code, avail, out);
+}
+
 bool ring_device_wish(const struct check_queue *q, struct ring_wish *w)
 {
 	return is_packed(q) ? packed_device_wish(q, w) : split_device_wish(q, w);

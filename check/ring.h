@@ -56,6 +56,8 @@ enum verdict ring_changed(struct check_queue *q, unsigned i);
 
 /* The index up to which the driver has offered. False: it is not in memory. */
 bool ring_offered(const struct check_queue *q, uint16_t *avail);
+/* A position as a kick names it, bit 15 the wrap counter, counted as @avail, what was offered, is. False: there is none such. */
+bool ring_position(const struct check_queue *q, uint16_t code, uint16_t avail, uint16_t *out);
 bool ring_device_wish(const struct check_queue *q, struct ring_wish *w);
 bool ring_driver_wish(const struct check_queue *q, struct ring_wish *w);
 /* Looks at what the device has: now and then, and (@end) when the driver resets the device. */
@@ -76,6 +78,7 @@ void packed_served(struct check_queue *q);
 void packed_avail(struct check_queue *q);
 void packed_used(struct check_queue *q, uint16_t from, uint16_t to);
 bool packed_offered(const struct check_queue *q, uint16_t *avail);
+bool packed_position(const struct check_queue *q, uint16_t code, uint16_t avail, uint16_t *out);
 bool packed_device_wish(const struct check_queue *q, struct ring_wish *w);
 bool packed_driver_wish(const struct check_queue *q, struct ring_wish *w);
 void packed_recheck(struct check_queue *q, bool end);

@@ -451,6 +451,17 @@ bool packed_offered(const struct check_queue *q, uint16_t *avail)
 	return true;
 }
 
+bool packed_position(const struct check_queue *q, uint16_t code, uint16_t avail, uint16_t *out)
+{
+	const unsigned next = ahead(q, q->looked_at, (uint16_t)(avail - q->looked));
+	unsigned place;
+
+	if (!decode(q, code, &place))
+		return false;
+	*out = (uint16_t)(avail - distance(q, place, next));
+	return true;
+}
+
 /* The event at @at; @count is the number of the descriptor at @place. */
 static bool wish(const struct check_queue *q, gpa_t at, unsigned place, uint16_t count,
                  struct ring_wish *w)

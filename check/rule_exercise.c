@@ -12,7 +12,7 @@ static const struct {
 	{"init", "bring the device up, reset it, and bring it up once more (Linux: unbind, bind)"},
 	{"features", "a device that offers what they are about: --matrix, or --net ...,features="},
 	{"config", "read the fields of the config space, the address and the status above all"},
-	{"notify", "traffic both ways, with features=default and with features=default-event_idx"},
+	{"notify", "traffic both ways, with features=default, default-event_idx, default+notification_data"},
 	{"split", "traffic both ways, with features=default-indirect_desc, too"},
 	{"packed", "traffic both ways with features=default+packed"},
 	{"indirect", "traffic in frames of several pieces, with features=default"},

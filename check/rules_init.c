@@ -194,7 +194,7 @@ static enum verdict no_kick_before_drvok(struct check *c, const struct virtio_ac
 		return SILENT;
 	return a->status & DRIVER_OK ? KEPT
 	                             : broken(c, "queue %u was kicked while Status was 0x%02x",
-	                                      (unsigned)a->val, a->status);
+	                                      (unsigned)kicked_queue(c, a), a->status);
 }
 
 /* ---- features */

@@ -244,14 +244,15 @@ static enum verdict queue_reset(struct check *c, const struct virtio_access *a)
 
 static enum verdict kick_valid(struct check *c, const struct virtio_access *a)
 {
-	/* With NOTIFICATION_DATA, which is not offered, there would be more in it. */
+	const uint64_t queue = kicked_queue(c, a);
+
 	if (!writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) || !(a->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return SILENT;
-	if (a->val >= c->dev.nr_queues)
-		return broken(c, "queue %" PRIu64 " was kicked, and does not exist", a->val);
-	return c->queue[a->val].ready
+	if (queue >= c->dev.nr_queues)
+		return broken(c, "queue %" PRIu64 " was kicked, and does not exist", queue);
+	return c->queue[queue].ready
 	               ? KEPT
-	               : broken(c, "queue %u was kicked, and is not ready", (unsigned)a->val);
+	               : broken(c, "queue %u was kicked, and is not ready", (unsigned)queue);
 }
 
 /* ---- interrupts */

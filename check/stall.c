@@ -140,12 +140,11 @@ static void note_stray(const struct check_queue *kicked)
 	}
 }
 
-void stall_at_kick(struct check *c, uint16_t queue)
+void stall_at_kick(struct check_queue *q)
 {
-	struct check_queue *q = queue < c->dev.nr_queues ? &c->queue[queue] : NULL;
 	uint16_t avail;
 
-	if (!q || !q->served)
+	if (!q->served)
 		return;
 	q->unkicked = q->strayed = 0;
 	q->kick_ns = loop_now_ns();

@@ -12,6 +12,7 @@
 #include "check/check.h"
 #include "check/frame.h"
 #include "check/registers.h"
+#include "devices/virtio.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq.h"
 #include "vmm/core/compiler.h"
@@ -182,7 +183,7 @@ struct access_rule {
 	enum verdict (*judge)(struct check *c, const struct virtio_access *a);
 };
 extern const struct access_rule init_rules[], mmio_rules[], config_rules[], feature_rules[],
-	legacy_rules[]; /* each ended by id NULL */
+	legacy_rules[], notify_rules[]; /* each ended by id NULL */
 
 /* A chain, as far as it could be followed. */
 struct check_chain {
@@ -255,6 +256,12 @@ static inline bool accepted(const struct check *c, unsigned bit)
 	return c->asked & FEATURE(bit);
 }
 
+/* The queue that QueueNotify is written for: with NOTIFICATION_DATA there is a position above it. */
+static inline uint64_t kicked_queue(const struct check *c, const struct virtio_access *a)
+{
+	return accepted(c, VIRTIO_F_NOTIFICATION_DATA) ? a->val & UINT16_MAX : a->val;
+}
+
 /* The queue that QueueSel has chosen; NULL: there is none. */
 static inline struct check_queue *selected(struct check *c)
 {
@@ -311,7 +318,7 @@ void late_done(struct check *c, check_due *due, const char *id);
 
 /* stall.c */
 void stall_look(struct check *c);
-void stall_at_kick(struct check *c, uint16_t queue);
+void stall_at_kick(struct check_queue *q);
 void stall_at_used(struct check_queue *q,
                    uint16_t from); /* the entries from there up to q->shown */
 void stall_at_reset(struct check *c);

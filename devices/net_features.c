@@ -44,6 +44,8 @@ const struct net_feature net_features[] = {
 	{"version_1",           VIRTIO_F_VERSION_1,               0, 0, 0},
 	{"packed",              VIRTIO_F_RING_PACKED,             0, 0, 0},
 	{"in_order",            VIRTIO_F_IN_ORDER,                0, 0, 0},
+	/* A word of the driver to its transport: the rings say all that is in it. */
+	{"notification_data",   VIRTIO_F_NOTIFICATION_DATA,       0, 0, 0},
 	{"guest_uso4",          VIRTIO_NET_F_GUEST_USO4,          F(GUEST_CSUM), 0, 0},
 	{"guest_uso6",          VIRTIO_NET_F_GUEST_USO6,          F(GUEST_CSUM), 0, 0},
 	{"host_uso",            VIRTIO_NET_F_HOST_USO,            F(CSUM), 0, 0},

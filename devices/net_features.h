@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "devices/virtio.h"
 #include "vmm/core/compiler.h"
 
 /* UDP segmentation is younger than the headers of some distributions (virtio 1.3, 5.1.3). */
@@ -37,11 +38,13 @@
 /*
  * Not in the default set: RSS costs two copies per frame, and without it a flow comes on the pair that it is sent on,
  * for nothing; HASH_REPORT costs a longer header and a hash, and no peer on the rings can be told of either; drivers
- * take packed rings, and order, when they can, and few vhosts have them, so that a NIC with them keeps its path.
+ * take packed rings, and order, when they can, and few vhosts have them, so that a NIC with them keeps its path; with
+ * NOTIFICATION_DATA each kick is an exit, as no ioeventfd matches what is written then.
  */
 #define NET_ONLY_BY_NAME                                                 \
 	(FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT) | \
-	 FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER))
+	 FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER) |    \
+	 FEATURE(VIRTIO_F_NOTIFICATION_DATA))
 
 struct net_feature {
 	const char *name; /* "host_tso4", as in features= */

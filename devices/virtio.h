@@ -7,11 +7,17 @@
 #ifndef DOORBELL_VIRTIO_H
 #define DOORBELL_VIRTIO_H
 
+#include <linux/virtio_config.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "devices/vq.h"
+
+/* Younger than the headers of some distributions. */
+#ifndef VIRTIO_F_NOTIFICATION_DATA
+#define VIRTIO_F_NOTIFICATION_DATA 38
+#endif
 
 struct fd_signal;
 struct loop;

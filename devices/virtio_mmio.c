@@ -358,13 +358,22 @@ static uint32_t read_reg(struct virtio_mmio *t, uint32_t off)
 	}
 }
 
+/*
+ * With NOTIFICATION_DATA the upper half says where the driver will offer next (virtio 1.2, 4.2.3.3): a hint, of which nothing
+ * is believed, as the ring itself says so.
+ */
+static uint32_t kicked_queue(const struct virtio_mmio *t, uint32_t val)
+{
+	return t->dev->accepted & FEATURE(VIRTIO_F_NOTIFICATION_DATA) ? val & UINT16_MAX : val;
+}
+
 static void write_reg(struct virtio_mmio *t, uint32_t off, uint32_t val)
 {
 	struct access a = {.t = t, .off = off, .val = val};
 
 	switch (off) {
 	case VIRTIO_MMIO_QUEUE_NOTIFY: /* only when no ioeventfd took it */
-		virtio_kick(t->dev, val);
+		virtio_kick(t->dev, kicked_queue(t, val));
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		if (t->page.reg) /* before DRIVER_OK, or a config change is pending */

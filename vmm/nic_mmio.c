@@ -137,12 +137,20 @@ static int swallow_acks(void *arg, bool on)
 	return kvm_ioeventfd_any(n->kvm, n->base + VIRTIO_MMIO_INTERRUPT_ACK, n->ack_fd, on);
 }
 
+/* With NOTIFICATION_DATA there is more in a kick than the number that an ioeventfd waits for. */
+static unsigned kick_of(const struct nic *n)
+{
+	const bool data = virtio_net_dev(n->net)->offered & FEATURE(VIRTIO_F_NOTIFICATION_DATA);
+
+	return data && n->cfg->kick == NIC_KICK_IOEVENTFD ? NIC_KICK_EXIT : n->cfg->kick;
+}
+
 static int add_doorbells(const struct nic *n, gpa_t base, struct kvm *k)
 {
 	const struct virtio_dev *d = virtio_net_dev(n->net);
 	int ret = 0;
 
-	if (n->cfg->kick != NIC_KICK_IOEVENTFD) /* virtio_kick() */
+	if (kick_of(n) != NIC_KICK_IOEVENTFD) /* virtio_kick() */
 		return 0;
 	for (unsigned i = 0; i < d->nr_queues && ret == 0; i++)
 		ret = kvm_ioeventfd(k, base + VIRTIO_MMIO_QUEUE_NOTIFY, i, d->queue[i].kick_fd);
@@ -190,7 +198,7 @@ void nic_describe_registers(const struct nic *n, json_t *o)
 	json_object_set_new(o, "transport", json_string(config_transport_name(n->cfg->transport)));
 	json_object_set_new(o, "irq", json_string(n->irq_fd >= 0 ? "irqfd" : "ioctl"));
 	json_object_set_new(o, "regs", json_string(config_regs_name(n->cfg->regs)));
-	json_object_set_new(o, "kick", json_string(config_kick_name(n->cfg->kick)));
+	json_object_set_new(o, "kick", json_string(config_kick_name(kick_of(n))));
 	json_object_set_new(o, "address", json_integer((json_int_t)n->base));
 	json_object_set_new(o, "gsi", json_integer(n->mmio.irq.gsi));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/lib/check_ring_rules.h - the rules that test_check_ring.c and test_check_stall.c have drivers for, not test_check.c */
+/* tests/lib/check_ring_rules.h - the rules that test_check_ring.c, test_check_stall.c and test_check_notify.c have drivers for, not test_check.c */
 #ifndef DOORBELL_TESTS_CHECK_RING_RULES_H
 #define DOORBELL_TESTS_CHECK_RING_RULES_H
 
@@ -17,6 +17,10 @@ static const char *const check_ring_rules[] = {
 static const char *const check_stall_rules[] = {
 	"notif.ignore-avail-event", "notif.no-kick-when-suppressed", "event_idx.ignore-used-flags",
 	"event_idx.no-kick-otherwise", "event_idx.used-event-progress",
+};
+
+static const char *const check_notify_rules[] = {
+	"notifdata.",
 };
 /* clang-format on */
 
@@ -36,6 +40,16 @@ static inline bool is_ring_rule(const char *id)
 static inline bool is_stall_rule(const char *id)
 {
 	return begins_as_one_of(id, check_stall_rules, ARRAY_SIZE(check_stall_rules));
+}
+
+static inline bool is_notify_rule(const char *id)
+{
+	return begins_as_one_of(id, check_notify_rules, ARRAY_SIZE(check_notify_rules));
+}
+
+static inline bool is_rule_of_others(const char *id)
+{
+	return is_ring_rule(id) || is_stall_rule(id) || is_notify_rule(id);
 }
 
 #endif

@@ -727,8 +727,8 @@ static void all_rules_have_both(void **state)
 
 	assert_true(nr_rules <= ARRAY_SIZE(t->kept));
 	for (size_t i = 0; i < nr_rules; i++) {
-		if (!rules[i].advice || borne_only(&rules[i]) || is_ring_rule(rules[i].id) ||
-		    is_stall_rule(rules[i].id) || crig_covers(rules[i].id) ||
+		if (!rules[i].advice || borne_only(&rules[i]) || is_rule_of_others(rules[i].id) ||
+		    crig_covers(rules[i].id) ||
 		    strstr(rules[i].part, "legacy")) /* test_check_legacy.c */
 			continue;
 		if (!t->broken[i])

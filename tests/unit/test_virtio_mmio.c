@@ -474,6 +474,34 @@ static void queue_notify_is_a_plain_index(void **state)
 	assert_int_equal(fd_event_take(r->echo.queue[1].kick_fd), 1);
 }
 
+/* dev.mmio.notify-data: whatever the position, outside of the ring or not, it is the number of the queue that counts */
+static void with_notification_data_queue_notify_has_a_position_above_the_number(void **state)
+{
+	static const struct {
+		uint32_t val;
+		bool first, second; /* which of the two is kicked */
+	} kicks[] = {
+		{0, true, false},          {1, false, true},           {0x00050001, false, true},
+		{0x80050000, true, false}, {0xffff0001, false, true},  {0x7fff0000, true, false},
+		{2, false, false},         {0x00010002, false, false}, {UINT32_MAX, false, false}};
+	struct rig *r = *state;
+
+	r->echo.dev.offered |= FEATURE(VIRTIO_F_NOTIFICATION_DATA);
+	bring_up(r, VERSION_1);
+	for (unsigned i = 0; i < 2; i++) /* it looks once by itself */
+		fd_event_take(r->echo.queue[i].kick_fd);
+	writel(r, VIRTIO_MMIO_QUEUE_NOTIFY, 0x00050001); /* offered, and not accepted */
+	assert_int_equal(fd_event_take(r->echo.queue[1].kick_fd), 0);
+	bring_up(r, VERSION_1 | FEATURE(VIRTIO_F_NOTIFICATION_DATA));
+	for (unsigned i = 0; i < 2; i++)
+		fd_event_take(r->echo.queue[i].kick_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(kicks); i++) {
+		writel(r, VIRTIO_MMIO_QUEUE_NOTIFY, kicks[i].val);
+		assert_int_equal(fd_event_take(r->echo.queue[0].kick_fd), kicks[i].first);
+		assert_int_equal(fd_event_take(r->echo.queue[1].kick_fd), kicks[i].second);
+	}
+}
+
 struct gate {
 	pthread_barrier_t in, out;
 };
@@ -688,6 +716,7 @@ int main(void)
 		CASE(each_interrupt_is_one_edge_on_our_line),
 		CASE(a_device_without_a_line_still_keeps_its_status),
 		CASE(queue_notify_is_a_plain_index),
+		CASE(with_notification_data_queue_notify_has_a_position_above_the_number),
 		THREADED(the_registers_of_an_interrupt_answer_while_the_loop_is_busy),
 		THREADED(a_torn_config_read_shows_in_the_generation),
 		THREADED(requests_travel_from_registers_to_ring_and_back),
