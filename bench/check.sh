@@ -67,7 +67,7 @@ start() { # GUEST NUMBER
 measure() { # GUEST NUMBER: "GUEST MILLISECONDS"
 	local out
 	out=$(on "$1" traffic "tcp connect 10.77.$2.1 7001 both" "tcp listen 10.77.$2.1 7001 both" \
-		bytes="$bytes" 2>/dev/null)
+		bytes="$bytes" 2>"$base/$1/traffic") || cat "$base/$1/traffic" >&2
 	sed -nE "s/^netcheck: tcp ok: .*, ([0-9]+) ms.*/$1 \1/p" <<<"$out" | head -n 1
 }
 
@@ -84,6 +84,10 @@ for ((round = 0; round < rounds; round++)); do
 	done
 	echo
 done | awk -v bar="$bar" "$bench_awk"'
+	NF < 8 {
+		print "a round that was not finished, and does not count: " $0
+		next
+	}
 	{
 		print "round " ++n ", ms: " $0
 		fflush()

@@ -14,8 +14,10 @@
 
 struct bearing {
 	struct check *c;
+	const struct provoke *p;
 	const struct provocation *by;
 	const struct provoke_result *r;
+	enum provoke_id id;
 };
 
 static bool has(const struct bearing *b, unsigned bit)
@@ -46,6 +48,14 @@ static enum verdict goes_on(const struct bearing *b)
 	default:
 		return SILENT;
 	}
+}
+
+/* There since the boot: who does not bear one of several has not said which, and who works has borne them all. */
+static enum verdict comes_up(const struct bearing *b)
+{
+	const enum verdict v = goes_on(b);
+
+	return v == BROKEN && !provoke_alone(b->p, b->id) ? SILENT : v;
 }
 
 /* Only the wrong questions have no answer that is right. Who is stuck has not trusted anybody. */
@@ -95,7 +105,6 @@ static enum verdict looks_away(const struct bearing *b)
 	return has(b, VIRTIO_F_VERSION_1) ? SILENT : goes_on(b);
 }
 
-/* Provocations that are there since the boot are not among them: who does not bear one of several has not said which. */
 static const struct borne_rule {
 	const char *id;
 	enum provoke_id by;
@@ -109,6 +118,7 @@ static const struct borne_rule {
 	{"used.any-order", P_REORDER, any_order},
 	{"packed.used-by-id", P_REORDER, by_id},
 	{"used.ignore-past-len", P_SHORT_LEN, goes_on},
+	{"used.no-trust-past-len", P_BUFFER_TAIL, goes_on},
 	{"used.legacy-len-zero", P_TX_LEN, looks_away},
 	{"packed.len-only-with-write", P_TX_LEN, looks_for_write},
 	{"event_idx.used-event-wrap", P_INDEX_WRAP, compares_modulo},
@@ -121,6 +131,9 @@ static const struct borne_rule {
 	{"net.rx-hdrlen-hint", P_HDR_LEN, goes_on},
 	{"net.rx-ignore-unknown-flags", P_RX_FLAGS, goes_on},
 	{"net.rx-no-trust-csum", P_BAD_CHECKSUMS, verifies},
+	{"cfg.no-size-limit", P_CONFIG_TAIL, comes_up},
+	{"cfg.only-min-size", P_SHORT_CONFIG, comes_up},
+	{"net.speed-unknown", P_SPEED, comes_up},
 };
 
 bool borne_only(const struct rule *rule)
@@ -145,7 +158,11 @@ void check_borne(struct check *c, const struct provoke *p)
 	c->muted = false; /* what was illegal is what is judged here */
 	for (size_t i = 0; i < ARRAY_SIZE(borne_rules); i++) {
 		const struct borne_rule *rule = &borne_rules[i];
-		const struct bearing b = {c, &provocations[rule->by], provoke_result(p, rule->by)};
+		const struct bearing b = {.c = c,
+		                          .p = p,
+		                          .by = &provocations[rule->by],
+		                          .r = provoke_result(p, rule->by),
+		                          .id = rule->by};
 
 		c->bearing = b.by->name;
 		judged(c, rule->id, rule->judge(&b));

@@ -230,6 +230,7 @@ void check_last_look(struct check *c)
 {
 	pthread_mutex_lock(&c->lock);
 	stall_note_buffers(c);
+	late_end(c);
 	pthread_mutex_unlock(&c->lock);
 }
 

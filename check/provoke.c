@@ -461,6 +461,14 @@ void provoke_end(struct provoke *p)
 	note_giving_up(p);
 }
 
+bool provoke_alone(const struct provoke *p, enum provoke_id id)
+{
+	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
+		if (i != id && (p->set & PROVOKE_BIT(i)) && provocations[i].when == PROVOKE_AT_BOOT)
+			return false;
+	return true;
+}
+
 const struct provoke_result *provoke_result(const struct provoke *p, enum provoke_id id)
 {
 	return &p->result[id];

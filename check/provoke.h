@@ -191,6 +191,8 @@ struct provoke_result {
 
 /* After the last vCPU and the device's threads have stopped. */
 void provoke_end(struct provoke *p);
+/* Is it the only one of those that are there since the boot? */
+bool provoke_alone(const struct provoke *p, enum provoke_id id);
 const struct provoke_result *provoke_result(const struct provoke *p, enum provoke_id id);
 bool provoke_failed(const struct provoke *p); /* is one of them stuck or corrupted? */
 /* Did the driver give up, as it may when its features are refused? Then none has to be there. */

@@ -54,6 +54,10 @@ void chain_back(struct check_queue *q, const struct check_list *l);
 /* Descriptor @i, which the device has, was written. */
 enum verdict ring_changed(struct check_queue *q, unsigned i);
 
+/* ring_early.c: the device has found this one; and the driver kicks. */
+void early_note(struct check_queue *q, uint16_t head, uint16_t index);
+void early_at_kick(struct check_queue *q);
+
 /* The index up to which the driver has offered. False: it is not in memory. */
 bool ring_offered(const struct check_queue *q, uint16_t *avail);
 /* A position as a kick names it, bit 15 the wrap counter, counted as @avail, what was offered, is. False: there is none such. */

@@ -295,6 +295,7 @@ static unsigned judge_list(struct check_queue *q)
 	judged(c, "packed.no-change-unless-used", KEPT);
 	if (!walk(&ch, &l))
 		return 0;
+	early_note(q, ch.head, 0);
 	judged(c, "packed.wrap-toggle", keeps(q->looked_at >= q->addr.num));
 	judged(c, "packed.head-last", keeps(ch.entries > 1));
 	judged(c, "packed.avail-bits", KEPT);

@@ -68,6 +68,31 @@ static void judge_first_words(struct check_queue *q)
 	                        q->index, a->num, get_le16(avail + 2), get_le16(used + 2)));
 }
 
+/* Is there another queue in the words behind a ring, which belong to it with EVENT_IDX and without? */
+static void judge_tails(struct check_queue *q)
+{
+	const gpa_t tails[] = {q->addr.avail + 4 + 2 * (gpa_t)q->addr.num,
+	                       q->addr.used + 4 + 8 * (gpa_t)q->addr.num};
+	struct check *c = q->c;
+
+	for (unsigned i = 0; i < c->dev.nr_queues; i++) {
+		const struct vq_addr *a = &c->queue[i].addr;
+
+		for (unsigned k = 0; i != q->index && c->queue[i].ready && k < 2; k++)
+			if (!apart(a->desc, 16 * (uint64_t)a->num, tails[k], 2) ||
+			    !apart(a->avail, 6 + 2 * (uint64_t)a->num, tails[k], 2) ||
+			    !apart(a->used, 6 + 8 * (uint64_t)a->num, tails[k], 2)) {
+				judged(c, "split.used-tail-allocated",
+				       broken(c,
+				              "queue %u of %u entries: its event, at 0x%" PRIx64
+				              ", is in queue %u",
+				              q->index, q->addr.num, tails[k], i));
+				return;
+			}
+	}
+	judged(c, "split.used-tail-allocated", KEPT);
+}
+
 void split_ready(struct check_queue *q)
 {
 	struct check *c = q->c;
@@ -94,8 +119,10 @@ void split_ready(struct check_queue *q)
 	                     "queue %u of %" PRIu64 " entries: 0x%" PRIx64 ", 0x%" PRIx64
 	                     ", 0x%" PRIx64,
 	                     q->index, num, a->desc, a->avail, a->used));
-	if (fits)
-		judge_first_words(q);
+	if (!fits)
+		return;
+	judge_tails(q);
+	judge_first_words(q);
 }
 
 /* ---- chains */
@@ -246,6 +273,7 @@ static void judge_chain(struct check_queue *q, uint16_t head)
 	q->outstanding++;
 	q->list[head] = (struct check_list){0};
 	whole = walk(&ch);
+	early_note(q, head, q->looked);
 	q->in_turn = u16_of((head + ch.entries) & (q->addr.num - 1));
 	if (!whole)
 		return;
@@ -359,10 +387,29 @@ void split_used(struct check_queue *q, uint16_t from, uint16_t to)
 	q->shown = to;
 }
 
+/* Without EVENT_IDX the device writes nothing there, and the driver may not: whoever does has something else there. */
+static void look_at_tail(struct check_queue *q)
+{
+	uint16_t now;
+
+	if (accepted(q->c, VIRTIO_RING_F_EVENT_IDX) || !used_word(q, RING + 4 * q->addr.num, &now))
+		return;
+	if (q->tail_known && now != q->tail)
+		judged(q->c, "split.used-tail-allocated",
+		       broken(q->c,
+		              "queue %u of %u entries: the word behind its used ring was 0x%04x "
+		              "and is 0x%04x, and the device has not written it",
+		              q->index, q->addr.num, q->tail, now));
+	q->tail_known = true;
+	q->tail = now;
+}
+
 void split_recheck(struct check_queue *q, bool end)
 {
 	uint16_t avail;
 
+	if (!end)
+		look_at_tail(q);
 	for (unsigned i = 0; !end && i < q->addr.num; i++) {
 		if (q->owner[i] == NO_OWNER || ring_unchanged(q, i, 16))
 			continue;

@@ -155,6 +155,26 @@ static enum verdict bears_unknown(struct check *c, const struct virtio_access *a
 	                         : SILENT;
 }
 
+/* What most devices offer, and none has to. */
+#define USUAL                                                       \
+	(F(MAC) | F(STATUS) | F(CTRL_VQ) | F(CSUM) | F(MRG_RXBUF) | \
+	 FEATURE(VIRTIO_RING_F_EVENT_IDX) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC))
+
+/*
+ * Who gives up between the look at the offer and FEATURES_OK, and does not begin anew, does so for what is, or is not,
+ * offered: nothing else has happened there. The other half is in rules_late.c.
+ */
+static enum verdict falls_back(struct check *c, const struct virtio_access *a)
+{
+	if (raises(a, VIRTIO_CONFIG_S_DRIVER_OK))
+		return keeps(USUAL & ~c->dev.offered);
+	if (raises(a, VIRTIO_CONFIG_S_FAILED))
+		c->offer_refused = c->device_sel && !c->ok_written && !c->unknown_seen &&
+		                   (c->dev.offered & FEATURE(VIRTIO_F_VERSION_1)) &&
+		                   !net_features_missing(c->dev.offered);
+	return SILENT;
+}
+
 /* The other half is in rules_late.c. */
 static enum verdict admits_failure(struct check *c, const struct virtio_access *a)
 {
@@ -234,6 +254,7 @@ const struct access_rule feature_rules[] = {
 	{"feat.accept-order-platform", order_platform},
 	{"feat.fail-when-unusable", ends_somehow},
 	{"feat.validate-offer", validates},
+	{"feat.fallback", falls_back},
 	{"feat.unknown-not-fatal", bears_unknown},
 	{"init.set-failed-on-error", admits_failure},
 	{"net.standby-accept", standby},

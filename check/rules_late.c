@@ -3,6 +3,8 @@
  * What a driver of a network device should have done and has not, as in stall.c by looking, CHECK_TICK_NS apart. A driver
  * that does nothing at all may have nothing to do; what counts against it is what it does meanwhile.
  */
+#include <inttypes.h>
+
 #include "check/ring.h"
 #include "devices/net_features.h"
 
@@ -199,6 +201,16 @@ void late_tx_early(struct check *c)
 {
 	if (!c->net.pairs_said)
 		look_at_pairs(c, false);
+}
+
+void late_end(struct check *c)
+{
+	if (c->offer_refused)
+		judged(c, "feat.fallback",
+		       broken(c,
+		              "it gave up (FAILED) before FEATURES_OK, when 0x%" PRIx64
+		              " were offered, and did not begin anew",
+		              c->dev.offered));
 }
 
 void late_look(struct check *c)

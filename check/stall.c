@@ -150,6 +150,7 @@ void stall_at_kick(struct check_queue *q)
 	q->kick_ns = loop_now_ns();
 	if (!ring_offered(q, &avail))
 		return;
+	early_at_kick(q);
 	judge_kick(q, avail);
 	q->kicked = avail;
 	if (avail != q->looked)

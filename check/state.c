@@ -15,7 +15,8 @@ enum queue_kind check_queue_kind(const struct check *c, unsigned index)
 
 void state_forget_ring(struct check_queue *q)
 {
-	q->offered = false;
+	q->offered = q->tail_known = false;
+	early_forget(q);
 	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
 	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = q->begun = 0;
 	q->lost = q->event_known = q->event_passed = q->event_moved = q->kick.told = false;
@@ -39,6 +40,7 @@ static void forget_queue(struct check_queue *q)
 void state_forget(struct check *c)
 {
 	c->status_written = c->ok_written = c->ok_read = c->refused = false;
+	c->offer_refused = false;
 	c->device_sel = c->driver_sel = c->queue_sel = false;
 	c->device_page = c->driver_page = c->queue_nr = c->pages_written = 0;
 	c->unknown_seen = false;

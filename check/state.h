@@ -28,6 +28,12 @@ struct check_list {
 	uint64_t table_sum;   /* had this sum */
 };
 
+/* Of what begins at a descriptor: has the device found it since the last kick; split: and at which index was it offered? */
+struct check_early {
+	bool found;
+	uint16_t index;
+};
+
 /* What the device, or the driver, wants to hear of the other side: what is behind entry @at, for which that is so. */
 struct ring_wish {
 	enum { WISH_ALL, WISH_NONE, WISH_EVENT } kind;
@@ -51,8 +57,11 @@ struct check_queue {
 	uint16_t owner[VQ_NUM_MAX];
 	uint8_t copy[VQ_NUM_MAX][16]; /* ... and its bytes, as they were offered */
 	struct check_list list[VQ_NUM_MAX];
-	uint16_t outstanding; /* chains */
-	uint16_t in_turn;     /* split, IN_ORDER: the descriptor that the next chain begins with */
+	uint16_t outstanding;                 /* chains */
+	struct check_early early[VQ_NUM_MAX]; /* ring_early.c; by head */
+	bool tail_known; /* split: what stands where the event would be, if there were events */
+	uint16_t tail;
+	uint16_t in_turn; /* split, IN_ORDER: the descriptor that the next chain begins with */
 	/* Packed: places of the next descriptor to look at, and of the next used one; both count over two laps. */
 	uint16_t looked_at, shown_at;
 	bool offered; /* something was, since the device serves it */
@@ -156,6 +165,7 @@ struct check {
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
+	bool offer_refused; /* it gave up before FEATURES_OK */
 	bool device_sel, driver_sel, queue_sel;
 	uint32_t device_page, driver_page, queue_nr;
 	bool unknown_seen; /* features that no version of the specification has, in what it read */
@@ -292,6 +302,8 @@ void ring_ready(struct check_queue *q);  /* QueueReady is about to be 1 */
 void ring_served(struct check_queue *q); /* the device begins with it */
 void ring_avail(struct check_queue *q, uint16_t from, uint16_t to);
 void ring_used(struct check_queue *q, uint16_t from, uint16_t to);
+void early_forget(
+	struct check_queue *q); /* ring_early.c: the device has found nothing since the last kick */
 
 /* rules_net.c */
 uint32_t header_len(const struct check *c);
@@ -311,6 +323,7 @@ void net_command(struct check *c, const struct virtio_command *raw);
 
 /* rules_late.c: what has not happened. */
 void late_look(struct check *c);
+void late_end(struct check *c); /* the guest has ended */
 /* Before a command is judged: nothing may have been sent by pairs that no command has switched on. */
 void late_tx_early(struct check *c);
 /* It has happened: the rule is kept, if it was due. */

@@ -254,6 +254,7 @@ const char *const check_net_ids[] = {
 	"feat.fail-when-unusable",
 	"feat.validate-offer",
 	"feat.unknown-not-fatal",
+	"feat.fallback",
 	"init.set-failed-on-error",
 	"feat.accept-access-platform",
 	"feat.physical-addresses",

@@ -20,7 +20,7 @@ static const char *const check_stall_rules[] = {
 };
 
 static const char *const check_notify_rules[] = {
-	"notifdata.",
+	"notifdata.", "split.barrier-before-idx", "packed.barrier-before-flags", "split.used-tail-allocated",
 };
 /* clang-format on */
 
@@ -34,7 +34,8 @@ static inline bool begins_as_one_of(const char *id, const char *const *list, siz
 
 static inline bool is_ring_rule(const char *id)
 {
-	return begins_as_one_of(id, check_ring_rules, ARRAY_SIZE(check_ring_rules));
+	return begins_as_one_of(id, check_ring_rules, ARRAY_SIZE(check_ring_rules)) &&
+	       !begins_as_one_of(id, check_notify_rules, ARRAY_SIZE(check_notify_rules));
 }
 
 static inline bool is_stall_rule(const char *id)

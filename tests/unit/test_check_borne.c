@@ -90,6 +90,10 @@ static const struct {
 	{"net.rx-hdrlen-hint", V1, ANY, P_HDR_LEN, true, false},
 	{"net.rx-ignore-unknown-flags", V1, ANY, P_RX_FLAGS, false, false},
 	{"net.rx-no-trust-csum", V1, ANY, P_BAD_CHECKSUMS, true, false},
+	{"used.no-trust-past-len", V1, ANY, P_BUFFER_TAIL, true, false},
+	{"cfg.no-size-limit", V1, ANY, P_CONFIG_TAIL, false, false},
+	{"cfg.only-min-size", V1, ANY, P_SHORT_CONFIG, false, false},
+	{"net.speed-unknown", V1, ANY, P_SPEED, false, false},
 };
 
 /* @i of all[], by a driver with the features @accepted. */
@@ -191,6 +195,29 @@ static void what_had_no_occasion_says_nothing(unused void **state)
 	expect_silence(&r, "who is stuck trusts nobody");
 }
 
+static void who_does_not_bear_one_of_several_at_boot_has_not_said_which(unused void **state)
+{
+	static const struct provoke_result stuck = {.verdict = PROVOKE_STUCK}, right = {.asked = 9};
+
+	for (unsigned bears = 0; bears < 2; bears++) {
+		struct rig r;
+
+		begin(&r, P_CONFIG_TAIL, V1);
+		r.p->set |= PROVOKE_BIT(P_SPEED);
+		provoke_count(r.p, P_CONFIG_TAIL);
+		provoke_count(r.p, P_SPEED);
+		provoke_note(r.p, -1, bears ? &right : &stuck);
+		r.p->round = -1;
+		check_borne(r.crig.c, r.p);
+		assert_int_equal(result_of(&r, "cfg.no-size-limit")->kept, bears);
+		assert_int_equal(result_of(&r, "net.speed-unknown")->kept, bears);
+		if (bears)
+			end(&r);
+		else
+			expect_silence(&r, "two at boot");
+	}
+}
+
 /* It is behind what is illegal that nothing is judged any more; this is about what came before. */
 static void
 findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own(unused void **state)
@@ -230,6 +257,7 @@ int main(void)
 		cmocka_unit_test(run_that_ends_meanwhile_says_nothing),
 		cmocka_unit_test(driver_that_gives_up_has_said_enough),
 		cmocka_unit_test(what_had_no_occasion_says_nothing),
+		cmocka_unit_test(who_does_not_bear_one_of_several_at_boot_has_not_said_which),
 		cmocka_unit_test(
 			findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own),
 	};

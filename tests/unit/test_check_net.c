@@ -196,6 +196,44 @@ static void features_that_nobody_knows_are_no_reason_to_give_up(void **state)
 	}
 }
 
+static void expect_quiet(const struct check_rig *r, const char *id)
+{
+	assert_int_equal(check_result(r->c, (size_t)(rule_find(id) - rules))->broken, 0);
+}
+
+static void driver_that_gives_up_for_want_of_a_feature_is_found(void **state)
+{
+	static const uint64_t odd = BASE | CRIG_F(HOST_TSO4); /* contradicts itself */
+	static const struct {
+		uint64_t offered;
+		bool reads, accepts, again, wrong;
+	} how[] = {
+		{CRIG_V1, true, false, false, true}, {BASE, true, false, false, true},
+		{BASE, false, false, false, false}, /* it has not even looked */
+		{BASE, true, true, false, false},    {BASE, true, false, true, false},
+		{odd, true, false, false, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+		struct check_rig r;
+
+		crig_begin(&r, how[i].offered);
+		if (how[i].accepts)
+			crig_negotiate(&r, how[i].offered & ~CRIG_F(HOST_TSO4));
+		else if (how[i].reads)
+			read_offer(&r, u32_of(how[i].offered >> 32));
+		crig_write(&r, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FAILED | 3);
+		if (how[i].again)
+			crig_up(&r, how[i].offered);
+		check_last_look(r.c);
+		if (how[i].wrong)
+			crig_expect_broken(&r, "feat.fallback", *state);
+		else
+			expect_quiet(&r, "feat.fallback");
+		crig_end(&r);
+	}
+}
+
 static void wide_reads_of_the_config_space_are_found(void **state)
 {
 	struct check_rig r;
@@ -647,6 +685,8 @@ int main(void)
 	                                  &tally),
 		cmocka_unit_test_prestate(an_offer_that_contradicts_itself_is_seen_through, &tally),
 		cmocka_unit_test_prestate(features_that_nobody_knows_are_no_reason_to_give_up,
+	                                  &tally),
+		cmocka_unit_test_prestate(driver_that_gives_up_for_want_of_a_feature_is_found,
 	                                  &tally),
 		cmocka_unit_test_prestate(wide_reads_of_the_config_space_are_found, &tally),
 		cmocka_unit_test_prestate(the_control_queue_has_its_place, &tally),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What doorbell check makes of kicks that say more than the number of a queue: NOTIFICATION_DATA. */
+/*
+ * What doorbell check makes of kicks that say more than the number of a queue (NOTIFICATION_DATA), of rings that are filled in
+ * behind what shows them, and of rings without a word for their event.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +12,7 @@
 
 #include "tests/lib/check_ring_rig.h"
 #include "tests/lib/check_ring_rules.h"
+#include "vmm/core/le.h"
 
 #define DATA FEATURE(VIRTIO_F_NOTIFICATION_DATA)
 
@@ -129,6 +133,116 @@ static void number_of_a_queue_is_judged_below_the_position(unused void **state)
 	rrig_end(&r, NULL);
 }
 
+/* ---- in which order it is written */
+
+/* A descriptor of the driver's that the device finds before the kick, and @what of which comes late. */
+enum late { NOTHING, SLOT, DESCRIPTOR, LATE_KINDS };
+
+static void offer_early(struct ring_rig *r, enum late late)
+{
+	const struct rrig_piece p = {BUF + 0x800, 100, 2, 0};
+
+	rrig_offer_one(r, 1);
+	rrig_take(r);
+	if (late == SLOT)
+		put_le16(rrig_at(r, DRIVER + 4 + 2 * ((r->avail - 1u) % r->addr.num)), 0);
+	if (late == DESCRIPTOR)
+		rrig_put_at(r, RING + 16u * (r->packed ? r->place - 1u : 1u), &p,
+		            r->packed ? AVAIL_BIT : 0);
+}
+
+static void what_is_filled_in_behind_the_index_or_the_flags_is_found(void **state)
+{
+	for (unsigned packed = 0; packed < 2; packed++)
+		for (enum late late = NOTHING; late < LATE_KINDS; late++) {
+			const char *id =
+				packed ? "packed.barrier-before-flags" : "split.barrier-before-idx";
+			struct ring_rig r;
+
+			if (packed && late == SLOT)
+				continue;
+			rrig_begin(&r, packed ? PACKED : 0, TX, 4);
+			offer_early(&r, late);
+			assert_int_equal(check_result(r.c, rrig_rule(id))->broken, 0);
+			rrig_kick(&r);
+			if (late == NOTHING)
+				expect_kept(&r, id);
+			else
+				rrig_expect_broken(&r, *state, id);
+			rrig_end(&r, late == NOTHING ? *state : NULL);
+		}
+}
+
+/* It is the driver's again, and in use for the next one, before anybody kicks. */
+static void what_has_come_back_before_the_kick_may_be_written(unused void **state)
+{
+	for (unsigned packed = 0; packed < 2; packed++) {
+		struct ring_rig r;
+
+		rrig_begin(&r, packed ? PACKED : 0, TX, 2);
+		for (unsigned i = 0; i < 5; i++) {
+			rrig_offer_one(&r, u16_of(i % 3 == 0));
+			rrig_take(&r);
+			if (i < 4)
+				rrig_use_all(&r);
+		}
+		rrig_kick(&r);
+		expect_kept(&r,
+		            packed ? "packed.barrier-before-flags" : "split.barrier-before-idx");
+		rrig_expect_clean(&r, "polled");
+		rrig_end(&r, NULL);
+	}
+}
+
+/* ---- the word behind a ring */
+
+static void ring_without_room_for_its_event_is_found(void **state)
+{
+	static const struct {
+		gpa_t other; /* where the other queue's descriptors are */
+		bool found;
+	} places[] = {
+		{DEVICE + 4 + 8 * 4, true},
+		{DRIVER + 4 + 2 * 4, true},
+		{0x4000, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct ring_rig r;
+
+		rrig_create(&r, 0, TX, 4);
+		r.queue = RX;
+		r.addr = (struct vq_addr){4, places[i].other, 0x5000, 0x6000};
+		rrig_ready(&r);
+		r.queue = TX;
+		r.addr = (struct vq_addr){4, RING, DRIVER, DEVICE};
+		rrig_ready(&r);
+		if (places[i].found)
+			rrig_expect_broken(&r, *state, "split.used-tail-allocated");
+		else
+			expect_kept(&r, "split.used-tail-allocated");
+		rrig_end(&r, places[i].found ? NULL : *state);
+	}
+}
+
+static void word_that_changes_behind_a_used_ring_is_found(void **state)
+{
+	for (unsigned event = 0; event < 2; event++) {
+		struct ring_rig r;
+
+		rrig_begin(&r, event ? EVENT : 0, TX, 4);
+		rrig_look_often(&r);
+		rrig_expect_clean(&r, "it stays as it is");
+		put_le16(rrig_at(&r, DEVICE + 4 + 8 * 4), 0x1234);
+		check_tick(r.c);
+		if (event) /* it is the device's word */
+			rrig_expect_clean(&r, "the event");
+		else
+			rrig_expect_broken(&r, *state, "split.used-tail-allocated");
+		rrig_end(&r, NULL);
+	}
+}
+
 static void all_rules_have_both(void **state)
 {
 	rrig_expect_both(*state, is_notify_rule);
@@ -142,6 +256,11 @@ int main(void)
 		cmocka_unit_test(position_of_a_moment_ago_is_clean),
 		cmocka_unit_test_prestate(wrong_positions_are_found, &tally),
 		cmocka_unit_test(number_of_a_queue_is_judged_below_the_position),
+		cmocka_unit_test_prestate(what_is_filled_in_behind_the_index_or_the_flags_is_found,
+	                                  &tally),
+		cmocka_unit_test(what_has_come_back_before_the_kick_may_be_written),
+		cmocka_unit_test_prestate(ring_without_room_for_its_event_is_found, &tally),
+		cmocka_unit_test_prestate(word_that_changes_behind_a_used_ring_is_found, &tally),
 		cmocka_unit_test_prestate(all_rules_have_both, &tally),
 	};
 
