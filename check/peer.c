@@ -18,22 +18,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "check/peer_wire.h"
 #include "check/provoke_priv.h"
 #include "check/questions.h"
 #include "devices/net_features.h"
 #include "devices/virtio.h"
-#include "net/net_feed.h"
-#include "net/net_offload.h"
 #include "net/turn_round.h"
 #include "vmm/core/fd.h"
-#include "vmm/core/frame_pipe.h"
-#include "vmm/core/iov.h"
 #include "vmm/core/log.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/tasks.h"
 #include "vmm/nic_config.h"
 
-#define PIPE_BYTES    MIB(2)
 #define TRIES         50u /* of a guest that could answer: seconds, for one that has others to run first */
 #define UDP_TRIES     3u
 #define AWAY_TRIES    600u /* of a driver that has reset the device, or a guest that boots once more */
@@ -63,11 +59,9 @@ struct asked {
 };
 
 struct peer {
-	struct net_backend b; /* first */
-	struct net_feed feed;
+	struct peer_wire wire;
 	struct provoke *p;
 	struct loop *loop;
-	struct frame_pipe pipe; /* to the driver: header and frame */
 	struct loop_timer timer;
 	struct loop_fd
 		act; /* an eventfd, owned: provoke_act() is wanted, or all answers are there */
@@ -97,33 +91,14 @@ struct peer_config {
 	struct provoke *p;
 };
 
-static struct peer *peer_of(struct net_backend *b)
-{
-	return container_of(b, struct peer, b);
-}
-
 /* ---- to the driver */
-
-/* False: no room now. */
-static bool put_frame(struct peer *peer, const uint8_t *frame, size_t len)
-{
-	uint8_t *at = frame_pipe_room(&peer->pipe, NET_HDR_LEN + len);
-
-	if (!at)
-		return false;
-	memset(at, 0, NET_HDR_LEN);
-	memcpy(at + NET_HDR_LEN, frame, len);
-	frame_pipe_push(&peer->pipe, NET_HDR_LEN + len);
-	loop_again(peer->loop);
-	return true;
-}
 
 static void put_question(struct peer *peer, const struct question *q)
 {
 	uint8_t frame[QUESTION_MAX];
 	const size_t len = question_write(q, &peer->who, frame);
 
-	put_frame(peer, frame, len);
+	wire_put(&peer->wire, frame, len);
 }
 
 static void add(struct peer *peer, enum question_kind kind, unsigned len, bool wrong)
@@ -392,7 +367,7 @@ static void say_farewell(struct peer *peer)
 	const size_t len = question_farewell(&peer->who, frame);
 
 	if (peer->tries++ < FAREWELLS)
-		put_frame(peer, frame, len);
+		wire_put(&peer->wire, frame, len);
 }
 
 /* A driver may set another address. What it had sent before comes from the one before. */
@@ -414,8 +389,8 @@ static void look_at_address(struct peer *peer)
 /* It has been reset, or is being: who does that means to come back. Not when the device asked for it and nobody came. */
 static bool is_away(const struct peer *peer)
 {
-	return peer->returned ||
-	       (!peer->feed.started && !(peer->p->dev->status & VIRTIO_CONFIG_S_NEEDS_RESET));
+	return peer->returned || (!wire_started(&peer->wire) &&
+	                          !(peer->p->dev->status & VIRTIO_CONFIG_S_NEEDS_RESET));
 }
 
 static unsigned tries_of(const struct peer *peer)
@@ -431,7 +406,7 @@ static void ask_again(struct peer *peer)
 		stage_over(peer, true);
 		return;
 	}
-	if (!peer->feed.started)
+	if (!wire_started(&peer->wire))
 		return;
 	look_at_address(peer);
 	for (unsigned i = 0; i < peer->next; i++) {
@@ -580,89 +555,34 @@ static void take_answer(struct peer *peer, const struct question *known, const u
 		fd_event_set(peer->act.fd);
 }
 
-static ssize_t peer_send(struct net_backend *b, const struct iovec *iov, unsigned nr)
+static void on_frame(void *arg, uint8_t *frame, size_t kept, size_t len)
 {
-	struct peer *peer = peer_of(b);
-	const size_t len = iov_bytes(iov, nr);
-	uint8_t frame[QUESTION_MAX + 4];
-	size_t kept;
+	struct peer *peer = arg;
 	struct question q;
 
-	b->stats.sends++;
-	b->stats.send_bytes += len;
-	if (len < NET_HDR_LEN + 14)
-		return (ssize_t)len;
-	kept = iov_read(iov, nr, NET_HDR_LEN, frame, sizeof(frame));
 	learn(peer, frame, kept);
 	if (answer_known(frame, kept, &peer->who, &q)) {
 		take_answer(peer, &q, frame, kept);
-	} else if (kept == len - NET_HDR_LEN) {
+	} else if (kept == len) {
 		turn_round(frame, kept);
-		put_frame(peer, frame, kept);
+		wire_put(&peer->wire, frame, kept);
 	}
-	return (ssize_t)len;
-}
-
-static ssize_t peer_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
-{
-	struct peer *peer = peer_of(b);
-	size_t len;
-	const uint8_t *frame = frame_pipe_front(&peer->pipe, &len);
-
-	if (!frame)
-		return 0;
-	iov_write(iov, nr, 0, frame, len);
-	frame_pipe_pop(&peer->pipe);
-	b->stats.recvs++;
-	b->stats.recv_bytes += len;
-	return (ssize_t)len;
 }
 
 /* ---- life */
 
-static bool peer_ready(void *arg)
+static void on_start(void *arg)
 {
-	const struct peer *peer = arg;
+	struct peer *peer = arg;
 
-	return !frame_pipe_empty(&peer->pipe);
-}
-
-static int peer_set_offloads(unused struct net_backend *b, unused uint64_t offloads)
-{
-	return 0;
-}
-
-static int peer_start(struct net_backend *b, unused uint64_t offloads, const struct net_sink *s)
-{
-	struct peer *peer = peer_of(b);
-	int ret = feed_start(&peer->feed, s);
-
-	if (ret < 0)
-		return ret;
 	peer->returned = peer->driver_up;
 	if (peer->driver_up) {
 		peer->tries = 0;
-		return 0;
+		return;
 	}
 	peer->driver_up = true;
 	usual_questions(peer, AFTERWARDS);
 	begin(peer, 1); /* nobody answers a ping whose sender he does not know yet */
-	return 0;
-}
-
-static void peer_stop(struct net_backend *b)
-{
-	feed_stop(&peer_of(b)->feed);
-}
-
-static void peer_forget(struct net_backend *b)
-{
-	b->stats.recv_dropped += frame_pipe_clear(&peer_of(b)->pipe);
-}
-
-static void peer_want_recv(struct net_backend *b, bool on)
-{
-	peer_of(b)->feed.want_recv = on;
 }
 
 /* All buffers that are left, or LATE of them, get something that nobody has asked for. */
@@ -672,39 +592,35 @@ static void send_late(void *arg)
 	const struct question q = {
 		.kind = ASK_PING, .len = (uint16_t)longest(peer), .seq = SEQ_MASK};
 
-	for (unsigned i = 0; i < LATE && peer->feed.started && peer->feed.want_recv; i++) {
-		put_question(peer, &q);
-		peer->feed.sink.can_recv(peer->feed.sink.arg);
-	}
+	uint8_t frame[QUESTION_MAX];
+	const size_t len = question_write(&q, &peer->who, frame);
+
+	for (unsigned i = 0; i < LATE && wire_push(&peer->wire, frame, len); i++)
+		;
 }
 
-static void peer_destroy(struct net_backend *b)
+static void peer_destroy(void *arg)
 {
-	struct peer *peer = peer_of(b);
+	struct peer *peer = arg;
 
-	feed_stop(&peer->feed);
 	loop_timer_off(&peer->timer);
 	loop_del(&peer->act);
 	peer->p->act_fd = -1;
 	peer->p->late = NULL;
 	fd_close(&peer->act.fd);
-	frame_pipe_free(&peer->pipe);
+	wire_free(&peer->wire);
 	free(peer);
 }
 
-static const struct net_frame_ops peer_ops = {
-	.start = peer_start,
-	.stop = peer_stop,
-	.set_offloads = peer_set_offloads,
-	.send = peer_send,
-	.recv = peer_recv,
-	.want_recv = peer_want_recv,
-	.forget = peer_forget,
+static const struct wire_ops wire_ops = {
+	.started = on_start,
+	.frame = on_frame,
+	.destroy = peer_destroy,
 };
 
-static int open_peer(struct peer *peer)
+static int open_peer(struct peer *peer, unsigned pairs)
 {
-	int ret = frame_pipe_init(&peer->pipe, PIPE_BYTES);
+	int ret = wire_init(&peer->wire, pairs);
 
 	if (ret < 0)
 		return ret;
@@ -728,14 +644,9 @@ static int peer_create(const void *config, const struct net_common *common, stru
 
 	*out = NULL;
 	if (ret == 0) {
-		peer->b = (struct net_backend){.kind = "peer",
-		                               .label = "check",
-		                               .can = NET_OFFLOADS_ALL,
-		                               .frame = &peer_ops,
-		                               .destroy = peer_destroy};
+		peer->wire = (struct peer_wire){.ops = &wire_ops, .arg = peer, .loop = l};
 		peer->p = cfg->p;
 		peer->loop = l;
-		peer->feed = (struct net_feed){.loop = l, .ready = peer_ready, .arg = peer};
 		peer->timer = (struct loop_timer){.fn = on_timer, .arg = peer};
 		peer->act =
 			(struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_act, .arg = peer};
@@ -743,15 +654,15 @@ static int peer_create(const void *config, const struct net_common *common, stru
 		memcpy(peer->who.mac, turn_round_mac, 6);
 		memcpy(peer->mac, common->mac, 6);
 		memcpy(peer->who.guest_mac, common->mac, 6);
-		ret = open_peer(peer);
+		ret = open_peer(peer, 1 + common->more_pairs);
 	}
 	if (ret < 0) {
 		log_error("%s: no peer: %s", common->nic, strerror(-ret));
 		if (peer)
-			peer_destroy(&peer->b);
+			peer_destroy(peer);
 		return ret;
 	}
-	*out = &peer->b;
+	*out = &peer->wire.pair[0].b;
 	return 0;
 }
 
@@ -762,7 +673,7 @@ static const struct net_kind peer_kind = {
 	.help = "asks a driver that is provoked",
 	.keys = no_keys,
 	.config_size = sizeof(struct peer_config),
-	.one_queue = "the peer of doorbell check",
+	.one_loop = true,
 	.create = peer_create,
 };
 

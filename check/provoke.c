@@ -589,15 +589,10 @@ void provoke_destroy(struct provoke *p)
 	 PROVOKE_BIT(P_NEEDS_RESET) | PROVOKE_BIT(P_STRICT_FEATURES) |                            \
 	 PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER))
 
-int provoke_nic(struct provoke *p, struct nic_config *nic)
+void provoke_nic(struct provoke *p, struct nic_config *nic)
 {
 	static const uint16_t mtus[] = {68, 1280, 1500, 9000, 65535};
 
-	if (nic->queues != 1) {
-		log_error("--provoke: %s: queues=%u: allowed is 1, as its peer has one pair",
-		          nic->name, (unsigned)nic->queues);
-		return -EINVAL;
-	}
 	if (nic->transport == NIC_MMIO_LEGACY) {
 		p->legacy = true;
 		p->set &= ~VERSION_2;
@@ -615,7 +610,6 @@ int provoke_nic(struct provoke *p, struct nic_config *nic)
 		provoke_count(p, P_POLLING);
 	}
 	peer_take(nic, p);
-	return 0;
 }
 
 void provoke_on_illegal(struct provoke *p, void (*fn)(void *arg), void *arg)

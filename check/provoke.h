@@ -131,8 +131,8 @@ void provoke_list(FILE *out);
 int provoke_create(provoke_set set, uint64_t seed, struct provoke **out); /* 0 or -ENOMEM */
 void provoke_destroy(struct provoke *p);                                  /* NULL is fine */
 
-/* Before the machine is made: @nic gets our peer for its network. 0; -EINVAL, logged: not with these keys. */
-int provoke_nic(struct provoke *p, struct nic_config *nic);
+/* Before the machine is made: @nic gets our peer for its network. */
+void provoke_nic(struct provoke *p, struct nic_config *nic);
 /*
  * provoke_slots.c. Once for a machine, before it is made: with P_SLOTS it gets registers without a device, as far as there
  * is room for them. @p is borrowed and outlives it. Then, before any vCPU runs, who judges what is done to those.

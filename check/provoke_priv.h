@@ -32,9 +32,9 @@ static inline unsigned dice_below(struct dice *d, unsigned n)
 struct provoke_queue {
 	struct vq_provoke hooks;
 	struct provoke *p;
-	unsigned index;
-	bool ordered;  /* its buffers must come back in order */
-	bool in_parts; /* a frame that is not shown yet takes several */
+	unsigned index, kind; /* receive, transmit, control: provoke_ring.c */
+	bool ordered;         /* its buffers must come back in order */
+	bool in_parts;        /* a frame that is not shown yet takes several */
 	struct dice dice;
 	unsigned waited;   /* turns that a batch has been kept back */
 	unsigned patience; /* turns that it will be */

@@ -21,7 +21,7 @@
 #define UNKNOWN_FLAG  0x10u /* and those above: of the flags of a received frame */
 #define LIES_MAX      4u    /* each may cost the driver a buffer for good */
 
-enum { RX, TX }; /* of the one pair; behind them the control queue */
+enum { RX, TX, CTRL }; /* kinds of queues */
 
 static struct vq_used_elem *entry(const struct vq_batch *b, unsigned i)
 {
@@ -134,7 +134,7 @@ static void reorder(struct provoke_queue *q, struct vq_batch *b)
 	const unsigned most = q->starving ? TURNS_STARVE : TURNS_REORDER;
 	unsigned others = waiting(b);
 
-	if (q->ordered || !b->entry || q->index > TX)
+	if (q->ordered || !b->entry || q->kind == CTRL)
 		return;
 	if (q->in_parts) {
 		reorder_frames(q, b);
@@ -163,14 +163,14 @@ static void delay(struct provoke_queue *q, struct vq_batch *b)
 	q->patience = 0;
 	provoke_count(q->p, P_DELAY);
 	/* The parts of a received frame come together (virtio 1.2, 5.1.6.4.1). */
-	if (b->entry && q->index != RX)
+	if (b->entry && q->kind != RX)
 		b->to = (uint16_t)(b->from + 1);
 }
 
 /* All at once, when the driver has none left; or when no more come. */
 static void run_dry(struct provoke_queue *q, struct vq_batch *b)
 {
-	if (q->index != RX || waiting(b) == 0)
+	if (q->kind != RX || waiting(b) == 0)
 		return;
 	if (waiting(b) > q->gathered)
 		q->waited = 0;
@@ -187,7 +187,7 @@ static void keep_one(struct provoke_queue *q, struct vq_batch *b)
 	unsigned i = 0;
 
 	if (!q->kept) {
-		if (!provoke_on(q->p, P_KEPT) || q->index != TX || q->ordered || !b->entry ||
+		if (!provoke_on(q->p, P_KEPT) || q->kind != TX || q->ordered || !b->entry ||
 		    b->num < KEPT_MIN || waiting(b) == 0)
 			return;
 		q->kept = true;
@@ -207,7 +207,7 @@ static void keep_one(struct provoke_queue *q, struct vq_batch *b)
 /* Of frames that are in one buffer each: what is behind the length has been written, and means nothing. */
 static void shorten(struct provoke_queue *q, struct vq_batch *b)
 {
-	if (q->index != RX || q->in_parts || !b->entry)
+	if (q->kind != RX || q->in_parts || !b->entry)
 		return;
 	for (unsigned i = 0; i < waiting(b); i++) {
 		const uint32_t len = le32toh(entry(b, i)->len.raw);
@@ -257,7 +257,7 @@ static void fill_length(struct provoke_queue *q, struct vq_batch *b)
 {
 	const bool packed = q->p->dev->accepted & FEATURE(VIRTIO_F_RING_PACKED);
 
-	if (q->index != TX || !b->entry || (!packed && !q->p->legacy))
+	if (q->kind != TX || !b->entry || (!packed && !q->p->legacy))
 		return;
 	for (unsigned i = 0; i < waiting(b); i++)
 		entry(b, i)->len = le32_of((uint32_t)dice_roll(&q->dice));
@@ -300,7 +300,7 @@ static void interrupts(struct provoke_queue *q)
 {
 	struct provoke *p = q->p;
 
-	/* One pair: this is the device's thread. */
+	/* All pairs are on the device's thread. */
 	if (provoke_on(p, P_BOTH_BITS) && dice_below(&q->dice, 2)) {
 		provoke_count(p, P_BOTH_BITS);
 		virtio_config(p->dev);
@@ -324,10 +324,11 @@ static void interrupts(struct provoke_queue *q)
 /* Had the driver wanted none for what it was shown last? The queue's own thread counts those. */
 static void count_left_out(struct provoke_queue *q)
 {
-	const struct virtio_net_stats *s = virtio_net_stats(q->p->net);
-	const uint64_t all = q->index == RX   ? s->rx_interrupts_suppressed
-	                     : q->index == TX ? s->tx_interrupts_suppressed
-	                                      : s->ctrl_interrupts_suppressed;
+	const struct virtio_net_stats *s =
+		virtio_net_pair_stats(q->p->net, q->kind == CTRL ? 0 : q->index / 2);
+	const uint64_t all = q->kind == RX   ? s->rx_interrupts_suppressed
+	                     : q->kind == TX ? s->tx_interrupts_suppressed
+	                                     : s->ctrl_interrupts_suppressed;
 
 	if (q->showed && all != q->left_out)
 		provoke_count(q->p, P_STRICT_INTERRUPTS);
@@ -477,6 +478,13 @@ void provoke_queue_begin(struct provoke_queue *q)
 {
 	const uint64_t accepted = q->p->dev->accepted;
 
+	/* Without MQ and RSS the control queue is behind the first pair (virtio 1.2, 5.1.2). */
+	const uint64_t several = FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_RSS);
+	const unsigned ctrl = accepted & several ? q->p->dev->nr_queues - 1 : 2;
+
+	q->kind = q->index == ctrl && (accepted & FEATURE(VIRTIO_NET_F_CTRL_VQ)) ? CTRL
+	          : q->index % 2                                                 ? TX
+	                                                                         : RX;
 	q->ordered = accepted & FEATURE(VIRTIO_F_IN_ORDER);
 	q->waited = q->patience = q->starving = q->gathered = q->nr_frames = 0;
 	q->shown = q->kept = q->in_parts = q->showed = false;

@@ -119,7 +119,10 @@ bool virtio_net_rings(const struct virtio_net *n);
  */
 int virtio_net_use_pairs(struct virtio_net *n, unsigned nr);
 
-/* Loop thread. Of the first pair and the control queue: show what devices/virtio_provoke.h keeps back, if that lets it go. */
+/*
+ * Loop thread, which has to be that of all pairs. Of all queues: show what devices/virtio_provoke.h keeps back, if that
+ * lets it go.
+ */
 void virtio_net_flush(struct virtio_net *n);
 
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */

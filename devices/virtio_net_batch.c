@@ -67,9 +67,12 @@ bool net_waits_for_kick(const struct virtio_net *n)
 
 void virtio_net_flush(struct virtio_net *n)
 {
-	for (unsigned i = 0; i < NET_PAIR_QUEUES; i++)
-		if (n->pair[0].queue[i].live)
-			net_publish(&n->pair[0].queue[i]);
+	for (unsigned i = 0; i < n->nr_pairs * NET_PAIR_QUEUES; i++) {
+		struct net_queue *q = &n->pair[i / NET_PAIR_QUEUES].queue[i % NET_PAIR_QUEUES];
+
+		if (q->live)
+			net_publish(q);
+	}
 	if (n->ctrl.kick.loop)
 		net_publish(&n->ctrl);
 }

@@ -154,8 +154,12 @@ static int make_loops(struct nic *n, const struct net_pairs *pairs)
 		n->loop = loop_share(with);
 	else
 		ret = loop_create(&n->loop);
-	for (unsigned i = 0; i + 1 < n->cfg->queues && ret == 0; i++)
-		ret = loop_create(&n->more_loops[i]);
+	for (unsigned i = 0; i + 1 < n->cfg->queues && ret == 0; i++) {
+		if (cfg->kind->one_loop)
+			n->more_loops[i] = loop_share(n->loop);
+		else
+			ret = loop_create(&n->more_loops[i]);
+	}
 	if (ret < 0)
 		log_error("%s: no event loop: %s", n->cfg->name, strerror(-ret));
 	for (unsigned i = 0; ret == 0 && cfg->kick == NIC_KICK_INLINE && i < cfg->queues; i++)
@@ -227,7 +231,7 @@ void nic_add_ended_tasks(const struct nic *n, json_t *all)
 	struct task t;
 
 	for (unsigned i = n->shares_loop; i < n->cfg->queues; i++)
-		if (loop_thread_ended(nic_loop(n, i), &t))
+		if ((i == 0 || nic_loop(n, i) != n->loop) && loop_thread_ended(nic_loop(n, i), &t))
 			json_array_append_new(all, stats_of_task(&t));
 }
 

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -18,7 +17,6 @@
 #include "devices/virtio.h"
 #include "net/csum.h"
 #include "net/turn_round.h"
-#include "tests/lib/capture.h"
 #include "vmm/core/loop.h"
 #include "vmm/core/tasks.h"
 #include "vmm/nic_config.h"
@@ -38,6 +36,11 @@ struct guest {
 struct rig {
 	struct loop *loop;
 	struct net_backend *b;
+	struct side {
+		struct rig *r;
+		struct net_backend *b;
+		unsigned frames;
+	} side[2]; /* of its pairs */
 	struct provoke *p;
 	struct virtio_dev dev;
 	struct nic_config nic;
@@ -105,14 +108,16 @@ static void send_frame(struct rig *r, const uint8_t *frame, size_t len)
 
 static void on_can_recv(void *arg)
 {
-	struct rig *r = arg;
+	struct side *side = arg;
+	struct rig *r = side->r;
 	static uint8_t buf[NET_RECV_MAX];
 	const struct iovec iov = {buf, sizeof(buf)};
-	const ssize_t len = r->b->frame->recv(r->b, &iov, 1);
+	const ssize_t len = side->b->frame->recv(side->b, &iov, 1);
 
 	if (len <= 0)
 		return;
 	r->frames++;
+	side->frames++;
 	if ((size_t)len - NET_HDR_LEN > r->longest)
 		r->longest = (size_t)len - NET_HDR_LEN;
 	memcpy(r->last, buf + NET_HDR_LEN, sizeof(r->last));
@@ -130,10 +135,29 @@ static void config_read(struct virtio_dev *d, unused uint32_t off, void *buf, ui
 
 static const struct virtio_dev_ops dev_ops = {.config_read = config_read};
 
-static void begin(struct rig *r, provoke_set set, struct guest g)
+/* The driver uses @nr pairs. */
+static void start(struct rig *r, unsigned nr)
 {
-	const struct net_sink sink = {.can_recv = on_can_recv, .arg = r};
-	struct net_common common = {.nic = "net0"};
+	struct net_backend *b = r->b;
+
+	for (unsigned i = 0; i < nr; i++, b = b->next) {
+		const struct net_sink sink = {.can_recv = on_can_recv, .arg = &r->side[i]};
+
+		r->side[i].r = r;
+		r->side[i].b = b;
+		assert_int_equal(b->frame->start(b, 0, &sink), 0);
+	}
+}
+
+static void stop(struct rig *r)
+{
+	for (struct net_backend *b = r->b; b; b = b->next)
+		b->frame->stop(b);
+}
+
+static void begin_pairs(struct rig *r, provoke_set set, struct guest g, unsigned nr)
+{
+	struct net_common common = {.nic = "net0", .more_pairs = nr - 1};
 
 	*r = (struct rig){.guest = g};
 	memcpy(common.mac, guest_mac, 6);
@@ -145,14 +169,21 @@ static void begin(struct rig *r, provoke_set set, struct guest g)
 	r->p->dev = &r->dev;
 	r->p->again_ns = 2000000;
 	assert_int_equal(nic_config_parse(&r->nic, 0, "echo", true), 0);
-	assert_int_equal(provoke_nic(r->p, &r->nic), 0);
+	provoke_nic(r->p, &r->nic);
 	assert_int_equal(r->nic.kind->create(r->nic.backend, &common, r->loop, &r->b), 0);
-	assert_int_equal(r->b->frame->start(r->b, 0, &sink), 0);
+	if (nr > 1)
+		assert_int_equal(r->b->set_pairs(r->b, nr), 0);
+	start(r, nr);
+}
+
+static void begin(struct rig *r, provoke_set set, struct guest g)
+{
+	begin_pairs(r, set, g, 1);
 }
 
 static void end(struct rig *r)
 {
-	r->b->frame->stop(r->b);
+	stop(r);
 	net_destroy(r->b);
 	nic_config_free(&r->nic);
 	provoke_destroy(r->p);
@@ -388,13 +419,6 @@ static void reset(struct rig *r, bool boots)
 	r->p->lives += boots;
 }
 
-static void come_back(struct rig *r)
-{
-	const struct net_sink sink = {.can_recv = on_can_recv, .arg = r};
-
-	assert_int_equal(r->b->frame->start(r->b, 0, &sink), 0);
-}
-
 /* More than the 50 times that a driver has who is there. */
 static void be_away(struct rig *r)
 {
@@ -414,7 +438,7 @@ static void who_resets_or_reboots_in_a_round_has_time_to_come_back(unused void *
 		reset(&r, boots);
 		be_away(&r);
 		assert_false(provoke_done(r.p));
-		come_back(&r);
+		start(&r, 1);
 		turn_until_done(&r);
 		assert_false(provoke_failed(r.p));
 		assert_int_equal(verdict(&r, P_LENGTHS), boots ? PROVOKE_REBOOTED : PROVOKE_LOST);
@@ -544,25 +568,47 @@ static void nonsense_is_no_answer(unused void **state)
 	end(&r);
 }
 
-static void two_pairs_are_refused_and_the_rest_is_set(unused void **state)
+static void what_a_nic_is_to_be_is_set(unused void **state)
 {
 	struct nic_config nic;
-	struct capture c;
 	struct provoke *p;
-	int ret;
 
 	assert_int_equal(provoke_create(PROVOKE_BIT(P_MTU) | PROVOKE_BIT(P_POLLING), 1, &p), 0);
 	assert_int_equal(nic_config_parse(&nic, 0, "echo,queues=2", true), 0);
-	CAPTURED(&c, &ret, provoke_nic(p, &nic));
-	assert_int_equal(ret, -EINVAL);
-	assert_one_line(&c, "queues=2");
-	nic_config_free(&nic);
-	assert_int_equal(nic_config_parse(&nic, 0, "echo", true), 0);
-	assert_int_equal(provoke_nic(p, &nic), 0);
+	provoke_nic(p, &nic);
+	assert_int_equal(nic.queues, 2);
 	assert_int_equal(nic.poll, POLL_ON);
 	assert_true(nic.mtu >= 1280);
 	nic_config_free(&nic);
 	provoke_destroy(p);
+}
+
+/* As a driver does when its user takes pairs away: the device stops all of them, and begins with fewer. */
+static void
+questions_come_by_all_pairs_and_by_the_first_when_the_others_go_under_load(unused void **state)
+{
+	unsigned second = 0;
+	struct rig r;
+
+	begin_pairs(&r, ROUNDS, (struct guest){0}, 2);
+	assert_true(r.b->can & FEATURE(VIRTIO_NET_F_MQ));
+	while (!provoke_done(r.p)) {
+		assert_true(loop_turn(r.loop, -1) >= 0);
+		if (second || r.p->round != P_FLOOD || r.side[1].frames == 0)
+			continue;
+		second = r.side[1].frames;
+		stop(&r);
+		assert_int_equal(r.b->set_pairs(r.b, 1), 0);
+		start(&r, 1);
+	}
+	provoke_end(r.p);
+	assert_true(second > 0);
+	assert_int_equal(r.side[1].frames, second);
+	assert_true(r.side[0].frames > second);
+	assert_int_not_equal(verdict(&r, P_FLOOD), PROVOKE_NOT_TRIED);
+	assert_int_equal(verdict(&r, P_LENGTHS), PROVOKE_SURVIVED);
+	assert_false(provoke_failed(r.p));
+	end(&r);
 }
 
 int main(void)
@@ -589,7 +635,9 @@ int main(void)
 		cmocka_unit_test(who_is_leaving_gets_frames_that_need_no_answer),
 		cmocka_unit_test(what_a_guest_asks_is_answered_and_its_address_is_learned),
 		cmocka_unit_test(nonsense_is_no_answer),
-		cmocka_unit_test(two_pairs_are_refused_and_the_rest_is_set),
+		cmocka_unit_test(what_a_nic_is_to_be_is_set),
+		cmocka_unit_test(
+			questions_come_by_all_pairs_and_by_the_first_when_the_others_go_under_load),
 	};
 
 	return cmocka_run_group_tests_name("peer", tests, NULL, NULL);

@@ -276,6 +276,34 @@ static void a_packed_ring_lies_too(unused void **state)
 	vrig_layout(0);
 }
 
+/* Which of its queues is what follows from what the driver has accepted. */
+static void each_queue_of_several_pairs_is_what_it_is(unused void **state)
+{
+	enum { RX, TX, CTRL };
+	static const struct {
+		uint64_t accepted;
+		unsigned kind[5];
+	} all[] = {
+		{FEATURE(VIRTIO_NET_F_MQ) | FEATURE(VIRTIO_NET_F_CTRL_VQ), {RX, TX, RX, TX, CTRL}},
+		{FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_CTRL_VQ), {RX, TX, RX, TX, CTRL}},
+		{FEATURE(VIRTIO_NET_F_CTRL_VQ), {RX, TX, CTRL, TX, RX}},
+		{0, {RX, TX, RX, TX, RX}},
+	};
+	struct virtio_dev dev = {.nr_queues = 5};
+	struct provoke *p;
+
+	assert_int_equal(provoke_create(PROVOKE_BIT(P_REORDER), 1, &p), 0);
+	p->dev = &dev;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		dev.accepted = all[i].accepted;
+		for (unsigned k = 0; k < 5; k++) {
+			p->hooks.queue(&p->hooks, k);
+			assert_int_equal(p->queue[k].kind, all[i].kind[k]);
+		}
+	}
+	provoke_destroy(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +316,7 @@ int main(void)
 		cmocka_unit_test(received_frames_come_when_there_is_no_buffer_left),
 		cmocka_unit_test(lengths_are_less_than_what_was_written),
 		cmocka_unit_test(a_packed_ring_lies_too),
+		cmocka_unit_test(each_queue_of_several_pairs_is_what_it_is),
 	};
 
 	return cmocka_run_group_tests_name("provoke_order", tests, NULL, NULL);
