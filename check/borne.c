@@ -121,6 +121,7 @@ static const struct borne_rule {
 	{"used.no-trust-past-len", P_BUFFER_TAIL, goes_on},
 	{"used.legacy-len-zero", P_TX_LEN, looks_away},
 	{"packed.len-only-with-write", P_TX_LEN, looks_for_write},
+	{"packed.ignore-next-in-used", P_USED_NEXT, by_id},
 	{"event_idx.used-event-wrap", P_INDEX_WRAP, compares_modulo},
 	{"net.tx-reclaim", P_DELAY, goes_on},
 	{"net.rx-num-buffers", P_LENGTHS, in_parts},

@@ -110,6 +110,7 @@ enum provoke_id {
 	P_DEMANDED_FEATURE,
 	P_BUFFER_TAIL,
 	P_SPEED,
+	P_USED_NEXT,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

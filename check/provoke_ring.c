@@ -264,6 +264,15 @@ static void fill_length(struct provoke_queue *q, struct vq_batch *b)
 	provoke_count(q->p, P_TX_LEN);
 }
 
+/* virtio 1.2, 2.8.6: reserved in used descriptors. */
+static void say_next(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (!b->slots || !waiting(b))
+		return;
+	b->flags = VRING_DESC_F_NEXT;
+	provoke_count(q->p, P_USED_NEXT);
+}
+
 static void lie_about_id(struct provoke_queue *q, struct vq_batch *b)
 {
 	if (!b->entry || !waiting(b) || q->lies >= LIES_MAX || dice_below(&q->dice, 4))
@@ -342,7 +351,7 @@ static const struct {
 	{P_REORDER, reorder},           {P_DELAY, delay},         {P_ACK_RACE, race},
 	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
 	{P_INDEX_JUMP, jump},           {P_DRY_RING, run_dry},    {P_SHORT_LEN, shorten},
-	{P_TX_LEN, fill_length},
+	{P_TX_LEN, fill_length},        {P_USED_NEXT, say_next},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)

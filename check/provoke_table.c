@@ -142,6 +142,8 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 	[P_BUFFER_TAIL] = {"buffer-tail", 31, RARE, ROUND,
 		"what of a buffer for receiving is behind the end of the frame is overwritten, too, before the buffer comes back",
 		"used.no-trust-past-len"},
+	[P_USED_NEXT] = {"used-next", 31, RARE, ROUND,
+		"used descriptors of a packed ring have NEXT, which means nothing there", "packed.ignore-next-in-used"},
 	[P_GATED_CONFIG] = {"gated-config", 31, LEGAL, BOOT,
 		"fields of the config space whose feature is not offered read anything; not with short-config",
 		"cfg.check-feature-first"},

@@ -317,7 +317,7 @@ const struct rule rules[] = {
 	 "Completion is matched by buffer id and the cursor skips the whole list length",
 	 "Find the list by the id of the used descriptor, and go on behind as many descriptors as that list had."},
 	{"packed.ignore-next-in-used", RULE_IMPLIED, "packed", "1.2, 2.8.6",
-	 "NEXT in a used descriptor is to be ignored", NULL},
+	 "NEXT in a used descriptor is to be ignored", "Look at AVAIL, USED and WRITE of a used descriptor, and at none of its other flags."},
 	{"packed.len-only-with-write", RULE_IMPLIED, "packed", "1.2, 2.8.4",
 	 "The used length counts only when the used descriptor has WRITE set",
 	 "Look at the length of a used descriptor only when it has WRITE."},

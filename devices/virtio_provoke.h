@@ -43,7 +43,8 @@ struct vq_batch {
 	uint16_t num;
 	/* From @from up to @to, which run free. A smaller @to keeps the rest back; entry NULL: all or nothing. */
 	uint16_t from, to;
-	uint16_t lie; /* the index claims so many more; split */
+	uint16_t lie;   /* the index claims so many more; split */
+	uint16_t flags; /* more flags of each used descriptor; with a vq_log */
 	bool content; /* what is kept back need not be asked about again before there is something new */
 };
 

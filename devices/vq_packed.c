@@ -367,7 +367,7 @@ static bool show_logged(struct vq *q, uint16_t *end)
 	q->content = b.content;
 	for (unsigned i = 0; i < b.to; i++) {
 		struct vq_packed_desc *d = desc_at(q, at);
-		const uint16_t flags = flags_of(q, at, l->slots[i] & WRITABLE);
+		const uint16_t flags = flags_of(q, at, l->slots[i] & WRITABLE) | b.flags;
 
 		d->id = le16_of(u16_of(le32toh(l->entry[i].id.raw) & UINT16_MAX));
 		d->len = l->entry[i].len;

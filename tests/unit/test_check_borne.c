@@ -79,6 +79,7 @@ static const struct {
 	{"used.ignore-past-len", V1, ANY, P_SHORT_LEN, true, false},
 	{"used.legacy-len-zero", EVENT, V1 | PACKED, P_TX_LEN, false, false},
 	{"packed.len-only-with-write", V1 | PACKED, EVENT, P_TX_LEN, false, false},
+	{"packed.ignore-next-in-used", V1 | PACKED, V1, P_USED_NEXT, false, false},
 	{"event_idx.used-event-wrap", V1 | EVENT, V1, P_INDEX_WRAP, false, false},
 	{"event_idx.used-event-wrap", V1 | EVENT, V1 | EVENT | PACKED, P_INDEX_WRAP, false, false},
 	{"net.tx-reclaim", V1, ANY, P_DELAY, false, false},

@@ -265,6 +265,29 @@ static void hints_are_wrong_and_flags_unknown(unused void **state)
 	}
 }
 
+static void used_descriptors_have_next_which_means_nothing_there(unused void **state)
+{
+	for (unsigned packed = 0; packed < 2; packed++) {
+		struct prig r;
+		unsigned head, with = 0, nr = 0;
+		uint32_t len;
+
+		vrig_layout(packed ? FEATURE(VIRTIO_F_RING_PACKED) : 0);
+		prig_up(&r, P_USED_NEXT, VRIG_ALL);
+		prig_send(&r, 4, NULL);
+		vrig_pump(&r.v);
+		for (unsigned k = 0; packed && k < 4; k++)
+			with += (r.v.vq[NET_TX].packed_desc[k].flags & VRING_DESC_F_NEXT) != 0;
+		while (fake_vq_reap(&r.v.vq[NET_TX], &head, &len))
+			nr++;
+		assert_int_equal(nr, 4);
+		assert_int_equal(with, packed ? 4 : 0);
+		assert_int_equal(prig_times(&r, P_USED_NEXT) > 0, packed);
+		vrig_layout(0);
+		prig_end(&r);
+	}
+}
+
 /* Where it means nothing: a split ring of the standard's says how much was written. */
 static void lengths_of_what_was_sent_are_anything(unused void **state)
 {
@@ -550,6 +573,7 @@ int main(void)
 		cmocka_unit_test(spurious_interrupts_have_an_end),
 		cmocka_unit_test(interrupts_come_though_they_are_off),
 		cmocka_unit_test(hints_are_wrong_and_flags_unknown),
+		cmocka_unit_test(used_descriptors_have_next_which_means_nothing_there),
 		cmocka_unit_test(lengths_of_what_was_sent_are_anything),
 		cmocka_unit_test(the_link_goes_down_and_comes_back_when_that_was_read),
 		cmocka_unit_test(an_announcement_is_asked_for_of_who_knows_it),
