@@ -139,7 +139,8 @@ static void what_costs_is_in_no_preset_but_can_be_asked_for(unused void **state)
 	uint64_t can = net_features_known();
 
 	assert_int_equal(parsed("default", can), can & ~NET_ONLY_BY_NAME);
-	assert_int_equal(parsed("default+rss+hash_report+packed+in_order+notification_data", can), can);
+	assert_int_equal(parsed("default+rss+hash_report+packed+in_order+notification_data", can),
+	                 can);
 	assert_int_equal(parsed("none+ctrl_vq+hash_report", can), V1 | F(CTRL_VQ) | F(HASH_REPORT));
 	assert_int_equal(parsed("none+packed", can), V1 | FEATURE(VIRTIO_F_RING_PACKED));
 	assert_int_equal(parsed("none+ctrl_vq+rss", can), V1 | F(CTRL_VQ) | F(RSS));
