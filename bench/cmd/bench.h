@@ -131,7 +131,10 @@ struct bench_subject {
 	const char *label; /* for people */
 	/* 0, or -errno with a line in @why (BENCH_WHY_MAX): what it needs and does not have here. */
 	int (*can)(const struct bench_env *env, const struct bench_subject *s, char *why);
-	/* Until it can be measured; 0 or -errno with a line in @why. On failure nothing is left. */
+	/*
+	 * Until it can be measured; 0 or -errno with a line in @why, -EOPNOTSUPP: as for can(). On failure
+	 * nothing is left.
+	 */
 	int (*open)(const struct bench_env *env, const struct bench_subject *s, void **state,
 	            char *why);
 	/* Everything that open made, also when the guest hangs. */

@@ -165,8 +165,10 @@ static void open_subject(const struct bench_env *env, struct bench_opened *o)
 		return;
 	ret = s->can ? s->can(env, s, o->why) : 0;
 	o->cannot = ret < 0;
-	if (ret == 0)
+	if (ret == 0) {
 		ret = s->open(env, s, &o->handle, o->why);
+		o->cannot = ret == -EOPNOTSUPP;
+	}
 	o->state = ret < 0 ? BENCH_REFUSED : BENCH_OPEN;
 	o->err = ret;
 	if (ret == 0)

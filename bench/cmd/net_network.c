@@ -72,13 +72,27 @@ static int make_bridged(struct net_state *s, char *why)
 	return ret;
 }
 
+/* -EOPNOTSUPP: the kernel of this host has no such router. */
+static int translate(struct net_state *s, char *why)
+{
+	char said[BENCH_WHY_MAX] = "";
+	int ret = 0;
+
+	tell(s, &s->outer, "nat", &ret, said);
+	if (ret != -EREMOTEIO)
+		return ret < 0 ? bench_why(why, ret, "%s", said) : 0;
+	return bench_why(why, -EOPNOTSUPP,
+	                 "no NAT in this kernel (modules nft_chain_nat, nft_masq): %s", said);
+}
+
 static int make_nat(struct net_state *s, char *why)
 {
 	int ret = make_cable(s, why);
 
 	tell(s, &s->outer, "net b0 " US "/24", &ret, why);
 	tell(s, &s->outer, "net c0 " ROUTER "/24", &ret, why);
-	tell(s, &s->outer, "nat", &ret, why);
+	if (ret == 0)
+		ret = translate(s, why);
 	tell(s, &s->far, "net c1 " FAR "/24", &ret, why);
 	return ret;
 }

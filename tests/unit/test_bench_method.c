@@ -200,6 +200,20 @@ static void row_that_cannot_be_here_is_no_failure(void **state)
 	assert_string_equal(result(r, 1)->why, "vhost needs a right");
 }
 
+static void subject_that_finds_out_when_it_opens_that_it_cannot_be_here_is_no_failure(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", NULL, 1);
+	r->fake_subject[0].open = -EOPNOTSUPP;
+	r->fake_subject[1].open = -EIO;
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_int_equal(result(r, 0)->state, BENCH_CANNOT);
+	assert_string_equal(result(r, 0)->why, strerror(EOPNOTSUPP));
+	assert_int_equal(result(r, 1)->state, BENCH_FAILED);
+}
+
 static void subject_that_does_not_open_is_tried_once_for_all_its_rows(void **state)
 {
 	struct bench_rig *r = *state;
@@ -294,6 +308,7 @@ int main(void)
 		CASE(row_that_fails_is_marked_and_the_rest_goes_on),
 		CASE(subject_of_a_row_that_failed_is_closed_and_opened_for_the_next),
 		CASE(row_that_cannot_be_here_is_no_failure),
+		CASE(subject_that_finds_out_when_it_opens_that_it_cannot_be_here_is_no_failure),
 		CASE(subject_that_does_not_open_is_tried_once_for_all_its_rows),
 		CASE(number_that_is_none_fails_its_row),
 		CASE(ctrl_c_ends_the_run_and_closes_all),
