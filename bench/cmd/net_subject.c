@@ -292,9 +292,9 @@ static int card(void *state, char *text, size_t size)
 /* Of what QEMU has, too, doorbell has all: without the rest the features are the same. */
 #define COMMON     ",features=default-speed_duplex"
 #define NO_OFFLOAD COMMON "-csum-guest_csum"
-/* Behind vhost nobody filters what comes: doorbell offers no filter there, QEMU offers one that does nothing. */
-#define NO_FILTER  ",ctrl_rx=off,ctrl_vlan=off"
 #define CSUM_ONLY  COMMON "-host_tso4-host_tso6-host_ufo-guest_tso4-guest_tso6-guest_ufo"
+/* Behind vhost nobody filters what comes: doorbell offers no filter there, QEMU offers one that does nothing. */
+#define NO_FILTER ",ctrl_rx=off,ctrl_vlan=off"
 
 const struct bench_subject net_subjects[NET_SUBJECTS] = {
 	SUBJECT(NS_LOOPBACK, "loopback", "loopback, no guest", .way = NET_LOOP),
@@ -353,6 +353,8 @@ const struct bench_subject net_subjects[NET_SUBJECTS] = {
 	SUBJECT(NS_VHOST_9000, "vhost-9000", "doorbell, vhost, no offloads, MTU 9000",
                 .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1, .mtu = 9000, .vhost = true,
                 .keys = NO_OFFLOAD),
+	SUBJECT(NS_SLIRP_9000, "slirp-9000", "doorbell, user, MTU 9000", .vmm = NET_DOORBELL,
+                .way = NET_USER, .guests = 1, .keys = COMMON ",mtu=9000"),
 	SUBJECT(NS_DPDK, "vhost-user-dpdk", "doorbell, vhost-user to DPDK's testpmd with a TAP",
                 .vmm = NET_DOORBELL, .way = NET_DPDK, .guests = 1, .keys = NO_OFFLOAD),
 	SUBJECT(NS_PEER, "peer", "the VMM of --peer-cmd, TAP", .vmm = NET_PEER, .way = NET_TAP,

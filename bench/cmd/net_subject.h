@@ -98,6 +98,7 @@ enum net_subject_id {
 	NS_VHOST_NAT,
 	NS_PURE_9000,
 	NS_VHOST_9000,
+	NS_SLIRP_9000,
 	NS_DPDK,
 	NS_PEER,
 	NET_SUBJECTS,

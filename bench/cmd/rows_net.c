@@ -154,6 +154,7 @@ static const struct bench_row rows[] = {
 	MODE("vhost-nat", NS_VHOST_NAT, "vhost"),
 	OFFLOAD("pure-9000", NS_PURE_9000, "pure-none"),
 	OFFLOAD("vhost-9000", NS_VHOST_9000, "vhost-none"),
+	OFFLOAD("slirp-9000", NS_SLIRP_9000, "slirp"),
 	BESIDE("vhost-user-dpdk", NS_DPDK, false, false, false, false, "vhost-user"),
 	SIZES(g2h, "pure", NS_PURE),
 	SIZES(h2g, "pure", NS_PURE),
