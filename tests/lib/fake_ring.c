@@ -70,6 +70,8 @@ static void check_start(struct fake_ring *r, struct net_backend *b, unsigned nr)
 	const unsigned pairs = pairs_of(b, nr);
 
 	must(!(r->serves & pairs), "start() twice");
+	must(nr == FAKE_RINGS * (by_pair(r) ? 1 : r->net->pairs),
+	     "start() with another number of rings");
 	for (struct net_backend *at = &r->net->backend; at; at = at->next) {
 		const struct fake_net *net = container_of(at, struct fake_net, backend);
 
@@ -77,8 +79,6 @@ static void check_start(struct fake_ring *r, struct net_backend *b, unsigned nr)
 		     "start() while the frame table is started");
 	}
 	must(r->mem, "start() without prepare()");
-	must(nr == FAKE_RINGS * (by_pair(r) ? 1 : r->net->pairs),
-	     "start() with another number of rings");
 }
 
 static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
