@@ -49,7 +49,7 @@ keeps_all() { # ELF FEATURES [WORD]
 	[ "$guest-$net" = 0-0 ] || why="exit status of the guest $guest, of its peer $net"
 	result "$1: $features ${3:-}" "$why"
 }
-for features in default default-mrg_rxbuf none; do
+for features in default none; do
 	keeps_all driver "$features"
 done
 for features in default default-event_idx default-indirect_desc default-mrg_rxbuf \
@@ -107,8 +107,7 @@ result "bug: no_reset in the matrix" "$why"
 # It is ended from outside, and takes its cells along.
 "$doorbell" check --matrix --jobs 2 --mem 16M --net echo "$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null &
 peer=$!
-until [ "$(pgrep -c -P $peer)" = 2 ] || ! kill -0 $peer 2>/dev/null; do sleep 0.01; done
-cells=$(pgrep -P $peer)
+until cells=$(pgrep -P $peer) && [ "$(wc -w <<<"$cells")" = 2 ] || ! kill -0 $peer 2>/dev/null; do sleep 0.01; done
 kill -TERM $peer
 wait $peer
 guest=$? peer='' why=
@@ -120,7 +119,7 @@ done
 result "matrix: ended by a signal" "$why"
 
 # Whatever a device may do, the driver bears it: here from a seed each, and with what is seldom offered.
-for run in "driver default 1" "more default-mrg_rxbuf-event_idx 2" "more default+packed 3"; do
+for run in "driver default 1" "more default 2" "more default+packed 3"; do
 	: >"$tmp/peer"
 	read -r elf features seed <<<"$run"
 	"$doorbell" check --provoke legal --seed "$seed" --mem 16M --timeout "$limit" --net "echo,features=$features" \
@@ -134,8 +133,8 @@ for run in "driver default 1" "more default-mrg_rxbuf-event_idx 2" "more default
 done
 
 # What is in no group: it goes on with less, or gives up as it should, and says so.
-for run in "driver tiny-queues 1 ready" "more tiny-queues 8 the device cannot be used" "driver orphan-features 1 ready" \
-	"driver kept 1 ready" "more in-order 1 ready" "more demanded-feature 1 ready" \
+for run in "more tiny-queues 1 ready" "more tiny-queues 8 the device cannot be used" "driver orphan-features 1 ready" \
+	"more kept 1 ready" "driver needs-reset 1 ready" "more in-order 1 ready" "more demanded-feature 1 ready" \
 	"more demanded-feature 2 the device cannot be used" "driver features-never-ok 1 the device cannot be used" \
 	"driver early-needs-reset 1 the device cannot be used"; do
 	: >"$tmp/peer"
@@ -145,7 +144,7 @@ for run in "driver tiny-queues 1 ready" "more tiny-queues 8 the device cannot be
 	guest=$? why=
 	[ "$guest" = 0 ] || why="exit status $guest"
 	grep -q "^$words" "$tmp/out" || why="it did not say: $words"
-	grep -q "^  provoked by $name .*: survived;" "$tmp/err" || why="it does not bear $name"
+	grep -qE "^  provoked by $name .*: survived(, lost frames)?;" "$tmp/err" || why="it does not bear $name"
 	result "$elf, provoked: $name, seed $seed" "$why"
 done
 

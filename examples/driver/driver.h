@@ -2,7 +2,7 @@
 /* What the files of the driver have for each other.
  *
  * Words like [init.reset-first] name the rule that a line obeys: doorbell check --explain init.reset-first.
- * bug() is the tests': it is false in the driver itself, and the compiler removes it.
+ * bug() is the tests': bugs.h makes it true for one mistake.
  */
 #ifndef EXAMPLE_DRIVER_H
 #define EXAMPLE_DRIVER_H
@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bugs.h"
+#ifndef bug
+#define bug(name) false
+#endif
 
 #define FEATURE(bit) (1ull << (bit))
 #define QUEUE_SIZE   16u   /* entries; a device may have room for fewer */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The buffers and the main loop. An answer is made in the buffer that its question came in, and goes out from
- * there. With "up" on the command line all ends as soon as the device works.
+ * there. With a command line that begins with "up" all ends as soon as the device works.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -30,7 +30,7 @@ bool add_queues(const struct nic *n)
 		struct queue *const q = &queues[i];
 
 		for (uint32_t k = 0; k < sizeof(*q); k++) /* [split.mem-zeroed] */
-			((volatile uint8_t *)q)[k] = 0;
+			((volatile uint8_t *)q)[k] = 0;   /* [notif.used-flags-init-0] */
 		q->size = nic_add_queue(n, i, (const void *[]){q->desc, &q->avail, &q->used});
 		if (q->size == 0)
 			return false;
@@ -73,7 +73,7 @@ void driver_main(const void *tree, const void *rsdp, const char *line)
 {
 	(void)tree, (void)rsdp;
 	nic.base = cpu_nic_registers;
-	/* What we can do; the device takes its pick. [feat.fallback] */
+	/* What we can do; the device takes its pick. [feat.fallback], but not [feat.accept-packed]: that is in more/ */
 	nic.wanted = (bug(no_version_1) ? 0 : FEATURE(VIRTIO_F_VERSION_1)) |
 	             FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_MTU) |
 	             FEATURE(VIRTIO_NET_F_STATUS);

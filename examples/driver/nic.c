@@ -35,7 +35,7 @@ bool nic_probe(const struct nic *n)
 {
 	if (bug(narrow_register))
 		(void)*(volatile uint16_t *)(n->base + VIRTIO_MMIO_MAGIC_VALUE);
-	/* In this order, and nothing more when one is wrong. [mmio.probe-magic-version], [mmio.probe-devid] */
+	/* In this order [mmio.probe-magic-version], [mmio.probe-devid]; what is not ours is left alone. [mmio.bad-magic] */
 	return get(n, VIRTIO_MMIO_MAGIC_VALUE) == MAGIC && get(n, VIRTIO_MMIO_VERSION) == 2 &&
 	       get(n, VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_NET;
 }
@@ -150,7 +150,6 @@ void nic_up(struct nic *n)
 	    !bug(refusal_ignored))
 		nic_fail(n);
 	read_mac(n);
-	read_link(n);
 	/* The features are settled, the device is not live yet. [init.setup-after-negotiation] */
 	if (!bug(queues_too_early) && !bug(queues_too_late) && !add_queues(n))
 		nic_fail(n);
@@ -160,7 +159,8 @@ void nic_up(struct nic *n)
 	if ((get(n, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET) ||
 	    (bug(queues_too_late) && !add_queues(n)))
 		nic_fail(n);
-	/* From now on it may be kicked. [init.no-kick-before-drvok] */
+	/* From now on it may be kicked [init.no-kick-before-drvok], and tells when the link changes. */
+	read_link(n);
 }
 
 void nic_look(struct nic *n)
@@ -169,10 +169,9 @@ void nic_look(struct nic *n)
 	const uint32_t why = get(n, VIRTIO_MMIO_INTERRUPT_STATUS) & /* [mmio.irq-read-status] */
 	                     (VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
 
-	/* Before the rings are looked at: what is used later finds the bit down, and raises it. [mmio.irq-ack] */
-	if (why && !bug(no_ack))
-		set(n, VIRTIO_MMIO_INTERRUPT_ACK,
-		    why); /* [mmio.intack-handled], [mmio.intack-no-unknown] */
+	/* What is noted is as good as handled [mmio.irq-ack], [mmio.intack-handled]; what is used later raises the bit again. */
+	if (why && !bug(no_ack)) /* [mmio.intack-no-unknown], [mmio.intstatus-ignore-unknown] */
+		set(n, VIRTIO_MMIO_INTERRUPT_ACK, why);
 	if (!(why & VIRTIO_MMIO_INT_CONFIG))
 		return; /* it may have been for nothing at all [notif.handle-spurious] */
 	if (get(n, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET)

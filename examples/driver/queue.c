@@ -32,16 +32,17 @@ bool queue_flush(struct queue *q)
 
 int queue_take(struct queue *q, uint32_t *len)
 {
-	struct vring_used_elem e;
-
 	/* Acquire: the entry is read after the index that shows it. */
-	if (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) == q->seen)
-		return -1;
-	e = q->used.ring[q->seen++ % q->size];
-	/* In any order [used.any-order]. No rule asks for the check; without it a device could make us write anywhere. */
-	if (e.id >= q->size || !q->busy[e.id])
-		return -1;
-	q->busy[e.id] = false;
-	*len = e.len;
-	return (int)e.id;
+	while (__atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->seen) {
+		const struct vring_used_elem *e = &q->used.ring[q->seen++ % q->size];
+		const uint32_t id = __atomic_load_n(&e->id, __ATOMIC_RELAXED);
+
+		/* In any order [used.any-order]. No rule asks for the check; without it a device could make us write anywhere. */
+		if (id >= q->size || !q->busy[id])
+			continue;
+		q->busy[id] = false;
+		*len = __atomic_load_n(&e->len, __ATOMIC_RELAXED);
+		return (int)id;
+	}
+	return -1;
 }

@@ -195,6 +195,7 @@ static void rest(struct driver *d)
 	if (d->poll) {
 		if (++d->idle % IDLE_LOOK == 0)
 			nic_look(&d->nic);
+		__builtin_ia32_pause();
 		return;
 	}
 	if (ring_interrupt_on(&d->rx) && (d->nr_free_tx > 0 || ring_interrupt_on(&d->tx)))
