@@ -117,6 +117,17 @@ static json_t *answer_to(struct control *c, const json_t *request)
 	return answer;
 }
 
+static json_t *not_json(const json_error_t *err)
+{
+	char why[sizeof(err->text) + 16];
+	json_t *answer;
+
+	snprintf(why, sizeof(why), "not JSON: %s", err->text);
+	answer = refusal(why);
+	/* It quotes the line, and that need not be UTF-8. */
+	return answer ? answer : refusal("not JSON, and what it is cannot be written as JSON");
+}
+
 static bool take_line(struct client *cl, const char *line, size_t len)
 {
 	json_error_t err;
@@ -124,8 +135,7 @@ static bool take_line(struct client *cl, const char *line, size_t len)
 	json_t *answer;
 
 	if (!request)
-		answer = json_pack("{s:b, s:o}", "ok", 0, "error",
-		                   json_sprintf("not JSON: %s", err.text));
+		answer = not_json(&err);
 	else if (!json_is_object(request))
 		answer = refusal("a request is an object: {\"command\": NAME, ...}");
 	else

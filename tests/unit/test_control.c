@@ -141,6 +141,20 @@ static void garbage_is_refused_and_the_line_goes_on(void **state)
 	close(fd);
 }
 
+/* A parser that quotes it cannot be quoted: the client was hung up on. */
+static void garbage_whose_error_is_no_utf_8_has_an_answer(void **state)
+{
+	int fd = dial(*state);
+
+	say(fd, "\"\\u\xdd\x9c\xc7\xcf\xcf\xdd\xf5\xa4\xce]\n");
+	assert_string_equal(
+		line(fd),
+		"{\"ok\":false,\"error\":\"not JSON, and what it is cannot be written as JSON\"}");
+	say(fd, "{\"command\":\"say\",\"value\":1}\n");
+	assert_string_equal(line(fd), "{\"ok\":true,\"result\":1}");
+	close(fd);
+}
+
 static void megabyte_without_newline_is_cut_off(void **state)
 {
 	char block[4096];
@@ -277,6 +291,7 @@ int main(void)
 		CASE(request_is_answered_with_its_id),
 		CASE(many_requests_in_one_piece_are_answered_in_order),
 		CASE(garbage_is_refused_and_the_line_goes_on),
+		CASE(garbage_whose_error_is_no_utf_8_has_an_answer),
 		CASE(megabyte_without_newline_is_cut_off),
 		CASE(half_a_line_and_a_hang_up_do_no_harm),
 		CASE(hundred_clients_are_too_many),
