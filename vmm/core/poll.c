@@ -43,8 +43,8 @@ bool poll_budget_check(struct poll_budget *b, uint64_t now_ns, uint64_t delay_ns
 
 	b->checked_ns = now_ns;
 	b->delay_ns = delay_ns;
-	/* Of what was long ago nothing follows: perhaps it slept all the time. */
-	if (past > 4 * POLL_CHECK_NS)
+	/* Of what was long ago nothing follows, nor of a time in which it slept. */
+	if (past > 4 * POLL_CHECK_NS || now_ns - past < b->away_until_ns)
 		return false;
 	if (delayed < past / POLL_DELAY_SHARE) {
 		if (b->away_shift > 0)
