@@ -68,28 +68,28 @@ static int take_rings(struct fake_ring *r, unsigned first, const struct net_ring
 static void check_start(struct fake_ring *r, struct net_backend *b, unsigned nr)
 {
 	const unsigned pairs = pairs_of(b, nr);
+	struct net_backend *at = &r->net->backend;
 
 	must(!(r->serves & pairs), "start() twice");
-	must(nr == FAKE_RINGS * (by_pair(r) ? 1 : r->net->pairs),
-	     "start() with another number of rings");
-	for (struct net_backend *at = &r->net->backend; at; at = at->next) {
+	do {
 		const struct fake_net *net = container_of(at, struct fake_net, backend);
 
 		must(!net->started || !(pairs & 1u << net->index),
 		     "start() while the frame table is started");
-	}
+		at = at->next;
+	} while (at);
 	must(r->mem, "start() without prepare()");
+	must(nr == FAKE_RINGS * (by_pair(r) ? 1 : r->net->pairs),
+	     "start() with another number of rings");
 }
 
-static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
-                      struct net_ring *ring, unsigned nr, const struct net_sink *s)
+static int start_rings(struct net_backend *b, uint64_t accepted, uint64_t offloads,
+                       struct net_ring *ring, unsigned nr, const struct net_sink *s)
 {
 	struct fake_ring *r = fake(b);
 	const unsigned pair = container_of(b, struct fake_net, backend)->index;
 	int ret;
 
-	if (r->on_change)
-		r->on_change(pair, true);
 	check_start(r, b, nr);
 	must(!(accepted & r->net->backend.ring_cannot),
 	     "start() with features that cannot be honoured");
@@ -113,6 +113,20 @@ static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offload
 	return 0;
 }
 
+static int ring_start(struct net_backend *b, uint64_t accepted, uint64_t offloads,
+                      struct net_ring *ring, unsigned nr, const struct net_sink *s)
+{
+	struct fake_ring *r = fake(b);
+	int ret;
+
+	if (r->on_change)
+		r->on_change(container_of(b, struct fake_net, backend)->index, true);
+	pthread_mutex_lock(&r->lock);
+	ret = start_rings(b, accepted, offloads, ring, nr, s);
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
 static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 {
 	struct fake_ring *r = fake(b);
@@ -121,6 +135,7 @@ static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 
 	if (r->on_change)
 		r->on_change(pair, false);
+	pthread_mutex_lock(&r->lock);
 	must((r->serves & pairs) == pairs, "stop() while stopped");
 	must(by_pair(r) || nr == r->nr, "stop() with another number of rings");
 	r->nr_stops++;
@@ -132,6 +147,7 @@ static void ring_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
 		ring[i].next_avail = r->lie ? r->lie_next_avail[first + i] : vq_position(q);
 		vq_stop(q);
 	}
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void ring_let_go(struct net_backend *b)
@@ -178,6 +194,7 @@ void fake_ring_add(struct fake_ring *r, struct fake_net *f, bool each)
 	r->net = f;
 	r->ops = fake_ops;
 	r->ops.by_pair = each;
+	must(pthread_mutex_init(&r->lock, NULL) == 0, "(not a rule: no lock)");
 	f->rings = r;
 	f->backend.ring = &r->ops;
 }

@@ -4,10 +4,14 @@
  * It moves the same frames as the fake_net that it belongs to, from its queue into the rx ring and from
  * the tx ring to its sent frames, and of each pair behind it, when the test says so. Thread and contract as in fake_net.h: a device
  * that uses both tables at once, or one while it is stopped, ends the program.
+ *
+ * A peer with a thread of its own holds @lock while it looks at @serves, runs, and touches the fake_net of a pair that
+ * is served: start() and stop() do, but not while they call on_change().
  */
 #ifndef DOORBELL_TESTS_FAKE_RING_H
 #define DOORBELL_TESTS_FAKE_RING_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +45,7 @@ struct fake_ring {
 	const struct gmem *mem;
 	struct vq vq[FAKE_RINGS_MAX];
 	struct net_sink sink;
+	pthread_mutex_t lock;
 	unsigned serves; /* a bit for each pair */
 };
 
