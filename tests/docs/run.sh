@@ -143,7 +143,7 @@ check_ci() {
 		[ -s "$dir/work/check.xml" ]; then
 		result ci ""
 	else
-		result ci "$(tail -n 3 <<<"$out" | paste -s -d ' ')"
+		result ci "$(grep -E 'doorbell:|rules broken|^ *(MUST|SHOULD|driver:)|: (corrupted|no progress)' <<<"$out" | paste -s -d ' ') $(tail -n 1 <<<"$out")"
 	fi
 	rm -rf "$dir"
 }
