@@ -292,8 +292,12 @@ static void read_pairs(const struct nic *n, struct pair_counters *c)
 	for (unsigned i = 0; i < c->nr_device; i++)
 		c->device[i].now = virtio_net_pair_stats(n->net, i);
 	for (const struct net_backend *b = nic_backend(n); b; b = b->next, c->nr++) {
-		loop_stats(nic_loop(n, c->nr), &c->loop_now[c->nr]);
-		c->loop[c->nr] = (struct base){&c->loop_now[c->nr], &n->loop_before[c->nr]};
+		/* One that all pairs are on counts as the first one's. */
+		if (c->nr == 0 || nic_loop(n, c->nr) != n->loop) {
+			loop_stats(nic_loop(n, c->nr), &c->loop_now[c->nr]);
+			c->loop[c->nr].before = &n->loop_before[c->nr];
+		}
+		c->loop[c->nr].now = &c->loop_now[c->nr];
 		c->backend[c->nr] = (struct base){&b->stats, &n->stats_before[c->nr]};
 	}
 }

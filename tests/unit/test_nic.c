@@ -53,14 +53,17 @@ static int create_with_rings(const void *config, const struct net_common *common
 
 static const struct net_kind ring_kind = {.name = "fake", .create = create_with_rings};
 
-static void set_up_pairs(struct rig *r, unsigned pairs, bool pcap)
+static const struct net_kind one_loop_kind = {
+	.name = "fake", .create = create_fake, .one_loop = true};
+
+static void set_up_kind(struct rig *r, const struct net_kind *kind, unsigned pairs, bool pcap)
 {
 	*r = (struct rig){.dir = "/tmp/doorbell-nic-XXXXXX"};
 	assert_non_null(mkdtemp(r->dir));
 	snprintf(r->path, sizeof(r->path), "%s/net0.pcap", r->dir);
 	fake_mem_create(&r->mem, MIB(1));
 	r->cfg = (struct nic_config){.name = "net0",
-	                             .kind = &fake_kind,
+	                             .kind = kind,
 	                             .queue_size = 256,
 	                             .queues = pairs,
 	                             .irq = NIC_IRQ_IRQFD,
@@ -70,6 +73,11 @@ static void set_up_pairs(struct rig *r, unsigned pairs, bool pcap)
 	assert_int_equal(nic_open(&r->nic, &r->cfg, 0, NULL), 0);
 	assert_int_equal(nic_create(&r->nic, &r->mem.gmem, (struct irq_line){.set = NULL}), 0);
 	assert_int_equal(nic_start(&r->nic), 0);
+}
+
+static void set_up_pairs(struct rig *r, unsigned pairs, bool pcap)
+{
+	set_up_kind(r, &fake_kind, pairs, pcap);
 }
 
 static void set_up(struct rig *r, bool pcap)
@@ -189,6 +197,27 @@ static void status_and_stats_are_there_for_each_pair(unused void **state)
 	tear_down(&r);
 }
 
+static void a_loop_that_all_pairs_are_on_counts_once(unused void **state)
+{
+	json_t *status, *stats, *pairs;
+	struct rig r;
+
+	set_up_kind(&r, &one_loop_kind, 4, false);
+	status = nic_status(&r.nic); /* by a call of the loop */
+	stats = stats_of_nic(&r.nic);
+	pairs = json_object_get(stats, "pairs");
+	assert_int_equal(json_array_size(pairs), 4);
+	assert_true(number(stats, "loop_calls") > 0);
+	assert_int_equal(number(stats, "loop_calls"),
+	                 number(json_array_get(pairs, 0), "loop_calls"));
+	for (size_t i = 1; i < 4; i++)
+		assert_int_equal(number(json_array_get(pairs, i), "loop_calls"), 0);
+	json_decref(stats);
+	json_decref(status);
+	nic_stop(&r.nic);
+	tear_down(&r);
+}
+
 static void the_ends_of_a_pair_have_one_thread(unused void **state)
 {
 	static const char *const name = "x";
@@ -271,6 +300,7 @@ int main(void)
 		cmocka_unit_test(a_reboot_during_a_capture_takes_the_memory_from_the_peer),
 		cmocka_unit_test(a_nic_with_several_pairs_can_be_captured),
 		cmocka_unit_test(status_and_stats_are_there_for_each_pair),
+		cmocka_unit_test(a_loop_that_all_pairs_are_on_counts_once),
 		cmocka_unit_test(the_ends_of_a_pair_have_one_thread),
 	};
 
