@@ -226,13 +226,15 @@ static bool in_a_stream(struct net_pair *p, uint64_t now)
 {
 	struct net_tx *t = &p->tx;
 	const uint64_t since = now - t->kicked_ns, came = p->stats.rx_frames - t->kicked_rx;
-	const bool soon = since < NET_INLINE_GAP_NS || since < NET_INLINE_GAP_TURNS * t->inline_ns;
+	const bool slow = t->inline_ns > NET_INLINE_GAP_NS / NET_INLINE_GAP_TURNS;
+	const uint64_t gap = slow ? NET_INLINE_GAP_TURNS * t->inline_ns : NET_INLINE_GAP_NS;
+	const bool stream = since < gap || (came > 1 && since < NET_INLINE_RECENT * gap);
 
 	t->kicked_ns = now;
 	t->kicked_rx = p->stats.rx_frames;
-	if (soon)
+	if (stream)
 		t->inline_ns /= 2; /* it may have taken long by chance */
-	return soon || came > 1;
+	return stream;
 }
 
 bool net_tx_kick_inline(void *arg)

@@ -62,12 +62,14 @@ _Static_assert(sizeof(struct net_ring_hdr) == RX_HDR_MAX, "struct virtio_net_hdr
 
 /*
  * Who kicks sends so many frames itself, at most; waking a thread takes longer. But not when it kicked shortly before, by
- * the clock or, where all is slow, by what it took to send the last time; nor when it answers several frames: these
- * are streams, and a thread that is awake needs no kicks.
+ * the clock or, where all is slow, by what it took to send the last time; nor when it answers several frames that have
+ * come within NET_INLINE_RECENT times as long (a millisecond, by the clock): these are streams, and a thread that is awake
+ * needs no kicks.
  */
 #define NET_INLINE_FRAMES    8u
 #define NET_INLINE_GAP_NS    UINT64_C(20000)
 #define NET_INLINE_GAP_TURNS 4u
+#define NET_INLINE_RECENT    50u
 
 struct net_turn {
 	unsigned frames, pieces;
