@@ -54,6 +54,18 @@ bool net_show(struct net_queue *q)
 	return true;
 }
 
+void net_show_all(struct net_queue *q)
+{
+	const struct virtio_dev *d = &q->n->dev;
+
+	if (likely(!q->vq->provoke) || !vq_held_back(q->vq) || !(d->started || d->paused))
+		return;
+	q->pushed = 0;
+	while (vq_held_back(q->vq))
+		vq_publish(q->vq);
+	net_tell_used(q);
+}
+
 void net_publish(struct net_queue *q)
 {
 	if (net_show(q))
@@ -62,7 +74,7 @@ void net_publish(struct net_queue *q)
 
 bool net_waits_for_kick(const struct virtio_net *n)
 {
-	return n->dev.provoke && n->dev.provoke->first_kick;
+	return n->dev.provoke && n->dev.provoke->first_kick && !n->dev.started;
 }
 
 void virtio_net_flush(struct virtio_net *n)

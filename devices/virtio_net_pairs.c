@@ -179,6 +179,9 @@ int net_pair_stop(struct net_pair *p)
 	p->backend_started = false;
 	net_rx_stop(p);
 	net_tx_stop(p);
+	/* Whoever serves them next begins with nothing to show; nor may a pair that goes use buffers later (5.1.6.5.6). */
+	for (unsigned i = NET_RX; i <= NET_TX; i++)
+		net_show_all(&p->queue[i]);
 	return 0;
 }
 

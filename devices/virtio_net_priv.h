@@ -272,9 +272,15 @@ void net_publish(struct net_queue *q); /* ends the batch: one index write, one i
 bool net_show(struct net_queue *q);    /* the first half of that: was there a batch? */
 bool net_tell_used(
 	struct net_queue *q); /* the second: an interrupt, if the driver wants one. Did it? */
-void net_interrupt(struct net_queue *q);             /* it does */
-void net_again(struct net_queue *q);                 /* come back in the next turn of the loop */
-bool net_waits_for_kick(const struct virtio_net *n); /* what was posted before DRIVER_OK does */
+/*
+ * The queue stops, and unless that is a reset all that devices/virtio_provoke.h keeps back has its turns now. The driver is
+ * told.
+ */
+void net_show_all(struct net_queue *q);
+void net_interrupt(struct net_queue *q); /* it does */
+void net_again(struct net_queue *q);     /* come back in the next turn of the loop */
+/* What was posted before DRIVER_OK does; not when queues start again for other pairs, and their kicks have been. */
+bool net_waits_for_kick(const struct virtio_net *n);
 void net_take_kick(struct net_queue *q);
 /*
  * The driver broke a rule: publish what was done, then stop. When it returns the queue is stopped, and so

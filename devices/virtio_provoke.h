@@ -63,7 +63,10 @@ struct vq_quiet {
 
 /* Of one queue, on the thread that serves it. */
 struct vq_provoke {
-	/* The batch may be put into another order or changed, in place; what is kept back comes again in the next turn. */
+	/*
+	 * The batch may be put into another order or changed, in place; what is kept back comes again in the next turn.
+	 * After so many of them it goes, or is @content: a queue that stops, but not by a reset, has all of them at once.
+	 */
 	void (*publish)(struct vq_provoke *p, struct vq_batch *b);
 	/* Split: kicks are not needed until further notice, so any words are right. */
 	void (*kicks_off)(struct vq_provoke *p, struct vq_quiet *words);

@@ -22,14 +22,24 @@ static void on_line(void *arg, unused unsigned gsi, bool level)
 	r->pulses += level;
 }
 
-void prig_begin_seeded(struct prig *r, provoke_set set, uint64_t seed)
+static void begin(struct prig *r, provoke_set set, uint64_t seed, unsigned pairs)
 {
-	vrig_create(&r->v, (struct vrig_options){.vq_size = 16});
+	vrig_create(&r->v, (struct vrig_options){.vq_size = 16, .pairs = pairs});
 	virtio_mmio_init(&r->mmio, r->v.dev.core, (struct irq_line){.set = on_line, .arg = r});
 	r->pulses = 0;
 	must(provoke_create(set, seed, &r->p) == 0, "no memory");
 	provoke_device(r->p, r->v.n);
 	r->v.dev.mmio = &r->mmio;
+}
+
+void prig_begin_seeded(struct prig *r, provoke_set set, uint64_t seed)
+{
+	begin(r, set, seed, 1);
+}
+
+void prig_begin_pairs(struct prig *r, provoke_set set, unsigned pairs)
+{
+	begin(r, set, 1, pairs);
 }
 
 void prig_begin(struct prig *r, provoke_set set)

@@ -26,6 +26,7 @@ struct prig {
 /* A device with the provocations @set at boot, and @seed. Nothing is up. */
 void prig_begin_seeded(struct prig *r, provoke_set set, uint64_t seed);
 void prig_begin(struct prig *r, provoke_set set);
+void prig_begin_pairs(struct prig *r, provoke_set set, unsigned pairs);
 void prig_end(struct prig *r);
 /* With a driver that accepts @features; then a round of @id. */
 void prig_up(struct prig *r, enum provoke_id id, uint64_t features);

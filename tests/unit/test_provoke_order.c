@@ -10,6 +10,7 @@
 
 #include "devices/virtio.h"
 #include "tests/lib/provoke_rig.h"
+#include "tests/lib/vnet_lanes.h"
 #include "vmm/core/le.h"
 
 #define PACKED FEATURE(VIRTIO_F_RING_PACKED)
@@ -304,6 +305,85 @@ static void each_queue_of_several_pairs_is_what_it_is(unused void **state)
 	provoke_destroy(p);
 }
 
+/* ---- several pairs */
+
+/* Both rings of @l full of what is done, and nothing of it shown. */
+static void fill_and_keep_back(struct prig *r, struct lane *l)
+{
+	const unsigned rx = NET_PAIR_QUEUES * l->pair + NET_RX, tx = rx + NET_TX;
+
+	lane_post_rx(l, 16);
+	vrig_pump(&r->v);
+	lane_arrive(l, 16);
+	fake_net_can_recv(r->v.nets[l->pair]);
+	lane_send(l, 16);
+	vrig_pump_once(&r->v);
+	assert_int_equal(r->v.nets[l->pair]->nr_sent, 16);
+	assert_int_equal(fake_net_queued(r->v.nets[l->pair]), 0);
+	assert_int_equal(fake_vq_nr_used(&r->v.vq[rx]), 0);
+	assert_int_equal(fake_vq_nr_used(&r->v.vq[tx]), 0);
+}
+
+static void all_is_shown(struct lane *l)
+{
+	lane_check_out(l);
+	lane_reap(l);
+	assert_int_equal(l->nr_rx_free, 16);
+	assert_int_equal(l->nr_tx_free, 16);
+	assert_int_equal(l->received, l->queued);
+}
+
+static void keep_back_and_steer(void)
+{
+	struct lane lane[2];
+	struct prig r;
+
+	prig_begin_pairs(&r, PROVOKE_BIT(P_DELAY), 2);
+	vrig_up(&r.v, VRIG_ALL);
+	for (unsigned i = 0; i < 2; i++)
+		lane_init(&lane[i], &r.v, i);
+	provoke_switch(r.p, P_DELAY);
+	fill_and_keep_back(&r, &lane[0]);
+	assert_int_equal(vrig_set_pairs(&r.v, 2), VIRTIO_NET_OK);
+	all_is_shown(&lane[0]);
+	fill_and_keep_back(&r, &lane[1]);
+	assert_int_equal(vrig_set_pairs(&r.v, 1), VIRTIO_NET_OK);
+	all_is_shown(&lane[1]);
+	fill_and_keep_back(&r, &lane[0]);
+	vrig_pump(&r.v);
+	all_is_shown(&lane[0]);
+	prig_end(&r);
+}
+
+static void late_buffers_come_before_other_pairs_are_used(unused void **state)
+{
+	in_each_layout(keep_back_and_steer);
+}
+
+static void post_and_steer(void)
+{
+	struct lane lane[2];
+	struct prig r;
+
+	prig_begin_pairs(&r, PROVOKE_BIT(P_FIRST_KICK), 2);
+	vrig_up(&r.v, VRIG_ALL);
+	for (unsigned i = 0; i < 2; i++) {
+		lane_init(&lane[i], &r.v, i);
+		lane_post_rx(&lane[i], 16);
+	}
+	vrig_pump(&r.v);
+	for (unsigned nr = 2; nr >= 1; nr--) {
+		assert_int_equal(vrig_set_pairs(&r.v, nr), VIRTIO_NET_OK);
+		lanes_traffic(lane, nr);
+	}
+	prig_end(&r);
+}
+
+static void who_has_kicked_need_not_do_so_again_for_other_pairs(unused void **state)
+{
+	in_each_layout(post_and_steer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +397,8 @@ int main(void)
 		cmocka_unit_test(lengths_are_less_than_what_was_written),
 		cmocka_unit_test(a_packed_ring_lies_too),
 		cmocka_unit_test(each_queue_of_several_pairs_is_what_it_is),
+		cmocka_unit_test(late_buffers_come_before_other_pairs_are_used),
+		cmocka_unit_test(who_has_kicked_need_not_do_so_again_for_other_pairs),
 	};
 
 	return cmocka_run_group_tests_name("provoke_order", tests, NULL, NULL);
