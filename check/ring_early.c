@@ -18,20 +18,40 @@ void early_forget(struct check_queue *q)
 	memset(q->early, 0, sizeof(q->early));
 }
 
+static unsigned slot_of(const struct check_queue *q, unsigned head)
+{
+	return q->early[head].index & (q->addr.num - 1);
+}
+
 void early_note(struct check_queue *q, uint16_t head, uint16_t index)
 {
-	q->early[head] = (struct check_early){true, index};
+	if (!is_packed(q))
+		q->early[index & (q->addr.num - 1)].in_slot = head;
+	if ((int16_t)(uint16_t)(q->looked - q->kicked) < 0)
+		return; /* it was kicked for: whatever came late is there */
+	q->early[head].found = true;
+	q->early[head].index = index;
+}
+
+/*
+ * A driver fills in a slot of the available ring again once the device has looked at it, though its chain is still out:
+ * when others have come back before. It can have got there when more were offered since than the device has now.
+ */
+static bool slot_is_its(const struct check_queue *q, unsigned head)
+{
+	return q->early[slot_of(q, head)].in_slot == head &&
+	       (uint16_t)(q->looked - q->early[head].index) <= q->outstanding;
 }
 
 static bool was_filled_in(const struct check_queue *q, unsigned head)
 {
-	const unsigned entry = q->early[head].index & (q->addr.num - 1);
 	uint16_t now;
 
 	if (is_packed(q)) /* a used descriptor may stand there, which leaves the address alone */
 		return !ring_unchanged(q, head, 8);
 	return !ring_unchanged(q, head, 16) ||
-	       (ring_word(q, q->addr.avail + 4 + 2 * (gpa_t)entry, &now) && now != head);
+	       (slot_is_its(q, head) &&
+	        ring_word(q, q->addr.avail + 4 + 2 * (gpa_t)slot_of(q, head), &now) && now != head);
 }
 
 /* What has come back already may be the driver's next one, and says nothing. */

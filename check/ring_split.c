@@ -68,27 +68,42 @@ static void judge_first_words(struct check_queue *q)
 	                        q->index, a->num, get_le16(avail + 2), get_le16(used + 2)));
 }
 
-/* Is there another queue in the words behind a ring, which belong to it with EVENT_IDX and without? */
+/* Is one of the words behind the rings of @a, which belong to them with EVENT_IDX and without, in @b? Then it is at @at. */
+static bool tail_in(const struct vq_addr *a, const struct vq_addr *b, gpa_t *at)
+{
+	const gpa_t tails[] = {a->avail + 4 + 2 * (gpa_t)a->num, a->used + 4 + 8 * (gpa_t)a->num};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(tails); i++) {
+		*at = tails[i];
+		if (!apart(b->desc, 16 * (uint64_t)b->num, *at, 2) ||
+		    !apart(b->avail, 6 + 2 * (uint64_t)b->num, *at, 2) ||
+		    !apart(b->used, 6 + 8 * (uint64_t)b->num, *at, 2))
+			return true;
+	}
+	return false;
+}
+
+/* Whichever of two queues came first: it may be the tail of either. */
 static void judge_tails(struct check_queue *q)
 {
-	const gpa_t tails[] = {q->addr.avail + 4 + 2 * (gpa_t)q->addr.num,
-	                       q->addr.used + 4 + 8 * (gpa_t)q->addr.num};
 	struct check *c = q->c;
 
 	for (unsigned i = 0; i < c->dev.nr_queues; i++) {
-		const struct vq_addr *a = &c->queue[i].addr;
+		const struct check_queue *other = &c->queue[i];
+		bool mine;
+		gpa_t at;
 
-		for (unsigned k = 0; i != q->index && c->queue[i].ready && k < 2; k++)
-			if (!apart(a->desc, 16 * (uint64_t)a->num, tails[k], 2) ||
-			    !apart(a->avail, 6 + 2 * (uint64_t)a->num, tails[k], 2) ||
-			    !apart(a->used, 6 + 8 * (uint64_t)a->num, tails[k], 2)) {
-				judged(c, "split.used-tail-allocated",
-				       broken(c,
-				              "queue %u of %u entries: its event, at 0x%" PRIx64
-				              ", is in queue %u",
-				              q->index, q->addr.num, tails[k], i));
-				return;
-			}
+		if (i == q->index || !other->ready || other->addr.num > 32768)
+			continue;
+		mine = tail_in(&q->addr, &other->addr, &at);
+		if (!mine && !tail_in(&other->addr, &q->addr, &at))
+			continue;
+		judged(c, "split.used-tail-allocated",
+		       broken(c,
+		              "queue %u of %u entries: its event, at 0x%" PRIx64 ", is in queue %u",
+		              mine ? q->index : i, mine ? q->addr.num : other->addr.num, at,
+		              mine ? i : q->index));
+		return;
 	}
 	judged(c, "split.used-tail-allocated", KEPT);
 }

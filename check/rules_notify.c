@@ -6,20 +6,37 @@
 
 #define SLOT 0x7fffu /* of a position; above it the wrap counter, or the highest bit of an index */
 
+#define CROSSED_MAX 32u /* kicks in a row that another one may have overtaken */
+
 /*
  * Another vCPU may have offered more since the driver took down where it is: whatever was offered since the kick before
- * is right.
+ * is right. More than a lap of it is not looked into: so far behind is, in a packed ring, ahead.
+ *
+ * It may also have kicked for it already, so that kicks cross: what was overtaken is right, and cannot be told from what
+ * is wrong, but for one that says the same as before, or goes on so for ever.
  */
-static bool is_next(const struct check_queue *q, uint16_t says, uint16_t avail)
+static enum verdict is_next(struct check_queue *q, uint16_t says, uint16_t avail)
 {
-	const uint16_t before = q->kick.told ? q->kick.avail : 0;
+	const uint16_t behind = (uint16_t)(avail - says);
+	const uint16_t since = (uint16_t)(avail - (q->kick.told ? q->kick.avail : 0));
 
-	return says == avail || (uint16_t)(avail - says) < (uint16_t)(avail - before);
+	if (behind == 0)
+		q->said.crossed = 0;
+	if (behind == 0 || (behind < since && behind <= q->addr.num)) {
+		q->said.known = true;
+		q->said.furthest = says;
+		return KEPT;
+	}
+	if (behind < since)
+		return SILENT;
+	if (q->said.known && says != q->said.furthest && behind <= q->addr.num &&
+	    q->said.crossed++ < CROSSED_MAX)
+		return SILENT;
+	return BROKEN;
 }
 
 /* The queue that is kicked, when there is more to the kick, and it has that layout; else NULL. */
-static const struct check_queue *kicked(const struct check *c, const struct virtio_access *a,
-                                        bool packed)
+static struct check_queue *kicked(struct check *c, const struct virtio_access *a, bool packed)
 {
 	const uint64_t i = kicked_queue(c, a);
 
@@ -31,14 +48,16 @@ static const struct check_queue *kicked(const struct check *c, const struct virt
 
 static enum verdict split_next(struct check *c, const struct virtio_access *a)
 {
-	const struct check_queue *q = kicked(c, a, false);
+	struct check_queue *q = kicked(c, a, false);
 	const uint16_t says = u16_of(a->val >> 16);
+	enum verdict v;
 	uint16_t avail;
 
 	if (!q || !ring_offered(q, &avail))
 		return SILENT;
-	return is_next(q, says, avail)
-	               ? KEPT
+	v = is_next(q, says, avail);
+	return v != BROKEN
+	               ? v
 	               : broken(c,
 	                        "queue %u: the kick says 0x%04x, and the available index is 0x%04x",
 	                        q->index, says, avail);
@@ -46,8 +65,9 @@ static enum verdict split_next(struct check *c, const struct virtio_access *a)
 
 static enum verdict packed_next(struct check *c, const struct virtio_access *a)
 {
-	const struct check_queue *q = kicked(c, a, true);
+	struct check_queue *q = kicked(c, a, true);
 	const uint16_t says = u16_of(a->val >> 16);
+	enum verdict v;
 	uint16_t avail, at;
 
 	if (!q || !ring_offered(q, &avail))
@@ -55,8 +75,9 @@ static enum verdict packed_next(struct check *c, const struct virtio_access *a)
 	if (!ring_position(q, says, avail, &at))
 		return broken(c, "queue %u of %u entries: the kick says offset %u", q->index,
 		              q->addr.num, says & SLOT);
-	return is_next(q, at, avail)
-	               ? KEPT
+	v = is_next(q, at, avail);
+	return v != BROKEN
+	               ? v
 	               : broken(c,
 	                        "queue %u of %u entries: the kick says offset %u, wrap counter %u, "
 	                        "and the next descriptor is %d from there",

@@ -21,6 +21,7 @@ void state_forget_ring(struct check_queue *q)
 	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = q->begun = 0;
 	q->lost = q->event_known = q->event_passed = q->event_moved = q->kick.told = false;
 	q->unkicked = q->unreaped = q->unwritten = q->strayed = q->stall_looks = 0;
+	memset(&q->said, 0, sizeof(q->said));
 	q->stall = (struct check_stall){0};
 	memset(q->owner, 0xff, sizeof(q->owner));
 }

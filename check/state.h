@@ -32,6 +32,8 @@ struct check_list {
 struct check_early {
 	bool found;
 	uint16_t index;
+	uint16_t
+		in_slot; /* split: the head that the device found last in this slot of the available ring */
 };
 
 /* What the device, or the driver, wants to hear of the other side: what is behind entry @at, for which that is so. */
@@ -84,6 +86,12 @@ struct check_queue {
 		uint16_t avail, looked;
 		struct ring_wish wish;
 	} kick;
+	struct { /* rules_notify.c: the furthest position that a kick has said rightly */
+		bool known;
+		uint16_t furthest;
+		unsigned
+			crossed; /* kicks from behind it, since one that named the index as it was */
+	} said;
 	uint64_t kick_ns; /* the last kick; 0: none */
 	/* Kicks of another queue, the last one of which is given, with nothing new there, while one was missing here. */
 	unsigned strayed, strayed_to;
