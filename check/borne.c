@@ -105,6 +105,23 @@ static enum verdict looks_away(const struct bearing *b)
 	return has(b, VIRTIO_F_VERSION_1) ? SILENT : goes_on(b);
 }
 
+/*
+ * Who has looked behind the address and works has borne what there is not. Who gives up may do so for the features that
+ * went with it, but not when it has run without them.
+ */
+static enum verdict needs_no_more(const struct bearing *b)
+{
+	const enum verdict v = comes_up(b);
+	const bool ran = b->c->was_live && b->r->verdict == PROVOKE_STUCK;
+
+	return b->c->was_behind_mac && (v != BROKEN || ran) ? v : SILENT;
+}
+
+static enum verdict knows_unknown(const struct bearing *b)
+{
+	return provoke_speed_unknown(b->p) ? comes_up(b) : SILENT;
+}
+
 static const struct borne_rule {
 	const char *id;
 	enum provoke_id by;
@@ -133,8 +150,8 @@ static const struct borne_rule {
 	{"net.rx-ignore-unknown-flags", P_RX_FLAGS, goes_on},
 	{"net.rx-no-trust-csum", P_BAD_CHECKSUMS, verifies},
 	{"cfg.no-size-limit", P_CONFIG_TAIL, comes_up},
-	{"cfg.only-min-size", P_SHORT_CONFIG, comes_up},
-	{"net.speed-unknown", P_SPEED, comes_up},
+	{"cfg.only-min-size", P_SHORT_CONFIG, needs_no_more},
+	{"net.speed-unknown", P_SPEED, knows_unknown},
 };
 
 bool borne_only(const struct rule *rule)

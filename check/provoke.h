@@ -164,6 +164,9 @@ bool provoke_in_force(const struct provoke *p, enum provoke_id id);
 /* Behind that: bytes of the config space. */
 uint32_t provoke_config_len(const struct provoke *p);
 
+/* Is what P_SPEED shows in this life no speed, or no duplex? */
+bool provoke_speed_unknown(const struct provoke *p);
+
 /* Any thread. Have all rounds been asked? */
 bool provoke_done(const struct provoke *p);
 

@@ -111,19 +111,25 @@ static void provoke_status(struct provoke *p, const struct place *at)
 		provoke_ask(p, ACT_LINK_UP);
 }
 
-/* Anything from 0 to 0x7fffffff, and what stands for unknown (virtio 1.2, 5.1.4). */
+/* Anything from 0 to 0x7fffffff, what stands for unknown, and what is to be taken for that (virtio 1.2, 5.1.4). */
+static const struct {
+	uint32_t speed; /* Mbit/s */
+	uint8_t duplex;
+} speeds[PROVOKE_SPEEDS] = {{UINT32_MAX, 0xff}, {0, 0}, {INT32_MAX, 1}, {10, 0}, {0x80000000, 2}};
+
+bool provoke_speed_unknown(const struct provoke *p)
+{
+	return speeds[p->speed].speed > INT32_MAX || speeds[p->speed].duplex > 1;
+}
+
 static void provoke_speed(struct provoke *p, const struct place *at)
 {
-	static const struct {
-		uint32_t speed; /* Mbit/s */
-		uint8_t duplex;
-	} all[PROVOKE_SPEEDS] = {{UINT32_MAX, 0xff}, {0, 0}, {INT32_MAX, 1}, {10, 0}};
 	uint8_t field[5];
 
 	if (!(p->dev->offered & FEATURE(VIRTIO_NET_F_SPEED_DUPLEX)))
 		return;
-	put_le32(field, all[p->speed].speed);
-	field[4] = all[p->speed].duplex;
+	put_le32(field, speeds[p->speed].speed);
+	field[4] = speeds[p->speed].duplex;
 	for (uint32_t i = 0; i < sizeof(field); i++) {
 		uint8_t *byte = byte_of(at, SPEED + i);
 

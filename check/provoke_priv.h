@@ -15,7 +15,7 @@
 #define PROVOKE_AGAIN_NS UINT64_C(200000000)
 
 #define PROVOKE_QUEUES (2 * VIRTIO_NET_PAIRS_MAX + 1)
-#define PROVOKE_SPEEDS 4u /* that P_SPEED chooses among */
+#define PROVOKE_SPEEDS 5u /* that P_SPEED chooses among */
 
 /* Numbers that follow from a seed and from how many were drawn before. */
 struct dice {

@@ -163,7 +163,7 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 	[P_MTU] = {"mtu", 33, LEGAL, BOOT,
 		"mtu is 68, 1280, 1500, 9000 or 65535, unless --net says another", "net.mtu-rx-room"},
 	[P_SPEED] = {"speed", 33, LEGAL, BOOT,
-		"speed and duplex are unknown, 0, the largest number, or those of an old card", "net.speed-unknown"},
+		"speed and duplex are unknown, none that there is, 0, the largest number, or those of an old card", "net.speed-unknown"},
 	[P_CTRL_ERROR] = {"ctrl-error", 34, LEGAL, BOOT,
 		"every second command of a class of the control queue is answered with ERR", "ctrl.wait-for-used"},
 	[P_CTRL_ACK] = {"ctrl-ack", 34, ILLEGAL, BOOT,

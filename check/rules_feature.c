@@ -162,7 +162,8 @@ static enum verdict bears_unknown(struct check *c, const struct virtio_access *a
 
 /*
  * Who gives up between the look at the offer and FEATURES_OK, and does not begin anew, does so for what is, or is not,
- * offered: nothing else has happened there. The other half is in rules_late.c.
+ * offered: nothing else has happened there. It may be for what the config space says, when it has looked there, or for
+ * want of one (--provoke short-config). The other half is in rules_late.c.
  */
 static enum verdict falls_back(struct check *c, const struct virtio_access *a)
 {
@@ -170,6 +171,8 @@ static enum verdict falls_back(struct check *c, const struct virtio_access *a)
 		return keeps(USUAL & ~c->dev.offered);
 	if (raises(a, VIRTIO_CONFIG_S_FAILED))
 		c->offer_refused = c->device_sel && !c->ok_written && !c->unknown_seen &&
+		                   !c->behind_mac &&
+		                   c->dev.config_len > offsetof(struct virtio_net_config, status) &&
 		                   (c->dev.offered & FEATURE(VIRTIO_F_VERSION_1)) &&
 		                   !net_features_missing(c->dev.offered);
 	return SILENT;

@@ -41,7 +41,7 @@ static void forget_queue(struct check_queue *q)
 void state_forget(struct check *c)
 {
 	c->status_written = c->ok_written = c->ok_read = c->refused = false;
-	c->offer_refused = false;
+	c->offer_refused = c->behind_mac = false;
 	c->device_sel = c->driver_sel = c->queue_sel = false;
 	c->device_page = c->driver_page = c->queue_nr = c->pages_written = 0;
 	c->unknown_seen = false;
@@ -130,6 +130,8 @@ static void track_config(struct check *c, const struct virtio_access *a)
 
 	if (mac && c->mac_reads == 0)
 		c->generation_before = reads(&c->last, VIRTIO_MMIO_CONFIG_GENERATION);
+	if (!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off + a->size > VIRTIO_MMIO_CONFIG + 6)
+		c->behind_mac = c->was_behind_mac = true;
 	c->mac_reads = mac ? c->mac_reads + 1 : 0;
 	c->mac_bytes = mac ? c->mac_bytes + a->size : 0;
 }

@@ -168,12 +168,14 @@ struct check {
 	bool was_touched;    /* in a life before this one */
 	unsigned accesses;
 	bool was_written, was_reset, was_live;
-	bool was_filled;    /* a buffer was offered to receive into */
-	uint32_t page_size; /* version 1: bytes, 0 not told */
+	bool was_behind_mac; /* behind_mac, of any life */
+	bool was_filled;     /* a buffer was offered to receive into */
+	uint32_t page_size;  /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
 	bool offer_refused; /* it gave up before FEATURES_OK */
+	bool behind_mac;    /* it has read what is behind the address in the config space */
 	bool device_sel, driver_sel, queue_sel;
 	uint32_t device_page, driver_page, queue_nr;
 	bool unknown_seen; /* features that no version of the specification has, in what it read */

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define MERGE  CRIG_F(MRG_RXBUF)
 #define V1     CRIG_V1
 #define ANY    UINT64_C(0)
+#define STATUS offsetof(struct virtio_net_config, status)
 
 struct rig {
 	struct check_rig crig;
@@ -102,6 +104,10 @@ static void play(struct rig *r, size_t i, uint64_t accepted, struct provoke_resu
 {
 	begin(r, all[i].by, accepted);
 	r->p->parts = all[i].parts;
+	if (all[i].by == P_SHORT_CONFIG) { /* who has not looked has borne nothing */
+		crig_up(&r->crig, V1);
+		crig_config(&r->crig, STATUS, 2, 0xffff);
+	}
 	round_is_over(r, all[i].by, res);
 }
 
@@ -219,6 +225,55 @@ static void who_does_not_bear_one_of_several_at_boot_has_not_said_which(unused v
 	}
 }
 
+static void config_space_with_an_address_is_judged_of_who_looks_further(unused void **state)
+{
+	static const struct {
+		bool looks, lives;
+		enum provoke_verdict verdict;
+		unsigned kept, broken;
+	} how[] = {
+		{true, true, PROVOKE_UNUSED, 1, 0},  {true, true, PROVOKE_STUCK, 0, 1},
+		{false, true, PROVOKE_UNUSED, 0, 0}, {false, true, PROVOKE_STUCK, 0, 0},
+		{true, false, PROVOKE_STUCK, 0, 0}, /* for want of a feature, maybe */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+		const struct provoke_result res = {.verdict = how[i].verdict, .asked = 8};
+		struct rig r;
+
+		begin(&r, P_SHORT_CONFIG, V1);
+		if (how[i].lives)
+			crig_up(&r.crig, V1);
+		crig_config(&r.crig, how[i].looks ? STATUS : STATUS - 2, 2, 0xffff);
+		round_is_over(&r, P_SHORT_CONFIG, res);
+		assert_int_equal(result_of(&r, "cfg.only-min-size")->kept, how[i].kept);
+		assert_int_equal(result_of(&r, "cfg.only-min-size")->broken, how[i].broken);
+		end(&r);
+	}
+}
+
+static void speed_is_judged_when_it_is_unknown(unused void **state)
+{
+	static const struct provoke_result right = {.asked = 8}, stuck = {.verdict = PROVOKE_STUCK};
+
+	for (unsigned speed = 0; speed < PROVOKE_SPEEDS; speed++) {
+		const bool unknown = speed == 0 || speed == 4;
+
+		for (unsigned bears = 0; bears < 2; bears++) {
+			struct rig r;
+
+			begin(&r, P_SPEED, V1);
+			r.p->speed = speed;
+			round_is_over(&r, P_SPEED, bears ? right : stuck);
+			assert_int_equal(result_of(&r, "net.speed-unknown")->kept,
+			                 unknown && bears);
+			assert_int_equal(result_of(&r, "net.speed-unknown")->broken,
+			                 unknown && !bears);
+			end(&r);
+		}
+	}
+}
+
 /* It is behind what is illegal that nothing is judged any more; this is about what came before. */
 static void
 findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own(unused void **state)
@@ -258,6 +313,8 @@ int main(void)
 		cmocka_unit_test(run_that_ends_meanwhile_says_nothing),
 		cmocka_unit_test(driver_that_gives_up_has_said_enough),
 		cmocka_unit_test(what_had_no_occasion_says_nothing),
+		cmocka_unit_test(config_space_with_an_address_is_judged_of_who_looks_further),
+		cmocka_unit_test(speed_is_judged_when_it_is_unknown),
 		cmocka_unit_test(who_does_not_bear_one_of_several_at_boot_has_not_said_which),
 		cmocka_unit_test(
 			findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own),

@@ -14,6 +14,7 @@
 
 #include "check/frame.h"
 #include "check/report.h"
+#include "check/state.h"
 #include "devices/virtio_watch.h"
 #include "tests/lib/check_rig.h"
 #include "tests/lib/pkt.h"
@@ -207,21 +208,32 @@ static void driver_that_gives_up_for_want_of_a_feature_is_found(void **state)
 	static const struct {
 		uint64_t offered;
 		bool reads, accepts, again, wrong;
+		uint32_t config; /* what it reads there behind the offer, unless it is 0: 2 bytes */
+		bool is_short;
 	} how[] = {
-		{CRIG_V1, true, false, false, true}, {BASE, true, false, false, true},
-		{BASE, false, false, false, false}, /* it has not even looked */
-		{BASE, true, true, false, false},    {BASE, true, false, true, false},
-		{odd, true, false, false, false},
+		{CRIG_V1, true, false, false, true, 0, false},
+		{BASE, true, false, false, true, 0, false},
+		{BASE, false, false, false, false, 0, false}, /* it has not even looked */
+		{BASE, true, true, false, false, 0, false},
+		{BASE, true, false, true, false, 0, false},
+		{odd, true, false, false, false, 0, false},
+		{BASE, true, false, false, true, 4, false},   /* of the address */
+		{BASE, true, false, false, false, 10, false}, /* an MTU that is too small */
+		{BASE, true, false, false, false, 0, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
 		struct check_rig r;
 
 		crig_begin(&r, how[i].offered);
+		if (how[i].is_short)
+			r.c->dev.config_len = 6;
 		if (how[i].accepts)
 			crig_negotiate(&r, how[i].offered & ~CRIG_F(HOST_TSO4));
 		else if (how[i].reads)
 			read_offer(&r, u32_of(how[i].offered >> 32));
+		if (how[i].config)
+			crig_config(&r, how[i].config, 2, 0);
 		crig_write(&r, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FAILED | 3);
 		if (how[i].again)
 			crig_up(&r, how[i].offered);

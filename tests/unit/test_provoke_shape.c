@@ -268,9 +268,9 @@ static void in_order_is_offered(unused void **state)
 static void speed_and_duplex_are_any(unused void **state)
 {
 	const uint32_t at = offsetof(struct virtio_net_config, speed);
-	bool unknown = false, known = false;
+	bool unknown = false, known = false, none = false;
 
-	for (uint64_t seed = 0; seed < 16; seed++) {
+	for (uint64_t seed = 0; seed < 64; seed++) {
 		uint32_t speed = 0;
 		struct prig r;
 
@@ -280,11 +280,13 @@ static void speed_and_duplex_are_any(unused void **state)
 		/* A driver that takes any number for one is at 4294967295 Mbit/s. */
 		unknown |= speed == UINT32_MAX && prig_config8(&r, at + 4) == 0xff;
 		known |= speed <= INT32_MAX && prig_config8(&r, at + 4) <= 1;
+		none |= speed == 0x80000000 && prig_config8(&r, at + 4) == 2;
+		assert_int_equal(provoke_speed_unknown(r.p), speed > INT32_MAX);
 		assert_true(prig_times(&r, P_SPEED) >= 5);
 		assert_int_equal(prig_config8(&r, 0), vrig_mac[0]);
 		prig_end(&r);
 	}
-	assert_true(unknown && known);
+	assert_true(unknown && known && none);
 }
 
 static void words_of_features_that_do_not_exist_are_full(unused void **state)
