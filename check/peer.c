@@ -574,10 +574,15 @@ static void on_frame(void *arg, uint8_t *frame, size_t kept, size_t len)
 static void on_start(void *arg)
 {
 	struct peer *peer = arg;
+	const bool was_reset = peer->wire.was_reset;
 
-	peer->returned = peer->driver_up;
+	peer->wire.was_reset = false;
 	if (peer->driver_up) {
-		peer->tries = 0;
+		/* A command that sets the number of pairs has all of them begin anew, too: that is no reset. */
+		if (was_reset) {
+			peer->returned = true;
+			peer->tries = 0;
+		}
 		return;
 	}
 	peer->driver_up = true;

@@ -117,9 +117,15 @@ static void wire_stop(struct net_backend *b)
 	feed_stop(&pair_of(b)->feed);
 }
 
+static void clear(struct wire_pair *p)
+{
+	p->b.stats.recv_dropped += frame_pipe_clear(&p->pipe);
+}
+
 static void wire_forget(struct net_backend *b)
 {
-	b->stats.recv_dropped += frame_pipe_clear(&pair_of(b)->pipe);
+	pair_of(b)->wire->was_reset = true;
+	clear(pair_of(b));
 }
 
 static void wire_want_recv(struct net_backend *b, bool on)
@@ -133,7 +139,7 @@ static int wire_set_pairs(struct net_backend *b, unsigned nr)
 	struct peer_wire *w = pair_of(b)->wire;
 
 	for (unsigned i = nr; i < w->nr; i++)
-		wire_forget(&w->pair[i].b);
+		clear(&w->pair[i]);
 	w->in_use = nr;
 	return 0;
 }

@@ -30,6 +30,7 @@ struct peer_wire {
 	struct loop *loop;
 	unsigned nr, in_use; /* pairs: all, and those that get frames */
 	unsigned turn;       /* of them */
+	bool was_reset;      /* the device, since it was last set to false */
 	struct wire_pair pair[VIRTIO_NET_PAIRS_MAX];
 };
 

@@ -189,6 +189,10 @@ static void print_access(FILE *out, const struct trace_record *r)
 	char text[128];
 
 	fputs(value_text(&r->u.access, text, sizeof(text)), out);
+	/* NOTIFICATION_DATA: in the upper half, of a packed ring with the wrap counter as its highest bit. */
+	if (r->kind == TRACE_KICK && r->queue != TRACE_NO_QUEUE && r->u.access.val > UINT16_MAX)
+		fprintf(out, ": queue %u, position 0x%04x", r->queue,
+		        (unsigned)(r->u.access.val >> 16 & UINT16_MAX));
 }
 
 static void print_frame(FILE *out, const struct trace_record *r)

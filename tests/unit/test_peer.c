@@ -611,6 +611,23 @@ questions_come_by_all_pairs_and_by_the_first_when_the_others_go_under_load(unuse
 	end(&r);
 }
 
+/* The pairs begin anew each time: that is no new driver, who would have time to come back. */
+static void who_sets_its_pairs_again_and_again_and_is_silent_is_stuck(unused void **state)
+{
+	struct rig r;
+
+	begin_pairs(&r, ROUNDS, (struct guest){.silent = true}, 2);
+	while (!provoke_done(r.p)) {
+		assert_true(loop_turn(r.loop, -1) >= 0);
+		stop(&r);
+		assert_int_equal(r.b->set_pairs(r.b, 2), 0);
+		start(&r, 2);
+	}
+	provoke_end(r.p);
+	assert_true(provoke_failed(r.p));
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -636,6 +653,7 @@ int main(void)
 		cmocka_unit_test(what_a_guest_asks_is_answered_and_its_address_is_learned),
 		cmocka_unit_test(nonsense_is_no_answer),
 		cmocka_unit_test(what_a_nic_is_to_be_is_set),
+		cmocka_unit_test(who_sets_its_pairs_again_and_again_and_is_silent_is_stuck),
 		cmocka_unit_test(
 			questions_come_by_all_pairs_and_by_the_first_when_the_others_go_under_load),
 	};

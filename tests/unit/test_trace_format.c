@@ -61,7 +61,7 @@ static const struct trace_record each[] = {
 	{.kind = TRACE_KICK,
          .queue = 1,
          .ns = 3,
-         .u.access = {.off = 0x50, .size = 4, .write = true, .val = 1, .status = 15}},
+         .u.access = {.off = 0x50, .size = 4, .write = true, .val = 0x50001, .status = 15}},
 	{.kind = TRACE_CHAIN, .queue = 1, .ns = 4, .u.chain = {7, 2, true}, DATA(desc_data)},
 	{.kind = TRACE_MEMORY, .queue = 1, .ns = 4, .u.addr = 0xfffffffffffff000, DATA(frame)},
 	{.kind = TRACE_AVAIL, .queue = 1, .ns = 5, .u.index = {65535, 1, 1, 9}, DATA(heads)},
@@ -502,7 +502,8 @@ static void each_kind_has_a_line(void **state)
 		"0.000000 net0      write     0xf to Status (0x070)\n"
 		"0.000000 net0  q1  queue     8 entries at 0x1000, 0x2000, 0x10000000000; accepted "
 		"0x130000000\n"
-		"0.000000 net0  q1  kick      0x1 to QueueNotify (0x050)\n"
+		"0.000000 net0  q1  kick      0x50001 to QueueNotify (0x050): queue 1, position "
+		"0x0005\n"
 		"0.000000 net0  q1  chain     7: read 0x2+3 write 0x0+4 and cannot be followed\n"
 		"0.000000 net0  q1  memory    0xfffffffffffff000, 17 bytes: 00 00 00 00 00 00 00 "
 		"00 00 "
