@@ -38,7 +38,8 @@ function compare(row, where,    n, i, q1, q3, verdict) {
 	sort(ratio, n)
 	q1 = at(ratio, n, 0.25)
 	q3 = at(ratio, n, 0.75)
-	verdict = q1 >= bar ? "met" : q3 < bar ? "not met" : "not concluded: noise"
+	verdict = n < 9 ? "not concluded: fewer than 9 rounds" : \
+		q1 >= bar ? "met" : q3 < bar ? "not met" : "not concluded: noise"
 	printf "%-12s %-7s doorbell : DPDK  %6.2f  (middle half %.2f .. %.2f)  %s\n", row, where, at(ratio, n, 0.5), \
 		q1, q3, verdict
 }
