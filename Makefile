@@ -106,7 +106,9 @@ TEST_BIN := $(TESTS:%=$(OBJ)/tests/unit/%)
 WAITING  := test_vhost_user_dpdk test_vhost_user_rules test_vhost_user test_tap_queues test_peer
 TEST_RUN := $(filter $(TEST_BIN),$(WAITING:%=$(OBJ)/tests/unit/%)) $(filter-out $(WAITING:%=$(OBJ)/tests/unit/%),$(TEST_BIN))
 # A hundred programs: lld links those of the sanitizers in half of the time.
-TEST_LD  := $(if $(shell command -v ld.lld),-fuse-ld=lld)
+# Whether this compiler can is asked by linking something, the first time that there is something to link.
+TEST_LD   = $(eval TEST_LD := $(shell echo 'int main(void) { return 0; }' | \
+	$(CC) $(LDFLAGS_ALL) -fuse-ld=lld -x c - -o /dev/null 2>/dev/null && echo -fuse-ld=lld))$(TEST_LD)
 
 $(OBJ)/libdoorbell.a: $(LIBOBJS)
 	@rm -f $@
