@@ -100,8 +100,7 @@ test_what_it_counts_is_one_copy() {
 	ctl stats | jq '.nics |= .[:8]' >"$work/stats"
 	jq -e '[.nics[].backend] | (map(.bytes_copied) | add) == (map(.recv_bytes - 12 * .recvs) | add)' "$work/stats" ||
 		fail "$(jq -c '[.nics[].backend | [.recvs, .recv_bytes, .bytes_copied]]' "$work/stats")"
-	jq -e 'all(.nics[].backend; .syscalls_send == 0 and .syscalls_recv == 0 and .send_errors == 0)' "$work/stats" ||
-		fail "$(jq -c '[.nics[].backend | [.syscalls_send, .syscalls_recv, .send_errors]]' "$work/stats")"
+	jq -e 'all(.nics[].backend; .send_errors == 0)' "$work/stats" || fail "$(jq -c '[.nics[].backend.send_errors]' "$work/stats")"
 	jq -e '.threads | length == 9' "$work/stats" || fail "threads: $(jq -c '[.threads[].name]' "$work/stats")"
 }
 
