@@ -7,19 +7,19 @@ set -uo pipefail
 
 usage() {
 	cat <<'END'
-usage: bench/uml.sh pair|tap [--rounds N] [--seconds N]
+usage: bench/uml.sh pair|tap [--rounds N] [--seconds N] [--keys KEY=VALUE[,...]]
 
 TCP (iperf3, one stream, both ways) and ping, with the virtio-net driver of Linux in User Mode Linux:
 
   pair   two UMLs, joined by --net pair; against testpmd between two vhost ports (tso=1)
   tap    one UML and a TAP of the host, --net tap; against testpmd between net_vhost and net_tap
 
-All guests are up from the beginning and stopped (SIGSTOP) while they are not measured, as is testpmd,
-which never sleeps. Each of N rounds (9) measures every system once, for N seconds (2) per way, in two
+All guests are up from the beginning and stopped (SIGSTOP) while they are not measured, as is what joins them: testpmd
+never sleeps, nor does doorbell with poll=on. Each of N rounds (9) measures every system once, for N seconds (2) per way, in two
 placements: "free", where the scheduler decides; "apart", where guests have core 0 and the switch core 1.
 Printed are median, least and most; and for each placement, and for the better of both, the ratio
 doorbell : DPDK of each round: median, middle half, and whether the bar is met ("not concluded" when
-the middle half has it inside). Needs root, iperf3 and what tests/setup.sh installs for the UML tests.
+the middle half has it inside). --keys go to doorbell's --net, poll=on for instance. Needs root, iperf3 and what tests/setup.sh installs for the UML tests.
 END
 }
 
@@ -31,11 +31,12 @@ tap) bar=1.5 ;;
 *) usage >&2 && exit 2 ;;
 esac
 shift
-rounds=9 seconds=2
+rounds=9 seconds=2 keys=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=${2:?} && shift 2 ;;
 	--seconds) seconds=${2:?} && shift 2 ;;
+	--keys) keys=,${2:?} && shift 2 ;;
 	*) echo "uml: unknown option '$1', see --help" >&2 && exit 2 ;;
 	esac
 done
@@ -98,11 +99,11 @@ signal() { # SIGNAL SYSTEM: its guests, and a switch that polls
 	for vm in $(vms "$2"); do
 		kill "-$1" "$(cat "$work/$vm/pid")"
 	done
-	[ "$2" = doorbell ] || kill "-$1" "$(switch_of "$2")"
+	kill "-$1" "$(switch_of "$2")"
 }
 
 start_doorbell() {
-	local second=(--socket "$work/s-doorbell-two" --net pair,name=x) first=pair,name=x
+	local second=(--socket "$work/s-doorbell-two" --net "pair,name=x$keys") first=pair,name=x$keys
 	[ "$mode" = pair ] || first=tap,ifname=dbbench second=()
 	"$doorbell" backend --socket "$work/s-doorbell-one" --net "$first" "${second[@]}" --control "$work/control" \
 		>"$work/doorbell.log" 2>&1 9>&- &
