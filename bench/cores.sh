@@ -149,38 +149,5 @@ for ((r = 0; r < rounds; r++)); do
 	echo "cores: round $((r + 1)) of $rounds" >&2
 done
 
-sort -k2,2 -k1,1 -k3,3n "$out/cores.samples" | awk -v share="$share" -v bar="$bar" '
-	{ key = $2 " " $1; all[key]++ }
-	$4 >= share { v[key, ++n[key]] = $3 }
-	function med(k) { return v[k, int((n[k] + 1) / 2)] }
-	function show(k) {
-		if (n[k] < 5) {
-			printf "%-12s %d of %d windows had their CPUs: no result\n", k, n[k], all[k]
-			return 0
-		}
-		printf "%-12s best %7.2f ns  median %7.2f  worst %7.2f   (%d of %d windows)\n",
-			k, v[k, 1], med(k), v[k, n[k]], n[k], all[k]
-		return 1
-	}
-	# The k-th smallest and the k-th largest of n have the median between them with 95 %: coin tosses, as in summary.awk.
-	function rank(n,    k, p, sum) {
-		p = 0.5 ^ n
-		for (k = 0; k < n / 2; k++) {
-			sum += p
-			if (sum > 0.025)
-				break
-			p *= (n - k) / (k + 1)
-		}
-		return k > 0 ? k : 1
-	}
-	function against(row,    o, d, x, y, i, j, low, high) {
-		o = row " ours"; d = row " dpdk"
-		if (show(o) + show(d) < 2)
-			return
-		x = v[o, 1] / v[d, 1]; y = med(o) / med(d)
-		i = rank(n[o]); j = rank(n[d])
-		low = v[o, i] / v[d, n[d] + 1 - j]; high = v[o, n[o] + 1 - i] / v[d, j]
-		printf "%-12s best %.2f, median %.2f times DPDK (%.2f .. %.2f): bar %s %s\n", row, x, y, low, high, bar,
-			(high <= bar && x <= bar ? "met" : low > bar ? "not met" : "not concluded")
-	}
-	END { against("split"); against("packed"); show("memcpy ours"); show("line ours") }'
+sort -k2,2 -k1,1 -k3,3n "$out/cores.samples" |
+	awk -v share="$share" -v bar="$bar" -f bench/rank.awk -f bench/cores.awk

@@ -154,5 +154,5 @@ for what in start memory boot; do
 done
 after=$(busy)
 awk -v busy=$((before > after ? before : after)) -v cpus="$(nproc)" -v json="$json" \
-	-v version="$("$doorbell" --version)" -v date="$(date -u +%FT%TZ)" -f bench/summary.awk "$samples"
+	-v version="$("$doorbell" --version)" -v date="$(date -u +%FT%TZ)" -f bench/rank.awk -f bench/summary.awk "$samples"
 exit $rc

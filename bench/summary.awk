@@ -54,19 +54,6 @@ function sorted(name, v,    n, i, j, x) {
 	return n
 }
 
-# The largest k so that the k-th smallest and k-th largest of n enclose the median with 95 %: how often
-# fewer than k of n fall on one side is a matter of coin tosses. At least 1: too few values are enclosed by all.
-function rank(n,    k, p, sum) {
-	p = 0.5 ^ n
-	for (k = 0; k < n / 2; k++) {
-		sum += p
-		if (sum > 0.025)
-			break
-		p *= (n - k) / (k + 1)
-	}
-	return k > 0 ? k : 1
-}
-
 function verdict(name, n, lo, hi,    limit) {
 	limit = limit_of[name]
 	if (limit == "")
