@@ -85,8 +85,8 @@ static int change(struct virtio_net *n, uint64_t from_ns, struct net_pause *paus
 	const bool rings = n->path == NET_PATH_RINGS;
 	int r = go_over(n, from_ns, pause);
 
-	/* The peer was there, or was for a moment. Not wanted any more: virtio_net_let_go(). */
-	if ((rings || r < 0) && n->path != NET_PATH_RINGS && n->rings_wanted)
+	/* The peer was there, or was for a moment. No longer wanted, and gone as asked: virtio_net_let_go(). */
+	if (n->path != NET_PATH_RINGS && (r < 0 || (rings && n->rings_wanted)))
 		net_over_let_go(n);
 	return r;
 }
@@ -286,8 +286,6 @@ static int set_path(struct virtio_net *n, bool rings, struct virtio_net_switch *
 	if (r == 0)
 		return 0;
 	n->rings_wanted = before;
-	if (n->path != NET_PATH_RINGS)
-		net_over_let_go(n);
 	if (r == -EAGAIN)
 		return a_frame_waits(s->why, sizeof(s->why));
 	snprintf(s->why, sizeof(s->why), "it does not start: %s", strerror(-r));
