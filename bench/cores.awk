@@ -6,7 +6,7 @@
 $4 >= share { v[key, ++n[key]] = $3 }
 function med(k) { return v[k, int((n[k] + 1) / 2)] }
 function show(k) {
-	if (n[k] < 5) {
+	if (n[k] < 6) {
 		printf "%-12s %d of %d windows had their CPUs: no result\n", k, n[k], all[k]
 		return 0
 	}

@@ -13,10 +13,11 @@ a device thread over doorbell's queue core, against DPDK's virtio-user driver an
 dpdk), in N interleaved rounds (9), each with processes of its own. Both sides copy each frame out of the buffer.
 
 A window (1 s of DPDK, 2^21 frames of ours) counts only when both of its threads had S of their CPU (0.85): who shares
-a CPU with something else measures that. Fewer than 5 windows of a row are no result. Printed are best, median and worst, and
+a CPU with something else measures that. Fewer than 6 windows of a row are no result. Printed are best, median and worst, and
 ours over theirs, best against best and median against median, and within what the latter lies for sure: each median
 with 95 % probability, the one at its highest over the other at its lowest, and the other way round. The bar is R (1.3): met
-when all of that and the best are below it, not met when all of it is above. Beside it what the machine can do: memcpy of 64 bytes in one thread, and one way of a cache line between the two CPUs.
+when all of that and the best are below it, not met when all of it is above. Beside it what the machine can do: memcpy of
+64 bytes in one thread, and one way of a cache line between the two CPUs.
 
 With --patience each part of a round waits for a second in which others (but for the nice ones) used less than a tenth of the
 machine; for so many seconds in all.

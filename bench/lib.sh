@@ -15,17 +15,7 @@ bench_nic_program() {
 # For awk. Of a sorted array v[1 .. n]: the interval that has the true median with 95 % probability, from the order of
 # the samples alone, as low() and high(); and a verdict about a share that has to reach @least.
 # shellcheck disable=SC2034,SC2016 # for those who source this; awk's own variables
-bench_awk='
-	function rank(n,    k, sum, term) {
-		term = 0.5 ^ n
-		for (k = 0; k < n / 2; k++) {
-			sum += term
-			if (sum > 0.025)
-				return k
-			term = term * (n - k) / (k + 1)
-		}
-		return k
-	}
+bench_awk=$(<"$(dirname "${BASH_SOURCE[0]}")/rank.awk")'
 	function sort(v, n,    i, k, t) {
 		for (i = 2; i <= n; i++)
 			for (k = i; k > 1 && v[k - 1] > v[k]; k--) {

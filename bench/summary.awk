@@ -84,7 +84,7 @@ END {
 		if (!count[name])
 			continue
 		n = sorted(name, v)
-		k = rank(n)
+		k = rank(n) ? rank(n) : 1 # too few values are enclosed by all
 		median = n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 		what = verdict(name, n, v[k], v[n + 1 - k])
 		printf "%-62s %4d %10s %10s %21s %21s  %s\n", text_of[name] (unit_of[name] ? " [" unit_of[name] "]" : ""),

@@ -19,7 +19,8 @@ never sleeps, nor does doorbell with poll=on. Each of N rounds (9) measures ever
 placements: "free", where the scheduler decides; "apart", where guests have core 0 and the switch core 1.
 Printed are median, least and most; and for each placement, and for the better of both, the ratio
 doorbell : DPDK of each round: median, middle half, and whether the bar is met ("not concluded" when
-the middle half has it inside). --keys go to doorbell's --net, poll=on for instance. Needs root, iperf3 and what tests/setup.sh installs for the UML tests.
+the middle half has it inside). --keys go to doorbell's --net, poll=on for instance. Needs root,
+iperf3 and what tests/setup.sh installs for the UML tests.
 END
 }
 
@@ -104,7 +105,7 @@ signal() { # SIGNAL SYSTEM: its guests, and a switch that polls
 
 start_doorbell() {
 	local second=(--socket "$work/s-doorbell-two" --net "pair,name=x$keys") first=pair,name=x$keys
-	[ "$mode" = pair ] || first=tap,ifname=dbbench second=()
+	[ "$mode" = pair ] || first=tap,ifname=dbbench$keys second=()
 	"$doorbell" backend --socket "$work/s-doorbell-one" --net "$first" "${second[@]}" --control "$work/control" \
 		>"$work/doorbell.log" 2>&1 9>&- &
 	echo $! >"$work/doorbell.pid"

@@ -165,7 +165,7 @@ static void open_subject(const struct bench_env *env, struct bench_opened *o)
 		return;
 	ret = s->can ? s->can(env, s, o->why) : 0;
 	o->cannot = ret < 0;
-	if (ret == 0) {
+	if (!o->cannot) {
 		ret = s->open(env, s, &o->handle, o->why);
 		o->cannot = ret == -EOPNOTSUPP;
 	}
