@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,128 +20,10 @@
 
 #include "net/csum.h"
 #include "tests/lib/capture.h"
-#include "tests/lib/net_rig.h"
 #include "tests/lib/pkt.h"
+#include "tests/lib/user_rig.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/loop.h"
-
-#define GATEWAY 0x0a000202u
-#define GUEST   0x0a00020fu
-
-static const uint8_t guest_mac[6] = {2, 0, 0, 0, 0, 1};
-static const uint8_t gateway_mac[6] = {0x52, 0x55, 10, 0, 2, 2}; /* how libslirp makes them */
-
-/* ---- the outside: sockets on 127.0.0.1 */
-
-static bool readable(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	return poll(&p, 1, RIG_PATIENCE_S * 1000) == 1;
-}
-
-static void read_all(int fd, uint8_t *buf, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n;
-
-		assert_true(readable(fd));
-		n = recv(fd, buf + at, len - at, 0);
-		assert_true(n > 0);
-		at += (size_t)n;
-	}
-}
-
-/* ---- the inside: a guest that knows ARP and just enough TCP */
-
-static void send_frame(struct rig *r, const uint8_t *f, size_t len)
-{
-	assert_int_equal(rig_send(r, NULL, f, len), len + NET_HDR_LEN);
-}
-
-/* Tell libslirp where the guest is, as any guest does before it talks. */
-static void announce(struct rig *r)
-{
-	uint8_t f[128];
-
-	send_frame(r, f, pkt_arp_request(f, guest_mac, GUEST, GATEWAY));
-	assert_true(rig_wait_frames(r, 1));
-	rig_forget(r);
-}
-
-static void open_user(struct rig *r, const char *keys, uint16_t mtu)
-{
-	rig_init(r);
-	assert_int_equal(rig_open(r, "user", keys, mtu), 0);
-	rig_run(r);
-	assert_int_equal(rig_start(r, 0), 0);
-	announce(r);
-}
-
-static struct pkt_ends to_gateway(uint16_t sport, uint16_t dport)
-{
-	struct pkt_ends e = {.src = GUEST, .dst = GATEWAY, .sport = sport, .dport = dport};
-
-	memcpy(e.src_mac, guest_mac, 6);
-	memcpy(e.dst_mac, gateway_mac, 6);
-	return e;
-}
-
-struct tcp {
-	struct rig *r;
-	struct pkt_ends ends;
-	uint32_t seq, ack;
-	uint8_t want;         /* flags of the segment that is looked for */
-	uint32_t want_bytes;  /* and how far its data must reach: sequence number */
-	uint8_t *data;        /* received, in order */
-	size_t data_len, max; /* so far; room */
-	uint32_t iss;         /* of the other side */
-};
-
-static void tcp_out(struct tcp *t, uint8_t flags, const void *data, size_t len)
-{
-	uint8_t *f = malloc(PKT_MAX);
-	struct pkt_tcp seg = {.seq = t->seq, .ack = t->ack, .flags = flags, .window = 65535};
-
-	assert_non_null(f);
-	send_frame(t->r, f, pkt_tcp(f, &t->ends, &seg, data, len));
-	t->seq += (uint32_t)len + ((flags & (TH_SYN | TH_FIN)) != 0);
-	free(f);
-}
-
-/* One of our connection's segments? Offset of the TCP header, or 0. */
-static size_t tcp_of(const struct tcp *t, const uint8_t *f, size_t len)
-{
-	uint32_t src, dst;
-	size_t off = pkt_ipv4(f, len, IPPROTO_TCP, &src, &dst);
-
-	if (off == 0 || len < off + 20 || src != t->ends.dst || dst != t->ends.src ||
-	    pkt_be16(f + off) != t->ends.dport || pkt_be16(f + off + 2) != t->ends.sport)
-		return 0;
-	return off;
-}
-
-static bool has_flags(const uint8_t *f, size_t len, void *arg)
-{
-	struct tcp *t = arg;
-	size_t off = tcp_of(t, f, len);
-
-	if (off == 0 || (f[off + 13] & t->want) != t->want)
-		return false;
-	t->iss = pkt_be32(f + off + 4);
-	return true;
-}
-
-/* Handshake with @port of the gateway, which is 127.0.0.1 outside. False: reset. */
-static void tcp_open(struct tcp *t, struct rig *r, uint16_t sport, uint16_t port)
-{
-	*t = (struct tcp){.r = r, .ends = to_gateway(sport, port), .seq = 1000u * sport};
-	t->want = TH_SYN | TH_ACK;
-	tcp_out(t, TH_SYN, NULL, 0);
-	assert_non_null(rig_find(r, has_flags, t));
-	t->ack = t->iss + 1;
-	tcp_out(t, TH_ACK, NULL, 0);
-}
 
 /* ---- cases */
 
@@ -260,32 +141,6 @@ static void tcp_segment_of_32k_arrives_intact(unused void **state)
 	free(f);
 	free(got);
 	free(data);
-}
-
-/* Appends in-order data, tells how far it got; a real guest's reassembly is not needed on this wire. */
-static void take_data(struct tcp *t)
-{
-	struct rig *r = t->r;
-
-	pthread_mutex_lock(&r->lock);
-	for (unsigned i = 0; i < r->nr_got; i++) {
-		const uint8_t *f = r->got[i].data + NET_HDR_LEN;
-		size_t len = r->got[i].len - NET_HDR_LEN, off = tcp_of(t, f, len);
-		size_t head, bytes;
-
-		if (off == 0 || (f[off + 13] & TH_SYN))
-			continue;
-		head = off + (size_t)(f[off + 12] >> 4) * 4;
-		bytes = 14u + pkt_be16(f + 16) - head;
-		if (bytes == 0 || pkt_be32(f + off + 4) != t->ack)
-			continue;
-		assert_true(t->data_len + bytes <= t->max);
-		memcpy(t->data + t->data_len, f + head, bytes);
-		t->data_len += bytes;
-		t->ack += (uint32_t)bytes;
-	}
-	pthread_mutex_unlock(&r->lock);
-	rig_forget(r);
 }
 
 static void tcp_brings_in_a_megabyte(unused void **state)
