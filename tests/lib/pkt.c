@@ -131,51 +131,112 @@ static void put_fec0(uint8_t *p, uint32_t host)
 	put_be16(p + 14, host & 0xffff);
 }
 
+static size_t put_ip6(uint8_t *p, const struct pkt_ends *e, uint8_t proto, size_t payload)
+{
+	memset(p, 0, IP6_LEN);
+	p[0] = 0x60;
+	put_be16(p + 4, (unsigned)payload);
+	p[6] = proto;
+	p[7] = 64;
+	put_fec0(p + 8, e->src);
+	put_fec0(p + 24, e->dst);
+	return IP6_LEN;
+}
+
+static uint32_t pseudo6(const uint8_t *ip, uint8_t proto, size_t len)
+{
+	uint8_t tail[8] = {0};
+
+	put_be32(tail, (uint32_t)len);
+	tail[7] = proto;
+	return sum_up(sum_up(0, ip + 8, 32), tail, sizeof(tail));
+}
+
 size_t pkt_udp6(uint8_t *out, const struct pkt_ends *e, const void *data, size_t len)
 {
 	uint8_t *ip = out + put_ether(out, e->dst_mac, e->src_mac, ETH_P_IPV6), *p = ip + IP6_LEN;
-	uint8_t tail[8] = {0};
 	uint32_t sum;
 
-	memset(ip, 0, IP6_LEN);
-	ip[0] = 0x60;
-	put_be16(ip + 4, (unsigned)(UDP_LEN + len));
-	ip[6] = IPPROTO_UDP;
-	ip[7] = 64;
-	put_fec0(ip + 8, e->src);
-	put_fec0(ip + 24, e->dst);
+	put_ip6(ip, e, IPPROTO_UDP, UDP_LEN + len);
 	put_be16(p, e->sport);
 	put_be16(p + 2, e->dport);
 	put_be16(p + 4, (unsigned)(UDP_LEN + len));
 	put_be16(p + 6, 0);
 	memcpy(p + UDP_LEN, data, len);
-	put_be32(tail, (uint32_t)(UDP_LEN + len));
-	tail[7] = IPPROTO_UDP;
-	sum = sum_up(sum_up(sum_up(0, ip + 8, 32), tail, sizeof(tail)), p, UDP_LEN + len);
-	sum = ~sum & 0xffff;
+	sum = ~sum_up(pseudo6(ip, IPPROTO_UDP, UDP_LEN + len), p, UDP_LEN + len) & 0xffff;
 	put_be16(p + 6, sum ? sum : 0xffff);
 	return ETH_HLEN + IP6_LEN + UDP_LEN + len;
+}
+
+static uint32_t pseudo_of(const uint8_t *ip, size_t len)
+{
+	struct pkt_ends e = {.src = pkt_be32(ip + 12), .dst = pkt_be32(ip + 16)};
+
+	return ip[0] >> 4 == 6 ? pseudo6(ip, IPPROTO_TCP, len) : pseudo(&e, IPPROTO_TCP, len);
+}
+
+static void seal_ip(uint8_t *ip)
+{
+	put_be16(ip + 10, 0);
+	put_be16(ip + 10, ~sum_up(0, ip, IP_LEN) & 0xffff);
 }
 
 size_t pkt_tcp(uint8_t *out, const struct pkt_ends *e, const struct pkt_tcp *t, const void *data,
                size_t len)
 {
-	uint8_t *p = out + put_ether(out, e->dst_mac, e->src_mac, ETH_P_IP);
-	uint32_t sum = pseudo(e, IPPROTO_TCP, TCP_LEN + len);
+	uint8_t *ip = out + put_ether(out, e->dst_mac, e->src_mac, t->v6 ? ETH_P_IPV6 : ETH_P_IP);
+	const size_t head = TCP_LEN + t->options_len;
+	uint8_t *p = ip + (t->v6 ? put_ip6 : put_ip)(ip, e, IPPROTO_TCP, head + len);
+	uint32_t sum = pseudo_of(ip, head + len);
 
-	p += put_ip(p, e, IPPROTO_TCP, TCP_LEN + len);
+	if (!t->v6) {
+		put_be16(ip + 4, t->id);
+		seal_ip(ip);
+	}
 	memset(p, 0, TCP_LEN);
 	put_be16(p, e->sport);
 	put_be16(p + 2, e->dport);
 	put_be32(p + 4, t->seq);
 	put_be32(p + 8, t->ack);
-	p[12] = TCP_LEN / 4 << 4;
+	p[12] = (uint8_t)(head / 4 << 4);
 	p[13] = t->flags;
 	put_be16(p + 14, t->window);
+	if (t->options_len)
+		memcpy(p + TCP_LEN, t->options, t->options_len);
 	if (len)
-		memcpy(p + TCP_LEN, data, len);
-	put_be16(p + 16, t->partial ? sum : ~sum_up(sum, p, TCP_LEN + len) & 0xffff);
-	return ETH_HLEN + IP_LEN + TCP_LEN + len;
+		memcpy(p + head, data, len);
+	put_be16(p + 16, t->partial ? sum : ~sum_up(sum, p, head + len) & 0xffff);
+	return (size_t)(p - out) + head + len;
+}
+
+size_t pkt_tcp_cut(uint8_t *out, const uint8_t *whole, size_t len, uint16_t gso_size, unsigned i)
+{
+	const bool v6 = pkt_be16(whole + 12) == ETH_P_IPV6;
+	const size_t l4 = ETH_HLEN + (v6 ? IP6_LEN : IP_LEN);
+	const size_t head = l4 + (size_t)(whole[l4 + 12] >> 4) * 4, from = (size_t)i * gso_size;
+	uint8_t *ip = out + ETH_HLEN, *tcp = out + l4;
+	size_t part = len - head - from;
+
+	if (from >= len - head)
+		return 0;
+	memcpy(out, whole, head);
+	if (part > gso_size) { /* PSH and FIN are for the last one */
+		part = gso_size;
+		tcp[13] &= (uint8_t)~9;
+	}
+	memcpy(out + head, whole + head + from, part);
+	if (v6) {
+		put_be16(ip + 4, (unsigned)(head - l4 + part));
+	} else {
+		put_be16(ip + 2, (unsigned)(head - ETH_HLEN + part));
+		put_be16(ip + 4, pkt_be16(ip + 4) + i);
+		seal_ip(ip);
+	}
+	put_be32(tcp + 4, pkt_be32(tcp + 4) + (uint32_t)from);
+	put_be16(tcp + 16, 0);
+	put_be16(tcp + 16,
+	         ~sum_up(pseudo_of(ip, head - l4 + part), tcp, head - l4 + part) & 0xffff);
+	return head + part;
 }
 
 struct virtio_net_hdr_v1 pkt_tcp_hdr(uint16_t gso_size)

@@ -38,11 +38,21 @@ struct pkt_tcp {
 	uint8_t flags; /* TH_* */
 	uint16_t window;
 	bool partial; /* only the pseudo header is summed up, as with VIRTIO_NET_F_CSUM */
+	bool v6;      /* between fec0::SRC and fec0::DST, numbers below 65536 */
+	uint16_t id;  /* of IPv4 */
+	size_t options_len;
+	const uint8_t *options;
 };
 size_t pkt_tcp(uint8_t *out, const struct pkt_ends *e, const struct pkt_tcp *t, const void *data,
                size_t len);
 /* The header that goes with a partial checksum; @gso_size 0: no segmentation. */
 struct virtio_net_hdr_v1 pkt_tcp_hdr(uint16_t gso_size);
+
+/*
+ * Segment number @i of the TCP frame @whole, cut as segmentation offload has it: its payload in pieces of @gso_size bytes,
+ * and checksums complete. Its length; 0: the frame has no such segment.
+ */
+size_t pkt_tcp_cut(uint8_t *out, const uint8_t *whole, size_t len, uint16_t gso_size, unsigned i);
 
 size_t pkt_dhcp_discover(uint8_t *out, const uint8_t mac[6], uint32_t xid);
 
