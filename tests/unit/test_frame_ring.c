@@ -148,6 +148,32 @@ static void a_frame_that_is_being_written_holds_up_those_behind_it(unused void *
 	frame_ring_free(&r);
 }
 
+static void part_of_a_frame_can_be_read_wherever_the_seam_is(unused void **state)
+{
+	struct frame_ring r;
+	uint8_t in[100], out[100];
+	const struct iovec iov = {out, sizeof(out)};
+	size_t at;
+
+	assert_int_equal(frame_ring_init(&r, SIZE), 0);
+	assert_int_equal(frame_ring_push(&r, in, 1),
+	                 0); /* never empty, so never anew from the start */
+	for (unsigned i = 0; i < 2 * SIZE; i++) {
+		const size_t len = 90 + i % 11, from = i % 80;
+
+		fill(in, len, i);
+		assert_int_equal(frame_ring_push(&r, in, len), 0);
+		frame_ring_drop(&r);
+		assert_int_equal(frame_ring_peek(&r, &at), len);
+		assert_int_equal(frame_ring_read(&r, at + from, len - from, &iov, 1, 0),
+		                 len - from);
+		assert_memory_equal(out, in + from, len - from);
+		assert_int_equal(frame_ring_read(&r, at, from, &iov, 1, 0), from);
+		assert_memory_equal(out, in, from);
+	}
+	frame_ring_free(&r);
+}
+
 /* ---- several that put, one that takes */
 
 #define WRITERS 3u
@@ -242,6 +268,7 @@ int main(void)
 		cmocka_unit_test(frame_too_large_for_the_reader_is_dropped_alone),
 		cmocka_unit_test(nothing_and_giants_are_refused),
 		cmocka_unit_test(a_frame_that_is_being_written_holds_up_those_behind_it),
+		cmocka_unit_test(part_of_a_frame_can_be_read_wherever_the_seam_is),
 		cmocka_unit_test(frames_are_copied_without_the_lock),
 	};
 

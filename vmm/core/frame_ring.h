@@ -51,7 +51,10 @@ void frame_ring_fill(struct frame_ring *r, size_t at, const void *frame, size_t 
 bool frame_ring_commit(struct frame_ring *r, size_t at);
 /* (lock) Length of the oldest frame and its place in *at; 0 none that is whole. It stays until drop(). */
 size_t frame_ring_peek(const struct frame_ring *r, size_t *at);
-/* To @iov behind the first @off bytes. @len, or -EMSGSIZE it does not fit. */
+/*
+ * To @iov behind the first @off bytes. @len, or -EMSGSIZE it does not fit. Also of a part: @at + n for the frame's bytes
+ * from n on, @len as many as are wanted of them.
+ */
 ssize_t frame_ring_read(const struct frame_ring *r, size_t at, size_t len, const struct iovec *iov,
                         unsigned nr, size_t off);
 void frame_ring_drop(struct frame_ring *r); /* (lock) what peek() found */
