@@ -158,6 +158,7 @@ struct net_backend_stats {
 	uint64_t recv_empty;        /* of these, found nothing */
 	uint64_t send_again;        /* send() answered -EAGAIN */
 	uint64_t send_errors;       /* frames the host refused */
+	uint64_t recv_joined;       /* TCP segments that went into the frame before theirs */
 	uint64_t recv_dropped;      /* frames dropped before the guest: queue towards it full */
 	uint64_t bytes_copied;      /* payload bytes copied by us (not by the kernel) */
 	uint64_t reconnects;        /* times a peer was there again */

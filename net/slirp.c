@@ -5,7 +5,8 @@
  *
  * libslirp hands out frames whenever it likes, also from inside slirp_input(), which is inside our
  * send(). They go into a ring, and the device hears of them from the loop's hook, so never
- * re-entrantly and without a system call.
+ * re-entrantly and without a system call. TCP comes out of libslirp in segments of what a frame can hold; those
+ * that wait in the ring one behind the other leave it as one, for a driver that takes it.
  *
  * Several NICs of this kind on threads of their own share libslirp's idea of the current time and its
  * cache of the host's name server: words that each thread overwrites with the same thing.
@@ -25,6 +26,7 @@
 #include "net/slirp_fds.h"
 #include "net/slirp_lib.h"
 #include "net/slirp_opt.h"
+#include "net/tcp_join.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/frame_ring.h"
 #include "vmm/core/iov.h"
@@ -47,6 +49,8 @@ struct net_slirp {
 	Slirp *slirp;
 	struct loop *loop;
 	struct net_sink sink;
+	uint64_t offloads; /* of the driver */
+	bool joins;        /* segments for it, if it takes them */
 	bool started, want_recv;
 	bool busy; /* libslirp's state may have changed: ask it again before the wait */
 	bool told; /* libslirp knows what time it is, this side of the wait */
@@ -56,7 +60,7 @@ struct net_slirp {
 	struct slirp_fds fds;
 	struct frame_ring ring;   /* towards the guest */
 	uint8_t frame[FRAME_MAX]; /* from the guest */
-	struct ip_join join;
+	struct ip_join join;      /* likewise */
 };
 
 static struct net_slirp *slirp_of(struct net_backend *b)
@@ -242,7 +246,7 @@ static void before_wait(void *arg)
 
 /* ---- what the device calls */
 
-static int slirp_start(struct net_backend *b, unused uint64_t offloads, const struct net_sink *sink)
+static int slirp_start(struct net_backend *b, uint64_t offloads, const struct net_sink *sink)
 {
 	struct net_slirp *s = slirp_of(b);
 	int ret;
@@ -255,6 +259,7 @@ static int slirp_start(struct net_backend *b, unused uint64_t offloads, const st
 	if (ret < 0)
 		return ret;
 	s->sink = *sink;
+	s->offloads = offloads;
 	s->started = true;
 	s->want_recv = true;
 	loop_hook_add(s->loop, &s->hook);
@@ -276,9 +281,10 @@ static void slirp_stop(struct net_backend *b)
 	b->stats.recv_dropped += frame_ring_clear(&s->ring);
 }
 
-/* Frames to the guest always come whole, with full checksums: there is nothing to switch. */
-static int slirp_set_offloads(unused struct net_backend *b, unused uint64_t offloads)
+/* What waits in the ring is whole, with full checksums: nothing of it was made for the old ones. */
+static int slirp_set_offloads(struct net_backend *b, uint64_t offloads)
 {
+	slirp_of(b)->offloads = offloads;
 	return 0;
 }
 
@@ -339,10 +345,62 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, unsign
 	return len + (ssize_t)NET_HDR_LEN;
 }
 
+/* The oldest frame that waits: its length and place, and the start of it in @head. */
+static size_t look(const struct frame_ring *r, size_t *at, uint8_t head[TCP_JOIN_LOOK])
+{
+	const struct iovec iov = {head, TCP_JOIN_LOOK};
+	const size_t len = frame_ring_peek(r, at);
+
+	if (len)
+		frame_ring_read(r, *at, min_size(len, TCP_JOIN_LOOK), &iov, 1, 0);
+	return len;
+}
+
+/*
+ * @done bytes are at @iov, of a frame that j->nr segments made: append those that follow. Bytes of the frame, or
+ * -EMSGSIZE.
+ */
+static ssize_t append(struct net_slirp *s, struct tcp_join *j, const struct iovec *iov, unsigned nr,
+                      ssize_t done)
+{
+	uint8_t head[TCP_JOIN_LOOK];
+	size_t len, at;
+
+	while (done > 0 && (len = look(&s->ring, &at, head)) && tcp_join_next(j, head, len)) {
+		const ssize_t more = frame_ring_read(&s->ring, at + j->head_len, len - j->head_len,
+		                                     iov, nr, NET_HDR_LEN + (size_t)done);
+
+		frame_ring_drop(&s->ring);
+		s->b.stats.recv_joined++;
+		done = more < 0 ? more : done + more;
+	}
+	return done;
+}
+
+/* As frame_ring_pop(), with the header that says how segments became one. */
+static ssize_t take_out(struct net_slirp *s, const struct iovec *iov, unsigned nr)
+{
+	struct virtio_net_hdr_v1 hdr = {0};
+	uint8_t head[TCP_JOIN_LOOK];
+	size_t at, len = s->joins ? look(&s->ring, &at, head) : 0;
+	struct tcp_join j = {0};
+	const bool open = len && tcp_join_first(&j, head, len, s->offloads);
+	ssize_t ret = frame_ring_pop(&s->ring, iov, nr, NET_HDR_LEN);
+
+	if (open)
+		ret = append(s, &j, iov, nr, ret);
+	if (ret > 0 && j.nr > 1) {
+		tcp_join_end(&j, &hdr);
+		iov_write(iov, nr, NET_HDR_LEN, j.head, j.head_len);
+	}
+	iov_write(iov, nr, 0, &hdr, sizeof(hdr));
+	return ret;
+}
+
 static ssize_t slirp_recv(struct net_backend *b, const struct iovec *iov, unsigned nr)
 {
 	struct net_slirp *s = slirp_of(b);
-	ssize_t len = frame_ring_pop(&s->ring, iov, nr, NET_HDR_LEN);
+	ssize_t len = take_out(s, iov, nr);
 
 	if (len <= 0) {
 		if (len == 0)
@@ -351,7 +409,6 @@ static ssize_t slirp_recv(struct net_backend *b, const struct iovec *iov, unsign
 			b->stats.recv_dropped++;
 		return 0;
 	}
-	iov_zero(iov, nr, 0, NET_HDR_LEN);
 	b->stats.recvs++;
 	b->stats.recv_bytes += (uint64_t)len + NET_HDR_LEN;
 	b->stats.bytes_copied += (uint64_t)len;
@@ -442,16 +499,19 @@ static int slirp_create(const void *config, const struct net_common *common, str
 		return -ENOMEM;
 	}
 	s->loop = s->fds.loop = l;
+	s->joins = cfg->join;
 	s->hook = (struct loop_hook){.fn = before_wait, .arg = s};
 	s->timer = (struct loop_timer){.fn = woken, .arg = s};
 	s->b.kind = "user";
 	strcpy(s->b.label, SLIRP_LABEL);
 	/*
 	 * libslirp sums up checksums itself and takes IPv4 packets of any size, so that a segment
-	 * of 64 KiB goes into the host's socket as it is; but it refuses IPv6 above the MTU.
+	 * of 64 KiB goes into the host's socket as it is; but it refuses IPv6 above the MTU. To the guest
+	 * nothing has ECN: what is joined has no flag but ACK and PSH.
 	 */
 	s->b.can = FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_CSUM) |
-	           FEATURE(VIRTIO_NET_F_HOST_TSO4) | FEATURE(VIRTIO_NET_F_HOST_ECN);
+	           FEATURE(VIRTIO_NET_F_HOST_TSO4) | FEATURE(VIRTIO_NET_F_HOST_ECN) |
+	           FEATURE(VIRTIO_NET_F_GUEST_TSO4) | FEATURE(VIRTIO_NET_F_GUEST_TSO6);
 	s->b.frame = &slirp_ops;
 	s->b.destroy = slirp_destroy;
 	ret = slirp_lib_open(&s->api, common->nic);

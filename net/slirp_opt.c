@@ -97,6 +97,7 @@ void slirp_defaults(void *config)
 	struct slirp_config *cfg = config;
 
 	cfg->ipv6 = true;
+	cfg->join = true;
 }
 
 void slirp_fwd_print(const struct slirp_fwd *f, char text[SLIRP_FWD_TEXT])
@@ -150,6 +151,12 @@ const struct opt_def slirp_keys[] = {
          .offset = OFF(ipv6),
          .arg = "on|off",
          .help = "announce fec0::/64 to the guest (default: on)"},
+	{.name = "join",
+         .type = OPT_BOOL,
+         .offset = OFF(join),
+         .arg = "on|off",
+         .help = "hand TCP segments that wait for the guest one behind the other to it as one "
+                 "(default: on)"},
 	{.name = "hostname",
          .type = OPT_CALL,
          .parse = parse_hostname,

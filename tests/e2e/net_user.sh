@@ -13,7 +13,7 @@ start_group() {
 	echo "nameserver 127.0.0.1" >"$work/resolv.conf"
 	# Only in the namespace of the runner.
 	[ -z "${E2E_INSIDE:-}" ] || mount --bind "$work/resolv.conf" /etc/resolv.conf
-	vm_start -c 2 --net "user,hostfwd=tcp:127.0.0.1:$tcp_port-:7001,hostfwd=udp:127.0.0.1:$udp_port-:7002" \
+	vm_start -c 2 --control "$work/control" --net "user,hostfwd=tcp:127.0.0.1:$tcp_port-:7001,hostfwd=udp:127.0.0.1:$udp_port-:7002" \
 		-a "$(append_agent)" "$bzimage"
 	vm_expect @agent
 }
@@ -37,8 +37,17 @@ test_tcp_to_the_outside_arrives_unchanged() {
 	traffic "tcp connect 10.0.2.2 7001 send" "tcp listen 127.0.0.1 7001 recv" bytes=1500000
 }
 
+backend_count() { # COUNTER
+	ctl stats | jq ".nics[0].backend.$1"
+}
+
 test_tcp_from_the_outside_arrives_unchanged() {
+	local before
+	before=$(backend_count recv_joined)
 	traffic "tcp connect 10.0.2.2 7001 recv" "tcp listen 127.0.0.1 7001 send" bytes=1500000
+	# Of some 1040 segments.
+	[ $(($(backend_count recv_joined) - before)) -ge 500 ] || fail "of the segments few were joined"
+	[ "$(count rx_dropped)" = 0 ] || fail "the device dropped some"
 }
 
 test_four_tcp_streams_at_once_both_ways() {
@@ -69,7 +78,10 @@ has_global_ipv6() {
 test_ipv6_gets_an_address_and_carries_tcp() {
 	wait_for 30 "an IPv6 address" has_global_ipv6
 	guest 'ping -6 -c 3 -w 20 fec0::2'
+	local before
+	before=$(backend_count recv_joined)
 	traffic "tcp connect fec0::2 7001 both" "tcp listen ::1 7001 both" bytes=500000
+	[ $(($(backend_count recv_joined) - before)) -ge 100 ] || fail "of the segments few were joined"
 }
 
 test_a_link_taken_down_in_the_guest_comes_back() {

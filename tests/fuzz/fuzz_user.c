@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A hostile guest on the user backend: any frames with any virtio header, the loop turning in between,
- * receive switched off and on, stop and start. In a network namespace of its own, whose loopback has
+ * receive and offloads switched off and on, stop and start. In a network namespace of its own, whose loopback has
  * somebody to talk to on port 7; where there is none to be had, with restrict=on: nothing leaves.
  *
  * Input: the network's options (1 byte); then again and again what to do (1), for a frame its length
@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "devices/vnet_hdr.h"
 #include "net/csum.h"
 #include "net/net_backend.h"
 #include "net/slirp_opt.h"
@@ -28,10 +29,15 @@
 
 #define STEPS_MAX 64u
 
-#define PORT      7
+#define PORT 7
+#define OFFLOADS                                                               \
+	(FEATURE(VIRTIO_NET_F_GUEST_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_TSO4) | \
+	 FEATURE(VIRTIO_NET_F_GUEST_TSO6))
+
 #define RESTRICT  1u
 #define NO_IPV6   2u
 #define MTU_SMALL 4u
+#define NO_TSO    8u /* the driver takes no segments */
 
 /* In the byte of a frame's flags: make its checksums right, or libslirp would look no further. */
 #define REPAIR 0x80u
@@ -68,9 +74,10 @@ static int outside(int type)
 	return s;
 }
 
-/* Answer datagrams and drop connections, so that neither piles up. */
+/* Answer datagrams and drop connections, so that neither piles up; a connection hears enough for some segments. */
 static void play_outside(void)
 {
+	static const char welcome[8000];
 	struct sockaddr_in from;
 	socklen_t size = sizeof(from);
 	char buf[2048];
@@ -80,7 +87,7 @@ static void play_outside(void)
 	if (len >= 0)
 		sendto(udp, buf, (size_t)len, 0, (const struct sockaddr *)&from, size);
 	while ((c = accept4(tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-		if (send(c, "welcome", 7, MSG_NOSIGNAL) == 7)
+		if (send(c, welcome, sizeof(welcome), MSG_NOSIGNAL) > 0)
 			shutdown(c, SHUT_WR);
 		fd_close(&c);
 	}
@@ -93,9 +100,21 @@ struct guest {
 	struct loop_fd go; /* always readable, so that the loop never sleeps */
 	struct net_backend *b;
 	bool started, want_recv;
+	uint64_t offloads;
 	unsigned steps;
 	uint8_t buf[NET_RECV_MAX];
 };
+
+/* The device would have it, and nothing of it was made for another driver. */
+static bool is_fine(const struct guest *g, uint32_t len)
+{
+	struct virtio_net_hdr_v1 was, hdr;
+
+	memcpy(&was, g->buf, sizeof(was));
+	hdr = was;
+	return vnet_hdr_check_rx(&hdr, len, g->offloads) == 0 &&
+	       memcmp(&was, &hdr, sizeof(was)) == 0;
+}
 
 static void can_recv(void *arg)
 {
@@ -107,6 +126,7 @@ static void can_recv(void *arg)
 	do {
 		len = g->b->frame->recv(g->b, iov, 3);
 		REQUIRE(len == 0 || (len > (ssize_t)NET_HDR_LEN && len <= (ssize_t)NET_RECV_MAX));
+		REQUIRE(len == 0 || is_fine(g, (uint32_t)len - NET_HDR_LEN));
 	} while (len > 0);
 }
 
@@ -128,7 +148,7 @@ static void start(struct guest *g)
 	const struct net_sink sink = {
 		.can_recv = can_recv, .can_send = can_send, .gone = gone, .arg = g};
 
-	REQUIRE(g->b->frame->start(g->b, 0, &sink) == 0);
+	REQUIRE(g->b->frame->start(g->b, g->offloads, &sink) == 0);
 	g->started = g->want_recv = true;
 }
 
@@ -226,6 +246,11 @@ static void step(void *arg)
 		if (g->started)
 			g->b->frame->want_recv(g->b, g->want_recv);
 		break;
+	case 2:
+		g->offloads ^= OFFLOADS;
+		if (g->started)
+			REQUIRE(g->b->frame->set_offloads(g->b, g->offloads) == 0);
+		break;
 	default:
 		if (!g->started)
 			start(g);
@@ -268,6 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	slirp_defaults(&cfg);
 	cfg.restricted = !own_network || (options & RESTRICT);
 	cfg.ipv6 = !(options & NO_IPV6);
+	g.offloads = options & NO_TSO ? 0 : OFFLOADS;
 	common.mtu = options & MTU_SMALL ? 576 : 0;
 	REQUIRE(loop_create(&g.loop) == 0);
 	REQUIRE(net_kind_find("user")->create(&cfg, &common, g.loop, &g.b) == 0);

@@ -69,9 +69,10 @@ static void bad_keys_are_named(unused void **state)
 	refuse("hostfwd=tcp::8080-10.0.3.1:80", "10.0.3.1", "10.0.2.0/24");
 	refuse("hostfwd=tcp::8080-10.0.2.2:80", "10.0.2.2", "10.0.2.0/24");
 	refuse("restrict=maybe", "maybe", "on or off");
+	refuse("join=yes", "yes", "on or off");
 	refuse("hostname=a b", "a b", "letters");
 	refuse("hostname=", "hostname", "letters");
-	refuse("tftp=/etc", "tftp", "hostfwd, restrict, ipv6, hostname");
+	refuse("tftp=/etc", "tftp", "hostfwd, restrict, ipv6, join, hostname");
 }
 
 static void port_in_use_is_named(unused void **state)
