@@ -363,15 +363,19 @@ static size_t look(const struct frame_ring *r, size_t *at, uint8_t head[TCP_JOIN
 static ssize_t append(struct net_slirp *s, struct tcp_join *j, const struct iovec *iov, unsigned nr,
                       ssize_t done)
 {
+	size_t len, at, off = NET_HDR_LEN + (size_t)done;
 	uint8_t head[TCP_JOIN_LOOK];
-	size_t len, at;
 
 	while (done > 0 && (len = look(&s->ring, &at, head)) && tcp_join_next(j, head, len)) {
-		const ssize_t more = frame_ring_read(&s->ring, at + j->head_len, len - j->head_len,
-		                                     iov, nr, NET_HDR_LEN + (size_t)done);
+		ssize_t more;
 
+		/* From where the last one ended: there may be dozens of pieces and of segments. */
+		for (; nr && off >= iov->iov_len; iov++, nr--)
+			off -= iov->iov_len;
+		more = frame_ring_read(&s->ring, at + j->head_len, len - j->head_len, iov, nr, off);
 		frame_ring_drop(&s->ring);
 		s->b.stats.recv_joined++;
+		off += len - j->head_len;
 		done = more < 0 ? more : done + more;
 	}
 	return done;
