@@ -54,6 +54,8 @@ struct net_slirp {
 	bool started, want_recv;
 	bool busy; /* libslirp's state may have changed: ask it again before the wait */
 	bool told; /* libslirp knows what time it is, this side of the wait */
+	uint64_t
+		now_ns; /* which is this: it asks for each frame, and one answer will do; 0: not asked yet */
 	struct loop_hook hook;
 	struct loop_timer timer; /* libslirp's, and ours when the device left frames behind */
 	uint64_t timer_ns;       /* what it is set to while armed */
@@ -87,9 +89,16 @@ static void cb_guest_error(const char *msg, unused void *opaque)
 	log_guest("user: %s", msg);
 }
 
-static int64_t cb_clock_get_ns(unused void *opaque)
+static uint64_t now_of(struct net_slirp *s)
 {
-	return (int64_t)loop_now_ns();
+	if (!s->now_ns)
+		s->now_ns = loop_now_ns();
+	return s->now_ns;
+}
+
+static int64_t cb_clock_get_ns(void *opaque)
+{
+	return (int64_t)now_of(opaque);
 }
 
 struct slirp_timer {
@@ -104,6 +113,7 @@ static void timer_fired(void *arg)
 	struct slirp_timer *t = arg;
 
 	t->owner->busy = true;
+	t->owner->now_ns = 0; /* also while stopped, without before_wait() */
 	t->fn(t->arg);
 }
 
@@ -215,7 +225,7 @@ static void ask(struct net_slirp *s)
 	s->api.fill(s->slirp, &timeout_ms, cb_add_poll, s);
 	slirp_fds_end(&s->fds);
 	if (timeout_ms < IDLE_MS)
-		wake_at(s, loop_now_ns() + timeout_ms * NS_PER_MS);
+		wake_at(s, now_of(s) + timeout_ms * NS_PER_MS);
 }
 
 /* Before each wait of the loop. */
@@ -242,6 +252,7 @@ static void before_wait(void *arg)
 	if (s->want_recv && !frame_ring_empty(&s->ring))
 		wake_at(s, 0);
 	s->told = false;
+	s->now_ns = 0;
 }
 
 /* ---- what the device calls */
@@ -259,6 +270,7 @@ static int slirp_start(struct net_backend *b, uint64_t offloads, const struct ne
 	if (ret < 0)
 		return ret;
 	s->sink = *sink;
+	s->now_ns = 0;
 	s->offloads = offloads;
 	s->started = true;
 	s->want_recv = true;

@@ -238,6 +238,31 @@ static void connection_survives_stop_and_start(unused void **state)
 	close(s);
 }
 
+/* It asks what time it is only once in a turn of the loop, and is told the time of this turn. */
+static void data_that_nobody_acknowledges_is_sent_again(unused void **state)
+{
+	struct rig r;
+	struct tcp t;
+	uint16_t port = 0;
+	int s = listen_on(SOCK_STREAM, &port), c;
+
+	open_user(&r, "ipv6=off", 0);
+	tcp_open(&t, &r, 5006, port);
+	assert_true(readable(s));
+	c = accept(s, NULL, NULL);
+	for (unsigned i = 0; i < 2; i++) { /* the second time is the same again, from its timer */
+		rig_forget(&r);
+		if (i == 0)
+			assert_int_equal(send(c, "again", 5, 0), 5);
+		t.want = TH_PUSH;
+		assert_non_null(rig_find(&r, has_flags, &t));
+		assert_int_equal(t.iss, t.ack);
+	}
+	rig_close(&r);
+	close(c);
+	close(s);
+}
+
 static bool is_arp_request_for_guest(const uint8_t *f, size_t len, unused void *arg)
 {
 	return len >= 42 && pkt_be16(f + 12) == 0x806 && pkt_be16(f + 20) == 1 &&
@@ -635,6 +660,7 @@ int main(void)
 		cmocka_unit_test(tcp_brings_in_a_megabyte),
 		cmocka_unit_test(three_hundred_connections_one_after_the_other),
 		cmocka_unit_test(connection_survives_stop_and_start),
+		cmocka_unit_test(data_that_nobody_acknowledges_is_sent_again),
 		cmocka_unit_test(hostfwd_udp_reaches_the_guest),
 		cmocka_unit_test(hostfwd_tcp_connects_to_the_guest),
 		cmocka_unit_test(restricted_guest_reaches_nothing),
