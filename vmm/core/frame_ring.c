@@ -8,7 +8,10 @@
 #include "vmm/core/compiler.h"
 #include "vmm/core/iov.h"
 
-/* A record is its length, then that many bytes; either may go round the end of the block. */
+/*
+ * A record is its length, then that many bytes, which may go round the end of the block, and as many more as there
+ * are to the next multiple of the length's own size: so that one never does.
+ */
 typedef uint32_t rec_len;
 #define REC_OPEN 0x80000000u /* of the length: the bytes are not there yet */
 
@@ -43,32 +46,29 @@ static void write_at(struct frame_ring *r, size_t at, const void *src, size_t le
 	memcpy(r->data, (const uint8_t *)src + first, len - first);
 }
 
-static rec_len len_at(const struct frame_ring *r, size_t at)
+static rec_len *rec_at(const struct frame_ring *r, size_t at)
 {
-	size_t first = until_end(r, at, sizeof(rec_len));
-	uint8_t raw[sizeof(rec_len)];
-	rec_len len;
+	return (rec_len *)(void *)(r->data + (at & (r->size - 1)));
+}
 
-	memcpy(raw, r->data + (at & (r->size - 1)), first);
-	memcpy(raw + first, r->data, sizeof(raw) - first);
-	memcpy(&len, raw, sizeof(len));
-	return len;
+static size_t rec_size(size_t len)
+{
+	return sizeof(rec_len) + (len + sizeof(rec_len) - 1) / sizeof(rec_len) * sizeof(rec_len);
 }
 
 int frame_ring_reserve(struct frame_ring *r, size_t len, size_t *at)
 {
-	const rec_len rec = (rec_len)len | REC_OPEN;
 	size_t room;
 
 	/* Start anew where the block begins: a guest that keeps up touches a few pages only. */
 	if (r->head == r->tail)
 		r->head = r->done = r->tail = 0;
 	room = r->size - (r->tail - r->head);
-	if (len == 0 || len >= REC_OPEN || room < sizeof(rec) || len > room - sizeof(rec))
+	if (len == 0 || len >= REC_OPEN || rec_size(len) > room)
 		return -ENOBUFS;
 	*at = r->tail;
-	write_at(r, r->tail, &rec, sizeof(rec));
-	r->tail += sizeof(rec) + len;
+	*rec_at(r, r->tail) = (rec_len)len | REC_OPEN;
+	r->tail += rec_size(len);
 	return 0;
 }
 
@@ -79,12 +79,11 @@ void frame_ring_fill(struct frame_ring *r, size_t at, const void *frame, size_t 
 
 bool frame_ring_commit(struct frame_ring *r, size_t at)
 {
-	const rec_len rec = len_at(r, at) & ~REC_OPEN;
 	const bool was_empty = r->head == r->done;
 
-	write_at(r, at, &rec, sizeof(rec));
-	while (r->done != r->tail && !(len_at(r, r->done) & REC_OPEN))
-		r->done += sizeof(rec) + len_at(r, r->done);
+	*rec_at(r, at) &= ~REC_OPEN;
+	while (r->done != r->tail && !(*rec_at(r, r->done) & REC_OPEN))
+		r->done += rec_size(*rec_at(r, r->done));
 	return was_empty && r->head != r->done;
 }
 
@@ -102,7 +101,7 @@ int frame_ring_push(struct frame_ring *r, const void *frame, size_t len)
 size_t frame_ring_peek(const struct frame_ring *r, size_t *at)
 {
 	*at = r->head;
-	return r->head == r->done ? 0 : len_at(r, r->head);
+	return r->head == r->done ? 0 : *rec_at(r, r->head);
 }
 
 ssize_t frame_ring_read(const struct frame_ring *r, size_t at, size_t len, const struct iovec *iov,
@@ -117,7 +116,7 @@ ssize_t frame_ring_read(const struct frame_ring *r, size_t at, size_t len, const
 
 void frame_ring_drop(struct frame_ring *r)
 {
-	r->head += sizeof(rec_len) + len_at(r, r->head);
+	r->head += rec_size(*rec_at(r, r->head));
 }
 
 ssize_t frame_ring_pop(struct frame_ring *r, const struct iovec *iov, unsigned nr, size_t off)
