@@ -185,6 +185,8 @@ void check_borne(struct check *c, const struct provoke *p)
 		c->bearing = b.by->name;
 		judged(c, rule->id, rule->judge(&b));
 	}
+	c->bearing = provocations[P_NEEDS_RESET].name;
+	judged(c, "status.needs-reset-no-trust", c->trust == BROKEN ? hopes(c) : c->trust);
 	c->bearing = NULL;
 	c->muted = true; /* the run is over */
 	pthread_mutex_unlock(&c->lock);

@@ -17,8 +17,6 @@ static const struct {
 	 "RSS_CONTEXT is bit 64 of version 1.4: a device of 1.2 and 1.3, as this one, has 64 bits, and no maximum to tell."},
 	{"rssctx.no-pairs-set", RULE_ABSENT,
 	 "RSS_CONTEXT is bit 64 of version 1.4: a device of 1.2 and 1.3, as this one, has 64 bits, and carries out no command that adds a context."},
-	{"status.needs-reset-no-trust", RULE_UNSEEN,
-	 "What a driver still hopes for stays within the guest."},
 	{"split.barrier-before-suppress-check", RULE_UNSEEN,
 	 "A barrier has no trace but on a machine that reorders, and then seldom: the kick that is lost is notif.must-kick or event_idx.must-kick."},
 	{"packed.barrier-before-event-read", RULE_UNSEEN,

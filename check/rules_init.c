@@ -13,6 +13,17 @@
 #define FAILED      VIRTIO_CONFIG_S_FAILED
 #define STEPS       (ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK)
 
+#define LOOKS 10u /* CHECK_TICK_NS apart */
+#define HOPES 3u
+
+enum verdict hopes(struct check *c)
+{
+	return broken(c,
+	              "Status had shown NEEDS_RESET, and more than a second later %u kicks came, and "
+	              "no reset",
+	              HOPES);
+}
+
 static bool writes_status(const struct virtio_access *a)
 {
 	return writes(a, VIRTIO_MMIO_STATUS) && a->size == 4;
@@ -70,6 +81,25 @@ static enum verdict failed_then_reset(struct check *c, const struct virtio_acces
 	               ? broken(c, "Status 0x%02x was written after FAILED, without a reset",
 	                        (unsigned)a->val)
 	               : KEPT;
+}
+
+/*
+ * Before DRIVER_OK nothing is outstanding, and who does not look at Status does not know. Another vCPU may kick once more
+ * before the reset; a second later, and again, somebody still counts on the device.
+ */
+static enum verdict needs_reset_no_trust(struct check *c, const struct virtio_access *a)
+{
+	enum verdict v = SILENT;
+
+	if (c->failed == 0)
+		return SILENT;
+	if (writes_status(a))
+		v = keeps(a->val == 0 || (a->val & FAILED));
+	else if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) && c->failed > LOOKS && ++c->hopes == HOPES)
+		v = hopes(c);
+	if (c->muted && v != SILENT && c->trust != BROKEN)
+		c->trust = v;
+	return v;
 }
 
 /* Each before a step that comes behind it: before the last one, all. */
@@ -297,6 +327,7 @@ const struct access_rule init_rules[] = {
 	{"status.failed-then-reset", failed_then_reset},
 	{"status.set-progress", set_progress},
 	{"init.reset-first", reset_first},
+	{"status.needs-reset-no-trust", needs_reset_no_trust},
 	{"init.ack-step", ack_step},
 	{"init.driver-step", driver_step},
 	{"reset.wait-for-zero", wait_for_zero},

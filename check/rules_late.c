@@ -217,6 +217,8 @@ void late_look(struct check *c)
 {
 	if (c->net.pairs_looks < 2)
 		c->net.pairs_looks++;
+	if (c->failed)
+		c->failed++;
 	look_for_answers(c);
 	look_for_an_end(c);
 	look_for_failed(c);

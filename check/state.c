@@ -50,6 +50,7 @@ void state_forget(struct check *c)
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
 	c->isr_looked = false;
 	c->live = false;
+	c->failed = c->hopes = 0;
 	net_forget(c);
 	for (unsigned i = 0; i < CHECK_QUEUES; i++)
 		forget_queue(&c->queue[i]);
@@ -58,6 +59,8 @@ void state_forget(struct check *c)
 static void track_status(struct check *c, const struct virtio_access *a)
 {
 	if (!a->write) {
+		if (c->live && !c->failed && (a->val & VIRTIO_CONFIG_S_NEEDS_RESET))
+			c->failed = 1;
 		if (c->ok_written) {
 			c->ok_read = true;
 			c->refused = !(a->val & VIRTIO_CONFIG_S_FEATURES_OK);

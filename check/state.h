@@ -149,6 +149,8 @@ struct check_slot {
 	bool bad_magic, bad_version, empty;
 };
 
+enum verdict { SILENT, KEPT, BROKEN };
+
 struct check {
 	struct virtio_watch watch;
 	struct check_device dev;
@@ -170,6 +172,8 @@ struct check {
 	bool was_written, was_reset, was_live;
 	bool was_behind_mac; /* behind_mac, of any life */
 	bool was_filled;     /* a buffer was offered to receive into */
+	/* While muted, which those are by whom it is the device's part to fail: Status showed that, and what the driver did then. */
+	enum verdict trust;
 	uint32_t page_size;  /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
@@ -190,12 +194,12 @@ struct check {
 	struct check_net net;
 	struct check_slot slot[CHECK_SLOTS];
 	bool live;          /* DRIVER_OK */
+	check_due failed;   /* since Status showed that the device needs a reset */
+	unsigned hopes;     /* kicks long after that */
 	uint32_t isr_up;    /* bits that were raised and not read */
 	uint16_t used_last; /* the queue in which buffers were used last */
 	struct check_queue queue[CHECK_QUEUES];
 };
-
-enum verdict { SILENT, KEPT, BROKEN };
 
 /* What @c knows is from before the access. */
 struct access_rule {
@@ -288,6 +292,8 @@ static inline struct check_queue *selected(struct check *c)
 	return c->queue_nr < c->dev.nr_queues ? &c->queue[c->queue_nr] : NULL;
 }
 
+/* rules_init.c: what breaks status.needs-reset-no-trust, in words. */
+enum verdict hopes(struct check *c);
 /* rules_init.c: for rules about what was asked for, at the moment when it is meant. */
 bool raises(const struct virtio_access *a, uint32_t bit); /* a bit of Status, or one of several */
 enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad,

@@ -39,7 +39,7 @@ copy_tree() {
 	local f
 	while IFS= read -r f; do
 		cmp -s "$f" "$copy/$f" || install -D "$f" "$copy/$f"
-	done < <(tests/lint/files.sh | grep -E '^Makefile$|^tests/unit/run\.sh$|\.[ch]$')
+	done < <(tests/lint/files.sh | grep -E '^Makefile$|^tests/unit/run\.sh$|\.([ch]|inc)$')
 }
 
 build() { # PROGRAM...

@@ -256,6 +256,7 @@ const char *const check_net_ids[] = {
 	"feat.unknown-not-fatal",
 	"feat.fallback",
 	"init.set-failed-on-error",
+	"status.needs-reset-no-trust",
 	"feat.accept-access-platform",
 	"feat.physical-addresses",
 	"feat.accept-packed",

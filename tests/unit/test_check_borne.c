@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
@@ -306,6 +307,33 @@ findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own(unused v
 	end(&r);
 }
 
+/* Its round is muted from the beginning: what it has shown is said at the end. */
+static void device_that_fails_shows_who_counts_on_it(unused void **state)
+{
+	const struct provoke_result right = {.asked = 56}, stuck = {.verdict = PROVOKE_STUCK};
+
+	for (unsigned hopes = 0; hopes < 2; hopes++) {
+		const struct check_result *res;
+		struct rig r;
+
+		begin(&r, P_NEEDS_RESET, V1);
+		check_mute(r.crig.c);
+		crig_up(&r.crig, V1);
+		r.crig.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+		crig_read(&r.crig, VIRTIO_MMIO_STATUS, r.crig.status);
+		crig_ticks(&r.crig, 12);
+		for (unsigned i = 0; i < 3 && hopes; i++)
+			crig_write(&r.crig, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+		crig_write(&r.crig, VIRTIO_MMIO_STATUS, 0);
+		res = result_of(&r, "status.needs-reset-no-trust");
+		assert_int_equal(res->kept + res->broken, 0);
+		round_is_over(&r, P_NEEDS_RESET, hopes ? stuck : right);
+		assert_int_equal(res->broken, hopes);
+		assert_int_equal(res->kept, !hopes);
+		end(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +344,7 @@ int main(void)
 		cmocka_unit_test(config_space_with_an_address_is_judged_of_who_looks_further),
 		cmocka_unit_test(speed_is_judged_when_it_is_unknown),
 		cmocka_unit_test(who_does_not_bear_one_of_several_at_boot_has_not_said_which),
+		cmocka_unit_test(device_that_fails_shows_who_counts_on_it),
 		cmocka_unit_test(
 			findings_count_though_the_rest_is_muted_and_are_no_failure_of_their_own),
 	};

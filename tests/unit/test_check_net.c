@@ -96,6 +96,49 @@ static void a_driver_that_goes_away_without_a_word_is_found(void **state)
 	}
 }
 
+/* What it kicks for is outstanding for ever; a last kick, or one while it is about to reset the device, is nothing. */
+static void who_counts_on_a_device_that_has_failed_is_found(void **state)
+{
+	static const struct {
+		bool looks, lasts, broken;
+		unsigned kicks, ends; /* the latter by that written to Status */
+	} how[] = {
+		{true, true, true, 3, 0},
+		{true, true, false, 2, 0},
+		{true, false, false, 9, 0},
+		{true, true, false, 0, 0x8f},
+		{false, true, false, 9, 0}, /* as Linux: it does not know */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+		struct check_rig r;
+
+		crig_begin(&r, BASE);
+		crig_up(&r, BASE);
+		r.status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+		if (how[i].looks)
+			crig_read(&r, VIRTIO_MMIO_STATUS, r.status);
+		crig_ticks(&r, how[i].lasts ? 12 : 9);
+		for (unsigned k = 0; k < how[i].kicks; k++)
+			crig_write(&r, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+		if (how[i].broken)
+			crig_expect_broken(&r, "status.needs-reset-no-trust", *state);
+		else
+			crig_expect_clean(&r, "a device that has failed", *state);
+		crig_write(&r, VIRTIO_MMIO_STATUS, how[i].ends);
+		if (how[i].looks && !how[i].broken)
+			crig_expect_clean(&r, "and its end", *state);
+		crig_read(&r, VIRTIO_MMIO_STATUS, how[i].ends);
+		crig_up(&r, BASE); /* which is forgotten */
+		crig_ticks(&r, 12);
+		for (unsigned k = 0; k < 9; k++)
+			crig_write(&r, VIRTIO_MMIO_QUEUE_NOTIFY, 1);
+		if (!how[i].broken)
+			crig_expect_clean(&r, "the next life", *state);
+		crig_end(&r);
+	}
+}
+
 /* FEATURES_OK does not stand. */
 static void be_refused(struct check_rig *r)
 {
@@ -693,6 +736,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(each_wrong_choice_is_found_and_no_right_one, &tally),
 		cmocka_unit_test_prestate(a_driver_that_goes_away_without_a_word_is_found, &tally),
+		cmocka_unit_test_prestate(who_counts_on_a_device_that_has_failed_is_found, &tally),
 		cmocka_unit_test_prestate(a_driver_that_is_refused_and_says_nothing_is_found,
 	                                  &tally),
 		cmocka_unit_test_prestate(an_offer_that_contradicts_itself_is_seen_through, &tally),
