@@ -222,6 +222,10 @@ static void ask_round(struct peer *peer, int round)
 	case P_DRY_RING:
 		flood(peer);
 		break;
+	case P_BATCHES: /* more than the longest ring holds */
+		peer->floods = 1;
+		flood(peer);
+		break;
 	case P_INDEX_WRAP:
 		provoke_count(peer->p, P_INDEX_WRAP);
 		peer->floods = FLOODS - 1;

@@ -111,6 +111,7 @@ enum provoke_id {
 	P_BUFFER_TAIL,
 	P_SPEED,
 	P_USED_NEXT,
+	P_BATCHES,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

@@ -240,6 +240,27 @@ static void race(struct provoke_queue *q, struct vq_batch *b)
 	}
 }
 
+/*
+ * Nothing was written to them, so one entry says it of all: that of the last one, where the first one's would be. In the
+ * places of the others (split) stands what stood there when the ring was new.
+ */
+static void merge(struct provoke_queue *q, struct vq_batch *b)
+{
+	const unsigned nr = b->entry ? waiting(b) : b->requests;
+
+	if (q->kind != TX || !q->ordered || (nr < COMPANY && wait_on(q, b, TURNS_REORDER)))
+		return;
+	q->waited = 0;
+	if (nr < 2)
+		return;
+	provoke_count(q->p, P_BATCHES);
+	if (!b->entry)
+		return;
+	*entry(b, 0) = *entry(b, nr - 1);
+	for (unsigned i = 1; i < nr; i++)
+		*entry(b, i) = (struct vq_used_elem){.id = le32_of(0)};
+}
+
 static void lie_about_length(struct provoke_queue *q, struct vq_batch *b)
 {
 	static const uint32_t lengths[] = {0, 11, 12, 70000, UINT32_MAX};
@@ -351,7 +372,7 @@ static const struct {
 	{P_REORDER, reorder},           {P_DELAY, delay},         {P_ACK_RACE, race},
 	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
 	{P_INDEX_JUMP, jump},           {P_DRY_RING, run_dry},    {P_SHORT_LEN, shorten},
-	{P_TX_LEN, fill_length},        {P_USED_NEXT, say_next},
+	{P_TX_LEN, fill_length},        {P_USED_NEXT, say_next},  {P_BATCHES, merge},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)

@@ -148,8 +148,11 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"fields of the config space whose feature is not offered read anything; not with short-config",
 		"cfg.check-feature-first"},
 	[P_IN_ORDER] = {"in-order", 32, LEGAL, BOOT,
-		"IN_ORDER is offered, and who accepts it gets one used descriptor for several buffers of a packed ring; nothing is"
-		" reordered or kept then", "inorder.batch-used"},
+		"IN_ORDER is offered, and who accepts it gets one used descriptor for several buffers of a packed ring (of either"
+		" with batches); nothing is reordered or kept then", "inorder.batch-used"},
+	[P_BATCHES] = {"batches", 32, RARE, ROUND,
+		"one used entry for several sent buffers, more than a thousand pings long; with IN_ORDER, hence with in-order too"
+		" when --net does not offer it", "inorder.batch-used"},
 	[P_LINK_FLAP] = {"link-flap", 33, LEGAL, ROUND,
 		"the link goes down and comes back, several times; frames between are lost", "net.link-from-status"},
 	[P_ANNOUNCE] = {"announce", 33, LEGAL, ROUND,

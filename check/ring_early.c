@@ -4,8 +4,6 @@
  * fills in afterwards can be seen when the device finds it before the kick, as one that polls does. Whoever kicks is done
  * with what it kicks for, so then all of it has to be as the device has found it.
  */
-#include <string.h>
-
 #include "check/ring.h"
 
 static bool is_packed(const struct check_queue *q)
@@ -15,7 +13,8 @@ static bool is_packed(const struct check_queue *q)
 
 void early_forget(struct check_queue *q)
 {
-	memset(q->early, 0, sizeof(q->early));
+	for (unsigned i = 0; i < ARRAY_SIZE(q->early); i++)
+		q->early[i].found = false;
 }
 
 static unsigned slot_of(const struct check_queue *q, unsigned head)

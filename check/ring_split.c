@@ -388,14 +388,23 @@ static void release(struct check_queue *q, uint32_t head)
 	chain_back(q, &q->list[head]);
 }
 
+/* With IN_ORDER one may stand for several, and then it is the chain that was found in its turn (virtio 1.2, 2.7.9). */
+static uint32_t used_head(const struct check_queue *q, uint16_t i)
+{
+	const unsigned slot = i & (q->addr.num - 1);
+	uint8_t raw[4];
+
+	if (accepted(q->c, VIRTIO_F_IN_ORDER))
+		return q->early[slot].in_slot;
+	return gmem_read(q->c->dev.mem, q->addr.used + 4 + 8 * (gpa_t)slot, raw, sizeof(raw)) == 0
+	               ? get_le32(raw)
+	               : q->addr.num;
+}
+
 void split_used(struct check_queue *q, uint16_t from, uint16_t to)
 {
 	for (uint16_t i = from; i != to; i++) {
-		const gpa_t at = q->addr.used + 4 + 8 * (gpa_t)(i & (q->addr.num - 1));
-		uint8_t raw[4];
-
-		if (gmem_read(q->c->dev.mem, at, raw, sizeof(raw)) == 0)
-			release(q, get_le32(raw));
+		release(q, used_head(q, i));
 		if (q->outstanding > 0)
 			q->outstanding--;
 	}

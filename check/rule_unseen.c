@@ -25,8 +25,6 @@ static const struct {
 	 "The look has no trace; what comes of a missing one, buffers that nobody takes, is said when a queue stands still."},
 	{"packed.list-le-device-limit", RULE_ABSENT,
 	 "No version has a field in which a network device could say such a limit (a block device has seg_max): what is left is the size of the ring, packed.list-le-queue-size."},
-	{"inorder.batch-used", RULE_UNSEEN,
-	 "How many buffers a driver takes for done stays within the guest."},
 	{"mmio.devid0-silent", RULE_UNSEEN,
 	 "What a driver says of an empty slot (--provoke slots) stays within the guest."},
 	{"mmio.general-sequence", RULE_SUM,

@@ -82,6 +82,7 @@ struct vq {
 			uint16_t last_flags;  /* its flags, */
 			uint16_t first_flags; /* and those of the first one of the batch */
 			bool last_open;       /* the next push may take its place: IN_ORDER */
+			uint16_t unshown;     /* requests that were pushed since, with @provoke */
 			bool kicks_off;       /* what the driver was told */
 			uint16_t first_flight, nr_flight; /* in flight[], oldest first */
 		};

@@ -322,9 +322,12 @@ void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 	const struct vq_flight f = land(q, head);
 	struct vq_packed_desc *d;
 
-	if (unlikely(q->provoke) && q->provoke->log) {
-		log_used(q, head, written, f.took & ~WRITABLE);
-		return;
+	if (unlikely(q->provoke)) {
+		if (q->provoke->log) {
+			log_used(q, head, written, f.took & ~WRITABLE);
+			return;
+		}
+		q->unshown++;
 	}
 
 	/*
@@ -347,10 +350,15 @@ void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 /* Is all of the batch to wait? Its flags are in the ring but for the first ones, so part of it cannot. */
 static bool held(struct vq *q)
 {
-	struct vq_batch b = {.num = q->num, .to = u16_of(distance(q, q->published, q->next_used))};
+	struct vq_batch b = {.num = q->num,
+	                     .to = u16_of(distance(q, q->published, q->next_used)),
+	                     .requests = q->unshown};
 
 	q->provoke->publish(q->provoke, &b);
-	return b.to == b.from;
+	if (b.to == b.from)
+		return true;
+	q->unshown = 0;
+	return false;
 }
 
 /*

@@ -139,6 +139,7 @@ static void split_clear(struct fake_vq *v)
 	memset(v->avail, 0, 6 + 2 * (size_t)v->num);
 	memset(v->used, 0, 6 + 8 * (size_t)v->num);
 	v->next_avail = v->judged_avail = v->next_used = 0;
+	v->batch = 0;
 }
 
 void fake_vq_clear(struct fake_vq *v)
@@ -253,9 +254,27 @@ unsigned fake_vq_nr_used(const struct fake_vq *v)
 	return distance(v->next_used, le16toh(__atomic_load_n(&v->used->idx, __ATOMIC_ACQUIRE)));
 }
 
+/* With IN_ORDER one entry may say it of all up to the one that it names (virtio 1.2, 2.7.9). */
+static unsigned used_id(struct fake_vq *v, uint32_t *len)
+{
+	const struct vring_used_elem *e = &v->used->ring[v->next_used & (v->num - 1u)];
+	unsigned id;
+
+	if (v->batch == 0) {
+		id = le32toh(e->id);
+		*len = v->batch_len = le32toh(e->len);
+		if (!v->in_order)
+			return id;
+		v->batch_id = id;
+	}
+	id = le16toh(v->avail->ring[v->next_used & (v->num - 1u)]);
+	v->batch = id != v->batch_id;
+	*len = v->batch ? 0 : v->batch_len;
+	return id;
+}
+
 bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 {
-	const struct vring_used_elem *e;
 	unsigned id;
 	uint16_t last;
 
@@ -263,9 +282,7 @@ bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 		return fake_packed_reap(v, head, len);
 	if (fake_vq_nr_used(v) == 0)
 		return false;
-	e = &v->used->ring[v->next_used & (v->num - 1u)];
-	id = le32toh(e->id);
-	*len = le32toh(e->len);
+	id = used_id(v, len);
 	if (id >= v->num || v->count[id] == 0)
 		fake_die("the device returned what it was not given");
 	last = u16_of(id);

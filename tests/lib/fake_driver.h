@@ -96,7 +96,8 @@ struct fake_vq {
 	uint16_t sent[VQ_NUM_MAX];             /* ids outstanding, oldest first */
 	unsigned nr_sent;
 	uint32_t writable[VQ_NUM_MAX]; /* bytes, by id */
-	unsigned batch;                /* of sent[], known to be used: IN_ORDER */
+	/* IN_ORDER. Packed: of sent[], known to be used; split: batch_id, which is used with batch_len, is to come */
+	unsigned batch, batch_id;
 	uint32_t batch_len;
 };
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "devices/virtio_provoke.h"
 #include "tests/lib/check_ring_rig.h"
 #include "tests/lib/check_ring_rules.h"
 #include "vmm/core/le.h"
@@ -193,6 +194,32 @@ static void used_descriptor_for_a_batch_gives_all_of_it_back(void **state)
 		rrig_use_all(&r);
 	}
 	rrig_expect_clean(&r, "in order");
+	rrig_end(&r, *state);
+}
+
+/* As a provocation does: of two entries the first one names the last chain, and the other one says nothing. */
+static void merge(unused struct vq_provoke *p, struct vq_batch *b)
+{
+	b->entry[b->from % b->num] = b->entry[(uint16_t)(b->to - 1) % b->num];
+	for (uint16_t i = (uint16_t)(b->from + 1); i != b->to; i++)
+		b->entry[i % b->num] = (struct vq_used_elem){.id = le32_of(0)};
+}
+
+static void used_entry_for_a_batch_gives_all_of_it_back(void **state)
+{
+	struct vq_provoke hooks = {.publish = merge};
+	struct ring_rig r;
+
+	rrig_begin(&r, IN_ORDER, TX, 8);
+	r.vq.provoke = &hooks;
+	for (uint16_t i = 0; i < 64; i += 4) {
+		for (uint16_t k = 0; k < 4; k++)
+			rrig_offer_one(&r, (uint16_t)((i + k) % 8));
+		rrig_kick(&r);
+		rrig_take(&r);
+		rrig_use_all(&r);
+		rrig_expect_clean(&r, "all four are the driver's again");
+	}
 	rrig_end(&r, *state);
 }
 
@@ -553,6 +580,7 @@ int main(void)
 		cmocka_unit_test_prestate(odd_ring_goes_round_many_times_and_is_clean, &tally),
 		cmocka_unit_test_prestate(lists_that_come_back_in_another_order_are_clean, &tally),
 		cmocka_unit_test_prestate(used_descriptor_for_a_batch_gives_all_of_it_back, &tally),
+		cmocka_unit_test_prestate(used_entry_for_a_batch_gives_all_of_it_back, &tally),
 		cmocka_unit_test_prestate(slot_that_the_device_has_is_offered_again, &tally),
 		cmocka_unit_test_prestate(list_that_has_no_room_is_found, &tally),
 		cmocka_unit_test_prestate(descriptor_with_the_bits_of_another_lap_is_found, &tally),
