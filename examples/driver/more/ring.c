@@ -27,6 +27,7 @@ void ring_init(struct ring *q, uint64_t accepted)
 		.packed = HAS(accepted, VIRTIO_F_RING_PACKED),
 		.event_idx = HAS(accepted, VIRTIO_RING_F_EVENT_IDX),
 		.indirect = HAS(accepted, VIRTIO_RING_F_INDIRECT_DESC), /* [indirect.negotiated] */
+		.in_order = HAS(accepted, VIRTIO_F_IN_ORDER),
 		.added_wrap = true, /* all else is zero [split.mem-zeroed], [packed.zero-init] */
 		.seen_wrap = true}; /* [packed.wrap-toggle] */
 	if (bug(ring_not_zeroed))
@@ -42,17 +43,30 @@ void ring_set_size(struct ring *q, uint16_t size)
 	q->buffers = q->indirect ? size : size / 2;
 }
 
+/* Entries of a buffer. */
+static unsigned entries(const struct ring *q)
+{
+	return q->indirect ? 1 : 2;
+}
+
 /* ---- split */
 
 /* Of buffer @i: nobody else has it. [split.head-in-range], [split.head-not-outstanding], [split.avail-no-overrun] */
 static uint16_t split_head(const struct ring *q, uint32_t i)
 {
-	return (uint16_t)(q->indirect || bug(free_list) ? i : 2 * i);
+	return (uint16_t)(bug(free_list) ? i : entries(q) * i);
+}
+
+/* Of the one that is offered as number @n. [inorder.split-ring-order], [inorder.split-next-seq] */
+static uint16_t head_in_order(const struct ring *q, uint16_t n)
+{
+	return split_head(q, n % (q->size / entries(q)));
 }
 
 static void split_add(struct ring *q, uint16_t i, const struct piece *p, unsigned nr)
 {
-	const uint16_t head = split_head(q, i), first = q->indirect ? 0 : head;
+	const uint16_t head = q->in_order ? head_in_order(q, q->added) : split_head(q, i);
+	const uint16_t first = q->indirect ? 0 : head;
 	union desc *d = q->indirect ? q->table[i] : &q->desc[head];
 
 	/* One to one [feat.physical-addresses], [split.desc-in-ram]; not empty [split.desc-nonempty]. */
@@ -154,6 +168,8 @@ static bool packed_wants_kick(const struct ring *q, uint16_t fresh)
 void ring_add(struct ring *q, uint16_t i, const struct piece *p, unsigned nr)
 {
 	q->busy[i] = true;
+	if (q->in_order)
+		q->order[q->newest++ % QUEUE_SIZE] = i;
 	(q->packed ? packed_add : split_add)(q, i, p, nr);
 }
 
@@ -184,18 +200,50 @@ static bool has_used(const struct ring *q)
 	return (flags & (AVAIL | USED)) == (q->seen_wrap ? AVAIL | USED : 0);
 }
 
+/*
+ * With IN_ORDER: the next one. A used entry stands for all up to the one that it names, and only to that something was
+ * written. [inorder.batch-used]
+ */
+static int take_in_order(struct ring *q, uint32_t *len)
+{
+	const struct vring_used_elem e = q->used.ring[q->seen % q->size];
+	const struct vring_packed_desc d = q->desc[q->seen].packed;
+	uint16_t n = q->oldest, i;
+
+	if (q->batch == 0) {
+		while (n != q->newest && (q->packed ? q->order[n % QUEUE_SIZE] != d.id
+		                                    : head_in_order(q, n) != e.id))
+			n++;
+		if (n == q->newest)
+			return -2;
+		q->batch = bug(batch_ignored) ? 1 : (uint16_t)(n - q->oldest + 1);
+		q->batch_len = q->packed && !(d.flags & VRING_DESC_F_WRITE) ? 0
+		               : q->packed                                 ? d.len
+		                                                           : e.len;
+	}
+	i = q->order[q->oldest++ % QUEUE_SIZE];
+	*len = --q->batch == 0 ? q->batch_len : 0;
+	for (unsigned k = 0; q->packed && k < entries(q); k++)
+		step(q, &q->seen, &q->seen_wrap);
+	q->seen += !q->packed;
+	q->busy[i] = false;
+	return i;
+}
+
 int ring_take(struct ring *q, uint32_t *len)
 {
 	uint32_t i;
 
-	if (!has_used(q))
+	if (q->batch == 0 && !has_used(q))
 		return -1;
+	if (q->in_order)
+		return take_in_order(q, len);
 	if (q->packed) {
 		const struct vring_packed_desc d = q->desc[q->seen].packed;
 
 		i = d.id;                                        /* [packed.used-by-id] */
 		*len = d.flags & VRING_DESC_F_WRITE ? d.len : 0; /* [packed.len-only-with-write] */
-		for (unsigned k = 0; k < (q->indirect ? 1u : 2u); k++) /* its whole list */
+		for (unsigned k = 0; k < entries(q); k++) /* its whole list */
 			step(q, &q->seen, &q->seen_wrap);
 	} else {
 		const struct vring_used_elem e = q->used.ring[q->seen % q->size];

@@ -2,7 +2,8 @@
 /* The driver's side of a virtqueue, split (virtio 1.2, 2.7) or packed (2.8)
  *
  * A buffer has a number, and always the descriptors of that number, so nothing has to be kept of which ones are free: with
- * INDIRECT_DESC one and a table, otherwise two. Both layouts have three parts; the device knows which it is.
+ * INDIRECT_DESC one and a table, otherwise two. With IN_ORDER it has the next ones, which are free: they come back in their
+ * turn. Both layouts have three parts; the device knows which it is.
  */
 #ifndef EXAMPLE_MORE_RING_H
 #define EXAMPLE_MORE_RING_H
@@ -44,13 +45,16 @@ struct ring {
 	} __attribute__((aligned(4)));
 	union desc table[QUEUE_SIZE][PIECES_MAX] __attribute__((aligned(16)));
 
-	bool packed, event_idx, indirect;
+	bool packed, event_idx, indirect, in_order;
 	uint16_t size, buffers; /* entries of the ring; buffers that it has room for */
 	bool busy[QUEUE_SIZE];  /* the device has this buffer */
 	/* Split: free-running indices. Packed: positions with their wrap bits. */
 	uint16_t added, seen; /* the next entry to offer, the next used one */
 	bool added_wrap, seen_wrap;
 	uint16_t fresh; /* entries that were added since ring_flush() */
+	/* IN_ORDER: the buffers that the device has, from number oldest on; and how many of them it has used already. */
+	uint16_t order[QUEUE_SIZE], oldest, newest, batch;
+	uint32_t batch_len; /* written to the last of these */
 };
 
 /* Empty, as after a reset of its device. */
