@@ -140,6 +140,7 @@ static const struct borne_rule {
 	{"packed.len-only-with-write", P_TX_LEN, looks_for_write},
 	{"packed.ignore-next-in-used", P_USED_NEXT, by_id},
 	{"event_idx.used-event-wrap", P_INDEX_WRAP, compares_modulo},
+	{"notif.recheck-after-enable", P_KICK_RACE, goes_on},
 	{"inorder.batch-used", P_BATCHES, goes_on},
 	{"net.tx-reclaim", P_DELAY, goes_on},
 	{"net.rx-num-buffers", P_LENGTHS, in_parts},

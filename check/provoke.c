@@ -81,6 +81,7 @@ static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val
 {
 	struct provoke *p = provoke_of(hooks);
 
+	atomic_store(&p->raced, false);
 	if (!is_readable(p, off) && provoke_on(p, P_POISON)) {
 		provoke_count(p, P_POISON);
 		return (uint32_t)dice_roll(&p->dice);
@@ -248,10 +249,27 @@ static void ack_write(struct provoke *p)
 	loop_call(p->dev->loop, flush, p->net);
 }
 
+static void flush_in_kick(void *arg)
+{
+	struct provoke *p = arg;
+
+	p->in_kick = true;
+	virtio_net_flush(p->net);
+	p->in_kick = false;
+}
+
+/* Of a transmit queue; with NOTIFICATION_DATA its number is in the lower half. */
+static void kick_write(struct provoke *p, uint32_t val)
+{
+	if (provoke_on(p, P_KICK_RACE) && val % 2 && (val & UINT16_MAX) < PROVOKE_QUEUES)
+		loop_call(p->dev->loop, flush_in_kick, p);
+}
+
 static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 {
 	struct provoke *p = provoke_of(hooks);
 
+	atomic_store(&p->raced, false);
 	if (off == VIRTIO_MMIO_STATUS)
 		return status_write(p, val);
 	if (off == VIRTIO_MMIO_QUEUE_SEL)
@@ -260,6 +278,8 @@ static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 		atomic_store(&p->feature_sel, *val);
 	else if (off == VIRTIO_MMIO_INTERRUPT_ACK)
 		ack_write(p);
+	else if (off == VIRTIO_MMIO_QUEUE_NOTIFY)
+		kick_write(p, *val);
 	else if (is_queue_register(off))
 		return queue_write(p, off, *val);
 	return true;
@@ -367,7 +387,9 @@ void provoke_switch(struct provoke *p, int round)
 		atomic_store(&p->parts, 0);
 	}
 	p->round = round;
-	p->interrupts = 0;
+	p->interrupts = p->overlooked = 0;
+	p->baited = false;
+	atomic_store(&p->raced, false);
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
 		p->queue[i].lies = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(p->on); i++)
@@ -605,6 +627,7 @@ void provoke_nic(struct provoke *p, struct nic_config *nic)
 		provoke_count(p, P_MTU);
 	}
 	p->mtu = (unsigned)nic->mtu;
+	p->never_kicked = nic->poll == POLL_ON || (p->set & PROVOKE_BIT(P_POLLING));
 	if (p->set & PROVOKE_BIT(P_POLLING)) {
 		nic->poll = POLL_ON;
 		provoke_count(p, P_POLLING);

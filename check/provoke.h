@@ -112,6 +112,7 @@ enum provoke_id {
 	P_SPEED,
 	P_USED_NEXT,
 	P_BATCHES,
+	P_KICK_RACE,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

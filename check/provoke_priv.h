@@ -107,12 +107,18 @@ struct provoke {
 	_Atomic bool
 		known_only; /* P_UNKNOWN_FEATURES: it gave up, and is offered no unknown ones any more */
 	_Atomic bool blind; /* it has not shown that it knows of the failure of this bring-up */
+	/* P_KICK_RACE: frames were shown in a kick, and no register has been looked at since. Set by the loop's thread, too. */
+	_Atomic bool raced;
 	/* Loop thread. */
 	unsigned tears;
 	bool torn, was_live; /* the latter: some time the driver got as far as DRIVER_OK */
 	unsigned ctrl_commands[256];
 	bool link_down, early_announce; /* the latter is to come, once */
 	unsigned interrupts;            /* spurious ones, of this round */
+	bool never_kicked;              /* the device polls */
+	bool in_kick, baited; /* P_KICK_RACE: the driver is in one; has been shown a frame since */
+	unsigned
+		overlooked; /* frames that were shown so, of this round: times that nobody looked */
 
 	_Atomic unsigned todo;
 	int act_fd; /* an eventfd of the peer's: somebody look at todo; -1: there is no peer */
@@ -154,6 +160,12 @@ static inline void provoke_count(struct provoke *p, enum provoke_id id)
 {
 	atomic_fetch_add_explicit(&p->times[id], 1, memory_order_relaxed);
 }
+
+/*
+ * provoke_ring.c: the loop's thread, from none of the device's calls. No answers have come for so many PROVOKE_AGAIN_NS that
+ * the guest could use. True: the driver does not look where it has to (P_KICK_RACE), and has had its chances.
+ */
+bool provoke_unanswered(struct provoke *p, unsigned tries);
 
 /* provoke_ring.c: a queue's thread. */
 void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned index);

@@ -19,7 +19,10 @@
 #define COMPANY       4u    /* buffers of which it is worth to change the order */
 #define KEPT_MIN      16u   /* entries of a ring in which one less is no harm */
 #define UNKNOWN_FLAG  0x10u /* and those above: of the flags of a received frame */
-#define LIES_MAX      4u    /* each may cost the driver a buffer for good */
+/* Of PROVOKE_AGAIN_NS: a few seconds in which the driver does nothing. */
+#define OVERLOOKED_TRIES 15u
+#define OVERLOOKED_MAX   3u /* once, what was shown may have been no question */
+#define LIES_MAX         4u /* each may cost the driver a buffer for good */
 
 enum { RX, TX, CTRL }; /* kinds of queues */
 
@@ -261,6 +264,40 @@ static void merge(struct provoke_queue *q, struct vq_batch *b)
 		*entry(b, i) = (struct vq_used_elem){.id = le32_of(0)};
 }
 
+/*
+ * A frame is shown, and the others when the driver kicks its transmit queue for the answer: mostly it has looked at what was
+ * received, and not yet switched interrupts on again, and finds them when it looks once more behind that (virtio 1.2,
+ * 2.7.14). What comes later waits until it has done anything.
+ */
+static void race_the_kick(struct provoke_queue *q, struct vq_batch *b)
+{
+	struct provoke *p = q->p;
+
+	if (q->kind != RX || p->never_kicked || p->overlooked >= OVERLOOKED_MAX)
+		return;
+	if (p->in_kick) {
+		p->baited = false;
+		atomic_store(&p->raced, true);
+		provoke_count(p, P_KICK_RACE);
+	} else if (p->baited || atomic_load(&p->raced)) {
+		b->to = b->from;
+	} else {
+		p->baited = true;
+		if (knows_frames(q, b) && q->nr_frames > 1)
+			b->to = (uint16_t)(b->from + q->frames[0]);
+	}
+}
+
+bool provoke_unanswered(struct provoke *p, unsigned tries)
+{
+	if (!provoke_on(p, P_KICK_RACE))
+		return false;
+	if (tries % OVERLOOKED_TRIES == 0 && atomic_exchange(&p->raced, false))
+		p->overlooked++;
+	p->baited = false;
+	return p->overlooked >= OVERLOOKED_MAX;
+}
+
 static void lie_about_length(struct provoke_queue *q, struct vq_batch *b)
 {
 	static const uint32_t lengths[] = {0, 11, 12, 70000, UINT32_MAX};
@@ -373,6 +410,7 @@ static const struct {
 	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
 	{P_INDEX_JUMP, jump},           {P_DRY_RING, run_dry},    {P_SHORT_LEN, shorten},
 	{P_TX_LEN, fill_length},        {P_USED_NEXT, say_next},  {P_BATCHES, merge},
+	{P_KICK_RACE, race_the_kick},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)

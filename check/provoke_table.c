@@ -65,6 +65,9 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"split.barrier-before-idx"},
 	[P_ACK_RACE] = {"ack-race", 15, LEGAL, ROUND,
 		"buffers are used behind the look at the rings and before the write to InterruptACK has an effect", "mmio.irq-ack"},
+	[P_KICK_RACE] = {"kick-race", 15, LEGAL, ROUND,
+		"received frames are shown while the driver kicks its transmit queue, without an interrupt when it wants none just"
+		" then, and others not before it has done something", "notif.recheck-after-enable"},
 	[P_BOTH_BITS] = {"both-bits", 16, LEGAL, ROUND,
 		"an interrupt is for used buffers and for the config space at once", "mmio.irq-both-bits"},
 	[P_REORDER] = {"reorder", 17, RARE, ROUND,

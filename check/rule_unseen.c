@@ -21,8 +21,6 @@ static const struct {
 	 "A barrier has no trace but on a machine that reorders, and then seldom: the kick that is lost is notif.must-kick or event_idx.must-kick."},
 	{"packed.barrier-before-event-read", RULE_UNSEEN,
 	 "A barrier has no trace but on a machine that reorders, and then seldom: the kick that is lost is event_idx.must-kick."},
-	{"notif.recheck-after-enable", RULE_UNSEEN,
-	 "The look has no trace; what comes of a missing one, buffers that nobody takes, is said when a queue stands still."},
 	{"packed.list-le-device-limit", RULE_ABSENT,
 	 "No version has a field in which a network device could say such a limit (a block device has seg_max): what is left is the size of the ring, packed.list-le-queue-size."},
 	{"mmio.devid0-silent", RULE_UNSEEN,

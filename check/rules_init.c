@@ -18,10 +18,11 @@
 
 enum verdict hopes(struct check *c)
 {
-	return broken(c,
-	              "Status had shown NEEDS_RESET, and more than a second later %u kicks came, and "
-	              "no reset",
-	              HOPES);
+	return broken(
+		c,
+		"Status had shown NEEDS_RESET, and more than a second later %u kicks came, and "
+		"no reset",
+		HOPES);
 }
 
 static bool writes_status(const struct virtio_access *a)

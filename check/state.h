@@ -174,7 +174,7 @@ struct check {
 	bool was_filled;     /* a buffer was offered to receive into */
 	/* While muted, which those are by whom it is the device's part to fail: Status showed that, and what the driver did then. */
 	enum verdict trust;
-	uint32_t page_size;  /* version 1: bytes, 0 not told */
+	uint32_t page_size; /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;

@@ -39,7 +39,8 @@ struct vq_log {
 struct vq_batch {
 	/* entry[i % num], in guest memory or of a vq_log; NULL: a packed ring without one */
 	struct vq_used_elem *entry;
-	uint16_t requests; /* entry NULL: that it is for, as far as they go without entries of their own */
+	uint16_t
+		requests; /* entry NULL: that it is for, as far as they go without entries of their own */
 	uint16_t *slots; /* of a vq_log, likewise; or NULL */
 	uint16_t num;
 	/* From @from up to @to, which run free. A smaller @to keeps the rest back; entry NULL: all or nothing. */

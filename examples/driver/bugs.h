@@ -44,6 +44,7 @@
 	X(checksums_trusted,  "net.rx-no-trust-csum",          "hermit-os/kernel#2521",                 "provoke bad-checksums") \
 	X(config_fatal,       "notif.handle-spurious",         "hermit-os/kernel#2464",                 "provoke config-irq") \
 	X(fifo_assumed,       "used.any-order",                "SerenityOS/serenity#26513",             "provoke reorder") \
+	X(no_recheck,         "notif.recheck-after-enable",    "WHO",                     "provoke kick-race") \
 	X(batch_ignored,      "inorder.batch-used",            "none reported yet",                     "provoke batches +in_order") \
 	X(no_ack,             "mmio.intack-handled",           "hermit-os/kernel#2231",                 "peer") \
 	X(ring_not_zeroed,    "packed.zero-init",              "hermit-os/kernel#1314",                 "up +packed") \

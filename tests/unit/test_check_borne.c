@@ -85,6 +85,7 @@ static const struct {
 	{"packed.ignore-next-in-used", V1 | PACKED, V1, P_USED_NEXT, false, false},
 	{"event_idx.used-event-wrap", V1 | EVENT, V1, P_INDEX_WRAP, false, false},
 	{"event_idx.used-event-wrap", V1 | EVENT, V1 | EVENT | PACKED, P_INDEX_WRAP, false, false},
+	{"notif.recheck-after-enable", V1, ANY, P_KICK_RACE, false, false},
 	{"inorder.batch-used", V1, ANY, P_BATCHES, false, false},
 	{"net.tx-reclaim", V1, ANY, P_DELAY, false, false},
 	{"net.rx-num-buffers", V1 | MERGE, ANY, P_LENGTHS, true, true},

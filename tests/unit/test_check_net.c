@@ -103,10 +103,8 @@ static void who_counts_on_a_device_that_has_failed_is_found(void **state)
 		bool looks, lasts, broken;
 		unsigned kicks, ends; /* the latter by that written to Status */
 	} how[] = {
-		{true, true, true, 3, 0},
-		{true, true, false, 2, 0},
-		{true, false, false, 9, 0},
-		{true, true, false, 0, 0x8f},
+		{true, true, true, 3, 0},   {true, true, false, 2, 0},
+		{true, false, false, 9, 0}, {true, true, false, 0, 0x8f},
 		{false, true, false, 9, 0}, /* as Linux: it does not know */
 	};
 

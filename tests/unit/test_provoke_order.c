@@ -214,7 +214,8 @@ static void merge_sent_ones(uint64_t layout)
 	for (unsigned lap = 1; lap < 70; lap++) {
 		prig_send(&r, 8, heads);
 		vrig_pump(&r.v);
-		if (!layout && lap == 1) { /* who goes by what is written takes one for done, and another one seven times */
+		if (!layout &&
+		    lap == 1) { /* who goes by what is written takes one for done, and another one seven times */
 			assert_int_equal(prig_used(&r, NET_TX, 0).id, heads[7]);
 			assert_int_equal(prig_used(&r, NET_TX, 1).id, prig_used(&r, NET_TX, 7).id);
 		}

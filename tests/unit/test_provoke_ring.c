@@ -130,6 +130,88 @@ static void an_acknowledgement_comes_behind_more_buffers(unused void **state)
 	prig_end(&r);
 }
 
+static void take_all(struct prig *r, unsigned queue)
+{
+	unsigned head;
+	uint32_t len;
+
+	while (fake_vq_reap(&r->v.vq[queue], &head, &len))
+		;
+}
+
+/* @nr frames, and as many buffers for them; a device that keeps some back does not come to rest. */
+static void receive_for_a_while(struct prig *r, unsigned nr)
+{
+	uint8_t frame[PRIG_LEN];
+
+	for (unsigned i = 0; i < nr; i++) {
+		const struct fake_buf b = fake_in(&r->v.m, 2048);
+
+		assert_true(fake_vq_add(&r->v.vq[NET_RX], &b, 1) >= 0);
+	}
+	fake_vq_publish(&r->v.vq[NET_RX]);
+	fake_kick(&r->v.dev, NET_RX);
+	vrig_frame(frame, sizeof(frame), vrig_mac, 0);
+	for (unsigned i = 0; i < nr; i++)
+		fake_net_queue(r->v.net, NULL, frame, sizeof(frame));
+	fake_net_can_recv(r->v.net);
+	for (unsigned i = 0; i < 20; i++)
+		(void)vrig_pump_once(&r->v);
+}
+
+/* One frame is shown, the others in the kick, without an interrupt when it wants none; then it is its turn. */
+static void a_kick_comes_behind_more_frames(unused void **state)
+{
+	struct prig r;
+	unsigned pulses;
+
+	prig_up(&r, P_KICK_RACE, VRIG_ALL & ~EVENT);
+	receive_for_a_while(&r, 4);
+	assert_int_equal(prig_shown(&r, NET_RX), 1);
+	take_all(&r, NET_RX);
+	fake_vq_irq_off(&r.v.vq[NET_RX]);
+	prig_set_reg(&r, VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	pulses = r.pulses;
+	prig_set_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY, NET_RX);
+	assert_int_equal(prig_shown(&r, NET_RX), 1);
+	prig_set_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY, NET_TX);
+	assert_int_equal(prig_shown(&r, NET_RX), 4);
+	assert_int_equal(r.pulses, pulses);
+	assert_int_equal(prig_times(&r, P_KICK_RACE), 1);
+	receive_for_a_while(&r, 2); /* it offers buffers, so it is awake: one more is shown */
+	assert_int_equal(prig_shown(&r, NET_RX), 5);
+	provoke_switch(r.p, -1);
+	vrig_pump(&r.v);
+	assert_int_equal(prig_shown(&r, NET_RX), 6);
+	prig_end(&r);
+}
+
+/* Who does nothing has not looked; any access shows that it may have. */
+static void who_sleeps_behind_a_kick_has_overlooked_it(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_KICK_RACE, VRIG_ALL & ~EVENT);
+	for (unsigned i = 0; i < 7; i++) {
+		const bool sleeps = i > 3;
+
+		receive_for_a_while(&r, 2);
+		prig_set_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY, NET_TX);
+		assert_true(r.p->raced);
+		if (!sleeps)
+			(void)prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS);
+		assert_false(provoke_unanswered(r.p, 14));
+		assert_int_equal(provoke_unanswered(r.p, 15), i == 6);
+		take_all(&r, NET_RX);
+	}
+	/* It has had its chances: from then on this is an ordinary device. */
+	receive_for_a_while(&r, 4);
+	assert_int_equal(fake_vq_nr_used(&r.v.vq[NET_RX]), 4);
+	provoke_switch(r.p, -1);
+	assert_false(provoke_unanswered(r.p, 15));
+	prig_end(&r);
+}
+
 static void words_are_anything_while_no_kick_is_needed(unused void **state)
 {
 	struct prig r;
@@ -561,6 +643,8 @@ int main(void)
 		cmocka_unit_test(late_buffers_come_one_by_one),
 		cmocka_unit_test(a_packed_ring_is_late_as_a_whole),
 		cmocka_unit_test(an_acknowledgement_comes_behind_more_buffers),
+		cmocka_unit_test(a_kick_comes_behind_more_frames),
+		cmocka_unit_test(who_sleeps_behind_a_kick_has_overlooked_it),
 		cmocka_unit_test(words_are_anything_while_no_kick_is_needed),
 		cmocka_unit_test(the_words_of_the_other_way_are_written_too),
 		cmocka_unit_test(lengths_ids_and_the_index_lie),

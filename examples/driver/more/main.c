@@ -199,7 +199,8 @@ static void rest(struct driver *d)
 		__builtin_ia32_pause();
 		return;
 	}
-	if (ring_interrupt_on(&d->rx) && (d->nr_free_tx > 0 || ring_interrupt_on(&d->tx)))
+	if ((ring_interrupt_on(&d->rx) || bug(no_recheck)) &&
+	    (d->nr_free_tx > 0 || ring_interrupt_on(&d->tx)))
 		cpu_wait();
 	ring_interrupt_off(&d->rx);
 	ring_interrupt_off(&d->tx);
@@ -233,7 +234,7 @@ void driver_main(const void *tree, const void *rsdp, const char *words)
 	d->nic.stop = tree_has_word(tree, "up");
 	do {
 		reclaim(d);
-		if (!receive(d) && !d->nic.stop)
+		if ((!receive(d) || bug(no_recheck)) && !d->nic.stop)
 			rest(d);
 	} while (!d->nic.stop);
 	/* The device has to let go before the memory becomes something else. [cleanup.reset-before-unexpose] */
