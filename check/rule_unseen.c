@@ -12,7 +12,8 @@ static const struct {
 	const char *why;
 } unseen[] = {
 	{"cfg.reset-on-needs-reset-irq", RULE_UNSEEN,
-	 "Drivers in use, Linux among them, do not look at Status when the device needs a reset: to report it would be to report everybody."},
+	 "Drivers in use, Linux among them, do not look at Status when the device needs a reset: to report it would be to report everybody."
+	 " --provoke needs-reset says who does not come back; who has looked is judged by status.needs-reset-no-trust."},
 	{"rssctx.id-range", RULE_ABSENT,
 	 "RSS_CONTEXT is bit 64 of version 1.4: a device of 1.2 and 1.3, as this one, has 64 bits, and no maximum to tell."},
 	{"rssctx.no-pairs-set", RULE_ABSENT,
@@ -24,11 +25,13 @@ static const struct {
 	{"packed.list-le-device-limit", RULE_ABSENT,
 	 "No version has a field in which a network device could say such a limit (a block device has seg_max): what is left is the size of the ring, packed.list-le-queue-size."},
 	{"mmio.devid0-silent", RULE_UNSEEN,
-	 "What a driver says of an empty slot (--provoke slots) stays within the guest."},
+	 "It is words on a console, of which nobody can say for every kernel whether they are a complaint, and about which slot:"
+	 " --provoke slots has such slots there, and what is printed is for you to read."},
 	{"mmio.general-sequence", RULE_SUM,
 	 "It is the sum of init.*, which have rules of their own."},
 	{"mmio.irq-all-queues", RULE_UNSEEN,
-	 "The look at a ring has no trace; what comes of a missing one, buffers that nobody takes, is said when a queue stands still."},
+	 "The look at a ring has no trace, and what is left there may be left on purpose: sent buffers until something is sent again, received"
+	 " ones while the interface is down. Buffers that nobody takes are said when a queue stands still."},
 	{"feat.legacy-detect", RULE_SUM,
 	 "It is the sum of what a driver does on version 1, which has rules of its own."},
 	{"feat.legacy-obey-sections", RULE_SUM,

@@ -54,6 +54,7 @@ for features in default none; do
 done
 for features in default default-event_idx default-indirect_desc default-mrg_rxbuf \
 	default-mrg_rxbuf-event_idx-indirect_desc none default+packed default+packed-event_idx \
+	default+in_order default+packed+in_order-indirect_desc \
 	default+packed-indirect_desc-mrg_rxbuf; do
 	keeps_all more "$features"
 	keeps_all more "$features" poll
@@ -119,7 +120,7 @@ done
 result "matrix: ended by a signal" "$why"
 
 # Whatever a device may do, the driver bears it: here from a seed each, and with what is seldom offered.
-for run in "driver default 1" "more default 2" "more default+packed 3"; do
+for run in "driver default 1" "more default 2" "more default+packed 3" "more default+in_order 4"; do
 	: >"$tmp/peer"
 	read -r elf features seed <<<"$run"
 	"$doorbell" check --provoke legal --seed "$seed" --mem 16M --timeout "$limit" --net "echo,features=$features" \
