@@ -175,6 +175,18 @@ static void flood(struct peer *peer)
 	begin(peer, FLOOD);
 }
 
+/* More than the longest ring holds; of no use without IN_ORDER. */
+static void batches(struct peer *peer)
+{
+	if (peer->p->dev->accepted & FEATURE(VIRTIO_F_IN_ORDER)) {
+		peer->floods = 1;
+		flood(peer);
+	} else {
+		usual_questions(peer, QUESTIONS);
+		begin(peer, BURST);
+	}
+}
+
 /* Who has taken the MTU has room for it. */
 static void jumbo(struct peer *peer)
 {
@@ -226,9 +238,8 @@ static void ask_round(struct peer *peer, int round)
 		usual_questions(peer, QUESTIONS);
 		begin(peer, BURST / 4);
 		break;
-	case P_BATCHES: /* more than the longest ring holds */
-		peer->floods = 1;
-		flood(peer);
+	case P_BATCHES:
+		batches(peer);
 		break;
 	case P_INDEX_WRAP:
 		provoke_count(peer->p, P_INDEX_WRAP);

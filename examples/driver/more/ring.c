@@ -211,15 +211,15 @@ static int take_in_order(struct ring *q, uint32_t *len)
 	uint16_t n = q->oldest, i;
 
 	if (q->batch == 0) {
-		while (n != q->newest && (q->packed ? q->order[n % QUEUE_SIZE] != d.id
-		                                    : head_in_order(q, n) != e.id))
+		while (n != q->newest &&
+		       (q->packed ? q->order[n % QUEUE_SIZE] != d.id : head_in_order(q, n) != e.id))
 			n++;
 		if (n == q->newest)
 			return -2;
 		q->batch = bug(batch_ignored) ? 1 : (uint16_t)(n - q->oldest + 1);
 		q->batch_len = q->packed && !(d.flags & VRING_DESC_F_WRITE) ? 0
-		               : q->packed                                 ? d.len
-		                                                           : e.len;
+		               : q->packed                                  ? d.len
+		                                                            : e.len;
 	}
 	i = q->order[q->oldest++ % QUEUE_SIZE];
 	*len = --q->batch == 0 ? q->batch_len : 0;
@@ -243,7 +243,7 @@ int ring_take(struct ring *q, uint32_t *len)
 
 		i = d.id;                                        /* [packed.used-by-id] */
 		*len = d.flags & VRING_DESC_F_WRITE ? d.len : 0; /* [packed.len-only-with-write] */
-		for (unsigned k = 0; k < entries(q); k++) /* its whole list */
+		for (unsigned k = 0; k < entries(q); k++)        /* its whole list */
 			step(q, &q->seen, &q->seen_wrap);
 	} else {
 		const struct vring_used_elem e = q->used.ring[q->seen % q->size];
