@@ -149,7 +149,8 @@ void fake_vq_clear(struct fake_vq *v)
 	else
 		split_clear(v);
 	for (unsigned i = 0; i < v->num; i++) {
-		v->link[i] = u16_of(i + 1);
+		/* In order, descriptors of a split ring are taken round and round (virtio 1.2, 2.7.9). */
+		v->link[i] = u16_of(v->in_order && !v->packed ? (i + 1) % v->num : i + 1);
 		v->count[i] = 0;
 	}
 	v->free_head = 0;
@@ -273,10 +274,20 @@ static unsigned used_id(struct fake_vq *v, uint32_t *len)
 	return id;
 }
 
+/* The descriptors of the request @head are the first to be taken again. */
+static void split_free(struct fake_vq *v, uint16_t head)
+{
+	uint16_t last = head;
+
+	for (unsigned i = 1; i < v->count[head]; i++)
+		last = v->link[last];
+	v->link[last] = v->free_head;
+	v->free_head = head;
+}
+
 bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 {
 	unsigned id;
-	uint16_t last;
 
 	if (v->packed)
 		return fake_packed_reap(v, head, len);
@@ -285,11 +296,11 @@ bool fake_vq_reap(struct fake_vq *v, unsigned *head, uint32_t *len)
 	id = used_id(v, len);
 	if (id >= v->num || v->count[id] == 0)
 		fake_die("the device returned what it was not given");
-	last = u16_of(id);
-	for (unsigned i = 1; i < v->count[id]; i++)
-		last = v->link[last];
-	v->link[last] = v->free_head;
-	v->free_head = u16_of(id);
+	/* Taken round and round: behind what is free comes the oldest. */
+	if (v->in_order && id != (v->free_head + v->nr_free) % v->num)
+		fake_die("the device used a request before an older one");
+	if (!v->in_order)
+		split_free(v, u16_of(id));
 	v->nr_free = (uint16_t)(v->nr_free + v->count[id]);
 	v->count[id] = 0;
 	v->next_used++;

@@ -53,5 +53,5 @@ uint32_t front_base_after(unsigned requests)
 {
 	const uint32_t at = requests | 1u << VRING_PACKED_EVENT_F_WRAP_CTR;
 
-	return front_layout ? at | at << 16 : requests;
+	return FRONT_PACKED ? at | at << 16 : requests;
 }

@@ -14,9 +14,10 @@
 extern uint64_t
 	front_layout; /* features of the rings that every driver accepts besides; 0: split ones */
 
-#define V1    (FEATURE(VIRTIO_F_VERSION_1) | front_layout)
-#define BIT30 FEATURE(VU_F_PROTOCOL_FEATURES)
-#define CTRL  FEATURE(VIRTIO_NET_F_CTRL_VQ)
+#define V1           (FEATURE(VIRTIO_F_VERSION_1) | front_layout)
+#define BIT30        FEATURE(VU_F_PROTOCOL_FEATURES)
+#define FRONT_PACKED (front_layout & FEATURE(VIRTIO_F_RING_PACKED))
+#define CTRL         FEATURE(VIRTIO_NET_F_CTRL_VQ)
 
 int front_case_begin(void **state);
 int front_case_begin_sockets(void **state); /* with sockets as call descriptors */
@@ -32,6 +33,8 @@ int front_case_end(void **state);
 /* For main() to return. @tests is an array. */
 #define FRONT_RUN_LAYOUTS(tests)                                          \
 	((front_layout = 0, cmocka_run_group_tests(tests, NULL, NULL)) || \
+	 (front_layout = FEATURE(VIRTIO_F_IN_ORDER),                      \
+	  cmocka_run_group_tests_name("in order", tests, NULL, NULL)) ||  \
 	 (front_layout = FEATURE(VIRTIO_F_RING_PACKED),                   \
 	  cmocka_run_group_tests_name("packed", tests, NULL, NULL)) ||    \
 	 (front_layout |= FEATURE(VIRTIO_F_IN_ORDER),                     \

@@ -48,9 +48,19 @@ int ring_setup(void **state)
 	return setup(state, 0);
 }
 
+int ring_setup_in_order(void **state)
+{
+	return setup(state, FEATURE(VIRTIO_F_IN_ORDER));
+}
+
 int ring_setup_packed(void **state)
 {
 	return setup(state, FEATURE(VIRTIO_F_RING_PACKED));
+}
+
+int ring_setup_packed_in_order(void **state)
+{
+	return setup(state, FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER));
 }
 
 int ring_teardown(void **state)
@@ -91,7 +101,7 @@ void ring_turn_over(struct ring *r, unsigned n)
 
 void ring_offer(struct ring *r)
 {
-	if (r->layout) {
+	if (r->drv.packed) {
 		r->drv.packed_desc[0].flags |= htole16(FAKE_AVAIL);
 	} else {
 		fake_vq_raw_head(&r->drv, 0);
@@ -112,7 +122,7 @@ void ring_refuses(struct ring *r, const char *why)
 
 void ring_desc(struct ring *r, unsigned i, struct fake_buf b, unsigned flags, unsigned next)
 {
-	if (r->layout && i > 0)
+	if (r->drv.packed && i > 0)
 		flags |= FAKE_AVAIL;
 	fake_vq_raw_desc(&r->drv, i,
 	                 (struct vring_desc){.addr = b.addr,
@@ -131,8 +141,8 @@ struct fake_buf ring_table(struct ring *r, unsigned n, uint64_t align)
 		const uint16_t next = htole16(u16_of(i + 1));
 
 		/* The packed layout has them the other way round, and next is an id. */
-		d.flags = r->layout ? next : flags;
-		d.next = r->layout ? flags : next;
+		d.flags = r->drv.packed ? next : flags;
+		d.next = r->drv.packed ? flags : next;
 		assert_int_equal(gmem_write(&r->m.gmem, t.addr + 16 * i, &d, sizeof(d)), 0);
 	}
 	return t;

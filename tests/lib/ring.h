@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/lib/ring.h - a ring between the fake driver and devices/vq.h, for cmocka tests
  *
- * What is true of both layouts is one case, RING_BOTH(), in which nothing looks into the ring.
+ * What is true of both layouts, and with IN_ORDER, is one case, RING_EACH(), in which nothing looks into the ring.
  */
 #ifndef DOORBELL_TESTS_RING_H
 #define DOORBELL_TESTS_RING_H
@@ -20,18 +20,25 @@ struct ring {
 	struct vq_chain c;       /* with iov[] */
 	void *copy;              /* ring_remember(); owned */
 	struct fake_buf out, in; /* 64 bytes each; those of out are 0, 1, ... 63 */
-	uint64_t layout;         /* RING_PACKED or not */
+	uint64_t layout;         /* of RING_PACKED and IN_ORDER */
 };
 
 /* For cmocka: *state is a struct ring of 8 entries with INDIRECT_DESC. */
 int ring_setup(void **state);
+int ring_setup_in_order(void **state);
 int ring_setup_packed(void **state);
+int ring_setup_packed_in_order(void **state);
 int ring_teardown(void **state);
 
 /* clang-format off */
 #define RING_SPLIT(f)  {#f, f, ring_setup, ring_teardown, NULL}
 #define RING_PACKED(f) {#f "_packed", f, ring_setup_packed, ring_teardown, NULL}
-#define RING_BOTH(f)   RING_SPLIT(f), RING_PACKED(f)
+/* What IN_ORDER forbids is done in it. */
+#define RING_ANY_ORDER(f) RING_SPLIT(f), RING_PACKED(f)
+#define RING_EACH(f)                                                           \
+	RING_ANY_ORDER(f),                                                     \
+	{#f "_in_order", f, ring_setup_in_order, ring_teardown, NULL},         \
+	{#f "_packed_in_order", f, ring_setup_packed_in_order, ring_teardown, NULL}
 /* clang-format on */
 
 /* Another ring of the same layout in the same memory. @features: VIRTIO_RING_F_* masks. */

@@ -75,7 +75,8 @@ void *__wrap_mmap(void *p, size_t len, int prot, int flags, int fd, off_t off)
 
 /* ---- a device on a real backend, whose outside gives back every frame */
 
-static const uint64_t layouts[] = {0, FEATURE(VIRTIO_F_RING_PACKED), VRIG_LAYOUTS};
+static const uint64_t layouts[] = {0, FEATURE(VIRTIO_F_IN_ORDER), FEATURE(VIRTIO_F_RING_PACKED),
+                                   VRIG_LAYOUTS};
 static const char *no_tap; /* set in main(): why there can be none */
 
 static struct side {

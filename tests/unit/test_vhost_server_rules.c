@@ -169,7 +169,7 @@ static void rings_outside_memory_are_refused(void **state)
 
 	front_up(f, V1, 2);
 	for (unsigned i = 0; i < 3 * ARRAY_SIZE(places); i++) {
-		if (front_layout && places[i / 3] == end - 16 && i % 3 > 0)
+		if (FRONT_PACKED && places[i / 3] == end - 16 && i % 3 > 0)
 			continue; /* room for an event suppression structure */
 		m = front_msg(f, VU_SET_VRING_ADDR, 0, 0);
 		*(i % 3 == 0   ? &m.p.addr.desc_user_addr
@@ -212,7 +212,7 @@ static void rings_of_impossible_sizes_and_bases_are_refused(void **state)
 	/* Beyond the ring, in either half; more than a lap between the two. */
 	static const unsigned packed_bases[] = {FRONT_NUM, FRONT_NUM << 16, UINT32_MAX, 0x80000001};
 
-	if (front_layout)
+	if (FRONT_PACKED)
 		impossible(*state, packed_sizes, ARRAY_SIZE(packed_sizes), packed_bases,
 		           ARRAY_SIZE(packed_bases));
 	else
@@ -275,7 +275,7 @@ static void what_was_not_offered_is_refused(void **state)
 	m = front_msg(f, VU_GET_INFLIGHT_FD, 0, 0);
 	m.h.size = sizeof(m.p.inflight);
 	m.p.inflight = (struct vu_inflight){.nr_rings = 2, .ring_size = FRONT_NUM};
-	if (front_layout) /* where a packed ring stands it does not tell */
+	if (FRONT_PACKED) /* where a packed ring stands it does not tell */
 		refused(f, &m);
 	m = front_msg(f, VU_SET_OWNER, 0, 0);
 	m.h.flags |= VU_REPLY;

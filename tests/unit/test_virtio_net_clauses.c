@@ -17,6 +17,7 @@
 #include "net/csum.h"
 #include "tests/lib/pkt.h"
 #include "tests/lib/vnet_lanes.h"
+#include "tests/lib/vnet_layouts.h"
 #include "vmm/core/le.h"
 
 #define F     VRIG_F
@@ -455,8 +456,6 @@ static void queues_beyond_the_number_get_nothing(unused void **state)
 
 int main(void)
 {
-	static const uint64_t layouts[] = {0, FEATURE(VIRTIO_F_IN_ORDER),
-	                                   FEATURE(VIRTIO_F_RING_PACKED), VRIG_LAYOUTS};
 	const struct CMUnitTest tests[] = {
 		CASE(what_the_driver_sends_is_never_written),
 		CASE(a_command_is_never_written),
@@ -470,11 +469,6 @@ int main(void)
 		PAIRED(other_queues_are_left_alone_until_they_are_asked_for),
 		PAIRED(queues_beyond_the_number_get_nothing),
 	};
-	int failed = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(layouts); i++) {
-		vrig_layout(layouts[i]);
-		failed += cmocka_run_group_tests(tests, NULL, NULL);
-	}
-	return failed != 0;
+	return VRIG_RUN_LAYOUTS(tests);
 }

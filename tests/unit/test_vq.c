@@ -192,7 +192,7 @@ static void unknown_descriptor_flags_mean_nothing(void **state)
 {
 	struct ring *r = *state;
 
-	ring_desc(r, 0, r->out, r->layout ? 0x7f78 : 0xfff8, 0);
+	ring_desc(r, 0, r->out, r->drv.packed ? 0x7f78 : 0xfff8, 0);
 	ring_offer(r);
 	assert_int_equal(vq_pop(&r->q, &r->c), 1);
 	assert_int_equal(r->c.nr_out, 1);
@@ -431,25 +431,25 @@ int main(void)
 		RING_SPLIT(sizes_other_than_powers_of_two_up_to_the_limit_are_refused),
 		RING_SPLIT(misaligned_parts_are_refused),
 		RING_SPLIT(each_part_must_lie_in_memory_with_its_event_word),
-		RING_BOTH(a_refused_start_leaves_the_queue_stopped),
-		RING_BOTH(starting_writes_nothing_to_guest_memory),
-		RING_BOTH(a_stopped_queue_is_empty_and_does_nothing),
-		RING_BOTH(an_empty_ring_gives_nothing),
-		RING_BOTH(a_request_comes_with_its_readable_part_first),
-		RING_BOTH(a_chain_as_long_as_the_ring_is_taken),
-		RING_BOTH(unknown_descriptor_flags_mean_nothing),
-		RING_BOTH(a_buffer_across_two_regions_comes_in_two_pieces),
-		RING_BOTH(a_chain_with_more_pieces_than_room_stays_in_the_ring),
-		RING_BOTH(a_broken_chain_is_refused_even_where_the_room_has_ended),
+		RING_EACH(a_refused_start_leaves_the_queue_stopped),
+		RING_EACH(starting_writes_nothing_to_guest_memory),
+		RING_EACH(a_stopped_queue_is_empty_and_does_nothing),
+		RING_EACH(an_empty_ring_gives_nothing),
+		RING_EACH(a_request_comes_with_its_readable_part_first),
+		RING_EACH(a_chain_as_long_as_the_ring_is_taken),
+		RING_EACH(unknown_descriptor_flags_mean_nothing),
+		RING_EACH(a_buffer_across_two_regions_comes_in_two_pieces),
+		RING_EACH(a_chain_with_more_pieces_than_room_stays_in_the_ring),
+		RING_EACH(a_broken_chain_is_refused_even_where_the_room_has_ended),
 		RING_SPLIT(the_index_is_read_again_only_when_our_copy_has_run_out),
-		RING_BOTH(requests_given_back_come_again_oldest_first),
+		RING_EACH(requests_given_back_come_again_oldest_first),
 		RING_SPLIT(a_head_outside_the_ring_is_refused),
 		RING_SPLIT(a_next_outside_the_ring_is_refused),
 		RING_SPLIT(a_loop_in_the_ring_is_refused),
-		RING_BOTH(readable_after_writable_is_refused),
-		RING_BOTH(a_buffer_outside_memory_is_refused),
-		RING_BOTH(a_buffer_of_no_bytes_is_refused),
-		RING_BOTH(a_chain_of_four_gigabytes_is_refused),
+		RING_EACH(readable_after_writable_is_refused),
+		RING_EACH(a_buffer_outside_memory_is_refused),
+		RING_EACH(a_buffer_of_no_bytes_is_refused),
+		RING_EACH(a_chain_of_four_gigabytes_is_refused),
 		RING_SPLIT(an_index_that_jumps_or_goes_back_is_refused),
 		RING_SPLIT(an_index_back_by_one_is_refused_with_requests_in_flight),
 		RING_SPLIT(more_requests_than_entries_are_refused_until_used_ones_are_published),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What only a packed ring has (virtio 1.2, 2.8). What it has in common with a split one: RING_BOTH() in the
+ * What only a packed ring has (virtio 1.2, 2.8). What it has in common with a split one: RING_EACH() in the
  * other test_vq*.c. A comment before a case is the id of the clause in the standard's list that it holds.
  */
 #include <setjmp.h>

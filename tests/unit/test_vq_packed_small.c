@@ -2,7 +2,7 @@
 /*
  * Every packed ring of up to four descriptors with every combination of flags, right or wrong, from every place
  * and with every number in flight, and every table of up to four, judged by vq_pop() and by a second walker that is
- * written to be obvious. Then every order in which requests can be taken, given back and finished on a ring of three.
+ * written to be obvious. What becomes of good ones: test_vq_steps.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -290,119 +290,6 @@ static void every_table_is_judged_like_the_obvious_walker_does(unused void **sta
 	bench_down(&b);
 }
 
-/* ---- what becomes of requests: every sequence of steps, against a model that is two lists */
-
-#define STEPS 10u
-
-struct model {
-	unsigned given[MAX], nr_given; /* lengths of those that the driver offers */
-	unsigned flight[STEPS], id[STEPS], nr_flight;
-	unsigned used[STEPS], nr_used; /* ids, in the order of their publication */
-	unsigned pushed;               /* of these, not published */
-	unsigned order[STEPS], popped; /* of flight[]: popped as which one? */
-};
-
-static bool publish_and_reap(struct bench *b, struct model *m)
-{
-	const bool any = m->pushed > 0;
-	unsigned id;
-	uint32_t len;
-
-	assert_int_equal(fake_vq_nr_used(&b->drv), 0);
-	vq_publish(&b->q);
-	assert_int_equal(fake_vq_nr_used(&b->drv), m->pushed);
-	for (; m->pushed > 0; m->pushed--) {
-		assert_true(fake_vq_reap(&b->drv, &id, &len));
-		assert_int_equal(id, m->used[m->nr_used - m->pushed]);
-	}
-	return any;
-}
-
-/* One of: give one of one or two, pop, unpop, push oldest, push newest, publish and reap. False: not possible. */
-static bool take_step(struct bench *b, struct model *m, unsigned what)
-{
-	struct iovec iov[2];
-	struct vq_chain c = {.iov = iov, .room = 2};
-	const struct fake_buf buf[2] = {{b->buf[0], LEN, false}, {b->buf[1], LEN, false}};
-	unsigned i;
-	int rc;
-
-	switch (what) {
-	case 0:
-	case 1:
-		rc = fake_vq_add(&b->drv, buf, what + 1);
-		if (rc < 0)
-			return false;
-		fake_vq_publish(&b->drv);
-		m->given[m->nr_given++] = what + 1;
-		return true;
-	case 2:
-		rc = vq_pop(&b->q, &c);
-		assert_int_equal(rc, m->nr_given > 0);
-		if (rc == 0)
-			return false;
-		assert_int_equal(c.entries, m->given[0]);
-		memmove(m->given, m->given + 1, --m->nr_given * sizeof(m->given[0]));
-		m->flight[m->nr_flight] = c.entries;
-		m->order[m->nr_flight] = ++m->popped;
-		m->id[m->nr_flight++] = c.head;
-		return true;
-	case 3:
-		/* Only the last one that was popped, unless it is done. */
-		if (m->nr_flight == 0 || m->order[m->nr_flight - 1] != m->popped)
-			return false;
-		m->popped--;
-		vq_unpop(&b->q, 1);
-		memmove(m->given + 1, m->given, m->nr_given++ * sizeof(m->given[0]));
-		m->given[0] = m->flight[--m->nr_flight];
-		return true;
-	case 4:
-	case 5:
-		if (m->nr_flight == 0)
-			return false;
-		i = what == 4 ? 0 : m->nr_flight - 1;
-		vq_push(&b->q, u16_of(m->id[i]), 0);
-		m->used[m->nr_used++] = m->id[i];
-		m->pushed++;
-		m->nr_flight--;
-		memmove(m->id + i, m->id + i + 1, (m->nr_flight - i) * sizeof(m->id[0]));
-		memmove(m->flight + i, m->flight + i + 1, (m->nr_flight - i) * sizeof(m->id[0]));
-		memmove(m->order + i, m->order + i + 1, (m->nr_flight - i) * sizeof(m->id[0]));
-		return true;
-	default:
-		return publish_and_reap(b, m);
-	}
-}
-
-static void every_sequence_of_steps_is_done_as_two_lists_would(unused void **state)
-{
-	struct bench b;
-	unsigned all = 1;
-
-	bench_up(&b, 3);
-	for (unsigned i = 0; i < STEPS; i++)
-		all *= 7;
-	for (unsigned i = 0; i < all;) {
-		unsigned left = i, weight = all;
-		struct model m = {0};
-		bool possible = true;
-
-		fake_vq_clear(&b.drv);
-		assert_int_equal(vq_start(&b.q, &b.m.gmem, &b.drv.addr,
-		                          (struct vq_features){.packed = true}),
-		                 0);
-		for (unsigned k = 0; k < STEPS && possible; k++) {
-			weight /= 7;
-			possible = take_step(&b, &m, left / weight % 7);
-		}
-		b.cases++;
-		b.legal += possible;
-		/* What cannot be begun needs no continuation. */
-		i += weight - i % weight;
-	}
-	bench_down(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -411,7 +298,6 @@ int main(void)
 		cmocka_unit_test(every_ring_of_three_is_judged_like_the_obvious_walker_does),
 		cmocka_unit_test(every_ring_of_four_is_judged_like_the_obvious_walker_does),
 		cmocka_unit_test(every_table_is_judged_like_the_obvious_walker_does),
-		cmocka_unit_test(every_sequence_of_steps_is_done_as_two_lists_would),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -205,7 +205,7 @@ static void a_table_inside_a_table_is_refused(void **state)
 	struct vring_desc *d = fake_at(&r->m, t.addr, t.len);
 	struct vring_packed_desc *p = fake_at(&r->m, t.addr, t.len);
 
-	*(r->layout ? &p[1].flags : &d[1].flags) = htole16(TABLE);
+	*(r->drv.packed ? &p[1].flags : &d[1].flags) = htole16(TABLE);
 	ring_desc(r, 0, t, TABLE, 0);
 	ring_refuses(r, "indirect table inside an indirect table");
 }
@@ -264,23 +264,23 @@ static void a_table_outside_memory_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		RING_BOTH(an_indirect_table_as_long_as_the_ring_is_taken),
-		RING_BOTH(a_frame_of_nineteen_pieces_is_taken_from_a_ring_of_sixteen),
-		RING_BOTH(the_longest_table_is_taken_from_the_shortest_ring),
+		RING_EACH(an_indirect_table_as_long_as_the_ring_is_taken),
+		RING_EACH(a_frame_of_nineteen_pieces_is_taken_from_a_ring_of_sixteen),
+		RING_EACH(the_longest_table_is_taken_from_the_shortest_ring),
 		RING_SPLIT(direct_descriptors_may_come_before_a_table),
-		RING_BOTH(the_write_flag_on_an_indirect_descriptor_means_nothing),
-		RING_BOTH(an_indirect_table_needs_no_alignment),
+		RING_EACH(the_write_flag_on_an_indirect_descriptor_means_nothing),
+		RING_EACH(an_indirect_table_needs_no_alignment),
 		RING_SPLIT(a_next_outside_its_table_is_refused),
 		RING_SPLIT(a_loop_in_a_table_is_refused),
 		RING_SPLIT(a_loop_in_a_table_longer_than_the_ring_is_refused),
 		RING_SPLIT(a_table_that_is_the_ring_itself_does_not_go_round_for_ever),
 		RING_SPLIT(ring_and_table_together_may_not_exceed_the_longest_ring),
-		RING_BOTH(a_table_without_the_feature_is_refused),
-		RING_BOTH(a_table_inside_a_table_is_refused),
-		RING_BOTH(a_table_with_a_next_descriptor_is_refused),
-		RING_BOTH(a_table_of_no_or_broken_length_is_refused),
-		RING_BOTH(a_table_longer_than_any_ring_is_refused),
-		RING_BOTH(a_table_outside_memory_is_refused),
+		RING_EACH(a_table_without_the_feature_is_refused),
+		RING_EACH(a_table_inside_a_table_is_refused),
+		RING_EACH(a_table_with_a_next_descriptor_is_refused),
+		RING_EACH(a_table_of_no_or_broken_length_is_refused),
+		RING_EACH(a_table_longer_than_any_ring_is_refused),
+		RING_EACH(a_table_outside_memory_is_refused),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -204,6 +204,17 @@ static void no_notification_is_lost_with_event_idx_packed(unused void **state)
 	both_sides_sleep_and_wake(FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_RING_F_EVENT_IDX));
 }
 
+static void no_notification_is_lost_in_order(unused void **state)
+{
+	both_sides_sleep_and_wake(FEATURE(VIRTIO_F_IN_ORDER) | FEATURE(VIRTIO_RING_F_EVENT_IDX));
+}
+
+static void no_notification_is_lost_in_order_packed(unused void **state)
+{
+	both_sides_sleep_and_wake(FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER) |
+	                          FEATURE(VIRTIO_RING_F_EVENT_IDX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -211,6 +222,8 @@ int main(void)
 		cmocka_unit_test(no_notification_is_lost_with_event_idx),
 		cmocka_unit_test(no_notification_is_lost_with_flags_packed),
 		cmocka_unit_test(no_notification_is_lost_with_event_idx_packed),
+		cmocka_unit_test(no_notification_is_lost_in_order),
+		cmocka_unit_test(no_notification_is_lost_in_order_packed),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);
