@@ -21,6 +21,7 @@
 #define STEPS_MAX 100u
 #define FEATURES  FEATURE(VIRTIO_F_VERSION_1)
 #define PACKED    FEATURE(VIRTIO_F_RING_PACKED)
+#define IN_ORDER  FEATURE(VIRTIO_F_IN_ORDER)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -135,7 +136,7 @@ static void message(struct input *in, bool right)
 static void bring_up(struct input *in)
 {
 	const uint64_t how = take(in, 1);
-	const uint64_t layout = how & 4 ? PACKED : 0;
+	const uint64_t layout = (how & 4 ? PACKED : 0) | (how & 8 ? IN_ORDER : 0);
 
 	make_rings(layout);
 	front_do(&f, VU_SET_PROTOCOL_FEATURES, 0, how & 1 ? 0x10009 : 0x228);
@@ -208,7 +209,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (runs++ % 64 == 0) {
 		begin();
-		front_up(&f, FEATURES | (runs % 128 == 1 ? PACKED : 0), 2);
+		front_up(&f, FEATURES | (runs % 128 == 1 ? PACKED | IN_ORDER : 0), 2);
 		REQUIRE(front_sends(&f));
 		REQUIRE(front_receives(&f));
 		front_leave(&f);

@@ -129,7 +129,7 @@ static void push(struct run *r)
 
 	if (r->nr_fly == 0)
 		return;
-	i = PACKED ? (unsigned)take(&r->in, 1) % r->nr_fly : 0;
+	i = PACKED && !r->features.in_order ? (unsigned)take(&r->in, 1) % r->nr_fly : 0;
 	vq_push(&r->q, r->fly[i], u32_of(take(&r->in, 4)));
 	r->nr_fly--;
 	r->newest = min_u32(r->newest, r->nr_fly - i);
@@ -277,6 +277,10 @@ static void device_step(struct run *r, unsigned op)
 	if (PACKED) {
 		REQUIRE(r->q.nr_flight == r->nr_fly);
 		REQUIRE(between(r, r->q.next_used, r->q.next_avail) >= r->nr_fly);
+		/* The last used descriptor stands in what is not published. */
+		REQUIRE(r->q.next_used == r->q.published ||
+		        between(r, r->q.published, r->q.last_used) <
+		                between(r, r->q.published, r->q.next_used));
 	} else {
 		REQUIRE(between(r, r->q.next_used, r->q.next_avail) == r->nr_fly);
 	}
@@ -294,6 +298,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mem.end = FAKE_MEM_BASE + KIB(8);
 	r.features = (struct vq_features){.event_idx = head & 8, .indirect = head & 16};
 	r.features.packed = PACKED;
+	/* A bit that does not decide about the size, in most of the inputs. */
+	r.features.in_order = PACKED ? head >> 5 && head & 1 : head & 32;
 	if (PACKED)
 		fake_vq_init(&r.drv, &mem, head >> 5 ? head >> 5 : 1 + (head & 7) * 9,
 		             FEATURE(VIRTIO_F_RING_PACKED));

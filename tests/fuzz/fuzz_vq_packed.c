@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* As fuzz_vq.c, with a packed ring: of any size, resumed anywhere, finished in any order. */
+/* As fuzz_vq.c, with a packed ring: of any size, resumed anywhere, finished in order or in any. */
 #define PACKED true
 #include "tests/fuzz/fuzz_vq.c" // NOLINT(bugprone-suspicious-include)
