@@ -139,8 +139,9 @@ card_works='
 	done
 	kill $! 2>/dev/null || :'
 
-without() { # FEATURE...
-	local f i=0 options=()
+without() { # NET FEATURE...
+	local everything=$1 f i=0 options=()
+	shift
 	for f in "$@"; do
 		options+=(--socket "$work/s$((i++))" --net "$everything-$f")
 	done
@@ -152,6 +153,7 @@ without() { # FEATURE...
 		guest "i=$i; $card_works" || fail "without ${*:i+1:1}: $(tail -n 1 "$work/answer")"
 	done
 	ctl status | jq -r '.nics[].accepted' | tee "$work/accepted"
+	cat "$work/accepted" >>"$work/all_accepted"
 	for ((i = 1; i <= $#; i++)); do
 		! sed -n "${i}p" "$work/accepted" | grep -w "${!i}" || fail "${!i} was withheld and is accepted"
 	done
@@ -159,16 +161,28 @@ without() { # FEATURE...
 	backend_signal TERM
 }
 
-test_bring_up_with_every_feature_withheld_in_turn() {
-	local everything=echo,queues=2,mtu=1400,features=default+packed+in_order names
+each_withheld() { # FEATURES
+	local everything=echo,queues=2,mtu=1400,features=$1 names
 	uml_kill
 	backend_signal TERM
-	backend_start --socket "$work/s0" --net $everything
+	backend_start --socket "$work/s0" --net "$everything"
 	mapfile -t names < <(ctl status | jq -r '.nics[0].offered' | tr , '\n' | grep -vx version_1)
 	backend_signal TERM
-	[ ${#names[@]} -gt 24 ] || fail "only ${names[*]} are offered"
-	without "${names[@]:0:16}"
-	without "${names[@]:16}"
+	[ ${#names[@]} -ge 24 ] || fail "only ${names[*]} are offered"
+	: >"$work/all_accepted"
+	without "$everything" "${names[@]:0:16}"
+	without "$everything" "${names[@]:16}"
+}
+
+test_bring_up_with_every_feature_withheld_in_turn_packed() {
+	each_withheld default+packed+in_order
+	# Bring-up without packed rings is one of them.
+	[ "$(grep -cvw packed "$work/all_accepted")" = 1 ] || fail "not packed: $(grep -vw packed "$work/all_accepted")"
+}
+
+test_bring_up_with_every_feature_withheld_in_turn_split() {
+	each_withheld default+in_order
+	! grep -w packed "$work/all_accepted" || fail "packed rings"
 }
 
 test_it_ends_with_the_signal_and_leaves_nothing() {
