@@ -305,6 +305,30 @@ static void do_pingirq(const struct boot *b)
 	net_end();
 }
 
+static void forward(const struct boot *b, bool spoil)
+{
+	struct tree_device d;
+	uint64_t base[2];
+	unsigned nr = 0;
+
+	while (nr < 2 && tree_device(b->fdt, "virtio,mmio", nr, &d))
+		base[nr++] = d.base;
+	if (nr == 0)
+		fail("no device in the tree");
+	net_forward(base, nr, text_number(b->arg), spoil);
+	net_end();
+}
+
+static void do_forward(const struct boot *b)
+{
+	forward(b, 0);
+}
+
+static void do_spoil(const struct boot *b)
+{
+	forward(b, 1);
+}
+
 static void do_edges(const struct boot *b)
 {
 	(void)b;
@@ -376,12 +400,15 @@ static const struct {
 	const char *word;
 	void (*run)(const struct boot *b);
 } actions[] = {
-	{"hello", do_hello}, {"verdict", do_verdict}, {"wide", do_wide},   {"echo", do_echo},
-	{"map", do_map},     {"off", do_off},         {"reset", do_reset}, {"kbd", do_kbd},
-	{"loop", do_loop},   {"halt", do_halt},       {"fault", do_fault}, {"high", do_high},
-	{"smp", do_smp},     {"bios", do_bios},       {"ping", do_ping},   {"pingirq", do_pingirq},
-	{"edges", do_edges}, {"levels", do_levels},   {"link", do_link},   {"break", do_break},
-	{"found", do_found}, {"driver", do_driver},   {"noise", do_noise}, {"kick", do_kick},
+	{"hello", do_hello},     {"verdict", do_verdict}, {"wide", do_wide},
+	{"echo", do_echo},       {"map", do_map},         {"off", do_off},
+	{"reset", do_reset},     {"kbd", do_kbd},         {"loop", do_loop},
+	{"halt", do_halt},       {"fault", do_fault},     {"high", do_high},
+	{"smp", do_smp},         {"bios", do_bios},       {"ping", do_ping},
+	{"pingirq", do_pingirq}, {"edges", do_edges},     {"levels", do_levels},
+	{"link", do_link},       {"break", do_break},     {"found", do_found},
+	{"driver", do_driver},   {"noise", do_noise},     {"kick", do_kick},
+	{"forward", do_forward}, {"spoil", do_spoil},
 };
 
 static void act(const struct boot *b, const char *words)

@@ -42,16 +42,16 @@ struct nic {
 	bool silent; /* never kicks */
 };
 
-static struct nic nic;
+static struct nic nics[2], *nic = &nics[0];
 
 static uint32_t reg(uint32_t off)
 {
-	return mmio_read32(nic.base + off);
+	return mmio_read32(nic->base + off);
 }
 
 static void set_reg(uint32_t off, uint32_t v)
 {
-	mmio_write32(nic.base + off, v);
+	mmio_write32(nic->base + off, v);
 }
 
 /* x86 keeps stores in order; this keeps the compiler from moving them. */
@@ -86,7 +86,7 @@ static void start_queue(uint32_t index, struct queue *q)
 	set_reg(VIRTIO_MMIO_QUEUE_READY, 1);
 	if (reg(VIRTIO_MMIO_QUEUE_READY) != 1)
 		fail("queue does not become ready");
-	q->avail.flags = nic.interrupts ? 0 : VRING_AVAIL_F_NO_INTERRUPT;
+	q->avail.flags = nic->interrupts ? 0 : VRING_AVAIL_F_NO_INTERRUPT;
 }
 
 static void offer(uint32_t index, struct queue *q, uint16_t head)
@@ -95,7 +95,7 @@ static void offer(uint32_t index, struct queue *q, uint16_t head)
 	barrier();
 	*(volatile uint16_t *)&q->avail.idx = (uint16_t)(q->avail.idx + 1);
 	full_barrier();
-	if (!nic.silent && !(*(volatile uint16_t *)&q->used.flags & VRING_USED_F_NO_NOTIFY))
+	if (!nic->silent && !(*(volatile uint16_t *)&q->used.flags & VRING_USED_F_NO_NOTIFY))
 		set_reg(VIRTIO_MMIO_QUEUE_NOTIFY, index);
 }
 
@@ -116,7 +116,7 @@ static struct vring_used_elem take(struct queue *q)
 	struct vring_used_elem e;
 
 	while (*(volatile uint16_t *)&q->used.idx == q->seen)
-		if (nic.interrupts)
+		if (nic->interrupts)
 			sleep();
 		else
 			__asm__ volatile("pause" : : : "memory");
@@ -129,14 +129,14 @@ static struct vring_used_elem take(struct queue *q)
 /* What no driver would do. */
 void net_look_around(uint64_t base)
 {
-	nic.base = base;
-	if (mmio_read32(nic.base - 4) != 0xffffffff)
+	nic->base = base;
+	if (mmio_read32(nic->base - 4) != 0xffffffff)
 		fail("something is below the registers");
-	mmio_write32(nic.base - 4, 0);
+	mmio_write32(nic->base - 4, 0);
 	set_reg(VIRTIO_MMIO_MAGIC_VALUE, 0);
 	set_reg(VIRTIO_MMIO_INTERRUPT_STATUS, 3);
 	set_reg(VIRTIO_MMIO_INTERRUPT_ACK, 3);
-	if (mmio_read32(nic.base - 4) != 0xffffffff || reg(VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
+	if (mmio_read32(nic->base - 4) != 0xffffffff || reg(VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
 		fail("a write went where none may go");
 }
 
@@ -160,20 +160,20 @@ static void negotiate(void)
 	if (!(reg(VIRTIO_MMIO_DEVICE_FEATURES) & 1u << VIRTIO_NET_F_MAC))
 		fail("the device has no MAC");
 	set_reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 0);
-	set_reg(VIRTIO_MMIO_DRIVER_FEATURES, 1u << VIRTIO_NET_F_MAC | nic.features);
+	set_reg(VIRTIO_MMIO_DRIVER_FEATURES, 1u << VIRTIO_NET_F_MAC | nic->features);
 	set_reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	set_reg(VIRTIO_MMIO_DRIVER_FEATURES, 1u << (VIRTIO_F_VERSION_1 - 32));
 	set_reg(VIRTIO_MMIO_STATUS, ack | VIRTIO_CONFIG_S_FEATURES_OK);
 	if (!(reg(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK))
 		fail("the device refuses the features");
 	for (uint32_t i = 0; i < 6; i++)
-		nic.mac[i] = mmio_read8(nic.base + VIRTIO_MMIO_CONFIG + i);
+		nic->mac[i] = mmio_read8(nic->base + VIRTIO_MMIO_CONFIG + i);
 }
 
 static void go(void)
 {
-	start_queue(0, &nic.rx);
-	start_queue(1, &nic.tx);
+	start_queue(0, &nic->rx);
+	start_queue(1, &nic->tx);
 	set_reg(VIRTIO_MMIO_STATUS, reg(VIRTIO_MMIO_STATUS) | VIRTIO_CONFIG_S_DRIVER_OK);
 	if (reg(VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		fail("the device needs a reset");
@@ -182,10 +182,10 @@ static void go(void)
 static void fill(void)
 {
 	for (uint16_t i = 0; i < QUEUE_SIZE; i++) {
-		nic.rx.desc[i] = (struct vring_desc){.addr = (uint64_t)&nic.rx_buf[i],
-		                                     .len = sizeof(nic.rx_buf[i]),
-		                                     .flags = VRING_DESC_F_WRITE};
-		offer(0, &nic.rx, i);
+		nic->rx.desc[i] = (struct vring_desc){.addr = (uint64_t)&nic->rx_buf[i],
+		                                      .len = sizeof(nic->rx_buf[i]),
+		                                      .flags = VRING_DESC_F_WRITE};
+		offer(0, &nic->rx, i);
 	}
 }
 
@@ -198,7 +198,7 @@ static void initialise(void)
 
 void net_kick(void)
 {
-	nic.silent = 0;
+	nic->silent = 0;
 	set_reg(VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 }
 
@@ -206,12 +206,12 @@ void net_come_as_far_as(uint64_t base, const char *where)
 {
 	const bool silent = text_begins(where, "silent");
 
-	nic.base = base;
+	nic->base = base;
 	negotiate();
 	if (text_begins(where, "negotiated"))
 		return;
 	go();
-	nic.silent = silent;
+	nic->silent = silent;
 	if (!text_begins(where, "live"))
 		fill();
 }
@@ -219,10 +219,10 @@ void net_come_as_far_as(uint64_t base, const char *where)
 /* The frame is in tx_buf, behind the header. Waits until the device has it. */
 static void send(uint32_t len)
 {
-	nic.tx.desc[0] =
-		(struct vring_desc){.addr = (uint64_t)&nic.tx_buf, .len = (uint32_t)(HDR + len)};
-	offer(1, &nic.tx, 0);
-	take(&nic.tx);
+	nic->tx.desc[0] =
+		(struct vring_desc){.addr = (uint64_t)&nic->tx_buf, .len = (uint32_t)(HDR + len)};
+	offer(1, &nic->tx, 0);
+	take(&nic->tx);
 }
 
 static uint16_t get16(const uint8_t *p)
@@ -271,10 +271,10 @@ static const uint8_t their_ip[4] = {10, 0, 2, 2};
 
 static uint8_t *frame_to(const uint8_t *mac, uint16_t type)
 {
-	uint8_t *f = nic.tx_buf.bytes + HDR;
+	uint8_t *f = nic->tx_buf.bytes + HDR;
 
 	copy(f, mac, 6);
-	copy(f + 6, nic.mac, 6);
+	copy(f + 6, nic->mac, 6);
 	put16(f + 12, type);
 	return f;
 }
@@ -286,7 +286,7 @@ static void send_arp_request(void)
 	uint8_t *f = frame_to(all, ETH_ARP);
 
 	copy(f + 14, fixed, 8);
-	copy(f + 22, nic.mac, 6);
+	copy(f + 22, nic->mac, 6);
 	copy(f + 28, my_ip, 4);
 	copy(f + 38, their_ip, 4);
 	send(60);
@@ -337,8 +337,8 @@ static bool is_pong(const uint8_t *f, uint32_t len, uint16_t seq)
 /* One received frame is looked at, then its buffer goes back. Copies the sender's address. */
 static bool receive(bool arp, uint16_t seq, uint8_t *from)
 {
-	struct vring_used_elem e = take(&nic.rx);
-	const uint8_t *f = nic.rx_buf[e.id].bytes + HDR;
+	struct vring_used_elem e = take(&nic->rx);
+	const uint8_t *f = nic->rx_buf[e.id].bytes + HDR;
 	bool right;
 
 	if (e.id >= QUEUE_SIZE || e.len < HDR + 14 || e.len > HDR + FRAME_MAX)
@@ -346,7 +346,7 @@ static bool receive(bool arp, uint16_t seq, uint8_t *from)
 	right = arp ? is_arp_reply(f, e.len - (uint32_t)HDR)
 	            : is_pong(f, e.len - (uint32_t)HDR, seq);
 	copy(from, f + 6, 6);
-	offer(0, &nic.rx, (uint16_t)e.id);
+	offer(0, &nic->rx, (uint16_t)e.id);
 	return right;
 }
 
@@ -368,9 +368,9 @@ void net_ping(uint64_t base, int pin)
 {
 	uint8_t gateway[6], from[6];
 
-	nic.base = base;
-	nic.interrupts = pin >= 0;
-	if (nic.interrupts)
+	nic->base = base;
+	nic->interrupts = pin >= 0;
+	if (nic->interrupts)
 		irq_take((unsigned)pin, acknowledge);
 	initialise();
 	send_arp_request();
@@ -383,8 +383,41 @@ void net_ping(uint64_t base, int pin)
 			;
 	}
 	put_text("24 replies\n");
-	if (nic.interrupts)
+	if (nic->interrupts)
 		see_interrupts();
+}
+
+/* What is behind the header of a frame that came, into the buffer to send. Its length. */
+static uint32_t take_frame(struct buffer *to)
+{
+	struct vring_used_elem e = take(&nic->rx);
+
+	if (e.id >= QUEUE_SIZE || e.len < HDR + 14 || e.len > sizeof(*to))
+		fail("a used entry that cannot be");
+	copy(to->bytes + HDR, nic->rx_buf[e.id].bytes + HDR, e.len - (uint32_t)HDR);
+	offer(0, &nic->rx, (uint16_t)e.id);
+	return e.len - (uint32_t)HDR;
+}
+
+void net_forward(const uint64_t *base, unsigned nr, uint64_t frames, bool spoil)
+{
+	struct nic *from = &nics[0], *to = &nics[nr - 1];
+
+	for (unsigned i = 0; i < nr; i++) {
+		nic = &nics[i];
+		nic->base = base[i];
+		initialise();
+	}
+	for (uint64_t i = 0; i < frames; i++) {
+		uint32_t len;
+
+		nic = from;
+		len = take_frame(&to->tx_buf);
+		if (spoil && i % 10 == 5)
+			to->tx_buf.bytes[HDR + len - 1] ^= 1;
+		nic = to;
+		send(len);
+	}
 }
 
 void net_end(void)
@@ -397,26 +430,26 @@ void net_end(void)
 
 static void head_outside_the_ring(void)
 {
-	offer(1, &nic.tx, QUEUE_SIZE);
+	offer(1, &nic->tx, QUEUE_SIZE);
 }
 
 static void index_that_jumps(void)
 {
-	nic.tx.avail.idx = 1000;
-	offer(1, &nic.tx, 0);
+	nic->tx.avail.idx = 1000;
+	offer(1, &nic->tx, 0);
 }
 
 static void chain_that_loops(void)
 {
-	nic.tx.desc[0] = (struct vring_desc){
-		.addr = (uint64_t)&nic.tx_buf, .len = 1, .flags = VRING_DESC_F_NEXT};
-	offer(1, &nic.tx, 0);
+	nic->tx.desc[0] = (struct vring_desc){
+		.addr = (uint64_t)&nic->tx_buf, .len = 1, .flags = VRING_DESC_F_NEXT};
+	offer(1, &nic->tx, 0);
 }
 
 static void buffer_outside_memory(void)
 {
-	nic.tx.desc[0] = (struct vring_desc){.addr = UINT64_MAX - 100, .len = 1000};
-	offer(1, &nic.tx, 0);
+	nic->tx.desc[0] = (struct vring_desc){.addr = UINT64_MAX - 100, .len = 1000};
+	offer(1, &nic->tx, 0);
 }
 
 /* A driver that has been reset knows nothing of its rings. */
@@ -433,7 +466,7 @@ void net_break(uint64_t base)
 	static void (*const breaks[])(void) = {head_outside_the_ring, index_that_jumps,
 	                                       chain_that_loops, buffer_outside_memory};
 
-	nic.base = base;
+	nic->base = base;
 	for (unsigned i = 0; i < sizeof(breaks) / sizeof(breaks[0]); i++) {
 		initialise();
 		breaks[i]();
@@ -443,16 +476,16 @@ void net_break(uint64_t base)
 			__asm__ volatile("pause" : : : "memory");
 		breaks[i](); /* what is done to a device that has stopped does nothing */
 		set_reg(VIRTIO_MMIO_STATUS, 0);
-		forget(&nic.rx);
-		forget(&nic.tx);
+		forget(&nic->rx);
+		forget(&nic->tx);
 	}
 }
 
 /* Four times, a config change comes and is acknowledged: by looking, so no interrupt is needed. */
 void net_link(uint64_t base)
 {
-	nic.base = base;
-	nic.features = 1u << VIRTIO_NET_F_STATUS;
+	nic->base = base;
+	nic->features = 1u << VIRTIO_NET_F_STATUS;
 	initialise();
 	put_text("ready\n");
 	for (uint32_t i = 1; i <= 4; i++) {

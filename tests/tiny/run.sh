@@ -357,6 +357,36 @@ t_ping_through_a_thread_that_looks() {
 	done
 }
 
+# Frames with numbers on their way through the guest: what became of them is WANTED by FILTER.
+forwarded() { # FILTER WANTED WORDS OPTION...
+	local filter=$1 wanted=$2 is
+	shift 2
+	run --stats="$tmp/stats" --append "$@" "$guest"
+	with "$*" is_status 0 && with "$*" is_quiet || return
+	is=$(jq -c "$filter" "$tmp/stats")
+	[ "$is" = "$wanted" ] || { why="$*: $filter is $is, expected $wanted" && return 1; }
+}
+
+numbered='| [.good, .lost, .duplicated, .reordered, .corrupted, .others]'
+
+t_generated_frames_come_back_whole() {
+	local filter=".nics[0] | [.device.rx_frames, .backend.sends], (.numbered $numbered)"
+	forwarded "$filter" $'[200,200]\n[200,0,0,0,0,0]' "forward 200" --net gen,rate=0,count=200 &&
+		forwarded "$filter" $'[50,50]\n[50,0,0,0,0,0]' "forward 50" --net gen,rate=5000,count=50,size=1514 &&
+		forwarded "$filter" $'[50,50]\n[45,5,0,0,5,0]' "spoil 50" --net gen,rate=0,count=50
+}
+
+t_generated_frames_arrive_in_the_sink() {
+	local filter=".nics[0].device.rx_frames, .nics[1].device.tx_frames, (.nics[1].numbered $numbered)"
+	forwarded "$filter" $'200\n200\n[200,0,0,0,0,0]' "forward 200" --net gen,rate=0,count=200 --net sink &&
+		forwarded "$filter" $'50\n50\n[45,5,0,0,5,0]' "spoil 50" --net gen,rate=0,count=50 --net sink
+}
+
+t_null_takes_every_frame_and_gives_none() {
+	forwarded '.nics[1] | [.backend.sends, .backend.send_bytes, .device.rx_frames, .numbered]' \
+		"[200,$((200 * (60 + 12))),0,null]" "forward 200" --net gen,rate=0,count=200 --net null
+}
+
 t_pair_has_two_ends() {
 	run --net pair,name=x --net pair,name=x --append hello "$guest"
 	is_status 0 && is_quiet || return
