@@ -17,16 +17,21 @@ rings=(queue_size=256,packed_vq=0 queue_size=64,packed_vq=0 queue_size=1024,pack
 	queue_size=256,packed_vq=1,in_order=1)
 
 start_group() {
-	local i k options=()
 	need_tap
 	command -v dpdk-testpmd >/dev/null || skip "no dpdk-testpmd: package dpdk"
+	ip netns add $far
+	sets_start
+}
+
+# Two devices and their drivers for each of the sets.
+sets_start() {
+	local i k options=()
 	for i in "${!sets[@]}"; do
 		for k in 0 1; do
 			options+=(--socket "$work/s$i$k" --net "tap,ifname=dbd$i$k${sets[i]}")
 		done
 	done
 	backend_start "${options[@]}"
-	ip netns add $far
 	for i in "${!sets[@]}"; do
 		ip addr add $net.$((4 * i + 1))/30 dev "dbd${i}0"
 		ip link set "dbd${i}0" up
@@ -126,6 +131,24 @@ test_a_driver_killed_under_load_is_followed_by_the_next() {
 	through 0 tcp bytes=300000
 	through 1 udp count=200
 	ctl status | jq -e '.nics | all(.refused == 0)' || fail "a connection was refused"
+}
+
+# What DPDK has, withheld in turn with the rings of the sets that are not among the first.
+test_features_withheld_in_turn_with_other_rings() {
+	pmd_signal KILL
+	backend_signal TERM
+	sets=(",features=default+packed+in_order-mrg_rxbuf" ",features=default+packed+in_order-indirect_desc"
+		",features=default+packed+in_order-ctrl_vq-ctrl_rx-ctrl_vlan-ctrl_rx_extra-ctrl_mac_addr-guest_announce-ctrl_guest_offloads"
+		",features=default+in_order")
+	rings=(queue_size=256,packed_vq=1,in_order=1 queue_size=256,packed_vq=1,in_order=1 queue_size=256,packed_vq=1,in_order=1
+		queue_size=256,packed_vq=0,in_order=1)
+	sets_start
+	test_every_set_of_features_carries_tcp_and_udp
+	ctl status | jq -r '.nics[].accepted' | tee "$work/accepted"
+	[ "$(sed -n 1p "$work/accepted")" = indirect_desc,version_1,packed,in_order ] || fail "mrg_rxbuf was withheld"
+	[ "$(sed -n 3p "$work/accepted")" = mrg_rxbuf,version_1,packed,in_order ] || fail "indirect_desc was withheld"
+	[ "$(sed -n 5p "$work/accepted")" = mrg_rxbuf,indirect_desc,version_1,packed,in_order ] || fail "not all of it"
+	[ "$(sed -n 7p "$work/accepted")" = mrg_rxbuf,indirect_desc,version_1,in_order ] || fail "not in order, split"
 }
 
 # The same two TAPs on a backend of its own, each with two queue pairs.
