@@ -67,7 +67,8 @@ static void config_changed(void *transport, bool tell)
 {
 	const struct virtio_vhost_user *t = transport;
 
-	if (tell && t->tell_config)
+	/* Whether the driver is to hear of it or not yet: a front end has a copy of the config space for it. */
+	if (t->tell_config)
 		t->tell_config(t->arg);
 	if (!tell || !(t->dev->status & VIRTIO_CONFIG_S_NEEDS_RESET))
 		return;
