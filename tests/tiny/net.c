@@ -387,36 +387,70 @@ void net_ping(uint64_t base, int pin)
 		see_interrupts();
 }
 
-/* What is behind the header of a frame that came, into the buffer to send. Its length. */
-static uint32_t take_frame(struct buffer *to)
-{
-	struct vring_used_elem e = take(&nic->rx);
+/* What @from receives is sent from where it lies. */
+struct route {
+	struct nic *from, *to;
+	bool out[QUEUE_SIZE]; /* by buffer of @from: @to has it */
+	uint64_t frames;      /* whose buffers have come back */
+};
 
-	if (e.id >= QUEUE_SIZE || e.len < HDR + 14 || e.len > sizeof(*to))
+static bool used_any(const struct queue *q)
+{
+	return *(const volatile uint16_t *)&q->used.idx != q->seen;
+}
+
+/* The next used entry of @q, whose buffer is one that the device has, or does not have, for @out. */
+static struct vring_used_elem take_own(struct queue *q, const struct route *r, bool out)
+{
+	struct vring_used_elem e = take(q);
+
+	if (e.id >= QUEUE_SIZE || r->out[e.id] != out)
 		fail("a used entry that cannot be");
-	copy(to->bytes + HDR, nic->rx_buf[e.id].bytes + HDR, e.len - (uint32_t)HDR);
+	return e;
+}
+
+static void forward_one(struct route *r, bool spoil)
+{
+	struct vring_used_elem e = take_own(&r->from->rx, r, 0);
+	uint8_t *bytes = r->from->rx_buf[e.id].bytes;
+
+	if (e.len < HDR + 14 || e.len > sizeof(r->from->rx_buf[0]))
+		fail("a used entry that cannot be");
+	for (unsigned i = 0; i < HDR; i++)
+		bytes[i] = 0;
+	if (spoil)
+		bytes[e.len - 1] ^= 1;
+	r->out[e.id] = 1;
+	nic = r->to;
+	nic->tx.desc[e.id] = (struct vring_desc){.addr = (uint64_t)bytes, .len = e.len};
+	offer(1, &nic->tx, (uint16_t)e.id);
+}
+
+static void come_back(struct route *r)
+{
+	struct vring_used_elem e = take_own(&r->to->tx, r, 1);
+
+	r->out[e.id] = 0;
+	r->frames++;
+	nic = r->from;
 	offer(0, &nic->rx, (uint16_t)e.id);
-	return e.len - (uint32_t)HDR;
 }
 
 void net_forward(const uint64_t *base, unsigned nr, uint64_t frames, bool spoil)
 {
-	struct nic *from = &nics[0], *to = &nics[nr - 1];
+	struct route r = {.from = &nics[0], .to = &nics[nr - 1]};
+	uint64_t sent = 0;
 
 	for (unsigned i = 0; i < nr; i++) {
 		nic = &nics[i];
 		nic->base = base[i];
 		initialise();
 	}
-	for (uint64_t i = 0; i < frames; i++) {
-		uint32_t len;
-
-		nic = from;
-		len = take_frame(&to->tx_buf);
-		if (spoil && i % 10 == 5)
-			to->tx_buf.bytes[HDR + len - 1] ^= 1;
-		nic = to;
-		send(len);
+	while (r.frames < frames) {
+		if (used_any(&r.from->rx))
+			forward_one(&r, spoil && sent++ % 10 == 5);
+		if (used_any(&r.to->tx))
+			come_back(&r);
 	}
 }
 

@@ -88,8 +88,8 @@ void net_look_around(uint64_t base);
 void net_ping(uint64_t base, int pin);
 _Noreturn void net_end(void);
 /*
- * So many frames that come in at the first of @nr devices, one or two, go out of the last one. @spoil: one bit of every
- * tenth is changed on the way.
+ * So many frames that come in at the first of @nr devices, one or two, go out of the last one. Each buffer has to come
+ * back once. @spoil: one bit of every tenth is changed on the way.
  */
 void net_forward(const uint64_t *base, unsigned nr, uint64_t frames, bool spoil);
 /* A driver that comes as far as "negotiated", "live" (DRIVER_OK), "filled", or "silent": filled, and never kicks. */
