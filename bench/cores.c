@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/cores.c - the queue core between two CPUs: driver on one, device on the other. See bench/cores.sh.
  *
- * Frames of 64 bytes out of the guest: the driver writes header and frame into a buffer of its own and posts it, the
- * device copies both out. Neither sleeps, kicks or interrupts. The driver does what a good one does: bursts, and
- * one look at the other side's lines for a burst. Prints "ROW NANOSECONDS SHARE" for each window: SHARE is
- * what the worse off of the two threads had of its CPU.
+ * What both do is in bench/frames.h. Prints "ROW NANOSECONDS SHARE" for each window: SHARE is what the worse off of the
+ * two threads had of its CPU. "cores techniques" is each technique on and off: bench/techniques.sh.
  */
-#include <linux/virtio_ring.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -15,24 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 
-#include "bench/rings.h"
-#include "devices/vq.h"
+#include "bench/frames.h"
 #include "vmm/core/compiler.h"
 
-#define NUM    1024u
-#define BURST  32u
 #define WINDOW (1u << 21) /* frames */
 #define WARM   (1u << 19)
-#define FRAME  76u   /* bytes, with the header */
-#define STRIDE 2304u /* of buffers, as a packet library has them */
-#define OUTS   64u
-
-#define MEM_BASE MIB(1)
-#define RINGS_AT MEM_BASE
-#define BUFS_AT  (MEM_BASE + MIB(1))
 
 static uint64_t ns_on(clockid_t clock)
 {
@@ -51,170 +37,57 @@ static void pin(int cpu)
 	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
-/* ---- the device */
+/* ---- the device, as it is and as it is not: techniques[] */
+
+typedef unsigned turn_fn(struct frames_device *d);
+
+#define DEVICE(name, ...)                                                 \
+	static unsigned name(struct frames_device *d)                     \
+	{                                                                 \
+		return frames_serve(d, (struct frames_how){__VA_ARGS__}); \
+	}
+DEVICE(plain, 0)
+DEVICE(publishing_each, .publish_each = true)
+DEVICE(acquiring_each, .acquire_each = true)
+DEVICE(translating, .translate = true)
+DEVICE(fetching_desc, .desc_ahead = true)
+DEVICE(copying_late, .late = true)
 
 struct device {
-	struct vq q;
+	struct frames_device frames;
+	turn_fn *turn;
 	atomic_bool stop;
-	struct iovec burst[BURST];
-	uint16_t head[BURST];
-	uint8_t out[OUTS][STRIDE]; /* where frames go: those freed last are used first */
 };
-
-/* Frames that wait, up to a burst. How many. */
-static unsigned take_burst(struct device *d)
-{
-	unsigned n = 0;
-
-	for (; n < BURST; n++) {
-		struct vq_chain c = {.iov = &d->burst[n], .room = 1};
-
-		if (vq_pop(&d->q, &c) != 1)
-			break;
-		if (c.out_len != FRAME)
-			die("a frame of another length");
-		d->head[n] = c.head;
-		__builtin_prefetch(d->burst[n].iov_base);
-		__builtin_prefetch((const char *)d->burst[n].iov_base + 64);
-	}
-	return n;
-}
 
 static void *serve(void *arg)
 {
 	struct device *d = arg;
-	unsigned at = 0;
 
 	pin(1);
-	vq_kicks_off(&d->q);
-	while (!atomic_load_explicit(&d->stop, memory_order_relaxed)) {
-		const unsigned n = take_burst(d);
-
-		for (unsigned i = 0; i < n; i++) {
-			memcpy(d->out[at++ % OUTS], d->burst[i].iov_base, FRAME);
-			vq_push(&d->q, d->head[i], 0);
-		}
-		if (n == 0)
-			continue;
-		vq_publish(&d->q);
-		vq_want_interrupt(&d->q);
-	}
+	vq_kicks_off(&d->frames.q);
+	while (!atomic_load_explicit(&d->stop, memory_order_relaxed))
+		d->turn(&d->frames);
 	return NULL;
-}
-
-/* ---- the driver */
-
-struct driver {
-	uint8_t *bufs;
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
-	struct vring_packed_desc *ring;
-	uint16_t next, free, seen; /* next to fill; how many may be; used index, or slot */
-	uint16_t flags, used_flags;
-};
-
-static void fill(const struct driver *d, unsigned i, uint32_t number)
-{
-	uint8_t *p = d->bufs + (size_t)i * STRIDE;
-
-	memset(p, 0, 12);
-	memset(p + 12, (int)number, FRAME - 12);
-}
-
-/* How many frames there was room for: all of them, or none. */
-static unsigned split_burst(struct driver *d, uint32_t number)
-{
-	if (d->free < BURST) {
-		uint16_t used = __atomic_load_n(&d->used->idx, __ATOMIC_ACQUIRE);
-
-		for (; d->seen != used; d->seen++, d->free++)
-			if (d->used->ring[d->seen % NUM].id >= NUM)
-				die("an id that was not given");
-		if (d->free < BURST)
-			return 0;
-	}
-	for (unsigned i = 0; i < BURST; i++, d->next++) {
-		const unsigned at = d->next % NUM;
-
-		fill(d, at, number);
-		d->desc[at].len = FRAME;
-		d->desc[at].flags = 0;
-		d->avail->ring[at] = (uint16_t)at;
-	}
-	d->free = (uint16_t)(d->free - BURST);
-	__atomic_store_n(&d->avail->idx, d->next, __ATOMIC_RELEASE);
-	return BURST;
-}
-
-#define AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
-#define USED  (1u << VRING_PACKED_DESC_F_USED)
-
-static unsigned packed_burst(struct driver *d, uint32_t number)
-{
-	const unsigned first = d->next;
-	const uint16_t first_flags = d->flags;
-
-	while (d->free < BURST) {
-		const uint16_t flags = __atomic_load_n(&d->ring[d->seen].flags, __ATOMIC_ACQUIRE);
-
-		if ((flags & (AVAIL | USED)) != d->used_flags)
-			return 0;
-		d->free = (uint16_t)(d->free + 1);
-		if (++d->seen == NUM) {
-			d->seen = 0;
-			d->used_flags ^= AVAIL | USED;
-		}
-	}
-	for (unsigned i = 0; i < BURST; i++) {
-		struct vring_packed_desc *at = &d->ring[d->next];
-
-		fill(d, d->next, number);
-		at->addr = BUFS_AT + (gpa_t)d->next * STRIDE;
-		at->len = FRAME;
-		at->id = d->next;
-		if (i > 0)
-			__atomic_store_n(&at->flags, d->flags, __ATOMIC_RELAXED);
-		if (++d->next == NUM) {
-			d->next = 0;
-			d->flags ^= AVAIL | USED;
-		}
-	}
-	d->free = (uint16_t)(d->free - BURST);
-	__atomic_store_n(&d->ring[first].flags, first_flags, __ATOMIC_RELEASE);
-	return BURST;
 }
 
 /* ---- windows */
 
-static void drive(struct driver *d, bool packed, unsigned frames)
+static void drive(struct frames_driver *d, bool packed, unsigned frames)
 {
 	for (unsigned sent = 0; sent < frames;)
-		sent += packed ? packed_burst(d, sent) : split_burst(d, sent);
+		sent += packed ? frames_packed_burst(d, sent) : frames_split_burst(d, sent);
 }
 
-static void run(const struct gmem *m, bool packed, unsigned windows)
+/* On a CPU each. */
+static void run(const char *row, const struct gmem *m, bool packed, turn_fn *turn, unsigned windows)
 {
-	const struct vq_addr a = {NUM, RINGS_AT, RINGS_AT + KIB(64), RINGS_AT + KIB(128)};
 	static struct device dev;
-	struct driver d = {.bufs = at(m, BUFS_AT),
-	                   .desc = at(m, a.desc),
-	                   .avail = at(m, a.avail),
-	                   .used = at(m, a.used),
-	                   .ring = at(m, a.desc),
-	                   .free = NUM,
-	                   .flags = AVAIL,
-	                   .used_flags = AVAIL | USED};
+	struct frames_driver d;
 	clockid_t device_clock;
 	pthread_t thread;
 
-	memset(at(m, RINGS_AT), 0, KIB(256));
-	memset(dev.out, 0, sizeof(dev.out));
-	memset(d.bufs, 0, (size_t)NUM * STRIDE);
-	for (unsigned i = 0; i < NUM && !packed; i++)
-		d.desc[i].addr = BUFS_AT + (gpa_t)i * STRIDE;
-	if (vq_start(&dev.q, m, &a, (struct vq_features){.event_idx = true, .packed = packed}) < 0)
-		die("the ring does not start");
+	frames_start(&dev.frames, &d, m, packed);
+	dev.turn = turn;
 	dev.stop = false;
 	if (pthread_create(&thread, NULL, serve, &dev) != 0)
 		die("no thread");
@@ -228,12 +101,94 @@ static void run(const struct gmem *m, bool packed, unsigned windows)
 		wall = ns_on(CLOCK_MONOTONIC) - wall;
 		mine = ns_on(CLOCK_THREAD_CPUTIME_ID) - mine;
 		its = ns_on(device_clock) - its;
-		printf("%s %.2f %.3f\n", packed ? "packed" : "split", (double)wall / WINDOW,
+		printf("%s %.2f %.3f\n", row, (double)wall / WINDOW,
 		       (double)min_u64(mine, its) / (double)wall);
 	}
 	atomic_store(&dev.stop, true);
 	pthread_join(thread, NULL);
+	vq_stop(&dev.frames.q);
+}
+
+/* In turns, in this thread: nothing moves from one CPU to another. */
+static void run_in_turns(const char *row, const struct gmem *m, bool packed, turn_fn *turn)
+{
+	static struct frames_device dev;
+	struct frames_driver d;
+	uint64_t from = 0;
+
+	frames_start(&dev, &d, m, packed);
+	vq_kicks_off(&dev.q);
+	for (unsigned i = 0; i < WARM + WINDOW; i += FRAMES_BURST) {
+		if (i == WARM)
+			from = ns_on(CLOCK_THREAD_CPUTIME_ID);
+		drive(&d, packed, FRAMES_BURST);
+		turn(&dev);
+	}
+	printf("%s %.2f 1\n", row, (double)(ns_on(CLOCK_THREAD_CPUTIME_ID) - from) / WINDOW);
 	vq_stop(&dev.q);
+}
+
+/* ---- each technique on and off */
+
+static const struct technique {
+	const char *name;
+	bool split, packed; /* where there is something to choose */
+	turn_fn *on, *off;
+	unsigned off_regions; /* of guest memory: where buffers lie is what is on and off */
+} techniques[] = {
+	{"publish", true, true, plain, publishing_each, 1},
+	{"acquire", true, false, plain, acquiring_each, 1},
+	{"translation", true, true, plain, translating, 1},
+	{"slot-of-2", true, true, plain, plain, 2},
+	{"slot-of-8", true, true, plain, plain, 8},
+	{"fetch-frame", true, true, plain, copying_late, 1},
+	{"fetch-descriptor", true, true, fetching_desc, plain, 1},
+};
+
+/* Rings in the first of @nr regions, buffers in the last: at the same addresses, however many there are. */
+static void make_memory(struct gmem *m, unsigned nr)
+{
+	struct gmem_range range[GMEM_MAX_REGIONS] = {{FRAMES_MEM_AT, FRAMES_MEM}};
+	const gpa_t bufs_at = FRAMES_BUFS_AT;
+
+	if (nr > 1) {
+		range[0].size = MIB(1);
+		range[nr - 1] = (struct gmem_range){bufs_at, FRAMES_MEM_AT + FRAMES_MEM - bufs_at};
+	}
+	for (unsigned i = 1; i + 1 < nr; i++)
+		range[i] = (struct gmem_range){FRAMES_MEM_AT + MIB(1) + i * KIB(64), KIB(4)};
+	if (gmem_create(m, range, nr, false) < 0)
+		die("no memory");
+}
+
+static void compare(const struct technique *t, const struct gmem m[], bool packed, bool cpus)
+{
+	/* What drifts is shared by both. */
+	static const bool order[] = {true, false, false, true};
+	char row[80];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		const struct gmem *mem = &m[order[i] ? 1 : t->off_regions];
+		turn_fn *turn = order[i] ? t->on : t->off;
+
+		snprintf(row, sizeof(row), "%s %s %s %s", cpus ? "cpus" : "turns",
+		         packed ? "packed" : "split", t->name, order[i] ? "on" : "off");
+		if (cpus)
+			run(row, mem, packed, turn, 1);
+		else
+			run_in_turns(row, mem, packed, turn);
+	}
+}
+
+static void all_techniques(const struct gmem m[])
+{
+	for (unsigned i = 0; i < 4 * ARRAY_SIZE(techniques); i++) {
+		const struct technique *t = &techniques[i / 4];
+		const bool packed = i & 1;
+
+		if (packed ? t->packed : t->split)
+			compare(t, m, packed, i & 2);
+	}
 }
 
 /* ---- what the machine can do */
@@ -299,17 +254,21 @@ static void line(unsigned windows)
 
 int main(int argc, char **argv)
 {
-	const struct gmem_range range = {.base = MEM_BASE, .size = MIB(6)};
 	const unsigned windows = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 5;
-	struct gmem m;
+	struct gmem m[GMEM_MAX_REGIONS + 1] = {0}; /* m[n] has n regions */
 
-	if (gmem_create(&m, &range, 1, false) < 0)
-		die("no memory");
+	for (unsigned i = 1; i <= GMEM_MAX_REGIONS; i++)
+		make_memory(&m[i], i);
 	pin(0);
-	run(&m, false, windows);
-	run(&m, true, windows);
-	copies(windows);
-	line(windows);
-	gmem_destroy(&m);
+	if (argc > 1 && strcmp(argv[1], "techniques") == 0) {
+		all_techniques(m);
+	} else {
+		run("split", &m[1], false, plain, windows);
+		run("packed", &m[1], true, plain, windows);
+		copies(windows);
+		line(windows);
+	}
+	for (unsigned i = 1; i <= GMEM_MAX_REGIONS; i++)
+		gmem_destroy(&m[i]);
 	return 0;
 }
