@@ -50,6 +50,7 @@ DEVICE(plain, 0)
 DEVICE(publishing_each, .publish_each = true)
 DEVICE(acquiring_each, .acquire_each = true)
 DEVICE(translating, .translate = true)
+DEVICE(forgetting, .forget = true)
 DEVICE(fetching_desc, .desc_ahead = true)
 DEVICE(copying_late, .late = true)
 
@@ -134,13 +135,13 @@ static const struct technique {
 	const char *name;
 	bool split, packed; /* where there is something to choose */
 	turn_fn *on, *off;
-	unsigned off_regions; /* of guest memory: where buffers lie is what is on and off */
+	unsigned regions; /* of guest memory; buffers are in the last */
 } techniques[] = {
 	{"publish", true, true, plain, publishing_each, 1},
 	{"acquire", true, false, plain, acquiring_each, 1},
 	{"translation", true, true, plain, translating, 1},
-	{"slot-of-2", true, true, plain, plain, 2},
-	{"slot-of-8", true, true, plain, plain, 8},
+	{"slot-of-2", true, true, plain, forgetting, 2},
+	{"slot-of-8", true, true, plain, forgetting, 8},
 	{"fetch-frame", true, true, plain, copying_late, 1},
 	{"fetch-descriptor", true, true, fetching_desc, plain, 1},
 };
@@ -168,7 +169,7 @@ static void compare(const struct technique *t, const struct gmem m[], bool packe
 	char row[80];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
-		const struct gmem *mem = &m[order[i] ? 1 : t->off_regions];
+		const struct gmem *mem = &m[t->regions];
 		turn_fn *turn = order[i] ? t->on : t->off;
 
 		snprintf(row, sizeof(row), "%s %s %s %s", cpus ? "cpus" : "turns",

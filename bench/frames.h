@@ -41,7 +41,8 @@ _Static_assert(FRAMES_BUFS_AT + FRAMES_NUM * FRAMES_STRIDE <= FRAMES_MEM_AT + FR
 struct frames_how {
 	bool publish_each; /* a publication and a look at the driver's wish for each frame, not for a burst */
 	bool acquire_each; /* split: the available index is read for each frame, not when the last one is used up */
-	bool translate;  /* where each part of the ring is, is looked up whenever it is used */
+	bool translate; /* where each part of the ring is, is looked up whenever it is used */
+	bool forget; /* buffers are looked for from the first region on, not where the last one was */
 	bool desc_ahead; /* the descriptor of a frame further on is fetched: FRAMES_AHEAD */
 	bool late;       /* the frame is not fetched before it is copied */
 };
@@ -98,6 +99,8 @@ static inline __attribute__((always_inline)) unsigned frames_take(struct frames_
 
 		if (how.translate)
 			frames_translate(d, false);
+		if (how.forget)
+			d->q.last = &d->q.mem->region[0];
 		if (how.acquire_each && !d->q.packed)
 			d->q.seen_avail = d->q.next_avail;
 		if (how.desc_ahead)

@@ -13,7 +13,8 @@ technique and without it, driver and device in turns in one thread (turns) and o
   publish            used entries are published, and the driver's wish is looked at, once for a burst; off: for each frame
   acquire            the available index is read when all that it promised is used up; off: for each frame (split)
   translation        where the parts of the ring are is known; off: looked up whenever one of them is used
-  slot-of-2, -of-8   buffers lie in the region of guest memory that is looked at first; off: in the last of so many
+  slot-of-2, -of-8   buffers lie in the last of so many regions of guest memory, and a buffer is looked for where the last one was;
+                     off: from the first region on
   fetch-frame        the device that copies fetches each frame of a burst before it copies the first
   fetch-descriptor   likewise the descriptor of the fourth frame from now; in the product this is off
 

@@ -31,6 +31,7 @@ int vq_start(struct vq *q, const struct gmem *m, const struct vq_addr *a, struct
 		return rc;
 	vq_stop(q);
 	q->mem = m;
+	q->last = &m->region[0];
 	q->num = u16_of(a->num);
 	q->packed = f.packed;
 	q->event_idx = f.event_idx;

@@ -48,6 +48,7 @@ struct vq_flight {
  */
 struct vq {
 	const struct gmem *mem;
+	const struct gmem_region *last; /* of @mem: where the last buffer was */
 	/* Guest memory: every word is read once, or written, and that is all. */
 	union {
 		struct { /* split */

@@ -175,7 +175,7 @@ static struct desc desc_copy(const volatile table_desc *d)
  * All entries of the table that @d points to: neither order nor end is marked in it, so of the flags
  * only WRITE counts (virtio 1.2, 2.8.7), and that of @d itself means nothing.
  */
-static const char *walk_table(const struct vq *q, struct vq_chain *c, const struct desc *d)
+static const char *walk_table(struct vq *q, struct vq_chain *c, const struct desc *d)
 {
 	const table_desc *at;
 	const void *table = NULL;
@@ -198,7 +198,7 @@ static const char *walk_table(const struct vq *q, struct vq_chain *c, const stru
  * NULL or the broken rule. The flags of those behind the first say nothing new: the driver wrote the
  * first one's last (virtio 1.2, 2.8.6).
  */
-static const char *walk(const struct vq *q, struct vq_chain *c, unsigned left)
+static const char *walk(struct vq *q, struct vq_chain *c, unsigned left)
 {
 	for (uint16_t at = q->next_avail; c->entries < left; at = ahead(q, at, 1)) {
 		const struct desc d = desc_copy(desc_at(q, at));

@@ -72,9 +72,23 @@ static inline int vq_broken(struct vq *q, const char *why)
 const char *vq_add_pieces(const struct vq *q, struct vq_chain *c, gpa_t addr, uint32_t len,
                           bool write);
 
+/* gmem_ptr(), but it looks first where the last buffer was: a driver's buffers mostly lie in one region. */
+static inline void *vq_host(struct vq *q, gpa_t addr, uint32_t len)
+{
+	const struct gmem_region *r = q->last;
+
+	if (unlikely(addr - r->base >= r->size)) {
+		r = gmem_region_of(q->mem, addr);
+		if (!r)
+			return NULL;
+		q->last = r;
+	}
+	return len > 0 && len <= r->size - (addr - r->base) ? r->host + (addr - r->base) : NULL;
+}
+
 /* Append the buffer of a descriptor to @c. NULL or the broken rule. */
-static inline const char *vq_add_buffer(const struct vq *q, struct vq_chain *c, gpa_t addr,
-                                        uint32_t len, bool write)
+static inline const char *vq_add_buffer(struct vq *q, struct vq_chain *c, gpa_t addr, uint32_t len,
+                                        bool write)
 {
 	const unsigned at = c->nr_out + c->nr_in;
 	void *host;
@@ -83,7 +97,7 @@ static inline const char *vq_add_buffer(const struct vq *q, struct vq_chain *c, 
 		return "readable descriptor after a writable one";
 	if (unlikely((uint64_t)c->out_len + c->in_len + len > UINT32_MAX))
 		return "chain of 4 GiB or more";
-	host = gmem_ptr(q->mem, addr, len);
+	host = vq_host(q, addr, len);
 	if (unlikely(!host || at >= c->room))
 		return vq_add_pieces(q, c, addr, len, write);
 	c->iov[at] = (struct iovec){.iov_base = host, .iov_len = len};

@@ -163,7 +163,7 @@ static const char *enter_table(const struct vq *q, const struct desc *d, struct 
  * steps in a table than that has entries goes round in it, and only the ring's own table can lead to
  * another one. Ring and table together: at most VQ_NUM_MAX buffers.
  */
-static const char *walk(const struct vq *q, struct vq_chain *c, unsigned at)
+static const char *walk(struct vq *q, struct vq_chain *c, unsigned at)
 {
 	struct table t = {.desc = q->desc, .nr = q->num};
 	unsigned left = q->num;

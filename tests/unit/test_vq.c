@@ -226,6 +226,41 @@ static void a_buffer_across_two_regions_comes_in_two_pieces(void **state)
 	fake_mem_destroy(&two);
 }
 
+/* The queue remembers where the last buffer was: that must not decide where the next one is. */
+static void buffers_are_found_in_whichever_region_they_lie(void **state)
+{
+	struct ring *r = *state;
+	const struct gmem_range range[] = {{MIB(1), KIB(64)}, {MIB(2), KIB(64)}};
+	const struct fake_buf good[] = {{.addr = MIB(2), .len = 10},
+	                                {.addr = MIB(1) + KIB(64) - 1, .len = 1},
+	                                {.addr = MIB(2) + KIB(64) - 7, .len = 7},
+	                                {.addr = MIB(1) + KIB(60), .len = 5}};
+	const struct fake_buf bad[] = {
+		{.addr = MIB(1) + KIB(64), .len = 1},     {.addr = MIB(1) + KIB(64) - 1, .len = 2},
+		{.addr = MIB(2) + KIB(64) - 1, .len = 2}, {.addr = MIB(2) + KIB(64), .len = 1},
+		{.addr = MIB(2) - 1, .len = 2},           {.addr = MIB(1) - 1, .len = 2}};
+	struct fake_mem two = {.next = MIB(1), .end = MIB(1) + KIB(60)};
+
+	assert_int_equal(gmem_create(&two.gmem, range, 2, false), 0);
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(bad); i++) {
+		struct fake_vq drv;
+		struct vq q;
+
+		fake_vq_init(&drv, &two, 8, r->layout);
+		assert_int_equal(vq_start(&q, &two.gmem, &drv.addr, vq_features_of(r->layout)), 0);
+		assert_true(fake_vq_add(&drv, good, i % 2 ? 4 : 3) >= 0);
+		assert_true(fake_vq_add(&drv, &bad[i / 2], 1) >= 0);
+		fake_vq_publish(&drv);
+		assert_int_equal(vq_pop(&q, &r->c), 1);
+		for (unsigned k = 0; k < r->c.nr_out; k++)
+			assert_ptr_equal(r->c.iov[k].iov_base,
+			                 gmem_ptr(&two.gmem, good[k].addr, good[k].len));
+		assert_int_equal(vq_pop(&q, &r->c), -EPROTO);
+		assert_string_equal(q.why, "descriptor outside guest memory");
+	}
+	fake_mem_destroy(&two);
+}
+
 static void a_chain_with_more_pieces_than_room_stays_in_the_ring(void **state)
 {
 	struct ring *r = *state;
@@ -439,6 +474,7 @@ int main(void)
 		RING_EACH(a_chain_as_long_as_the_ring_is_taken),
 		RING_EACH(unknown_descriptor_flags_mean_nothing),
 		RING_EACH(a_buffer_across_two_regions_comes_in_two_pieces),
+		RING_EACH(buffers_are_found_in_whichever_region_they_lie),
 		RING_EACH(a_chain_with_more_pieces_than_room_stays_in_the_ring),
 		RING_EACH(a_broken_chain_is_refused_even_where_the_room_has_ended),
 		RING_SPLIT(the_index_is_read_again_only_when_our_copy_has_run_out),
