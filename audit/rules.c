@@ -526,15 +526,15 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	if (r->observed == AUDIT_UNKNOWN && n->how.sockets) {
 		say(r, "libslirp's are not counted");
 	} else if (r->observed == AUDIT_UNKNOWN) {
-		r->observed =
-			r->expected + n->self_kicks + n->changes + n->timers + n->calls + n->polls;
+		r->observed = r->expected + n->self_kicks + n->changes + n->timers + n->calls +
+		              n->poll_asks;
 		say(r, "as doorbell says, without tracefs");
 	}
 	explain(r, (int64_t)(n->self_kicks * event_calls(&n->how)), "work left for the next turn");
 	explain(r, (int64_t)n->changes, "changes of what it waits for");
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
-	explain(r, (int64_t)n->polls, "looks instead of sleep");
+	explain(r, (int64_t)n->poll_asks, "looks instead of sleep");
 	/* One to sleep, when it is not too late for that; one to let go, which looks for others who do. */
 	if (n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)(2 * n->turns_waited), "waits for a thread that kicked");

@@ -67,8 +67,8 @@ struct audit_nic {
 	uint64_t isr_reads, acks, notifies, config, others; /* accesses that were exits to it */
 	uint64_t acks_swallowed, ctrl_kicks;
 	uint64_t wakeups, changes, calls, timers, self_kicks, ctrl_reads; /* of the NIC's thread */
-	uint64_t polls,
-		poll_hits; /* likewise: times it looked instead of sleeping, and found something */
+	/* Likewise: times it looked instead of sleeping and asked the kernel, and times it looked and found something. */
+	uint64_t poll_asks, poll_hits;
 	uint64_t turns_waited; /* likewise: for a thread that kicked and had not finished yet */
 	uint64_t sleeps, worker_sleeps; /* voluntary switches, or unknown */
 	bool copied_once;               /* vhost: it copies each frame, and only once */

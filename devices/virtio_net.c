@@ -272,9 +272,10 @@ void net_tx_can_send(void *arg)
 
 bool net_tx_look(struct net_pair *p)
 {
-	const struct net_queue *q = &p->queue[NET_TX];
+	struct net_queue *q = &p->queue[NET_TX];
+	const bool due = net_take_due(q);
 
-	if (!q->live || p->tx.blocked || !vq_waiting(q->vq))
+	if (!q->live || p->tx.blocked || (!due && !vq_waiting(q->vq)))
 		return false;
 	tx_turn(p, NET_TURN_FRAMES);
 	return true;
@@ -284,7 +285,7 @@ bool net_tx_rest(struct net_pair *p)
 {
 	const struct net_queue *q = &p->queue[NET_TX];
 
-	return !q->live || p->tx.blocked || !vq_kicks_on(q->vq);
+	return !q->live || p->tx.blocked || (!q->due && !vq_kicks_on(q->vq));
 }
 
 void net_tx_sent(void *arg)
@@ -685,7 +686,11 @@ int virtio_net_create(const struct virtio_net_params *p, struct net_backend *bac
 	s = &n->pair[0].stats;
 	n->ctrl = (struct net_queue){
 		.n = n,
-		.kick = {.fd = -1, .events = EPOLLIN, .fn = net_ctrl_kick, .arg = n},
+		.kick = {.fd = -1,
+	                 .events = EPOLLIN,
+	                 .fn = net_ctrl_kick,
+	                 .arg = n,
+	                 .patient = true},
 		.count = {&s->ctrl_kicks, &s->ctrl_kick_reads, &s->self_kicks, &s->ctrl_interrupts,
 	                  &s->ctrl_interrupts_suppressed},
 	};

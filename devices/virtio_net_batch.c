@@ -91,11 +91,23 @@ void virtio_net_flush(struct virtio_net *n)
 
 void net_again(struct net_queue *q)
 {
+	if (q->pair && q->pair->polls) {
+		q->due = true;
+		return;
+	}
 	if (q->again)
 		return;
 	q->again = true;
 	++*q->count.again;
 	virtio_signal(&q->n->dev, q->kick.fd);
+}
+
+bool net_take_due(struct net_queue *q)
+{
+	const bool due = q->due;
+
+	q->due = false;
+	return due;
 }
 
 void net_take_kick(struct net_queue *q)

@@ -90,6 +90,14 @@ static void poll_review(struct net_pair *p)
 	else if (!want && p->polls)
 		loop_poll_stop(p->loop, &p->poll);
 	p->polls = want;
+	for (unsigned i = NET_RX; i <= NET_TX; i++) {
+		struct net_queue *q = &p->queue[i];
+
+		/* Who looks into the ring needs no kick of it. */
+		loop_patient(&q->kick, want);
+		if (!want && net_take_due(q) && p->running && q->live)
+			net_again(q);
+	}
 }
 
 static int look(struct net_pair *p)
@@ -220,7 +228,7 @@ int net_pair_start(struct net_pair *p)
 		struct net_queue *q = &p->queue[i];
 
 		q->pushed = 0;
-		q->again = false;
+		q->again = q->due = false;
 		q->live = vq_running(q->vq);
 		if (!q->live)
 			continue;
@@ -372,7 +380,8 @@ int net_pairs_create(struct virtio_net *n)
 	int r = 0;
 
 	n->steering.pairs = 1;
-	n->news = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = look_at_news, .arg = n};
+	n->news = (struct loop_fd){
+		.fd = -1, .events = EPOLLIN, .fn = look_at_news, .arg = n, .patient = true};
 	/* Large, and mostly never touched: the kernel gives the pages when they are. */
 	n->pair = calloc(n->nr_pairs, sizeof(*n->pair));
 	if (!n->pair)

@@ -96,6 +96,7 @@ struct net_queue {
 	struct loop_fd kick;   /* the queue's eventfd */
 	bool live; /* of a pair: it runs, and the driver has set this queue up and not taken it back */
 	bool again;      /* we rang the kick ourselves */
+	bool due;        /* likewise, for a loop that looks: no need to ring */
 	unsigned pushed; /* chains in the batch that is not published yet */
 	struct net_counters count;
 };
@@ -279,6 +280,7 @@ bool net_tell_used(
 void net_show_all(struct net_queue *q);
 void net_interrupt(struct net_queue *q); /* it does */
 void net_again(struct net_queue *q);     /* come back in the next turn of the loop */
+bool net_take_due(struct net_queue *q);  /* for who looks: was there a net_again()? */
 /* What was posted before DRIVER_OK does; not when queues start again for other pairs, and their kicks have been. */
 bool net_waits_for_kick(const struct virtio_net *n);
 void net_take_kick(struct net_queue *q);

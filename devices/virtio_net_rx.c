@@ -464,7 +464,9 @@ static bool awaits_buffers(const struct net_pair *p)
 
 bool net_rx_look(struct net_pair *p)
 {
-	if (!awaits_buffers(p) || !vq_waiting(rx_vq(p)))
+	const bool due = net_take_due(&p->queue[NET_RX]) && p->queue[NET_RX].live;
+
+	if (!due && (!awaits_buffers(p) || !vq_waiting(rx_vq(p))))
 		return false;
 	rx_unstall(p);
 	net_rx_turn(p);
@@ -473,7 +475,7 @@ bool net_rx_look(struct net_pair *p)
 
 bool net_rx_rest(struct net_pair *p)
 {
-	return !awaits_buffers(p) || !vq_kicks_on(rx_vq(p));
+	return !p->queue[NET_RX].due && (!awaits_buffers(p) || !vq_kicks_on(rx_vq(p)));
 }
 
 /* ---- life */

@@ -31,7 +31,8 @@ int vu_chan_open(struct vu_chan *c, struct loop *l, int fd, void (*fn)(void *arg
 {
 	int ret;
 
-	*c = (struct vu_chan){.watch = {.fd = fd, .events = EPOLLIN, .fn = fn, .arg = arg}};
+	*c = (struct vu_chan){
+		.watch = {.fd = fd, .events = EPOLLIN, .fn = fn, .arg = arg, .patient = true}};
 	ret = loop_add(l, &c->watch);
 	if (ret < 0)
 		vu_chan_close(c);

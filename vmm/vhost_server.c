@@ -526,7 +526,8 @@ int vhost_server_create(const char *path, struct nic *n, struct vhost_server **o
 	s->nic = n;
 	s->path = path;
 	s->inflight = -1;
-	s->listener = (struct loop_fd){.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = s};
+	s->listener = (struct loop_fd){
+		.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = s, .patient = true};
 	vu_chan_init(&s->chan);
 	vu_chan_init(&s->back);
 	ret = nic_make_device(n, &s->t.mem);

@@ -19,6 +19,7 @@ struct work {
 	unsigned due, done, looks, rests;
 	unsigned late;      /* comes between the last look and the sleep */
 	bool leave;         /* with the first that is done */
+	bool fired;         /* a timer has */
 	struct loop_fd end; /* an eventfd: the loop ends */
 };
 
@@ -52,6 +53,13 @@ static void on_end(void *arg, unused uint32_t revents)
 
 	fd_event_take(w->end.fd);
 	loop_stop(w->loop);
+}
+
+static void on_timer(void *arg)
+{
+	struct work *w = arg;
+
+	w->fired = true;
 }
 
 static int setup(void **state)
@@ -157,6 +165,78 @@ static void a_turn_that_comes_again_is_no_sleep(void **state)
 	assert_int_equal(loop_turn(w->loop, 1), 0);
 	assert_int_equal(w->rests, 1);
 	loop_hook_del(w->loop, &a.hook);
+}
+
+/* Turns that find work, @nr of them. How often epoll was asked, and might have been by the clock. */
+static uint64_t asked_in(struct work *w, unsigned nr, uint64_t *may)
+{
+	const uint64_t before = stats_of(w).poll_asks, from = loop_now_ns();
+
+	w->due = nr;
+	while (w->due)
+		assert_true(loop_turn(w->loop, 1000) >= 0);
+	*may = (loop_now_ns() - from) / LOOP_ASK_NS + 1;
+	return stats_of(w).poll_asks - before;
+}
+
+static void epoll_is_asked_by_each_look_unless_all_are_patient(void **state)
+{
+	struct work *w = *state;
+	struct loop_timer t = {.fn = on_timer, .arg = w};
+	uint64_t may;
+
+	w->poll.budget.mode = POLL_ON;
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(asked_in(w, 5000, &may), 5000);
+	loop_patient(&w->end, true);
+	assert_true(asked_in(w, 5000, &may) <= may);
+	loop_patient(&w->end, false);
+	assert_int_equal(asked_in(w, 5000, &may), 5000);
+	assert_int_equal(loop_set(&w->end, 0), 0); /* muted: it can bring nothing */
+	assert_true(asked_in(w, 5000, &may) <= may);
+	assert_int_equal(loop_set(&w->end, EPOLLIN), 0);
+	assert_int_equal(asked_in(w, 50, &may), 50);
+	loop_patient(&w->end, true);
+	assert_int_equal(loop_timer_at(w->loop, &t, UINT64_MAX), 0);
+	assert_int_equal(asked_in(w, 50, &may), 50);
+	loop_timer_rest(&t);
+	assert_true(asked_in(w, 5000, &may) <= may);
+	assert_int_equal(loop_timer_at(w->loop, &t, loop_now_ns()), 0);
+	while (!w->fired)
+		asked_in(w, 1, &may);
+	assert_true(asked_in(w, 5000, &may) <= may);
+	loop_timer_off(&t);
+	loop_del(&w->end);
+	assert_true(asked_in(w, 5000, &may) <= may);
+}
+
+static void what_is_patient_is_found_in_the_end(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_ON;
+	loop_patient(&w->end, true);
+	loop_poll_start(w->loop, &w->poll);
+	fd_event_set(w->end.fd);
+	assert_int_equal(loop_run(w->loop), 0);
+	assert_int_equal(w->rests, 0);
+}
+
+/* As loop_call(), which is the same for this. Behind a look that has asked, the next one would not. */
+static void who_stops_a_loop_is_not_put_off(void **state)
+{
+	struct work *w = *state;
+	uint64_t may, asks;
+
+	w->poll.budget.mode = POLL_ON;
+	loop_patient(&w->end, true);
+	loop_poll_start(w->loop, &w->poll);
+	asked_in(w, 1, &may);
+	asks = stats_of(w).poll_asks;
+	loop_stop(w->loop);
+	w->due = 1;
+	assert_int_equal(loop_turn(w->loop, 1000), 1);
+	assert_int_equal(stats_of(w).poll_asks, asks + 1);
 }
 
 static void a_descriptor_is_found_while_looking(void **state)
@@ -265,6 +345,9 @@ int main(void)
 		CASE(what_is_found_in_memory_wakes_nobody),
 		CASE(two_that_share_a_thread_are_both_looked_at),
 		CASE(a_turn_that_comes_again_is_no_sleep),
+		CASE(epoll_is_asked_by_each_look_unless_all_are_patient),
+		CASE(what_is_patient_is_found_in_the_end),
+		CASE(who_stops_a_loop_is_not_put_off),
 		CASE(a_descriptor_is_found_while_looking),
 		CASE(what_comes_at_the_last_moment_is_done_and_not_slept_over),
 		CASE(who_stops_it_while_it_looks_is_not_asked_again),

@@ -259,9 +259,9 @@ static void looking_instead_of_sleeping_is_explained(unused void **state)
 
 	n.wakeups -= 150;
 	n.sleeps = n.wakeups;
-	n.polls = 90000;
+	n.poll_asks = 90000;
 	n.poll_hits = 150;
-	n.seen_syscalls += n.polls - 150;
+	n.seen_syscalls += n.poll_asks - 150;
 	audit_nic_rows(&n, &rows);
 	assert_no_row_is_unexplained(&rows);
 	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->explained, 90000);

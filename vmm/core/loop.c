@@ -40,9 +40,13 @@ struct loop {
 	struct loop_late *next_late; /* of those being looked at: loop_late_del() moves it on */
 	struct loop_poll *poll;      /* all of them; NULL: none */
 	struct loop_poll *next_poll; /* of those being asked: loop_poll_stop() moves it on */
+	unsigned hurried;            /* watches that epoll knows of and that are not patient */
+	uint64_t asked_ns;           /* when epoll was asked last between two looks */
 	atomic_bool stop;
+	/* wake_fd was set since epoll was asked between two looks: it is not put off. Partners: ring(), look(). */
+	atomic_bool rung;
 	/* struct loop_stats */
-	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_hits, poll_yields,
+	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_asks, poll_hits, poll_yields,
 		turns_waited;
 
 	pthread_t thread; /* valid with has_thread */
@@ -138,13 +142,20 @@ static int tell_epoll(const struct loop *l, int op, struct loop_fd *w, uint32_t 
 	return epoll_ctl(l->epoll_fd, op, w->fd, &ev) < 0 ? -errno : 0;
 }
 
+static unsigned hurries(const struct loop_fd *w)
+{
+	return w->loop && w->events && !w->patient;
+}
+
 int loop_add(struct loop *l, struct loop_fd *w)
 {
 	int ret = w->events ? tell_epoll(l, EPOLL_CTL_ADD, w, w->events) : 0;
 
-	if (ret == 0)
-		w->loop = l;
-	return ret;
+	if (ret < 0)
+		return ret;
+	w->loop = l;
+	l->hurried += hurries(w);
+	return 0;
 }
 
 /* epoll reports EPOLLERR and EPOLLHUP whatever it is asked for: muted means not in its set. */
@@ -157,9 +168,21 @@ int loop_set(struct loop_fd *w, uint32_t events)
 		return 0;
 	ret = tell_epoll(w->loop, op, w, events);
 	count(&w->loop->changes);
-	if (ret == 0)
+	if (ret == 0) {
+		w->loop->hurried -= hurries(w);
 		w->events = events;
+		w->loop->hurried += hurries(w);
+	}
 	return ret;
+}
+
+void loop_patient(struct loop_fd *w, bool patient)
+{
+	const unsigned was = hurries(w);
+
+	w->patient = patient;
+	if (w->loop)
+		w->loop->hurried += hurries(w) - was;
 }
 
 void loop_del(struct loop_fd *w)
@@ -174,6 +197,7 @@ void loop_del(struct loop_fd *w)
 		if (l->batch[i].data.ptr == w)
 			l->batch[i].events = 0;
 	l->stale = true;
+	l->hurried -= hurries(w);
 	w->loop = NULL;
 }
 
@@ -190,6 +214,7 @@ static void timer_fired(void *arg, unused uint32_t revents)
 	if (read(t->watch.fd, &times, sizeof(times)) != (ssize_t)sizeof(times) || !t->armed)
 		return;
 	t->armed = false;
+	loop_patient(&t->watch, true);
 	t->fn(t->arg);
 }
 
@@ -199,7 +224,8 @@ int loop_timer_make(struct loop *l, struct loop_timer *t)
 
 	if (t->watch.loop)
 		return 0;
-	t->watch = (struct loop_fd){.events = EPOLLIN, .fn = timer_fired, .arg = t};
+	t->watch =
+		(struct loop_fd){.events = EPOLLIN, .fn = timer_fired, .arg = t, .patient = true};
 	t->watch.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (t->watch.fd < 0)
 		return -errno;
@@ -224,6 +250,7 @@ int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns)
 	if (timerfd_settime(t->watch.fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
 		return -errno;
 	t->armed = true;
+	loop_patient(&t->watch, false);
 	return 0;
 }
 
@@ -234,6 +261,7 @@ void loop_timer_rest(struct loop_timer *t)
 	if (t->armed) /* what epoll has reported already finds it off */
 		timerfd_settime(t->watch.fd, 0, &never, NULL);
 	t->armed = false;
+	loop_patient(&t->watch, true);
 }
 
 void loop_timer_off(struct loop_timer *t)
@@ -401,13 +429,20 @@ static struct loop_poll *governing(const struct loop *l)
 	return l->poll;
 }
 
-/* Without waiting. What epoll_wait() returns; @worked: something was found in memory. */
-static int look(struct loop *l, bool *worked)
+/* Without waiting. What epoll_wait() returns, 0 if it is not asked; @worked: something was found in memory. */
+static int look(struct loop *l, uint64_t now, bool *worked)
 {
-	int nr;
+	int nr = 0;
 
 	*worked = look_all(l);
-	nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, 0);
+	if (l->hurried || now - l->asked_ns >= LOOP_ASK_NS ||
+	    atomic_load_explicit(&l->rung, memory_order_relaxed)) {
+		/* First this: who rings later is asked for again. Acquire: what ring() has set before, epoll tells. */
+		atomic_exchange_explicit(&l->rung, false, memory_order_acquire);
+		l->asked_ns = now;
+		nr = epoll_wait(l->epoll_fd, l->batch, LOOP_BATCH, 0);
+		count(&l->poll_asks);
+	}
 	count(&l->polls);
 	if (nr > 0 || *worked)
 		count(&l->poll_hits);
@@ -485,7 +520,7 @@ static int wait_looking(struct loop *l, int timeout_ms)
 	int nr;
 
 	while (now - from < budget) {
-		nr = look(l, &worked);
+		nr = look(l, now, &worked);
 		if (!l->poll) /* it did away with itself */
 			return nr;
 		now = loop_now_ns();
@@ -501,6 +536,14 @@ static int wait_looking(struct loop *l, int timeout_ms)
 	return nr;
 }
 
+/* Whatever the loop does, it comes to look at what is behind wake_fd. */
+static void ring(struct loop *l)
+{
+	fd_event_set(l->wake_fd);
+	/* Release: the line above. Partner: look(). */
+	atomic_store_explicit(&l->rung, true, memory_order_release);
+}
+
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
 {
 	struct pending call = {.fn = fn, .arg = arg};
@@ -513,7 +556,7 @@ void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
 	}
 	*l->last = &call;
 	l->last = &call.next;
-	fd_event_set(l->wake_fd);
+	ring(l);
 	while (!call.done)
 		pthread_cond_wait(&l->done, &l->lock);
 	pthread_mutex_unlock(&l->lock);
@@ -589,7 +632,7 @@ int loop_turn(struct loop *l, int timeout_ms)
 	if (!l->poll)
 		nr = rest(l, l->again ? 0 : timeout_ms);
 	else if (l->again) /* it does not sleep now: nobody is asked to wake it */
-		nr = look(l, &worked);
+		nr = look(l, loop_now_ns(), &worked);
 	else
 		nr = wait_looking(l, timeout_ms);
 	if (nr < 0)
@@ -674,7 +717,7 @@ void loop_stop(struct loop *l)
 {
 	/* Release: what the stopper did before is seen by the loop's owner; pairs with loop_run(). */
 	atomic_store_explicit(&l->stop, true, memory_order_release);
-	fd_event_set(l->wake_fd);
+	ring(l);
 }
 
 void loop_unstop(struct loop *l)
@@ -743,6 +786,7 @@ void loop_stats(const struct loop *l, struct loop_stats *out)
 		.calls = atomic_load_explicit(&l->calls, memory_order_relaxed),
 		.timers = atomic_load_explicit(&l->timers, memory_order_relaxed),
 		.polls = atomic_load_explicit(&l->polls, memory_order_relaxed),
+		.poll_asks = atomic_load_explicit(&l->poll_asks, memory_order_relaxed),
 		.poll_hits = atomic_load_explicit(&l->poll_hits, memory_order_relaxed),
 		.poll_yields = atomic_load_explicit(&l->poll_yields, memory_order_relaxed),
 		.turns_waited = atomic_load_explicit(&l->turns_waited, memory_order_relaxed),

@@ -21,6 +21,7 @@ struct loop_fd {
 	void (*fn)(void *arg, uint32_t revents);
 	void *arg;
 	struct loop *loop; /* loop.c only; NULL = not watched */
+	bool patient;      /* loop_patient(); may be set before loop_add() */
 };
 
 /* One-shot; same rules as loop_fd: zero it, fill fn and arg. */
@@ -113,6 +114,13 @@ void loop_again(struct loop *l);
  */
 void loop_poll_start(struct loop *l, struct loop_poll *p);
 void loop_poll_stop(struct loop *l, struct loop_poll *p); /* no-op when not started */
+/*
+ * To ask epoll is a system call. While all that is watched is patient a loop that looks into memory does so every
+ * LOOP_ASK_NS only, or as soon as loop_call() or loop_stop() wants it. Timers are patient while they are not armed. Loop thread, or
+ * while the loop does not run.
+ */
+#define LOOP_ASK_NS UINT64_C(200000)
+void loop_patient(struct loop_fd *w, bool patient);
 
 /*
  * Run fn(arg) on the loop thread and wait until it has returned; a plain call when already there or
@@ -157,7 +165,8 @@ struct loop_stats {
 	uint64_t calls;   /* times it took what loop_call() left; each is a read() */
 	uint64_t
 		timers; /* timers that were set, and timers that fired: a timerfd_settime(), a read() */
-	uint64_t polls;     /* looks instead of sleep; each is an epoll_wait() that does not wait */
+	uint64_t polls;     /* looks instead of sleep */
+	uint64_t poll_asks; /* of these, asked epoll; each is an epoll_wait() that does not wait */
 	uint64_t poll_hits; /* of these, found something */
 	uint64_t poll_yields; /* times it stopped looking for a while: others wanted the CPU */
 	/*
