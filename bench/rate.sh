@@ -11,6 +11,7 @@ A driver sends frames of 64 bytes at a rate to a NIC that sends each one back (b
 auto in turns, N interleaved rounds (9) of so many milliseconds (300) each:
 
   two CPUs   the driver looks for its frames all the time, as a guest that is busy
+  tap        likewise, with a TAP in place of what sends back: echo requests, which the kernel answers. Root
   one CPU    driver and NIC share one, and the driver sleeps until an interrupt comes
   none free  on each CPU another program never sleeps, and the driver does: once on the NIC's CPU, once on the other
   idle       a few frames, then silence: the CPU that the NIC's thread takes
@@ -20,6 +21,8 @@ Where the two are decides more than poll= does, so it is not left to the schedul
 Rates in frames per second; 0 is as fast as they go, 128 on their way at most. Printed are frames carried (median, least, most),
 round trip in microseconds (median of the medians), and the CPU of the NIC's thread. "carried" then compares auto with the better of off
 and on: met, when it carries 0.9 of that with 95 % probability; not met, when it does not with 95 %; else not concluded.
+A short round trip and little CPU cannot both be had at few frames: "time or CPU" is met when the round trip is at most 1.1 times the
+better one's, or the CPU for a frame at most 1.1 times that of off (one of them with 95 % probability); not met, when neither is with 95 %.
 END
 }
 
@@ -60,6 +63,7 @@ for ((i = 0; i < rounds; i++)); do
 	for rate in $rates; do
 		for mode in off on auto; do
 			one two-cpus "$rate" $mode build/bench/rate "echo,poll=$mode" spin "$rate" "$ms" 0 1
+			one tap "$rate" $mode build/bench/rate "tap,ifname=rate0,poll=$mode" spin "$rate" "$ms" 0 1
 			one one-cpu "$rate" $mode build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 0
 			one none-free,one-cpu "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 0
 			one none-free,two-cpus "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 1
@@ -97,6 +101,22 @@ awk "$bench_awk"'
 		printf "  CPU %5.1f %% (%.1f .. %.1f)\n", med(v, m), v[1], v[m]
 		return carried
 	}
+	# Round trip against the better one, CPU for a frame against off: of each round, then whether either is at most 1.1.
+	function judge_cost(place,    m, i, v, w, best) {
+		m = get(place, "off", 5, v); i = med(v, m)
+		get(place, "on", 5, v)
+		best = med(v, m) < i ? "on" : "off"
+		for (i = 1; i <= m; i++) {
+			v[i] = x[place, "auto", 5, i] / (x[place, best, 5, i] + 1)
+			w[i] = (x[place, "auto", 7, i] + 0.01) / (x[place, "auto", 4, i] + 1) / \
+				((x[place, "off", 7, i] + 0.01) / (x[place, "off", 4, i] + 1))
+		}
+		sort(v, m); sort(w, m)
+		printf "  its round trip is %.2f of %s, median lies in %s, its CPU for a frame %.2f of off, %s: time or CPU %s\n",
+			med(v, m), best, span(v, m, "%.2f .. %.2f"), med(w, m), span(w, m, "%.2f .. %.2f"),
+			(high(v, m) <= 1.1 || high(w, m) <= 1.1) ? "met" : \
+			(low(v, m) > 1.1 && low(w, m) > 1.1) ? "not met" : "not concluded"
+	}
 	END {
 		for (p = 1; p <= places; p++) {
 			place = order[p]
@@ -111,6 +131,7 @@ awk "$bench_awk"'
 			sort(v, m)
 			printf "  auto is %.2f of %s, median lies in %s: carried %s\n", med(v, m), best,
 				span(v, m, "%.2f .. %.2f"), verdict(v, m, 0.9)
+			judge_cost(place)
 		}
 		print "idle"
 		for (k = 1; k <= split("off on auto", mode, " "); k++) {

@@ -44,6 +44,7 @@ done
 
 . "$(dirname "$0")/../tests/e2e/lib.sh"
 . "$top/tests/e2e/uml.sh"
+. "$top/bench/lib.sh"
 uml_nice="" boot_limit=30
 work=$(mktemp -d)
 all=$work
@@ -173,17 +174,41 @@ mbits() {
 	sed -n 's/.* \([0-9.]*\) Mbits\/sec .*receiver.*/\1/p'
 }
 
+# Of all NICs and their one thread, since the last one of these: counted, per frame that came.
+counts=$out/uml-$mode.counts
+: >"$counts"
+count_from() { # SYSTEM
+	[ "$1" = dpdk ] || ctl stats >"$work/before"
+}
+
+count_to() { # SYSTEM ROW PLACEMENT
+	[ "$1" = dpdk ] || ctl stats | jq -r --slurpfile before "$work/before" --arg row "$2 $3" '
+		def of($s): ($s.nics | map(.device) | {frames: (map(.rx_frames) | add),
+			kick_reads: (map(.rx_kick_reads + .tx_kick_reads) | add), self_kicks: (map(.self_kicks) | add)})
+			+ {interrupts: ($s.nics | map(.interrupts) | add)}
+			+ ($s.nics[0] | {loop_wakeups, loop_poll_asks, loop_poll_hits, loop_poll_yields});
+		of(.) as $now | of($before[0]) as $was | ($now.frames - $was.frames) as $frames
+		| [$row, "frames", $frames], ($now | del(.frames) | to_entries[] | [$row, .key, (.value - $was[.key]) / ([$frames, 1] | max)])
+		| join(" ")' >>"$counts"
+}
+
 measure() { # SYSTEM PLACEMENT
 	local to=10.77.1.1 v
 	[ "$1" = doorbell ] || to=10.77.2.1
 	signal CONT "$1"
 	place "$2" "$1"
 	far "$1" "busybox ping -c 2 -i 0.2 -W 2 $to" >/dev/null || fail "$1: no answer"
+	count_from "$1"
 	v=$(far "$1" "iperf3 -f m -t $seconds -c $to" | mbits)
+	count_to "$1" to-first "$2"
 	echo "to-first $2 $1 ${v:-0}" >>"$samples"
+	count_from "$1"
 	v=$(far "$1" "iperf3 -f m -t $seconds -R -c $to" | mbits)
+	count_to "$1" from-first "$2"
 	echo "from-first $2 $1 ${v:-0}" >>"$samples"
+	count_from "$1"
 	v=$(far "$1" "busybox ping -A -q -c 300 $to" | sed -n 's/.*= [0-9.]*\/\([0-9.]*\)\/.*/\1/p')
+	count_to "$1" ping "$2"
 	echo "ping $2 $1 ${v:-0}" >>"$samples"
 	signal STOP "$1"
 }
@@ -213,3 +238,20 @@ for ((i = 0; i < rounds; i++)); do
 done
 echo "load after:  $(cut -d ' ' -f 1-3 /proc/loadavg)"
 awk -v bar="$bar" -f "$top/bench/uml.awk" "$samples"
+echo "doorbell, counted per frame that came to either side: median (least .. most)"
+awk "$bench_awk"'
+	{
+		row = $1 " " $2 " " $3
+		if (!(row in n))
+			rows[++nr] = row
+		x[row, ++n[row]] = $4
+	}
+	END {
+		for (r = 1; r <= nr; r++) {
+			split(rows[r], name, " ")
+			for (i = 1; i <= n[rows[r]]; i++)
+				v[i] = x[rows[r], i]
+			sort(v, i - 1)
+			printf "%-12s %-7s %-18s %9.3f (%.3f .. %.3f)\n", name[1], name[2], name[3], med(v, i - 1), v[1], v[i - 1]
+		}
+	}' "$counts"
