@@ -9,7 +9,8 @@ usage() {
 usage: bench/mechanisms.sh [OPTION...]
 
 Boots two guests for each --irqchip: one with a network card for each combination of kick=, irq= and regs=, served by
-doorbell on a TAP, and one whose cards vhost-net serves, which needs kick=ioeventfd and irq=irqfd. Each card in turn answers small echo requests, many at once and one at a time, forwards and backwards
+doorbell on a TAP, and one whose cards vhost-net serves, which needs kick=ioeventfd and irq=irqfd; and one for each of poll=off, auto and on, one
+after the other, since a thread that looks for ever would be in the way of the rest. Each card in turn answers small echo requests, many at once and one at a time, forwards and backwards
 through the cards so that what disturbs one disturbs the others. Two tables on stdout, many and one:
 
   user, exits    exits to userspace, and all exits for kicks and registers, per frame (audit, with tracefs)
@@ -58,6 +59,7 @@ for kick in ioeventfd exit inline; do
 	done
 done
 vhost=("path=vhost,regs=page" "path=vhost,regs=trap")
+poll=(poll=off poll=auto poll=on)
 
 boot() { # IRQCHIP
 	local i options=() words=()
@@ -184,6 +186,9 @@ hz=$(getconf CLK_TCK)
 for chip in split kernel; do
 	measure $chip "${pure[@]}"
 	measure $chip "${vhost[@]}"
+done
+for mode in "${poll[@]}"; do
+	measure split "$mode"
 done
 [ -s "$work/counts" ] || { echo "mechanisms: no line matches '$only'" >&2 && exit 2; }
 table 64
