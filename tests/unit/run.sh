@@ -43,13 +43,13 @@ function clean(text) {
 /^1\.\.[0-9]+$/ { planned += substr($0, 4); next }
 /^(not )?ok [0-9]+ # SKIP / {
 	flush_case(); state = "skip"; name = $0; sub(/^(not )?ok/, "", name); name = clean(name)
-	note = "skipped by the test"; seen++; next
+	note = said == "" ? "skipped by the test" : said; said = ""; seen++; next
 }
-/^not ok [0-9]+ / { flush_case(); state = "not ok"; name = clean(substr($0, 7)); seen++; next }
-/^ok [0-9]+ / { flush_case(); state = "ok"; name = clean(substr($0, 3)); seen++; next }
+/^not ok [0-9]+ / { flush_case(); said = ""; state = "not ok"; name = clean(substr($0, 7)); seen++; next }
+/^ok [0-9]+ / { flush_case(); said = ""; state = "ok"; name = clean(substr($0, 3)); seen++; next }
 /^# (not )?ok - / { flush_case(); next }
 /^# / && state == "not ok" { note = note (note == "" ? "" : "; ") substr($0, 3); bad = 1; next }
-{ other[++others] = $0 }
+{ other[++others] = said = $0 }
 END {
 	flush_case()
 	if (status == 124 || status == 137)
