@@ -140,6 +140,7 @@ test_features_withheld_in_turn_with_other_rings() {
 	sets=(",features=default+packed+in_order-mrg_rxbuf" ",features=default+packed+in_order-indirect_desc"
 		",features=default+packed+in_order-ctrl_vq-ctrl_rx-ctrl_vlan-ctrl_rx_extra-ctrl_mac_addr-guest_announce-ctrl_guest_offloads"
 		",features=default+in_order")
+	# shellcheck disable=SC2054 # commas belong to DPDK
 	rings=(queue_size=256,packed_vq=1,in_order=1 queue_size=256,packed_vq=1,in_order=1 queue_size=256,packed_vq=1,in_order=1
 		queue_size=256,packed_vq=0,in_order=1)
 	sets_start
