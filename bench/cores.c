@@ -2,7 +2,7 @@
 /* bench/cores.c - the queue core between two CPUs: driver on one, device on the other. See bench/cores.sh.
  *
  * What both do is in bench/frames.h. Prints "ROW NANOSECONDS SHARE" for each window: SHARE is what the worse off of the
- * two threads had of its CPU. "cores techniques" is each technique on and off: bench/techniques.sh.
+ * two threads had of its CPU. "cores techniques [NAME]" is each technique on and off: bench/techniques.sh.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -53,6 +53,13 @@ DEVICE(translating, .translate = true)
 DEVICE(forgetting, .forget = true)
 DEVICE(fetching_desc, .desc_ahead = true)
 DEVICE(copying_late, .late = true)
+DEVICE(receiving, .receive = true)
+DEVICE(receiving_late, .receive = true, .chain_each = true)
+
+static bool receives(turn_fn *turn)
+{
+	return turn == receiving || turn == receiving_late;
+}
 
 struct device {
 	struct frames_device frames;
@@ -87,7 +94,7 @@ static void run(const char *row, const struct gmem *m, bool packed, turn_fn *tur
 	clockid_t device_clock;
 	pthread_t thread;
 
-	frames_start(&dev.frames, &d, m, packed);
+	frames_start(&dev.frames, &d, m, packed, receives(turn));
 	dev.turn = turn;
 	dev.stop = false;
 	if (pthread_create(&thread, NULL, serve, &dev) != 0)
@@ -117,7 +124,7 @@ static void run_in_turns(const char *row, const struct gmem *m, bool packed, tur
 	struct frames_driver d;
 	uint64_t from = 0;
 
-	frames_start(&dev, &d, m, packed);
+	frames_start(&dev, &d, m, packed, receives(turn));
 	vq_kicks_off(&dev.q);
 	for (unsigned i = 0; i < WARM + WINDOW; i += FRAMES_BURST) {
 		if (i == WARM)
@@ -143,6 +150,7 @@ static const struct technique {
 	{"slot-of-2", true, true, plain, forgetting, 2},
 	{"slot-of-8", true, true, plain, forgetting, 8},
 	{"fetch-frame", true, true, plain, copying_late, 1},
+	{"take-ahead", true, true, receiving, receiving_late, 1},
 	{"fetch-descriptor", true, true, fetching_desc, plain, 1},
 };
 
@@ -181,13 +189,14 @@ static void compare(const struct technique *t, const struct gmem m[], bool packe
 	}
 }
 
-static void all_techniques(const struct gmem m[])
+/* @only: NULL, or the name of one. */
+static void all_techniques(const struct gmem m[], const char *only)
 {
 	for (unsigned i = 0; i < 4 * ARRAY_SIZE(techniques); i++) {
 		const struct technique *t = &techniques[i / 4];
 		const bool packed = i & 1;
 
-		if (packed ? t->packed : t->split)
+		if ((packed ? t->packed : t->split) && (!only || strcmp(only, t->name) == 0))
 			compare(t, m, packed, i & 2);
 	}
 }
@@ -262,7 +271,7 @@ int main(int argc, char **argv)
 		make_memory(&m[i], i);
 	pin(0);
 	if (argc > 1 && strcmp(argv[1], "techniques") == 0) {
-		all_techniques(m);
+		all_techniques(m, argc > 2 ? argv[2] : NULL);
 	} else {
 		run("split", &m[1], false, plain, windows);
 		run("packed", &m[1], true, plain, windows);

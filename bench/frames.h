@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/frames.h - frames of 64 bytes out of a guest: a driver and a device over doorbell's queue core
+/* bench/frames.h - frames of 64 bytes out of a guest, or into it: a driver and a device over doorbell's queue core
  *
- * The driver writes header and frame into a buffer of its own and posts it, the device copies both out. Neither sleeps,
- * kicks or interrupts. The driver does what a good one does: bursts, and one look at the other side's lines for a
+ * Out of it the driver writes header and frame into a buffer of its own and posts it, and the device copies both out; into it
+ * the driver posts buffers, and reads what the device has copied into them. Neither sleeps, kicks or interrupts. The driver does what a good one does: bursts, and one look at the other side's lines for a
  * burst. What is done to each frame stands here, so that the compiler sees all of it.
  */
 #ifndef DOORBELL_BENCH_FRAMES_H
@@ -15,11 +15,13 @@
 #include <sys/uio.h>
 
 #include "bench/rings.h"
+#include "devices/rx_window.h"
 #include "devices/vq.h"
 #include "vmm/core/compiler.h"
 
 #define FRAMES_NUM    1024u
 #define FRAMES_BURST  32u
+#define FRAMES_HDR    12u
 #define FRAMES_LEN    76u   /* bytes, with the header */
 #define FRAMES_STRIDE 2304u /* of buffers, as a packet library has them */
 #define FRAMES_OUTS   64u
@@ -45,6 +47,8 @@ struct frames_how {
 	bool forget; /* buffers are looked for from the first region on, not where the last one was */
 	bool desc_ahead; /* the descriptor of a frame further on is fetched: FRAMES_AHEAD */
 	bool late;       /* the frame is not fetched before it is copied */
+	bool receive;    /* into the guest */
+	bool chain_each; /* likewise: chains are taken off the ring as frames use them up, and not behind each burst */
 };
 
 #define FRAMES_AHEAD 4u
@@ -54,6 +58,7 @@ struct frames_device {
 	struct vq_addr at;
 	struct iovec burst[FRAMES_BURST];
 	uint16_t head[FRAMES_BURST];
+	struct rx_window window; /* into the guest */
 	unsigned next_out;
 	/* Where frames go: those freed last are used first. */
 	uint8_t out[FRAMES_OUTS][FRAMES_STRIDE];
@@ -118,12 +123,45 @@ static inline __attribute__((always_inline)) unsigned frames_take(struct frames_
 	return n;
 }
 
+/* As the product: bytes to have for any frame, and pieces to take ahead. */
+#define FRAMES_REACH  65562u
+#define FRAMES_PIECES 256u
+
+/* A burst of frames that have come, as far as there are buffers. How many. */
+static inline __attribute__((always_inline)) unsigned frames_receive(struct frames_device *d,
+                                                                     const struct frames_how how)
+{
+	struct rx_window *w = &d->window;
+	struct iovec *iov;
+	unsigned n = 0;
+
+	for (; n < FRAMES_BURST; n++) {
+		const uint8_t *from = d->out[d->next_out++ % FRAMES_OUTS];
+
+		rx_window_fill(w, &d->q, FRAMES_REACH, FRAMES_PIECES);
+		if (w->nr == 0 || !rx_window_open(w, FRAMES_HDR, FRAMES_LEN))
+			break;
+		rx_window_pieces(w, &iov);
+		memcpy(w->hdr[0].iov_base, from, FRAMES_HDR);
+		memcpy(iov[0].iov_base, from + FRAMES_HDR, FRAMES_LEN - FRAMES_HDR);
+		vq_push(&d->q, rx_window_front(w)->head, FRAMES_LEN);
+		rx_window_drop_front(w);
+	}
+	vq_publish(&d->q);
+	vq_want_interrupt(&d->q);
+	if (!how.chain_each && w->nr < FRAMES_PIECES && vq_waiting(&d->q))
+		rx_window_fill(w, &d->q, UINT64_MAX, FRAMES_PIECES);
+	return n;
+}
+
 /* A burst of what waits. How many frames. */
 static inline __attribute__((always_inline)) unsigned frames_serve(struct frames_device *d,
                                                                    const struct frames_how how)
 {
-	const unsigned n = frames_take(d, how);
+	const unsigned n = how.receive ? 0 : frames_take(d, how);
 
+	if (how.receive)
+		return frames_receive(d, how);
 	for (unsigned i = 0; i < n; i++) {
 		memcpy(d->out[d->next_out++ % FRAMES_OUTS], d->burst[i].iov_base, FRAMES_LEN);
 		if (how.translate)
@@ -151,14 +189,20 @@ struct frames_driver {
 	struct vring_packed_desc *ring;
 	uint16_t next, free, seen; /* next to fill; how many may be; used index, or slot */
 	uint16_t flags, used_flags;
+	bool in;       /* into the guest */
+	uint8_t *read; /* the last one that came */
 };
 
 static inline void frames_fill(const struct frames_driver *d, unsigned i, uint32_t number)
 {
 	uint8_t *p = d->bufs + (size_t)i * FRAMES_STRIDE;
 
-	memset(p, 0, 12);
-	memset(p + 12, (int)number, FRAMES_LEN - 12);
+	if (d->in) {
+		memcpy(d->read, p, FRAMES_LEN);
+		return;
+	}
+	memset(p, 0, FRAMES_HDR);
+	memset(p + FRAMES_HDR, (int)number, FRAMES_LEN - FRAMES_HDR);
 }
 
 /* How many frames there was room for: all of them, or none. */
@@ -177,8 +221,8 @@ static inline unsigned frames_split_burst(struct frames_driver *d, uint32_t numb
 		const unsigned at = d->next % FRAMES_NUM;
 
 		frames_fill(d, at, number);
-		d->desc[at].len = FRAMES_LEN;
-		d->desc[at].flags = 0;
+		d->desc[at].len = d->in ? FRAMES_STRIDE : FRAMES_LEN;
+		d->desc[at].flags = d->in ? VRING_DESC_F_WRITE : 0;
 		d->avail->ring[at] = (uint16_t)at;
 	}
 	d->free = (uint16_t)(d->free - FRAMES_BURST);
@@ -192,7 +236,8 @@ static inline unsigned frames_split_burst(struct frames_driver *d, uint32_t numb
 static inline unsigned frames_packed_burst(struct frames_driver *d, uint32_t number)
 {
 	const unsigned first = d->next;
-	const uint16_t first_flags = d->flags;
+	const uint16_t way = d->in ? VRING_DESC_F_WRITE : 0;
+	const uint16_t first_flags = d->flags | way;
 
 	while (d->free < FRAMES_BURST) {
 		const uint16_t flags = __atomic_load_n(&d->ring[d->seen].flags, __ATOMIC_ACQUIRE);
@@ -210,10 +255,10 @@ static inline unsigned frames_packed_burst(struct frames_driver *d, uint32_t num
 
 		frames_fill(d, d->next, number);
 		at->addr = FRAMES_BUFS_AT + (gpa_t)d->next * FRAMES_STRIDE;
-		at->len = FRAMES_LEN;
+		at->len = d->in ? FRAMES_STRIDE : FRAMES_LEN;
 		at->id = d->next;
 		if (i > 0)
-			__atomic_store_n(&at->flags, d->flags, __ATOMIC_RELAXED);
+			__atomic_store_n(&at->flags, d->flags | way, __ATOMIC_RELAXED);
 		if (++d->next == FRAMES_NUM) {
 			d->next = 0;
 			d->flags ^= FRAMES_AVAIL | FRAMES_USED;
@@ -228,8 +273,9 @@ static inline unsigned frames_packed_burst(struct frames_driver *d, uint32_t num
 
 /* A ring in @m that neither has touched yet, and all its buffers; @mem outlives it. */
 static inline void frames_start(struct frames_device *dev, struct frames_driver *d,
-                                const struct gmem *m, bool packed)
+                                const struct gmem *m, bool packed, bool in)
 {
+	static uint8_t read[FRAMES_LEN];
 	const struct vq_features f = {.event_idx = true, .packed = packed};
 
 	dev->at = (struct vq_addr){FRAMES_NUM, FRAMES_RINGS_AT, FRAMES_RINGS_AT + KIB(64),
@@ -240,10 +286,13 @@ static inline void frames_start(struct frames_device *dev, struct frames_driver 
 	                            .used = at(m, dev->at.used),
 	                            .ring = at(m, dev->at.desc),
 	                            .free = FRAMES_NUM,
+	                            .in = in,
+	                            .read = read,
 	                            .flags = FRAMES_AVAIL,
 	                            .used_flags = FRAMES_AVAIL | FRAMES_USED};
 	memset(at(m, FRAMES_RINGS_AT), 0, KIB(256));
 	memset(dev->out, 0, sizeof(dev->out));
+	rx_window_clear(&dev->window);
 	memset(d->bufs, 0, (size_t)FRAMES_NUM * FRAMES_STRIDE);
 	for (unsigned i = 0; i < FRAMES_NUM && !packed; i++)
 		d->desc[i].addr = FRAMES_BUFS_AT + (gpa_t)i * FRAMES_STRIDE;

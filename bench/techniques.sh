@@ -5,9 +5,9 @@ set -euo pipefail
 
 usage() {
 	cat <<'END'
-usage: bench/techniques.sh [--rounds N] [--share S]
+usage: bench/techniques.sh [--rounds N] [--share S] [--only TECHNIQUE]
 
-Nanoseconds per frame of 64 bytes out of a guest, over doorbell's queue core (bench/cores.c, bench/frames.h), with each
+Nanoseconds per frame of 64 bytes out of a guest (take-ahead: into it), over doorbell's queue core (bench/cores.c, bench/frames.h), with each
 technique and without it, driver and device in turns in one thread (turns) and on a CPU each (cpus), in bursts of 32:
 
   publish            used entries are published, and the driver's wish is looked at, once for a burst; off: for each frame
@@ -15,6 +15,7 @@ technique and without it, driver and device in turns in one thread (turns) and o
   translation        where the parts of the ring are is known; off: looked up whenever one of them is used
   slot-of-2, -of-8   buffers lie in the last of so many regions of guest memory, and a buffer is looked for where the last one was;
                      off: from the first region on
+  take-ahead         into the guest: chains are taken off the ring behind each burst; off: as frames use them up
   fetch-frame        the device that copies fetches each frame of a burst before it copies the first
   fetch-descriptor   likewise the descriptor of the fourth frame from now; in the product this is off
 
@@ -25,11 +26,12 @@ END
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-rounds=15 share=0.85
+rounds=15 share=0.85 only=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=${2:?} && shift 2 ;;
 	--share) share=${2:?} && shift 2 ;;
+	--only) only=("${2:?}") && shift 2 ;;
 	-h | --help) usage && exit 0 ;;
 	*) echo "techniques: unknown option '$1', see --help" >&2 && exit 2 ;;
 	esac
@@ -42,7 +44,7 @@ make -s build/obj-gcc/libdoorbell.a >&2
 gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -I . -o "$out/cores" bench/cores.c build/obj-gcc/libdoorbell.a -pthread
 
 for ((r = 0; r < rounds; r++)); do
-	"$out/cores" techniques
+	"$out/cores" techniques "${only[@]}"
 done | tee "$out/techniques.samples" | awk -v share="$share" "$bench_awk"'
 	function flush(key,    i) {
 		for (i = 1; i < w; i += 2) { # neighbours: one of them on, the other off

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* devices/rx_window.h - receive buffers taken off the ring ahead of the frames
  *
- * The driver's chains are parsed once, when they are needed for the first time, and their pieces
+ * The driver's chains are parsed once, before they are needed for the first time, and their pieces
  * stand in one array in ring order: that array is what readv() gets, so a frame lands in guest memory
  * in one system call however many chains it fills. The bytes of the header are the exception:
  * they are cut off the front chain (rx_window_open()), because the header has to be judged before

@@ -105,6 +105,7 @@ struct net_rx {
 	bool stalled;     /* waiting for the driver to post buffers; kicks are on, want_recv off */
 	bool spread;      /* MRG_RXBUF: a frame may use several chains */
 	uint64_t reach;   /* with spread: bytes of buffers to have ready for the next frame */
+	bool ahead;       /* likewise: more than these are taken off the ring when they are there */
 	uint32_t hdr_len; /* net_hdr_len() */
 	bool plain_hdr;   /* it is NET_HDR_LEN, the driver gets it as it is, and nobody looks on */
 	/*

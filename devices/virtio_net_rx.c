@@ -23,6 +23,12 @@
 /* Of the pieces that readv() takes, the header and the spill buffer are ours. */
 #define RX_PIECES (IOV_MAX - 2u)
 
+/*
+ * With MRG_RXBUF so many pieces are taken off the ring behind a turn, when the driver has posted them: then all at once, and
+ * what a frame needs is there when it comes. docs/polling.md has figures.
+ */
+#define RX_AHEAD 256u
+
 #define RX_USUAL_FRAMES 256u
 
 static struct vq *rx_vq(struct net_pair *p)
@@ -111,12 +117,13 @@ static void rx_drop(struct net_pair *p)
 static unsigned rx_pieces(const struct net_rx *rx, const struct iovec *iov, unsigned nr,
                           size_t *room)
 {
+	const uint64_t want = rx->spread ? min_u64(rx->usual, rx->reach) : rx->usual;
 	unsigned i = 0;
 
 	*room = rx->hdr_len;
 	if (rx->usual <= NET_COPY_MAX)
 		return 0;
-	while (i < nr && *room < rx->usual)
+	while (i < nr && *room < want)
 		*room += iov[i++].iov_len;
 	return i;
 }
@@ -408,6 +415,23 @@ static int rx_discard(struct net_pair *p, struct net_turn *t)
 
 /* ---- turns */
 
+/* Nothing is to be done just now: take what was posted meanwhile off the ring. False: the driver broke a rule. */
+static bool rx_look_ahead(struct net_pair *p)
+{
+	struct net_queue *q = &p->queue[NET_RX];
+	struct rx_window *w = &p->rx.window;
+	int r;
+
+	if (!p->rx.ahead || !q->live || p->rx.stalled || !p->view.link ||
+	    w->tail - w->head >= RX_AHEAD || !vq_waiting(q->vq))
+		return true;
+	r = rx_window_fill(w, q->vq, UINT64_MAX, RX_AHEAD);
+	if (r != -EPROTO)
+		return true;
+	net_broken(q, r);
+	return false;
+}
+
 void net_rx_turn(struct net_pair *p)
 {
 	struct net_queue *q = &p->queue[NET_RX];
@@ -434,6 +458,7 @@ void net_rx_turn(struct net_pair *p)
 		return;
 	}
 	net_publish(q);
+	rx_look_ahead(p);
 }
 
 void net_rx_can_recv(void *arg)
@@ -466,6 +491,8 @@ bool net_rx_look(struct net_pair *p)
 {
 	const bool due = net_take_due(&p->queue[NET_RX]) && p->queue[NET_RX].live;
 
+	if (!rx_look_ahead(p))
+		return false;
 	if (!due && (!awaits_buffers(p) || !vq_waiting(rx_vq(p))))
 		return false;
 	rx_unstall(p);
@@ -487,6 +514,8 @@ void net_rx_start(struct net_pair *p)
 	rx->spread = net_has(p->n, VIRTIO_NET_F_MRG_RXBUF);
 	rx->hdr_len = net_hdr_len(p->n);
 	rx->plain_hdr = rx->hdr_len == NET_HDR_LEN && !p->n->dev.provoke && !p->n->dev.watch;
+	/* Whoever looks on sees chains taken when they are needed, and when is recorded. */
+	rx->ahead = rx->spread && !p->n->dev.provoke && !p->n->dev.watch;
 	rx->min_len = rx->hdr_len + (rx->spread ? 0 : VNET_FRAME_MIN);
 	rx->waiting = 0;
 	rx->stalled = false;

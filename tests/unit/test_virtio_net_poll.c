@@ -159,6 +159,24 @@ static void a_broken_ring_ends_the_looking(unused void **state)
 	assert_int_equal(loop_counts().polls, polls + 1);
 }
 
+static void buffers_are_taken_while_nothing_else_is_to_be_done(unused void **state)
+{
+	const struct vq *q = &rig.dev.core->queue[NET_RX].vq;
+
+	receive();
+	post_rx();
+	look();
+	for (unsigned i = 2; i < 5; i++) {
+		post_rx();
+		loop_turn(rig.loop, 1);
+		assert_int_equal(q->next_avail, i);
+	}
+	fake_vq_raw_head(&rig.vq[NET_RX], 64);
+	fake_vq_publish(&rig.vq[NET_RX]);
+	loop_turn(rig.loop, 1);
+	assert_int_equal(rig.dev.core->broken, 1);
+}
+
 static void while_a_peer_serves_the_rings_it_sleeps(unused void **state)
 {
 	struct virtio_net_switch s;
@@ -220,6 +238,7 @@ int main(void)
 		CASE(a_frame_that_comes_when_it_is_about_to_sleep_is_sent),
 		CASE(while_the_backend_is_full_nothing_is_looked_for),
 		CASE(a_broken_ring_ends_the_looking),
+		CASE(buffers_are_taken_while_nothing_else_is_to_be_done),
 		CASE(while_a_peer_serves_the_rings_it_sleeps),
 		CASE(while_the_link_is_down_it_sleeps),
 		CASE(a_reset_ends_it),

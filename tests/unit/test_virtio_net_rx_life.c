@@ -373,6 +373,44 @@ static void a_stop_gives_back_what_was_not_used(unused void **state)
 	assert_int_equal(d->queue[NET_RX].vq.next_used, 1);
 }
 
+/* More than a frame may need, with MRG_RXBUF; behind a turn, so that the next one has them. */
+static void posted_buffers_are_taken_ahead_and_given_back(unused void **state)
+{
+	struct virtio_dev *d = x.rig.dev.core;
+	const struct vq *q = &d->queue[NET_RX].vq;
+
+	vnet_rx_up(&x, VRIG_ALL);
+	for (unsigned i = 0; i < 100; i++)
+		vnet_rx_post(&x, 2000);
+	vnet_rx_go(&x);
+	assert_int_equal(q->next_avail, 100);
+	for (unsigned i = 0; i < 10; i++)
+		vnet_rx_post(&x, 2000);
+	fake_vq_publish(&x.rig.vq[NET_RX]);
+	vnet_rx_arrive(&x, 60, 1);
+	vnet_rx_expect(&x, 60, 1, 1);
+	assert_int_equal(q->next_avail, 110);
+	vnet_rx_arrive(&x, 65000, 2);
+	vnet_rx_expect(&x, 65000, 2, 33);
+	d->started = false;
+	d->ops->stop(d);
+	assert_int_equal(q->next_avail, 34);
+	assert_int_equal(q->next_used, 34);
+}
+
+static void what_breaks_ahead_of_the_frames_needs_a_reset_behind_them(unused void **state)
+{
+	vnet_rx_up(&x, VRIG_ALL);
+	for (unsigned i = 0; i < 40; i++)
+		vnet_rx_post(&x, 2000);
+	fake_vq_raw_head(&x.rig.vq[NET_RX], 999);
+	vnet_rx_queue(&x, vrig_mac, 60, 1);
+	vnet_rx_go(&x);
+	assert_true(needs_reset());
+	assert_int_equal(x.rig.dev.core->broken, 1);
+	vnet_rx_expect(&x, 60, 1, 1);
+}
+
 static void a_frame_that_waits_is_dropped_by_a_reset(unused void **state)
 {
 	vnet_rx_up(&x, VRIG_ALL);
@@ -490,6 +528,8 @@ int main(void)
 		CASE(a_stop_gives_back_what_was_not_used),
 		CASE(a_frame_that_waits_is_dropped_by_a_reset),
 		CASE(a_queue_that_the_driver_took_back_is_not_used_any_more),
+		CASE(posted_buffers_are_taken_ahead_and_given_back),
+		CASE(what_breaks_ahead_of_the_frames_needs_a_reset_behind_them),
 		CASE(a_broken_ring_needs_a_reset),
 		CASE(a_ring_that_breaks_while_a_frame_waits_needs_a_reset),
 		CASE(a_lost_backend_is_not_asked_for_frames_any_more),
