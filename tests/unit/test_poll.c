@@ -44,7 +44,7 @@ static void looking_in_vain_twice_ends_it(unused void **state)
 	struct poll_budget b = {.mode = POLL_AUTO};
 
 	for (unsigned i = 0; i < 100; i++)
-		poll_budget_hit(&b);
+		poll_budget_hit(&b, POLL_NONE_NS);
 	poll_budget_slept(&b, POLL_AUTO_NS, POLL_AUTO_NS + 1); /* soon, but not by looking */
 	assert_int_equal(poll_budget_ns(&b, NOW), POLL_AUTO_NS);
 	poll_budget_slept(&b, POLL_AUTO_NS, UINT64_MAX);
@@ -52,8 +52,29 @@ static void looking_in_vain_twice_ends_it(unused void **state)
 	for (unsigned i = 0; i < 100; i++)
 		poll_budget_slept(&b, 0, UINT64_MAX);
 	assert_int_equal(poll_budget_ns(&b, NOW), 0);
-	poll_budget_hit(&b);
-	poll_budget_hit(&b);
+	poll_budget_hit(&b, POLL_NONE_NS);
+	poll_budget_hit(&b, POLL_NONE_NS);
+	assert_int_equal(poll_budget_ns(&b, NOW), POLL_AUTO_NS);
+}
+
+/* A TAP has the kernel's answer at once; then nothing comes until the next question. Only that tells whether to look. */
+static void work_that_was_there_already_is_no_reason_to_look(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_AUTO};
+
+	for (unsigned i = 0; i < 100; i++) {
+		poll_budget_slept(&b, 0, POLL_SHORT_NS);
+		poll_budget_slept(&b, 0, POLL_NONE_NS - 1);
+		poll_budget_slept(&b, 0, 1);
+		poll_budget_hit(&b, POLL_NONE_NS - 1);
+		poll_budget_hit(&b, 0);
+		assert_int_equal(poll_budget_ns(&b, NOW), 0);
+	}
+	/* Nor one not to. */
+	poll_budget_hit(&b, POLL_NONE_NS);
+	poll_budget_hit(&b, POLL_NONE_NS);
+	for (unsigned i = 0; i < 100; i++)
+		poll_budget_hit(&b, 0);
 	assert_int_equal(poll_budget_ns(&b, NOW), POLL_AUTO_NS);
 }
 
@@ -117,6 +138,7 @@ int main(void)
 		cmocka_unit_test(off_never_looks_and_on_never_stops),
 		cmocka_unit_test(two_short_sleeps_begin_it_and_one_does_not),
 		cmocka_unit_test(looking_in_vain_twice_ends_it),
+		cmocka_unit_test(work_that_was_there_already_is_no_reason_to_look),
 		cmocka_unit_test(a_thread_that_waits_for_a_cpu_stays_away_for_a_while),
 		cmocka_unit_test(who_stays_keeps_it_away_for_longer_than_who_passes_by),
 	};

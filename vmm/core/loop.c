@@ -527,7 +527,7 @@ static int wait_looking(struct loop *l, int timeout_ms)
 		check_share(l, now);
 		if (nr == 0 && !worked && now < first_late(l))
 			continue;
-		poll_budget_hit(&governing(l)->budget);
+		poll_budget_hit(&governing(l)->budget, now - from);
 		return nr;
 	}
 	nr = rest(l, budget == limit ? 0 : timeout_ms);

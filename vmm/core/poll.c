@@ -18,16 +18,16 @@ uint64_t poll_budget_ns(const struct poll_budget *b, uint64_t now_ns)
 	return POLL_AUTO_NS;
 }
 
-void poll_budget_hit(struct poll_budget *b)
+void poll_budget_hit(struct poll_budget *b, uint64_t ns)
 {
-	if (b->hope < HOPE_MAX)
+	if (ns >= POLL_NONE_NS && b->hope < HOPE_MAX)
 		b->hope++;
 }
 
 void poll_budget_slept(struct poll_budget *b, uint64_t looked_ns, uint64_t ns)
 {
 	if (looked_ns == 0 && ns < POLL_SHORT_NS)
-		poll_budget_hit(b);
+		poll_budget_hit(b, ns);
 	else if (b->hope > 0)
 		b->hope--;
 }

@@ -29,6 +29,8 @@ extern const char *const poll_mode_names[]; /* NULL-ended */
 #define POLL_AUTO_NS UINT64_C(50000)
 /* A sleep was short, when the work that ended it would have been found; with what the wake-up took. */
 #define POLL_SHORT_NS UINT64_C(75000)
+/* It was none: the work was there already, and would have been found by who does not look, too. So nothing follows from it. */
+#define POLL_NONE_NS UINT64_C(2000)
 /* How often the thread's share of a CPU is to be looked at, and how long it stays away when that is too small. */
 #define POLL_CHECK_NS    UINT64_C(4000000)
 #define POLL_AWAY_NS     UINT64_C(6250000)
@@ -49,8 +51,8 @@ struct poll_budget {
 /* For how long to look from @now_ns on; UINT64_MAX: until there is something. */
 uint64_t poll_budget_ns(const struct poll_budget *b, uint64_t now_ns);
 
-/* Work was found within that time. */
-void poll_budget_hit(struct poll_budget *b);
+/* Work was found within that time, after @ns. */
+void poll_budget_hit(struct poll_budget *b, uint64_t ns);
 /* It was not, if there was any; so the thread slept, and all in all waited for @ns. */
 void poll_budget_slept(struct poll_budget *b, uint64_t looked_ns, uint64_t ns);
 
