@@ -149,19 +149,28 @@ static void count_kicks(const struct group *g)
 	}
 }
 
-static void peer_stop(const struct group *g, struct net_ring *ring)
+/* False, only if it @may_stay: the peer does not give the rings back, and they stay with it, as they were. */
+static bool peer_stop(const struct group *g, struct net_ring *ring, bool may_stay)
 {
-	g->n->backend->ring->stop(g->pair->backend, ring, nr_rings(g));
+	const struct net_ring_ops *ops = g->n->backend->ring;
+
+	if (!may_stay || !ops->hand_back)
+		ops->stop(g->pair->backend, ring, nr_rings(g));
+	else if (!ops->hand_back(g->pair->backend, ring, nr_rings(g)))
+		return false;
 	note_rings(g, false);
 	count_kicks(g);
+	return true;
 }
 
-static int rings_stop(struct group *g)
+/* -EBUSY: nothing has changed, see peer_stop(). */
+static int rings_stop(struct group *g, bool may_stay)
 {
 	struct net_ring ring[NET_RINGS] = {0};
 	int r;
 
-	peer_stop(g, ring);
+	if (!peer_stop(g, ring, may_stay))
+		return -EBUSY;
 	r = take_back(g, ring);
 	if (!any_rings(g->n))
 		virtio_isr_always(&g->n->dev, false);
@@ -239,6 +248,7 @@ int net_over_start(struct virtio_net *n, enum net_path path)
 int net_over_stop(struct virtio_net *n)
 {
 	const bool rings = any_rings(n);
+	const enum net_path was = n->path;
 	int ret = 0;
 
 	n->path = NET_PATH_NONE;
@@ -247,9 +257,13 @@ int net_over_stop(struct virtio_net *n)
 		int r = 0;
 
 		if (g.pair->rings)
-			r = failed(&g, rings_stop(&g));
+			r = failed(&g, rings_stop(&g, true));
 		else
 			frames_stop(&g);
+		if (r == -EBUSY) { /* all pairs are this group */
+			n->path = was;
+			return r;
+		}
 		if (ret == 0)
 			ret = r;
 	}
@@ -268,7 +282,7 @@ void net_over_drop(struct virtio_net *n)
 		struct net_ring ring[NET_RINGS] = {0};
 
 		if (g.pair->rings)
-			peer_stop(&g, ring);
+			peer_stop(&g, ring, false);
 		else
 			frames_stop(&g);
 	}
@@ -308,7 +322,7 @@ static int to_rings(struct hand_over *h)
 
 static int to_frames(struct hand_over *h)
 {
-	int r = rings_stop(&h->g);
+	int r = rings_stop(&h->g, !h->g.n->releasing);
 
 	if (r < 0)
 		return r;

@@ -96,7 +96,8 @@ void net_path_review(struct virtio_net *n)
 	struct net_pause pause;
 	int r = change(n, loop_now_ns(), &pause);
 
-	if (r < 0 && r != -EPROTO)
+	/* -EBUSY: the peer keeps the rings, and is lost by that: its loss has its own line. */
+	if (r < 0 && r != -EPROTO && r != -EBUSY)
 		log_error("%s: path=%s does not start: %s; it stays with %s", n->dev.name,
 		          path_name(n, wanted(n)), strerror(-r), path_name(n, n->path));
 }

@@ -369,7 +369,8 @@ struct net_pause {
 };
 
 int net_over_start(struct virtio_net *n, enum net_path path); /* the pairs in use. 0 or -errno */
-int net_over_stop(struct virtio_net *n);                      /* 0 or -EPROTO */
+/* 0; -EPROTO; or -EBUSY, for the peer that has the rings does not give them back: nothing has changed. */
+int net_over_stop(struct virtio_net *n);
 /* The same for good: where the peer ended is of no interest. */
 void net_over_drop(struct virtio_net *n);
 /*

@@ -139,6 +139,11 @@ struct net_ring_ops {
 	 */
 	void (*stop)(struct net_backend *b, struct net_ring *ring, unsigned nr);
 	/*
+	 * stop(), for who can do without: false, the peer does not give the rings back, and nobody else can tell what it has
+	 * begun; they stay started, and the next peer gets them (ring_held). May wait, 2 s at most. NULL, as with by_pair: stop().
+	 */
+	bool (*hand_back)(struct net_backend *b, struct net_ring *ring, unsigned nr);
+	/*
 	 * After stop(), by when somebody else may serve: what the peer still holds of the rings, eventfds at most, and whose
 	 * return takes time. Any thread, while none is in another call of this table. No-op when there is nothing; NULL: never.
 	 */

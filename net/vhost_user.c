@@ -183,13 +183,20 @@ static void try_again(void *arg)
 	retry_later(v);
 }
 
+/* The rings can be taken by a next peer only: what was begun in them the peer knows alone, or it may still be at them. */
+static bool to_be_held(const struct net_vhost_user *v)
+{
+	return v->rings.nr > 0 && !packed(v) &&
+	       (v->rings.inflight_fd >= 0 || v->loose || vu_peer_is_loose(&v->peer));
+}
+
 static void lost(struct net_vhost_user *v)
 {
 	const bool told = v->found;
 
 	if (v->rings.nr > 0 && vu_peer_is_loose(&v->peer))
 		v->loose = true;
-	v->b.ring_held = !packed(v) && (v->loose || v->rings.inflight_fd >= 0);
+	v->b.ring_held = to_be_held(v);
 	v->retry_ns = has_served(v) ? RETRY_NS : min_u64(2 * v->retry_ns, RETRY_MAX_NS);
 	say(v, v->peer.why);
 	vu_peer_close(&v->peer);
@@ -349,31 +356,57 @@ static int vu_start(struct net_backend *b, uint64_t accepted, unused uint64_t of
 	return 0;
 }
 
-static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
+/* They are with nobody: @gave says whether the peer told where they stand. */
+static void end_rings(struct net_vhost_user *v, struct net_ring *ring, bool gave)
 {
-	struct net_vhost_user *v = vu_of(b);
 	struct vu_rings *s = &v->rings;
-	const bool told = v->found;
 
-	s->nr = nr;
-	/* One that was not told of the rings yet has nothing to say about them. */
-	if (!told || !vu_peer_stop(&v->peer)) {
-		s->nr = nr;
-		resume_at_used(v, told);
-		/* Some may have been finished out of order: nobody knows which. */
-		for (unsigned i = 0; i < nr && s->inflight_fd >= 0; i++)
-			s->ring[i].next_avail = UINT32_MAX;
-	}
+	if (!gave)
+		resume_at_used(v, v->found);
+	/* Some may have been finished out of order: nobody knows which. */
+	for (unsigned i = 0; i < s->nr && !gave && s->inflight_fd >= 0; i++)
+		s->ring[i].next_avail = UINT32_MAX;
 	if (v->loose || vu_peer_is_loose(&v->peer))
 		log_error("%s: vhost-user %s: the peer was given up with the rings, and may still "
 		          "write to the guest's memory",
 		          v->nic, v->b.label);
 	v->loose = false;
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < s->nr; i++)
 		ring[i].next_avail = s->ring[i].next_avail;
 	s->nr = 0;
 	fd_close(&s->inflight_fd);
-	b->ring_held = false;
+	v->b.ring_held = false;
+}
+
+/* Does the peer say where the first @nr rings stand? They are ours to end. */
+static bool ask_back(struct net_vhost_user *v, unsigned nr)
+{
+	bool gave;
+
+	v->rings.nr = nr;
+	/* One that was not told of the rings yet has nothing to say about them. */
+	gave = v->found && vu_peer_stop(&v->peer);
+	v->rings.nr = nr;
+	return gave;
+}
+
+static void vu_stop(struct net_backend *b, struct net_ring *ring, unsigned nr)
+{
+	struct net_vhost_user *v = vu_of(b);
+
+	end_rings(v, ring, ask_back(v, nr));
+}
+
+/* The peer that does not answer is lost by that: the rings wait for the next one, as if it had been a moment earlier. */
+static bool vu_hand_back(struct net_backend *b, struct net_ring *ring, unsigned nr)
+{
+	struct net_vhost_user *v = vu_of(b);
+	const bool gave = ask_back(v, nr);
+
+	if (!gave && to_be_held(v))
+		return false;
+	end_rings(v, ring, gave);
+	return true;
 }
 
 static int vu_set_offloads(unused struct net_backend *b, unused uint64_t offloads)
@@ -386,6 +419,7 @@ static const struct net_ring_ops ring_ops = {
 	.prepare = vu_prepare,
 	.start = vu_start,
 	.stop = vu_stop,
+	.hand_back = vu_hand_back,
 	.set_offloads = vu_set_offloads,
 	.forget = vu_forget,
 };

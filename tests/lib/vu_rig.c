@@ -208,7 +208,7 @@ static bool ctrl_answered(void *arg)
 	return fake_vq_reap(&r->ctrl, &head, &len);
 }
 
-void vu_rig_use_pairs(struct vu_rig *r, unsigned nr)
+bool vu_rig_ask_pairs(struct vu_rig *r, unsigned nr)
 {
 	const uint8_t command[4] = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
 	                            (uint8_t)nr};
@@ -217,8 +217,15 @@ void vu_rig_use_pairs(struct vu_rig *r, unsigned nr)
 	must(fake_vq_add(&r->ctrl, b, 2) >= 0, "no room for a command");
 	go(r, &r->ctrl, NET_PAIR_QUEUES * (1 + r->more_pairs));
 	vu_rig_until(r, ctrl_answered, r, "a command has no answer");
-	must(*(uint8_t *)fake_at(&r->m, b[1].addr, 1) == VIRTIO_NET_OK, "a command is refused");
+	if (*(uint8_t *)fake_at(&r->m, b[1].addr, 1) != VIRTIO_NET_OK)
+		return false;
 	r->nr_lanes = nr;
+	return true;
+}
+
+void vu_rig_use_pairs(struct vu_rig *r, unsigned nr)
+{
+	must(vu_rig_ask_pairs(r, nr), "a command is refused");
 }
 
 static void send_on(struct vu_rig *r, unsigned lane, unsigned nr)

@@ -55,7 +55,9 @@ void vu_rig_destroy(struct vu_rig *r);
 
 /* Reset, then DRIVER_OK with what is offered but @without, and of NET_ONLY_BY_NAME only by_name; rx buffers are posted. */
 void vu_rig_up(struct vu_rig *r, uint64_t without);
-/* By the control queue: @nr pairs are used from now on. */
+/* By the control queue: @nr pairs are used from now on. False: refused. */
+bool vu_rig_ask_pairs(struct vu_rig *r, unsigned nr);
+/* Likewise, and it must not be. */
 void vu_rig_use_pairs(struct vu_rig *r, unsigned nr);
 
 /* Turn the loop until cond(arg). */

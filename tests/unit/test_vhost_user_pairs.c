@@ -129,6 +129,22 @@ static void the_driver_may_ask_for_pairs_while_nobody_is_there(void **state)
 	serves_what_is_used();
 }
 
+/* Only a peer can finish what it has begun (INFLIGHT): the old number stays, for the next one. */
+static void a_peer_that_keeps_the_rings_keeps_the_number_of_pairs(void **state)
+{
+	(void)state;
+	start(2);
+	fake_peer_misbehave(&vu.peer, VU_GET_VRING_BASE, PEER_IS_SILENT, 1);
+	assert_false(vu_rig_ask_pairs(&vu.rig, PAIRS)); /* it hangs */
+	vu_rig_until_link(&vu.rig, false);
+	assert_false(vu_rig_ask_pairs(&vu.rig, PAIRS)); /* it is gone */
+	assert_false(fake_status(&vu.rig.dev) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	vu_rig_until_link(&vu.rig, true);
+	serves_what_is_used();
+	vu_rig_use_pairs(&vu.rig, PAIRS);
+	serves_what_is_used();
+}
+
 static void a_reset_returns_to_one_pair(void **state)
 {
 	(void)state;
@@ -182,6 +198,7 @@ int main(void)
 		CASE(a_driver_that_knows_of_one_pair_gets_one),
 		CASE(the_next_peer_goes_on_with_all_pairs),
 		CASE(the_driver_may_ask_for_pairs_while_nobody_is_there),
+		CASE(a_peer_that_keeps_the_rings_keeps_the_number_of_pairs),
 		CASE(a_reset_returns_to_one_pair),
 		CASE(a_peer_for_fewer_pairs_is_refused),
 		CASE(a_peer_that_cannot_say_how_many_is_refused),

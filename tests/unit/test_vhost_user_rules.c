@@ -157,6 +157,43 @@ static void a_reset_gets_along_with_every_bad_answer(void **state)
 	}
 }
 
+static void a_link_that_goes_down_gets_along_with_every_bad_answer(void **state)
+{
+	static const enum peer_fault faults[] = {PEER_WRONG_VALUE, PEER_CLOSES, PEER_IS_SILENT};
+	struct capture cap;
+
+	(void)state;
+	vu_case_start(&vu);
+	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++) {
+		misbehave(VU_GET_VRING_BASE, faults[i]);
+		capture_begin(&cap);
+		virtio_net_set_link(vu.rig.n, false);
+		capture_end(&cap);
+		assert_string_equal(cap.text, ""); /* no error: the peer's loss is told by itself */
+		assert_false(needs_reset());
+		virtio_net_set_link(vu.rig.n, true);
+		vu_rig_until_link(&vu.rig, false);
+		vu_rig_until_link(&vu.rig, true);
+		vu_rig_traffic(&vu.rig, 50);
+	}
+}
+
+static void a_peer_that_takes_the_link_down_and_falls_silent_is_lost_only(void **state)
+{
+	const struct vu_header news = {VU_BACK_CONFIG_CHANGED, VU_VERSION, 0};
+
+	(void)state;
+	vu_case_start(&vu);
+	misbehave(VU_GET_VRING_BASE, PEER_IS_SILENT);
+	fake_peer_set_link(&vu.peer, false);
+	assert_true(fake_peer_ask(&vu.peer, &news, sizeof(news)));
+	vu_rig_until_link(&vu.rig, false);
+	assert_false(needs_reset());
+	fake_peer_set_link(&vu.peer, true);
+	vu_rig_until_link(&vu.rig, true);
+	vu_rig_traffic(&vu.rig, 50);
+}
+
 static void a_peer_that_does_not_answer_is_given_up(void **state)
 {
 	(void)state;
@@ -307,6 +344,8 @@ int main(void)
 		CASE(a_peer_that_leaves_at_the_start_is_waited_for),
 		CASE(a_bad_answer_about_rings_takes_the_link_down),
 		CASE(a_reset_gets_along_with_every_bad_answer),
+		CASE(a_link_that_goes_down_gets_along_with_every_bad_answer),
+		CASE(a_peer_that_takes_the_link_down_and_falls_silent_is_lost_only),
 		CASE(a_peer_that_does_not_answer_is_given_up),
 		CASE(a_peer_that_falls_silent_keeps_the_rings_from_us),
 		CASE(a_peer_that_breaks_a_rule_keeps_the_rings_from_us),
