@@ -255,7 +255,8 @@ struct net_kind {
 	const struct opt_def *keys;
 	size_t config_size;    /* <= NET_CONFIG_MAX */
 	const char *one_queue; /* why it has one queue pair only; NULL: it can have several */
-	bool one_loop;         /* of a NIC of this kind all pairs are on the loop of the first */
+	bool kicks_inline; /* kick=inline is possible: to send is a system call, from any thread */
+	bool one_loop;     /* of a NIC of this kind all pairs are on the loop of the first */
 	void (*config_init)(void *config);
 	/*
 	 * The loop that it has to be on, because a backend that is there already is; NULL, also as a function: one

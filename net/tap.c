@@ -461,6 +461,7 @@ const struct net_kind net_kind_tap = {
 	.help = "a TAP interface of the host",
 	.keys = tap_keys,
 	.config_size = sizeof(struct tap_config),
+	.kicks_inline = true,
 	.config_init = tap_defaults,
 	.create = tap_create,
 };

@@ -73,23 +73,59 @@ static int prepare_rings(struct nic *n, const struct gmem *mem, uint64_t *can)
 	return 0;
 }
 
-/* Pinned: a guest that reboots finds what it found before, whatever path was chosen meanwhile. */
-static int choose_features(struct nic *n, uint64_t can)
+/* @can: of device and backend. 0 and *features; or -EINVAL after one log_error(). */
+static int parse_features(const struct nic_config *cfg, uint64_t can, uint64_t *features)
 {
-	const struct nic_config *cfg = n->cfg;
 	char why[256];
 	int ret;
 
-	if (n->features)
-		return 0;
 	if (cfg->transport == NIC_MMIO_LEGACY)
 		can = net_features_legacy(can);
-	ret = net_features_parse(cfg->features, can, &n->features, why, sizeof(why));
+	ret = net_features_parse(cfg->features, can, features, why, sizeof(why));
 	if (ret < 0)
 		log_error("--net %s: features=%s%s: %s", cfg->kind->name, cfg->features,
 		          cfg->transport == NIC_MMIO_LEGACY ? " with transport=mmio-legacy" : "",
 		          why);
 	return ret;
+}
+
+/* Pinned: a guest that reboots finds what it found before, whatever path was chosen meanwhile. */
+static int choose_features(struct nic *n, uint64_t can)
+{
+	if (n->features)
+		return 0;
+	return parse_features(n->cfg, can, &n->features);
+}
+
+/* What no peer on the rings could make possible, so that none is waited for. 0 or -EINVAL. */
+static int check_possible(const struct nic *n)
+{
+	const struct nic_config *cfg = n->cfg;
+	const struct net_backend *b = n->backend;
+	const char *bad = cfg->transport == NIC_MMIO_LEGACY ? "transport=mmio-legacy"
+	                  : cfg->irq == NIC_IRQ_IOCTL       ? "irq=ioctl"
+	                                                    : NULL;
+	uint64_t can = virtio_net_can(b->can, cfg->mtu != 0), features;
+	int ret;
+
+	if (n->rings && bad) {
+		log_error("%s: %s and path=%s exclude each other: a legacy device is served by "
+		          "doorbell itself, and rings that it does not serve interrupt by an irqfd",
+		          cfg->name, bad, b->ring->name);
+		return -EINVAL;
+	}
+	if (n->rings)
+		can = net_features_close(can & ~b->ring_cannot);
+	ret = parse_features(cfg, can, &features);
+	if (ret < 0)
+		return ret;
+	if (cfg->kick == NIC_KICK_IOEVENTFD && (features & FEATURE(VIRTIO_F_NOTIFICATION_DATA))) {
+		log_error("%s: kick=ioeventfd and features=%s exclude each other: no ioeventfd "
+		          "matches the kicks of notification_data, allowed is exit, inline",
+		          cfg->name, cfg->features);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static void remember_counters(struct nic *n)
@@ -182,14 +218,10 @@ int nic_open(struct nic *n, const struct nic_config *cfg, uint64_t deadline_ns,
 		return ret;
 	}
 	n->rings = n->backend->ring_first;
-	if (n->rings && cfg->transport == NIC_MMIO_LEGACY) {
-		log_error("%s: transport=mmio-legacy and path=%s exclude each other: a legacy "
-		          "device is served by doorbell itself",
-		          cfg->name, n->backend->ring->name);
+	ret = check_possible(n);
+	if (ret < 0)
 		nic_close(n);
-		return -EINVAL;
-	}
-	return 0;
+	return ret;
 }
 
 struct loop *nic_loop(const struct nic *n, unsigned pair)

@@ -192,8 +192,15 @@ static int settle_registers(struct nic_config *nic)
 	}
 	if (nic->regs == NIC_REGS_NOT_GIVEN)
 		nic->regs = arch_desc.register_page && !legacy ? NIC_REGS_PAGE : NIC_REGS_TRAP;
-	if (nic->kick == NIC_KICK_NOT_GIVEN)
-		nic->kick = legacy ? NIC_KICK_EXIT : NIC_KICK_IOEVENTFD;
+	if (nic->kick == NIC_KICK_NOT_GIVEN && legacy)
+		nic->kick = NIC_KICK_EXIT;
+	if (nic->kick == NIC_KICK_INLINE && !nic->kind->kicks_inline) {
+		log_error("--net %s: kick=inline: allowed with this kind is ioeventfd, exit: the "
+		          "thread "
+		          "that kicks sends by a TAP only",
+		          nic->kind->name);
+		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -16,7 +16,8 @@ enum nic_irq { NIC_IRQ_IOCTL, NIC_IRQ_IRQFD, NIC_IRQ_NOT_GIVEN };
 
 /*
  * Who answers reads of a NIC's registers, and who takes its kicks: each can be chosen, to see what it is worth. INLINE: the
- * thread of the vCPU, if it can (kick() of struct virtio_dev_ops), else as EXIT.
+ * thread of the vCPU, if it can (kick() of struct virtio_dev_ops), else as EXIT. Not given: by ioeventfd, or by exits where
+ * none matches what the driver writes (NOTIFICATION_DATA, version 1).
  */
 enum nic_regs { NIC_REGS_PAGE, NIC_REGS_TRAP, NIC_REGS_NOT_GIVEN };
 enum nic_kick { NIC_KICK_IOEVENTFD, NIC_KICK_EXIT, NIC_KICK_INLINE, NIC_KICK_NOT_GIVEN };
@@ -39,7 +40,7 @@ struct nic_config {
 	unsigned poll;        /* enum poll_mode, on the pure path */
 	unsigned irq;         /* enum nic_irq */
 	unsigned regs;        /* enum nic_regs, given after nic_config_parse() */
-	unsigned kick;        /* enum nic_kick, likewise */
+	unsigned kick;        /* enum nic_kick */
 	unsigned transport;   /* enum nic_transport */
 	const char *pcap;     /* path or NULL; owned: config_free() */
 	const char *features; /* text or NULL; owned: config_free() */

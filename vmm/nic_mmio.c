@@ -60,11 +60,6 @@ static int share_interrupt(struct nic *n, struct irq_line *irq)
 
 	if (!b->ring || (d->offered & b->ring_cannot))
 		return 0;
-	if (n->cfg->irq == NIC_IRQ_IOCTL && n->rings) {
-		log_error("%s: irq=ioctl and path=%s exclude each other: it interrupts by an irqfd",
-		          n->cfg->name, b->ring->name);
-		return -EINVAL;
-	}
 	if (n->cfg->irq == NIC_IRQ_IOCTL) /* then it stays with us */
 		return 0;
 	if (n->irq_fd < 0)
@@ -142,7 +137,9 @@ static unsigned kick_of(const struct nic *n)
 {
 	const bool data = virtio_net_dev(n->net)->offered & FEATURE(VIRTIO_F_NOTIFICATION_DATA);
 
-	return data && n->cfg->kick == NIC_KICK_IOEVENTFD ? NIC_KICK_EXIT : n->cfg->kick;
+	if (n->cfg->kick != NIC_KICK_NOT_GIVEN)
+		return n->cfg->kick;
+	return data ? NIC_KICK_EXIT : NIC_KICK_IOEVENTFD;
 }
 
 static int add_doorbells(const struct nic *n, gpa_t base, struct kvm *k)

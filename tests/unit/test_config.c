@@ -34,7 +34,7 @@ static void kernel_alone_gets_good_defaults(void **state)
 	assert_string_equal(cfg.nic[0].name, "net0");
 	assert_int_equal(cfg.nic[0].queue_size, 256);
 	assert_int_equal(cfg.nic[0].regs, arch_desc.register_page ? NIC_REGS_PAGE : NIC_REGS_TRAP);
-	assert_int_equal(cfg.nic[0].kick, NIC_KICK_IOEVENTFD);
+	assert_int_equal(cfg.nic[0].kick, NIC_KICK_NOT_GIVEN);
 	assert_int_equal(cfg.announce, arch_desc.default_announce);
 	assert_int_equal(cfg.irqchip, arch_desc.default_irqchip);
 	assert_int_equal(cfg.nic[0].irq, NIC_IRQ_NOT_GIVEN);
@@ -180,6 +180,8 @@ static void every_refusal_is_one_line_that_says_what_is_allowed(void **state)
 		{"--net=tap,ifname", "needs a value"},
 		{"--net=user,regs=on", "page, trap"},
 		{"--net=user,kick=irqfd", "ioeventfd, exit, inline"},
+		{"--net=user,kick=inline",
+	         "kick=inline: allowed with this kind is ioeventfd, exit"},
 		{"--net=user,transport=pci", "mmio, mmio-legacy"},
 		{"--net=user,transport=mmio-legacy,regs=page", "and regs=page exclude"},
 		{"--net=user,kick=ioeventfd,transport=mmio-legacy", "and kick=ioeventfd exclude"},

@@ -48,6 +48,7 @@ static int create_with_rings(const void *config, const struct net_common *common
 {
 	create_fake(config, common, l, out);
 	(*out)->ring_first = true;
+	(*out)->ring_cannot = FEATURE(VIRTIO_NET_F_CTRL_RX);
 	return 0;
 }
 
@@ -292,11 +293,88 @@ static void legacy_device_is_served_by_doorbell_itself(unused void **state)
 	fake_mem_destroy(&r.mem);
 }
 
+/* The peer was waited for first, and no peer could have made it possible. */
+static void what_no_peer_can_make_possible_is_refused_before_one_is_waited_for(unused void **state)
+{
+	static const struct {
+		enum nic_irq irq;
+		enum nic_kick kick;
+		const char *features, *why;
+	} table[] = {
+		{NIC_IRQ_IOCTL, NIC_KICK_NOT_GIVEN, NULL, "irq=ioctl and path=fakering exclude"},
+		{NIC_IRQ_IRQFD, NIC_KICK_NOT_GIVEN, "default+ctrl_rx", "ctrl_rx is not possible"},
+		{NIC_IRQ_IRQFD, NIC_KICK_IOEVENTFD, "default+notification_data",
+	         "kick=ioeventfd and features=default+notification_data exclude"},
+	};
+	struct fake_ring peer = {0};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		struct nic_config cfg = {.name = "net0",
+		                         .kind = &ring_kind,
+		                         .queue_size = 256,
+		                         .queues = 1,
+		                         .irq = table[i].irq,
+		                         .kick = table[i].kick,
+		                         .regs = NIC_REGS_TRAP,
+		                         .features = table[i].features};
+		struct capture cap;
+		struct nic n;
+		int ret;
+
+		*(struct fake_ring **)(void *)cfg.backend = &peer;
+		CAPTURED(&cap, &ret, nic_open(&n, &cfg, 0, NULL));
+		assert_int_equal(ret, -EINVAL);
+		assert_one_line(&cap, table[i].why);
+	}
+	assert_int_equal(peer.nr_prepares, 0);
+}
+
+static const char *kick_with(const char *features, enum nic_kick kick)
+{
+	static char word[16];
+	json_t *status = json_object();
+	struct fake_mem mem;
+	struct fake_ring peer = {0};
+	struct nic_config cfg = {.name = "net0",
+	                         .kind = &fake_kind,
+	                         .queue_size = 256,
+	                         .queues = 1,
+	                         .irq = NIC_IRQ_IRQFD,
+	                         .kick = kick,
+	                         .regs = NIC_REGS_TRAP,
+	                         .features = features};
+	struct nic n;
+
+	*(struct fake_ring **)(void *)cfg.backend = &peer;
+	fake_mem_create(&mem, MIB(1));
+	assert_int_equal(nic_open(&n, &cfg, 0, NULL), 0);
+	assert_int_equal(nic_create(&n, &mem.gmem, (struct irq_line){.set = NULL}), 0);
+	nic_describe_registers(&n, status);
+	snprintf(word, sizeof(word), "%s", json_string_value(json_object_get(status, "kick")));
+	json_decref(status);
+	nic_close(&n);
+	fake_mem_destroy(&mem);
+	return word;
+}
+
+static void kicks_are_taken_as_was_asked_for(unused void **state)
+{
+	const char *const data = "default+notification_data";
+
+	assert_string_equal(kick_with(NULL, NIC_KICK_NOT_GIVEN), "ioeventfd");
+	assert_string_equal(kick_with(NULL, NIC_KICK_IOEVENTFD), "ioeventfd");
+	assert_string_equal(kick_with(data, NIC_KICK_NOT_GIVEN), "exit");
+	assert_string_equal(kick_with(data, NIC_KICK_EXIT), "exit");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_the_capture_that_it_began_with_a_peer_can_serve),
 		cmocka_unit_test(legacy_device_is_served_by_doorbell_itself),
+		cmocka_unit_test(
+			what_no_peer_can_make_possible_is_refused_before_one_is_waited_for),
+		cmocka_unit_test(kicks_are_taken_as_was_asked_for),
 		cmocka_unit_test(a_reboot_during_a_capture_takes_the_memory_from_the_peer),
 		cmocka_unit_test(a_nic_with_several_pairs_can_be_captured),
 		cmocka_unit_test(status_and_stats_are_there_for_each_pair),
