@@ -249,11 +249,6 @@ static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why,
 		ret = vhost_net_watch(&t->vhost, first->busyloop_us, why, why_size);
 	if (ret < 0)
 		return ret;
-	ret = tap_fd_unlimited(&first->tap);
-	if (ret < 0) {
-		snprintf(why, why_size, "%s: TUNSETSNDBUF: %s", b->label, strerror(-ret));
-		return ret;
-	}
 	first->mem = m;
 	b->ring_cannot = VHOST_NEVER | (VHOST_MAYBE & ~first->vhost.offered);
 	return 0;
@@ -280,8 +275,13 @@ static int vhost_start(struct net_backend *b, uint64_t accepted, uint64_t offloa
 		.first_ring = VHOST_NET_RINGS * t->index,
 		.mem = t->first->mem,
 	};
-	int ret = tap_set_offloads(b, offloads);
+	int ret = t == t->first ? tap_fd_unlimited(&t->tap) : 0;
 
+	if (ret < 0 && ret != -EBADFD) {
+		log_error("%s: TUNSETSNDBUF: %s", b->label, strerror(-ret));
+		return ret;
+	}
+	ret = tap_set_offloads(b, offloads);
 	/* A lost interface: gone() follows, as in tap_start(). */
 	if (ret < 0 && ret != -EBADFD)
 		return ret;

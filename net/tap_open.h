@@ -45,7 +45,10 @@ void tap_fd_close(struct tap_fd *t);
 int tap_fd_set_offloads(struct tap_fd *t, uint64_t offloads);
 /* May frames from the host still need their checksum? */
 bool tap_fd_takes_partial(const struct tap_fd *t);
-/* Let the queue take whatever is sent: with a limit the kernel's vhost-net does not batch. 0 or -errno. */
+/*
+ * Let the TAP, with all its queues, take whatever is sent: with a limit the kernel's vhost-net does not batch. Until tap_fd_close();
+ * no-op from the second time on. 0 or -errno.
+ */
 int tap_fd_unlimited(struct tap_fd *t);
 
 #endif
