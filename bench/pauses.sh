@@ -15,7 +15,8 @@ A table on stdout, in microseconds:
 
   median, p99, longest   of the pauses (pause_ns of the answers)
   over                   how many were longer than 5 ms
-  of them own            how many still are without the time in which a CPU of this host ran nobody
+  of them own            how many still are without the time in which either CPU of this host ran nobody: also the one that
+                         had nothing to do with the change, so it is the least that is doorbell's
 
 and a line for each that was longer: when, how long, how much of it a CPU stood still.
 
@@ -99,6 +100,8 @@ measure() { # TRAFFIC: lines TRAFFIC PATH FROM PAUSE of $work/pauses
 	requests | "$doorbell" ctl "$work/control" - >"$work/answers" || rc=$?
 	touch "$work/enough"
 	wait $pid || { echo "pauses: the traffic: $(tail -n 1 "$work/traffic") $(cat "$work/hint" 2>&1)" >&2 && return 1; }
+	! grep -q 'reordered [1-9]' "$work/traffic" ||
+		{ echo "pauses: datagrams were reordered: $(grep -m 1 'reordered [1-9]' "$work/traffic")" >&2 && return 1; }
 	[ $rc = 0 ] || { echo "pauses: $(grep -v '"ok":true' "$work/answers" | head -n 1)" >&2 && return 1; }
 	jq -r --arg t "$1" '.result | [$t, .path, (.pause_at_ns | tostring), (.pause_ns | tostring)] | join(" ")' \
 		"$work/answers" >>"$work/pauses"

@@ -18,6 +18,7 @@
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/le.h"
+#include "vmm/core/log.h"
 
 #define BEFORE_QUEUES \
 	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK)
@@ -268,11 +269,17 @@ static int serve(struct virtio_vhost_user *t)
 
 int vvu_init(struct virtio_vhost_user *t, struct virtio_dev *dev)
 {
+	int ret;
+
 	assert(dev->mem == &t->mem && dev->nr_queues <= VVU_RINGS_MAX);
 	t->dev = dev;
 	dev->tops = &transport_ops;
 	dev->transport = t;
-	(void)fd_signal_open(&t->signal); /* without, it does what it can */
+	ret = fd_signal_open(&t->signal); /* without, it does what it can */
+	if (ret < 0)
+		log_warn("%s: vhost-user: no asynchronous I/O (%s): a malicious front end may be "
+		         "able to block doorbell",
+		         dev->name, strerror(-ret));
 	dev->signal = &t->signal;
 	/* The protocol has no word for a size that is offered: User Mode Linux has 256 for any queue. */
 	for (unsigned i = 0; i < dev->nr_queues; i++)
