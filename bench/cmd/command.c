@@ -90,7 +90,7 @@ static const struct opt_def bench_options[] = {
          .type = OPT_STRING,
          .offset = CMD(peer_cmd),
          .arg = "COMMAND",
-         .help = "another VMM to measure, too (docs/bench.md)"},
+         .help = "another VMM to measure beside each row of pure (docs/bench.md)"},
 	{.name = "seed",
          .type = OPT_UINT,
          .offset = CMD(seed),
@@ -313,6 +313,7 @@ static int with_rows(struct bench_command *c)
 
 	for (size_t i = 0; i < nr; i++)
 		c->all[i] = bench_row(i);
+	c->choice.beside = c->peer_cmd ? "peer" : NULL;
 	c->choice.full = c->full || (c->list && !c->quick);
 	chosen = bench_select(c->all, nr, &c->choice, c->chosen);
 	if (chosen < 0)

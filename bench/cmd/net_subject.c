@@ -309,6 +309,8 @@ const struct bench_subject net_subjects[NET_SUBJECTS] = {
                 .guests = 1),
 	SUBJECT(NS_PC_VHOST, "qemu-pc-vhost", "QEMU pc, TAP and vhost", .vmm = NET_PC,
                 .way = NET_TAP, .guests = 1, .vhost = true, .qemu = NO_FILTER),
+	SUBJECT(NS_PC_USER, "qemu-pc-user", "QEMU pc, user", .vmm = NET_PC, .way = NET_USER,
+                .guests = 1),
 	SUBJECT(NS_PURE, "pure", "doorbell, TAP", .vmm = NET_DOORBELL, .way = NET_TAP, .guests = 1,
                 .keys = COMMON),
 	SUBJECT(NS_PURE_TX0, "pure-tx0", "doorbell, TAP, tx-usecs=0", .vmm = NET_DOORBELL,

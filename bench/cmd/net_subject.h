@@ -78,6 +78,7 @@ enum net_subject_id {
 	NS_QEMU_USER,
 	NS_PC_TAP,
 	NS_PC_VHOST,
+	NS_PC_USER,
 	NS_PURE,
 	NS_PURE_POLL,
 	NS_PURE_TX0,

@@ -67,6 +67,20 @@ static void choose_against(const struct bench_row *const *all, size_t nr, bool *
 				chosen[k] = true;
 }
 
+/* Its turn is beside the row that it is measured against, when there is one. */
+static void choose_beside(const struct bench_row *const *all, size_t nr, const char *on,
+                          bool *chosen)
+{
+	for (size_t i = 0; i < nr; i++) {
+		const char *last = strrchr(all[i]->name, '/');
+
+		if (!last || !all[i]->against || strcmp(last + 1, on) != 0)
+			continue;
+		for (size_t k = 0; k < i; k++)
+			chosen[i] |= chosen[k] && strcmp(all[k]->name, all[i]->against) == 0;
+	}
+}
+
 long bench_select(const struct bench_row *const *all, size_t nr, const struct bench_choice *choice,
                   const struct bench_row **out)
 {
@@ -77,6 +91,8 @@ long bench_select(const struct bench_row *const *all, size_t nr, const struct be
 		ret = choose_words(all, nr, choice->only, chosen);
 	for (size_t i = 0; ret == 0 && !choice->only && i < nr; i++)
 		chosen[i] = choice->full || all[i]->core;
+	if (ret == 0 && choice->beside)
+		choose_beside(all, nr, choice->beside, chosen);
 	if (ret == 0)
 		choose_against(all, nr, chosen);
 	for (size_t i = 0; ret >= 0 && i < nr; i++)

@@ -9,6 +9,8 @@ struct bench_choice {
 	const char *
 		only; /* SET, ROW or the first parts of a row's name, separated by commas; NULL: not given */
 	bool full; /* without @only: all rows, not only the core */
+	const char *
+		beside; /* rows ON this, the last part of a name, beside all that is chosen; NULL: none */
 };
 
 /*

@@ -36,6 +36,13 @@ test_the_list_has_every_row_and_the_time() {
 	[ -z "$(ls -A "$work/here")" ] || fail "a list left a file behind"
 }
 
+test_a_peer_has_its_turn_beside_doorbell() {
+	bench 0 --list --quick
+	! grep -q '^[a-z0-9/]*/peer ' "$work/stdout" || fail "a peer that was not given is listed"
+	bench 0 --list --quick --peer-cmd /bin/true
+	[ "$(grep -c '^[a-z0-9/]*/peer ' "$work/stdout")" = 5 ] || fail "not every core row of pure has its peer"
+}
+
 test_results_are_whole_and_can_be_compared() {
 	local f
 	bench 0 --quick --only "$rows" --out "$work/out"

@@ -688,6 +688,23 @@ static void the_core_is_24_rows_of_paths_beside_qemus(void **state)
 	}
 }
 
+static void peers_are_measured_beside_doorbells_path_of_their_kind(void **state)
+{
+	static const struct {
+		const char *row, *against;
+	} peers[] = {
+		{"udp64/h2g/peer", "udp64/h2g/pure"},
+		{"tcp/g2h/qemu-pc-tap", "tcp/g2h/pure"},
+		{"rr/g2h/qemu-pc-vhost", "rr/g2h/vhost"},
+		{"tcp/h2g/qemu-pc-user", "tcp/h2g/slirp"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		assert_string_equal(rows_net.row[row_named(peers[i].row)].against,
+		                    peers[i].against);
+}
+
 static void each_path_has_the_articles_equation_of_its_direction(void **state)
 {
 	enum bench_frames frames;
@@ -768,6 +785,7 @@ int main(void)
 	                                        set_up, tear_down),
 		cmocka_unit_test(each_row_stands_after_what_it_is_measured_against),
 		cmocka_unit_test(the_core_is_24_rows_of_paths_beside_qemus),
+		cmocka_unit_test(peers_are_measured_beside_doorbells_path_of_their_kind),
 		cmocka_unit_test(each_path_has_the_articles_equation_of_its_direction),
 		cmocka_unit_test_setup_teardown(commands_name_the_network_of_their_guest, set_up,
 	                                        tear_down),

@@ -21,6 +21,7 @@ static const struct bench_row rows[] = {
 	{.name = "tcp/g2h/pure", .set = "core", .core = true},
 	{.name = "tcp/g2h/vhost", .set = "core", .core = true, .against = "tcp/g2h/pure"},
 	{.name = "tcp/g2hx/pure", .set = "more"},
+	{.name = "tcp/g2h/peer", .set = "more", .against = "tcp/g2h/pure"},
 	{.name = "syscall", .set = "micro"},
 	{.name = "syscall/slow", .set = "micro", .against = "syscall"},
 };
@@ -57,13 +58,15 @@ static void is_chosen(const char *only, bool full, const char *names)
 static void core_rows_are_measured_by_default_and_all_with_full(unused void **state)
 {
 	is_chosen(NULL, false, "tcp/g2h/pure tcp/g2h/vhost");
-	is_chosen(NULL, true, "tcp/g2h/pure tcp/g2h/vhost tcp/g2hx/pure syscall syscall/slow");
+	is_chosen(NULL, true,
+	          "tcp/g2h/pure tcp/g2h/vhost tcp/g2hx/pure tcp/g2h/peer syscall "
+	          "syscall/slow");
 }
 
 static void set_row_and_first_parts_of_a_name_choose(unused void **state)
 {
 	is_chosen("micro", false, "syscall syscall/slow");
-	is_chosen("tcp/g2h", false, "tcp/g2h/pure tcp/g2h/vhost");
+	is_chosen("tcp/g2h", false, "tcp/g2h/pure tcp/g2h/vhost tcp/g2h/peer");
 	is_chosen("tcp/g2hx,syscall", false, "tcp/g2hx/pure syscall syscall/slow");
 }
 
@@ -71,6 +74,21 @@ static void row_brings_the_one_that_it_is_measured_against(unused void **state)
 {
 	is_chosen("tcp/g2h/vhost", false, "tcp/g2h/pure tcp/g2h/vhost");
 	is_chosen("syscall/slow", false, "syscall syscall/slow");
+}
+
+static void peer_is_beside_what_it_is_measured_against(unused void **state)
+{
+	const struct bench_row *all[NR], *out[NR];
+	struct bench_choice choice = {.beside = "peer"};
+
+	for (size_t i = 0; i < NR; i++)
+		all[i] = &rows[i];
+	assert_int_equal(bench_select(all, NR, &choice, out), 3);
+	assert_string_equal(out[2]->name, "tcp/g2h/peer");
+	choice.only = "syscall"; /* nothing of it is beside that */
+	assert_int_equal(bench_select(all, NR, &choice, out), 2);
+	choice = (struct bench_choice){.only = "tcp/g2h/vhost"};
+	assert_int_equal(bench_select(all, NR, &choice, out), 2);
 }
 
 static void word_that_is_no_row_is_named_with_the_sets(unused void **state)
@@ -199,6 +217,7 @@ int main(void)
 		cmocka_unit_test(core_rows_are_measured_by_default_and_all_with_full),
 		cmocka_unit_test(set_row_and_first_parts_of_a_name_choose),
 		cmocka_unit_test(row_brings_the_one_that_it_is_measured_against),
+		cmocka_unit_test(peer_is_beside_what_it_is_measured_against),
 		cmocka_unit_test(word_that_is_no_row_is_named_with_the_sets),
 		cmocka_unit_test(rows_that_there_are_are_sound),
 		cmocka_unit_test(file_that_fails_leaves_what_was_there),
