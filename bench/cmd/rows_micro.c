@@ -73,7 +73,7 @@ static const struct bench_row rows[] = {
 	ROW("boot/qemu-microvm", 4000, micro_boot, &qemu, "exec to init, QEMU microvm as it comes"),
 	ROW_AGAINST("boot/qemu-microvm-tuned", "boot/qemu-microvm", 1000, micro_boot, &tuned,
                     "exec to init, QEMU microvm at its fastest"),
-	ROW_AGAINST("boot/doorbell", "boot/qemu-microvm", 1000, micro_boot, &doorbell,
+	ROW_AGAINST("boot/doorbell", "boot/qemu-microvm-tuned", 1000, micro_boot, &doorbell,
                     "exec to init, doorbell"),
 	ROW("boot-memory/qemu-microvm", 1000, micro_boot_memory, &tuned,
             "private memory beside the guest's, at init, QEMU microvm"),
