@@ -106,7 +106,7 @@ int process_memory(const void *arg, double *v, char *why)
 {
 	const struct process_job *job = arg;
 	struct sum sum = {.least_kib = job->ram_kib / 8 + 1024};
-	char line[PROCESS_LINE];
+	char line[PROCESS_LINE], unasked[BENCH_WHY_MAX];
 	struct process p;
 	uint64_t at_ns = 0;
 	int ret = process_begin(&p, job, NULL, why);
@@ -118,7 +118,7 @@ int process_memory(const void *arg, double *v, char *why)
 	if (ret < 0)
 		return ret;
 	kill(p.pid, SIGTERM);
-	process_finish(&p, why); /* how it ends is not asked for here */
+	process_finish(&p, unasked); /* how it ends is not asked for here */
 	if (sum.ram_kib != job->ram_kib) {
 		snprintf(why, BENCH_WHY_MAX,
 		         "it has %llu KiB of memory that could be its guest's, which has %llu",
