@@ -51,10 +51,14 @@ static void count(struct bench_compare *c, enum bench_verdict v)
 	c->unsure += v == BENCH_UNSURE;
 }
 
+static bool other_setup(const struct bench_saved_row *a, const struct bench_saved_row *b)
+{
+	return a->setup && b->setup && !json_equal(a->setup, b->setup);
+}
+
 static void print_line(FILE *out, const struct bench_saved_row *a, const struct bench_saved_row *b,
                        unsigned id, const struct bench_interval *ratio)
 {
-	const bool unlike = a->features && b->features && !json_equal(a->features, b->features);
 	char of_a[BENCH_NUMBER_MAX], of_b[BENCH_NUMBER_MAX], text[96];
 	const enum bench_verdict v =
 		bench_judge(ratio, min_size(a->nr[id], b->nr[id]), bench_metrics[id].want);
@@ -64,7 +68,7 @@ static void print_line(FILE *out, const struct bench_saved_row *a, const struct 
 	        bench_number(of_a, sizeof(of_a), bench_median(a->v[id], a->nr[id])),
 	        bench_number(of_b, sizeof(of_b), bench_median(b->v[id], b->nr[id])),
 	        bench_interval_text(text, sizeof(text), ratio), bench_verdict_name(v, id),
-	        unlike ? ", other features" : "");
+	        other_setup(a, b) ? ", another setup" : "");
 }
 
 /*
@@ -81,7 +85,7 @@ static int compare_metric(struct bench_compare *c, const struct bench_saved_row 
 	enum bench_verdict v = BENCH_UNSURE;
 	int ret = bench_ratio_interval(of_b, of_a, bench_metrics[id].floor, c->seed, &ratio);
 
-	if (ret == 0 && bench_may_judge(id, a->unsteady || b->unsteady))
+	if (ret == 0 && !c->few_rounds && bench_may_judge(id, a->unsteady || b->unsteady))
 		v = bench_judge(&ratio, min_size(of_a.nr, of_b.nr), bench_metrics[id].want);
 	if (c->counts_only && v == BENCH_WORSE && ratio.low <= GATE_SLACK)
 		v = BENCH_EQUAL;
@@ -94,10 +98,12 @@ static int compare_metric(struct bench_compare *c, const struct bench_saved_row 
 	return 0;
 }
 
-/* For the gate: too few to say anything, where there were enough before: the row failed on the way. */
-static bool fell_short(const struct bench_compare *c, size_t a, size_t b)
+/* For the gate: the row failed on the way, or there is too little to say anything, where there was enough before. */
+static bool fell_short(const struct bench_compare *c, const struct bench_saved_row *a,
+                       const struct bench_saved_row *b, unsigned id)
 {
-	return c->counts_only && a >= BENCH_VERDICT_MIN && b < BENCH_VERDICT_MIN;
+	return c->counts_only && ((b->failed && !a->failed) || (a->nr[id] >= BENCH_VERDICT_MIN &&
+	                                                        b->nr[id] < BENCH_VERDICT_MIN));
 }
 
 static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
@@ -110,12 +116,24 @@ static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
 
 		if (!a->nr[id] || (c->counts_only && !is_count))
 			continue;
-		if (b && b->nr[id] && !fell_short(c, a->nr[id], b->nr[id]))
+		if (b && b->nr[id] && !fell_short(c, a, b, id))
 			ret = compare_metric(c, a, b, id, out);
 		else if (is_count)
 			c->counts_lost++;
 	}
 	return ret;
+}
+
+static size_t nr_unlike(const struct bench_saved *a, const struct bench_saved *b)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < a->nr; i++) {
+		const struct bench_saved_row *of_b = bench_saved_row(b, a->row[i].name);
+
+		nr += of_b && other_setup(&a->row[i], of_b);
+	}
+	return nr;
 }
 
 static size_t nr_missing(const struct bench_saved *from, const struct bench_saved *of)
@@ -132,6 +150,7 @@ int bench_compare(struct bench_compare *c, const struct bench_saved *a, const st
 {
 	int ret = 0;
 
+	c->few_rounds = a->few_rounds || b->few_rounds;
 	fputs("| row | metric | A | B | B / A (95 % lie in) | B is |\n|---|---|---|---|---|---|\n",
 	      out);
 	for (size_t i = 0; i < a->nr && ret == 0; i++)
@@ -141,6 +160,13 @@ int bench_compare(struct bench_compare *c, const struct bench_saved *a, const st
 	        "listed).",
 	        c->compared, c->better, c->worse, c->equal, c->unsure);
 	fprintf(out, " Rows only in A: %zu, only in B: %zu.\n", nr_missing(b, a), nr_missing(a, b));
+	if (nr_unlike(a, b))
+		fprintf(out,
+		        "Rows whose subject is set up otherwise in B than in A (features, queues, "
+		        "versions): %zu.\n",
+		        nr_unlike(a, b));
+	if (c->few_rounds)
+		fprintf(out, "Fewer than %u rounds: nothing is concluded.\n", BENCH_ROUNDS);
 	return ret;
 }
 

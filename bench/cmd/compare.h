@@ -13,6 +13,7 @@ struct bench_saved;
 struct bench_compare {
 	bool counts_only; /* --gate counts: what is timed is not looked at */
 	uint64_t seed;
+	bool few_rounds; /* of one of them: nothing is concluded */
 	/* What came of it. */
 	size_t compared, better, worse, equal, unsure;
 	size_t counts_lost; /* counted in the first run, and not in the second one */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/cmd/method.h"
 #include "bench/cmd/metric.h"
 #include "bench/cmd/report.h"
 #include "vmm/core/compiler.h"
@@ -70,6 +71,8 @@ static int take_card(struct bench_saved *out, char *why)
 		return refuse(why, "there is no \"card\"", SIZE_MAX);
 	for (unsigned w = 0; w < SAVED_WORDS && ret == 0; w++)
 		ret = take_word(w == SAVED_QUICK ? out->root : card, w, out, why);
+	cost = json_object_get(out->root, "rounds");
+	out->few_rounds = json_is_integer(cost) && json_integer_value(cost) < BENCH_ROUNDS;
 	cost = json_object_get(card, "cost_ns");
 	for (unsigned i = 0; i < COSTS && ret == 0; i++) {
 		const double ns = json_number_value(json_object_get(cost, costs[i].name));
@@ -112,13 +115,18 @@ static int take_metric(const json_t *o, unsigned id, struct bench_saved_row *row
 	return take_samples(samples, row->v[id]);
 }
 
-static const json_t *features_of(const json_t *root, const json_t *row)
+static const json_t *setup_of(const json_t *root, const json_t *row)
 {
 	const char *subject = json_string_value(json_object_get(row, "subject"));
 	const json_t *s =
 		subject ? json_object_get(json_object_get(root, "subjects"), subject) : NULL;
 
-	return json_object_get(json_object_get(s, "card"), "features");
+	return json_object_get(s, "card");
+}
+
+static const char *text_or_empty(const json_t *v)
+{
+	return json_is_string(v) ? json_string_value(v) : "";
 }
 
 static int take_row(const json_t *o, size_t i, struct bench_saved *out, char *why)
@@ -133,8 +141,10 @@ static int take_row(const json_t *o, size_t i, struct bench_saved *out, char *wh
 	if (bench_saved_row(out, row->name))
 		return refuse(why, "its \"name\" is that of another one", i);
 	out->nr++;
+	row->failed = strcmp(text_or_empty(json_object_get(o, "state")),
+	                     bench_state_name(BENCH_FAILED)) == 0;
 	row->unsteady = json_is_true(json_object_get(o, "unsteady"));
-	row->features = features_of(out->root, o);
+	row->setup = setup_of(out->root, o);
 	/* What this version does not know is not compared. */
 	for (unsigned id = 0; id < BENCH_METRICS; id++) {
 		const json_t *m = json_object_get(metrics, bench_metrics[id].name);

@@ -29,13 +29,15 @@ enum bench_saved_word {
 struct bench_saved_row {
 	const char *name;
 	bool unsteady;
-	const json_t *features;   /* of its subject; NULL: not known */
+	bool failed;              /* on the way, perhaps behind rounds that it has samples of */
+	const json_t *setup;      /* the card of its subject: features, versions; NULL: not known */
 	double *v[BENCH_METRICS]; /* samples, finite and not negative; owned */
 	size_t nr[BENCH_METRICS]; /* 0 .. BENCH_SAMPLE_MAX */
 };
 
 struct bench_saved {
-	json_t *root; /* owned; what names and features point into */
+	bool few_rounds; /* fewer were asked for than anything is concluded from */
+	json_t *root;    /* owned; what names and setups point into */
 	char word[SAVED_WORDS][BENCH_SAVED_TEXT + 1];
 	double cost_ns[COSTS];       /* 0: not known */
 	struct bench_saved_row *row; /* owned; no name is there twice */

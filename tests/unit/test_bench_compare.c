@@ -209,6 +209,34 @@ static void few_samples_conclude_nothing(unused void **state)
 	assert_int_equal(c.unsure, 1);
 }
 
+static void fewer_than_nine_rounds_conclude_nothing(unused void **state)
+{
+#define ROUNDS(nr) "{'schema':'doorbell-bench/1','rounds':" #nr "," CARD ",'rows':["
+	struct bench_compare c = {0};
+	char *text = compared(&c, ROUNDS(9) EXITS "]}", ROUNDS(8) FEWER "]}");
+
+	assert_int_equal(c.unsure, 1);
+	assert_int_equal(c.better, 0);
+	assert_non_null(strstr(text, "Fewer than 9 rounds: nothing is concluded.\n"));
+	free(text);
+	c = (struct bench_compare){0};
+	free(compared(&c, ROUNDS(9) EXITS "]}", ROUNDS(9) FEWER "]}"));
+	assert_int_equal(c.better, 1);
+}
+
+static void row_that_failed_does_not_pass_the_gate(unused void **state)
+{
+#define FAILED "{'name':'t/a','state':'failed','metrics':{'exits':{'samples':" SAME "}}}"
+	struct bench_compare c = {.counts_only = true};
+
+	free(compared(&c, HEAD EXITS "]}", HEAD FAILED "]}"));
+	assert_int_equal(c.counts_lost, 1);
+	c = (struct bench_compare){.counts_only = true};
+	free(compared(&c, HEAD FAILED "]}", HEAD FAILED "]}")); /* it did before, too */
+	assert_int_equal(c.counts_lost, 0);
+	assert_int_equal(c.equal, 1);
+}
+
 static void nothing_against_nothing_has_no_ratio_unless_it_is_a_count(unused void **state)
 {
 	static const char zero[] =
@@ -239,7 +267,7 @@ static void unlike_cards_are_noticed(unused void **state)
 	bench_saved_free(&b);
 }
 
-static void other_features_of_the_same_row_are_marked(unused void **state)
+static void another_setup_of_the_same_row_is_marked(unused void **state)
 {
 #define WITH(f, row)                                                                       \
 	"{'schema':'doorbell-bench/1'," CARD ",'subjects':{'pure':{'card':{'features':'" f \
@@ -249,7 +277,19 @@ static void other_features_of_the_same_row_are_marked(unused void **state)
 		compared(&c, WITH("mac", "'name':'t/a','metrics':{'exits':{'samples':" SAME "}}}"),
 	                 WITH("csum", "'name':'t/a','metrics':{'exits':{'samples':" HALF "}}}"));
 
-	assert_non_null(strstr(text, "better, other features |"));
+	assert_non_null(strstr(text, "better, another setup |"));
+	free(text);
+}
+
+static void another_setup_is_said_when_figures_are_equal(unused void **state)
+{
+	struct bench_compare c = {0};
+	char *text =
+		compared(&c, WITH("mac", "'name':'t/a','metrics':{'exits':{'samples':" SAME "}}}"),
+	                 WITH("csum", "'name':'t/a','metrics':{'exits':{'samples':" SAME "}}}"));
+
+	assert_int_equal(c.equal, 1);
+	assert_non_null(strstr(text, "(features, queues, versions): 1.\n"));
 	free(text);
 }
 
@@ -267,9 +307,12 @@ int main(void)
 		cmocka_unit_test(count_that_is_gone_is_no_improvement),
 		cmocka_unit_test(unsteady_rows_conclude_nothing_from_times),
 		cmocka_unit_test(few_samples_conclude_nothing),
+		cmocka_unit_test(fewer_than_nine_rounds_conclude_nothing),
+		cmocka_unit_test(row_that_failed_does_not_pass_the_gate),
 		cmocka_unit_test(nothing_against_nothing_has_no_ratio_unless_it_is_a_count),
 		cmocka_unit_test(unlike_cards_are_noticed),
-		cmocka_unit_test(other_features_of_the_same_row_are_marked),
+		cmocka_unit_test(another_setup_of_the_same_row_is_marked),
+		cmocka_unit_test(another_setup_is_said_when_figures_are_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,7 +99,7 @@ static void json_is_what_compare_reads(void **state)
 	assert_int_equal(s.row[1].nr[BM_NS], 9);
 	assert_true(s.row[1].v[BM_NS][0] > 49 && s.row[1].v[BM_NS][0] < 51);
 	assert_int_equal(s.row[2].nr[BM_NS], 0);
-	assert_string_equal(json_string_value(s.row[1].features), "mac");
+	assert_string_equal(json_string_value(json_object_get(s.row[1].setup, "features")), "mac");
 	assert_string_equal(s.word[SAVED_KVM], "kvm_amd");
 	assert_true(s.cost_ns[COST_SYSCALL] > 99);
 	has(text, "\"began\": \"1970-01-02T00:00:00Z\"");
