@@ -32,21 +32,31 @@ uint64_t net_now_ns(void)
 
 /* ---- in the child */
 
-/* The user namespace first, which the network belongs to; when it is ours that is refused, and needless. */
-static int enter_network_of(pid_t pid)
+static int open_namespace(pid_t pid, const char *kind)
 {
 	char path[64];
-	int user, net, ret = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	user = open(path, O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	net = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kind);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The user namespace first, which the network belongs to; when it is ours that is refused, and needless. */
+static void enter_user_of(pid_t pid)
+{
+	int user = open_namespace(pid, "user");
+
 	if (user >= 0)
 		(void)setns(user, CLONE_NEWUSER);
+	fd_close(&user);
+}
+
+static int enter_network_of(pid_t pid)
+{
+	int net = open_namespace(pid, "net"), ret = 0;
+
+	enter_user_of(pid);
 	if (net < 0 || setns(net, CLONE_NEWNET) < 0)
 		ret = -errno;
-	fd_close(&user);
 	fd_close(&net);
 	return ret;
 }
@@ -55,6 +65,9 @@ static int child_network(const struct net_spawn *how, const char **what)
 {
 	int ret = 0;
 
+	/* One cable joins both: only within one user namespace may an end of it be handed to the other network. */
+	if (how->own_network && how->beside)
+		enter_user_of(how->beside);
 	if (how->own_network)
 		return enter_own_network(what) ? 0 : -EPERM;
 	if (how->beside)

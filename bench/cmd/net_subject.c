@@ -95,7 +95,7 @@ static int start(struct net_state *s, struct net_proc *p, char *const *argv, con
 		.argv = argv,
 		.log = log,
 		.own_network = own,
-		.beside = own ? 0 : s->outer.pid,
+		.beside = s->outer.pid, /* 0: this is it */
 	};
 
 	snprintf(log, sizeof(log), "%s/%s-%s.log", s->env->tmp, s->subject->name, name);

@@ -30,13 +30,16 @@ bool enter_own_network(const char **why)
 	/* Who may make a network namespace needs no user namespace, which a threaded program (TSan) is refused. */
 	if (unshare(CLONE_NEWNET) < 0) {
 		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
-			*why = "no user and network namespaces for us";
+			*why = "no user and network namespaces for us: root may make them; others "
+			       "see the sysctls user.max_user_namespaces, "
+			       "kernel.unprivileged_userns_clone";
 			return false;
 		}
 		snprintf(map, sizeof(map), "0 %u 1", uid);
 		if (!write_text("/proc/self/setgroups", "deny") ||
 		    !write_text("/proc/self/uid_map", map)) {
-			*why = "no user mapping for us";
+			*why = "no user mapping for us: root needs none; others see the sysctl "
+			       "kernel.apparmor_restrict_unprivileged_userns";
 			return false;
 		}
 		snprintf(map, sizeof(map), "0 %u 1", gid);

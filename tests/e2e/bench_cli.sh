@@ -103,6 +103,33 @@ test_a_signal_ends_it_and_leaves_nothing() {
 	grep -q 'ended by Terminated' "$work/stderr" || fail "it does not say why it ended"
 }
 
+test_a_cable_needs_no_right_but_namespaces() {
+	local run=()
+	rm -rf "$work/out" "$work/user"
+	mkdir -p "$work/user/tmp"
+	cp "$doorbell" "$work/user/doorbell"
+	if [ "$(id -u)" = 0 ]; then
+		chmod 755 "$work"
+		chown -R 65534:65534 "$work/user"
+		run=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	fi
+	(cd "$work/user" && TMPDIR=$work/user/tmp "${run[@]}" ./doorbell bench --quick --rounds 1 --only rr/g2h/veth \
+		--out out </dev/null 9>&-) || fail "status $?"
+	jq -r '.rows[0].why' "$work/user/out/results.json" >"$work/why"
+	! grep -q 'sysctl' "$work/why" || skip "$(cat "$work/why")"
+	jq -e ".rows[0].metrics.p50_ns.samples | length > 0" "$work/user/out/results.json" || fail "$(cat "$work/why")"
+	[ -z "$(ls -A "$work/user/tmp")" ] || fail "left behind: $(ls -A "$work/user/tmp")"
+}
+
+test_namespaces_that_are_refused_are_named_with_the_right() {
+	[ "$(id -u)" = 0 ] || skip "a limit of namespaces needs root"
+	# None may be made below this one; root of it is who it is outside.
+	unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$0" bench --list --only rr/g2h/veth' \
+		"$doorbell" >"$work/stdout" 2>"$work/stderr" || skip "no user namespace with a limit: $(cat "$work/stderr")"
+	grep -q 'cannot here: no user and network namespaces for us: root may make them; others see the sysctls' "$work/stdout" ||
+		fail "$(cat "$work/stdout")"
+}
+
 test_a_full_disk_is_said() {
 	[ "$(id -u)" = 0 ] || skip "a small disk needs root"
 	mkdir -p "$work/disk"
