@@ -156,6 +156,14 @@ static void take_card(struct bench_opened *o)
 	free(text);
 }
 
+/* It may quote a program, or a guest: terminals obey control characters, and JSON has none that are no UTF-8. */
+static void make_plain(char *why)
+{
+	for (; *why; why++)
+		if (*why < ' ' || *why > '~')
+			*why = '?';
+}
+
 static void open_subject(const struct bench_env *env, struct bench_opened *o)
 {
 	const struct bench_subject *s = o->subject;
@@ -169,6 +177,7 @@ static void open_subject(const struct bench_env *env, struct bench_opened *o)
 		ret = s->open(env, s, &o->handle, o->why);
 		o->cannot = ret == -EOPNOTSUPP;
 	}
+	make_plain(o->why);
 	o->state = ret < 0 ? BENCH_REFUSED : BENCH_OPEN;
 	o->err = ret;
 	if (ret == 0)
@@ -266,6 +275,7 @@ static int measure_row(struct bench_run *run, struct bench_result *r, size_t rou
 	s->first = round == 0;
 	s->again = round >= run->rounds;
 	ret = r->row->measure(run->env, r->row, handle, s, r->why);
+	make_plain(r->why);
 	if (stopped(run))
 		return -EINTR;
 	if (ret == 0 && !is_sound(s)) {
@@ -407,7 +417,7 @@ static int measure_group(struct bench_run *run, size_t group)
 		run->ops->probe(run->ops->arg, &before);
 	while (ret == 0 && has_round(run, group)) {
 		ret = measure_round(run, group, g->rounds);
-		if (ret == 0) {
+		if (ret == 0 && nr_alive(run, group)) { /* or there was no round */
 			run->ops->probe(run->ops->arg, &after);
 			judge_round(g, &before, &after);
 			before = after;

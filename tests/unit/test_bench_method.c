@@ -168,6 +168,34 @@ static void row_that_fails_is_marked_and_the_rest_goes_on(void **state)
 	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->nr, 2);
 }
 
+static void what_a_reason_quotes_is_made_plain(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1)->note = "\033[31mred\377\n";
+	*bench_rig_add(r, "t/b", NULL, -1) = (struct bench_rig_row){
+		.rig = r, .fail_round = 1, .err = -EIO, .why = "\007it said \303"};
+	bench_rig_add(r, "t/c", NULL, 0);
+	r->fake_subject[0].can = -EPERM;
+	r->subject[0].name = "\033pure";
+	assert_int_equal(bench_rig_measure(r, 1), 0);
+	assert_string_equal(result(r, 0)->why, "?[31mred??");
+	assert_string_equal(result(r, 1)->why, "?it said ?");
+	assert_string_equal(result(r, 2)->why, "?pure needs a right");
+}
+
+static void rows_that_were_never_measured_have_no_round_to_throw_out(void **state)
+{
+	struct bench_rig *r = *state;
+
+	*bench_rig_add(r, "t/a", NULL, -1) =
+		(struct bench_rig_row){.rig = r, .fail_round = 1, .err = -EOPNOTSUPP};
+	r->probe[1].syscall_ns = 200; /* behind what would have been the first */
+	assert_int_equal(bench_rig_measure(r, 9), 0);
+	assert_int_equal(r->run.group[0].rounds, 0);
+	assert_int_equal(r->run.group[0].moved, 0);
+}
+
 static void subject_of_a_row_that_failed_is_closed_and_opened_for_the_next(void **state)
 {
 	struct bench_rig *r = *state;
@@ -306,6 +334,8 @@ int main(void)
 		CASE(round_is_thrown_out_when_time_was_stolen),
 		CASE(machine_that_never_rests_ends_and_concludes_nothing_from_times),
 		CASE(row_that_fails_is_marked_and_the_rest_goes_on),
+		CASE(what_a_reason_quotes_is_made_plain),
+		CASE(rows_that_were_never_measured_have_no_round_to_throw_out),
 		CASE(subject_of_a_row_that_failed_is_closed_and_opened_for_the_next),
 		CASE(row_that_cannot_be_here_is_no_failure),
 		CASE(subject_that_finds_out_when_it_opens_that_it_cannot_be_here_is_no_failure),
