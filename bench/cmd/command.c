@@ -152,8 +152,10 @@ static void find_self(struct bench_command *c)
 
 static int make_env(struct bench_command *c)
 {
-	int ret = bench_tmp_make(c->tmp, sizeof(c->tmp));
+	int ret;
 
+	c->env.stop = bench_stop_begin(); /* first: what is made from here on is removed */
+	ret = bench_tmp_make(c->tmp, sizeof(c->tmp));
 	if (ret < 0)
 		return ret;
 	snprintf(c->initrd, sizeof(c->initrd), "%s/initrd", c->tmp);
@@ -164,7 +166,6 @@ static int make_env(struct bench_command *c)
 	c->env.initrd = c->initrd;
 	c->env.peer_cmd = c->peer_cmd;
 	c->env.seconds_div = c->quick ? QUICK_DIV : 1;
-	c->env.stop = bench_stop_begin();
 	return 0;
 }
 
@@ -247,8 +248,11 @@ static int measure(struct bench_command *c)
 		return EXIT_HOST;
 	bench_table_end(stdout, &rep);
 	ret = write_files(c, &rep);
-	if (*c->env.stop) /* while they were written: they are whole, plots may be missing */
+	if (*c->env.stop) { /* meanwhile */
+		log_error("ended by %s: what is in %s is whole, plots may be missing",
+		          strsignal(*c->env.stop), c->out.dir);
 		return EXIT_SIGNAL + *c->env.stop;
+	}
 	return ret < 0 ? EXIT_HOST : verdict(c);
 }
 
@@ -318,6 +322,10 @@ static int with_rows(struct bench_command *c)
 	chosen = bench_select(c->all, nr, &c->choice, c->chosen);
 	if (chosen < 0)
 		return EXIT_USAGE;
+	if (c->kernel && access(c->kernel, R_OK) < 0) {
+		log_error("--kernel %s: %s", c->kernel, strerror(errno));
+		return EXIT_USAGE;
+	}
 	if (make_env(c) < 0)
 		return EXIT_HOST;
 	status = c->list ? list_rows(c, c->chosen, (size_t)chosen)

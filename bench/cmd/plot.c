@@ -2,14 +2,17 @@
 #include "bench/cmd/plot.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/cmd/metric.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/fd.h"
 #include "vmm/core/log.h"
 
 /* What the rest says is in these, too, in other words; it stands in the tables. */
@@ -146,11 +149,19 @@ int bench_write_plots(const struct bench_report *rep, FILE *out)
 
 /* ---- gnuplot */
 
+#define LOOK_MS \
+	200 /* how long the user's wish to end may go unseen, should the signal come before poll() */
+
 /* Its exit status; -EINTR when the user did not wait, and it was ended. */
 static int wait_for(pid_t pid, const volatile int *stop)
 {
+	struct pollfd pfd = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
 	int status = 0;
 
+	while (pfd.fd >= 0 && poll(&pfd, 1, LOOK_MS) != 1)
+		if (*stop)
+			kill(pid, SIGKILL);
+	fd_close(&pfd.fd);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		if (*stop)
 			kill(pid, SIGKILL);
@@ -195,6 +206,20 @@ static int write_program(const struct bench_report *rep)
 	return fclose(out) != 0 ? -errno : ret;
 }
 
+/* Those of @kind may be half drawn: there are none then. */
+static void forget(const struct bench_report *rep, const char *kind)
+{
+	struct bench_chart chart[BENCH_CHARTS_MAX];
+	const size_t nr = bench_charts(rep->run, chart);
+	char file[128], path[PATH_MAX];
+
+	for (size_t i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "%s/%s", rep->run->env->tmp,
+		         bench_chart_file(&chart[i], kind, file, sizeof(file)));
+		(void)unlink(path);
+	}
+}
+
 int bench_draw(const struct bench_report *rep)
 {
 	int ret = write_program(rep), png;
@@ -202,6 +227,10 @@ int bench_draw(const struct bench_report *rep)
 	if (ret == 0)
 		ret = draw_kind(rep->run->env, "svg");
 	png = ret == 0 ? draw_kind(rep->run->env, "png") : 0;
+	if (ret < 0 || png < 0)
+		forget(rep, "png");
+	if (ret < 0 || png == -EINTR)
+		forget(rep, "svg");
 	if (png == -EINTR)
 		ret = png;
 	else if (png < 0) /* some are built without it */

@@ -79,7 +79,7 @@ test_the_gate_fails_when_a_count_got_worse() {
 
 test_bad_words_give_one_line() {
 	local words
-	for words in --only=no/row --rounds=0 '--quick --full' more --out=/dev/null/x compare \
+	for words in --only=no/row --rounds=0 '--quick --full' more --out=/dev/null/x --kernel=/nowhere compare \
 		"compare /nowhere/a /nowhere/b" "compare $work/rows $work/rows" '--gate counts'; do
 		# shellcheck disable=SC2086 # words
 		bench 2 $words
@@ -101,6 +101,39 @@ test_a_signal_ends_it_and_leaves_nothing() {
 	[ -z "$(ls -A "$TMPDIR")" ] || fail "left behind in \$TMPDIR: $(ls -A "$TMPDIR")"
 	[ -z "$(ls -A "$work/here")" ] || fail "results were left behind: $(ls -A "$work/here")"
 	grep -q 'ended by Terminated' "$work/stderr" || fail "it does not say why it ended"
+}
+
+# gnuplot COMMAND...: a shell script of that name, found before any other.
+fake_gnuplot() {
+	mkdir -p "$work/fake"
+	printf '#!/bin/sh\n%s\n' "$*" >"$work/fake/gnuplot"
+	chmod +x "$work/fake/gnuplot"
+	PATH=$work/fake:$PATH
+}
+
+test_a_gnuplot_that_fails_leaves_no_half_plots() {
+	rm -rf "$work/out"
+	fake_gnuplot 'printf half >micro-ns.svg; exit 1'
+	bench 0 --quick --rounds 1 --only cost/syscall --out "$work/out"
+	grep -q 'gnuplot has not drawn all plots' "$work/stderr" || fail "it is not said"
+	! ls "$work/out" | grep -E 'svg|png' || fail "half a plot is there"
+	! grep -E 'micro-ns\.(svg|png)' "$work/out/results.md" "$work/out/index.html" || fail "a link to no plot"
+	fake_gnuplot 'case $2 in *svg*) printf "<svg/>" >micro-ns.svg;; *) printf half >micro-ns.png; exit 1;; esac'
+	bench 0 --quick --rounds 1 --only cost/syscall --out "$work/out"
+	[ -s "$work/out/micro-ns.svg" ] || fail "the plot that was drawn is not there"
+	[ ! -e "$work/out/micro-ns.png" ] || fail "half a plot is there"
+}
+
+test_a_signal_while_plots_are_drawn_is_said() {
+	local rc=0
+	rm -rf "$work/out"
+	# Its parent is doorbell; nobody waits for the end of this sleep.
+	fake_gnuplot 'printf half >micro-ns.svg; kill -TERM $PPID; exec sleep 1000'
+	bench 143 --quick --rounds 1 --only cost/syscall --out "$work/out"
+	grep -q 'ended by Terminated: what is in .* is whole, plots may be missing' "$work/stderr" || fail "it is not said"
+	jq -e .schema "$work/out/results.json" >/dev/null || fail "the results are not whole"
+	! ls "$work/out" | grep -E 'svg|png' || fail "half a plot is there"
+	! grep -E 'micro-ns\.(svg|png)' "$work/out/results.md" "$work/out/index.html" || fail "a link to no plot"
 }
 
 test_a_cable_needs_no_right_but_namespaces() {
