@@ -157,6 +157,8 @@ struct bench_row {
 	const struct bench_subject *subject; /* NULL: none needed */
 	unsigned ms;                         /* of one round, about, with seconds_div 1 */
 	bool core;                           /* measured by default */
+	/* As that of its subject, for --list: NULL, nothing but what its subject needs. */
+	int (*can)(const struct bench_env *env, const struct bench_row *row, char *why);
 	/*
 	 * One round: at least one metric, all finite and none negative. 0, perhaps with a line in @why: what of it could not be
 	 * measured. Or -errno with a line in @why: the row is marked, its subject closed and the rest goes on; -EOPNOTSUPP when

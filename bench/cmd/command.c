@@ -300,7 +300,8 @@ static int list_rows(const struct bench_command *c, const struct bench_row *cons
 		printf("%-36s %-12s %-4s %8.1f  %s\n", rows[i]->name, rows[i]->set,
 		       rows[i]->core ? "yes" : "", (double)ms / 1000, rows[i]->what);
 		core += rows[i]->core;
-		if (s && s->can && s->can(&c->env, s, why) < 0)
+		if ((s && s->can && s->can(&c->env, s, why) < 0) ||
+		    (rows[i]->can && rows[i]->can(&c->env, rows[i], why) < 0))
 			printf("%-36s cannot here: %s\n", "", why);
 		total_ms += ms + bench_open_ms(rows, i);
 	}

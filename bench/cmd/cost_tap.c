@@ -75,6 +75,15 @@ static int measure(const void *arg, double v[ASIDE_VALUES], char *why)
 	return ret < 0 ? ret : 0;
 }
 
+int cost_tap_can(const volatile int *stop, char *why)
+{
+	const unsigned ms = 0; /* it is tried */
+	const struct aside a = {.fn = measure, .arg = &ms, .limit_s = 60, .stop = stop};
+	double v[ASIDE_VALUES];
+
+	return aside_run(&a, v, why);
+}
+
 int cost_tap_write(unsigned ms, double *ns, char *why)
 {
 	const struct aside a = {.fn = measure, .arg = &ms, .limit_s = 60 + ms / 1000};

@@ -3,6 +3,8 @@
 #ifndef DOORBELL_BENCH_COST_TAP_H
 #define DOORBELL_BENCH_COST_TAP_H
 
+/* bench_row.can: may we? 0 or -errno with a line in @why (BENCH_WHY_MAX); *@stop as in struct bench_env. */
+int cost_tap_can(const volatile int *stop, char *why);
 /* As cost_measure(): in a process and a network of its own, which ordinary users may have where namespaces are allowed. */
 int cost_tap_write(unsigned ms, double *ns, char *why);
 

@@ -24,6 +24,15 @@ static inline unsigned micro_ms(const struct bench_env *env, const struct bench_
 	return ms > 0 ? ms : 1;
 }
 
+/* bench_row.can, of the rows with the same args below. */
+#define MICRO_CAN(name) \
+	int name(const struct bench_env *env, const struct bench_row *row, char *why)
+
+MICRO_CAN(micro_can_cost);
+MICRO_CAN(micro_can_vm); /* any that has a guest */
+MICRO_CAN(micro_can_start);
+MICRO_CAN(micro_can_boot);
+
 /* micro_cost.c; arg: an enum cost_id, as a pointer */
 MICRO_MEASURE(micro_cost);
 

@@ -94,6 +94,11 @@ static int can(const struct bench_env *env, const struct micro_boot *m, char *wh
 	return -EOPNOTSUPP;
 }
 
+MICRO_CAN(micro_can_boot)
+{
+	return can(env, row->arg, why);
+}
+
 static int boot(const struct bench_env *env, const struct micro_boot *m,
                 int (*fn)(const void *job, double *v, char *why), double v[ASIDE_VALUES], char *why)
 {

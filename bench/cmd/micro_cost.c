@@ -3,7 +3,13 @@
 #include <errno.h>
 
 #include "bench/cmd/cost.h"
+#include "bench/cmd/cost_tap.h"
 #include "bench/cmd/micro.h"
+
+MICRO_CAN(micro_can_cost)
+{
+	return (uintptr_t)row->arg == COST_TAP_WRITE ? cost_tap_can(env->stop, why) : 0;
+}
 
 MICRO_MEASURE(micro_cost)
 {

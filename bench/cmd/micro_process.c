@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "bench/cmd/aside.h"
+#include "bench/cmd/cost_tap.h"
 #include "bench/cmd/guest_images.h"
 #include "bench/cmd/micro.h"
 #include "bench/cmd/micro_vm.h"
@@ -42,6 +43,21 @@ static int look_at(const struct bench_env *env, struct look *l, double v[ASIDE_V
 	ret = aside_run(&a, v, why);
 	/* ptrace, a network of our own, and a TAP in it are what not everybody may have. */
 	return ret == -EPERM || (l->own_network && ret == -EPROTO) ? -EOPNOTSUPP : ret;
+}
+
+MICRO_CAN(micro_can_vm)
+{
+	(void)env;
+	(void)row;
+	return micro_vm_can(why);
+}
+
+MICRO_CAN(micro_can_start)
+{
+	const struct micro_start *m = row->arg;
+	const int ret = micro_vm_can(why);
+
+	return ret < 0 || !m->tap ? ret : cost_tap_can(env->stop, why);
 }
 
 MICRO_MEASURE(micro_start)

@@ -33,24 +33,25 @@ static const int another_thread;
 
 /* ---- the rows */
 
-#define ROW(row_name, duration, fn, argument, text)                                   \
+#define ROW(row_name, duration, fn, able, argument, text)                             \
 	{                                                                             \
 		.name = (row_name), .set = "micro", .what = (text), .ms = (duration), \
-		.measure = (fn), .arg = (argument)                                    \
+		.can = (able), .measure = (fn), .arg = (argument)                     \
 	}
-#define ROW_AGAINST(row_name, other, duration, fn, argument, text)                      \
+#define ROW_AGAINST(row_name, other, duration, fn, able, argument, text)                \
 	{                                                                               \
 		.name = (row_name), .set = "micro", .what = (text), .against = (other), \
-		.ms = (duration), .measure = (fn), .arg = (argument)                    \
+		.ms = (duration), .can = (able), .measure = (fn), .arg = (argument)     \
 	}
-#define COST(row_name, id, text) ROW(row_name, 50, micro_cost, (const void *)(uintptr_t)(id), text)
+#define COST(row_name, id, text) \
+	ROW(row_name, 50, micro_cost, micro_can_cost, (const void *)(uintptr_t)(id), text)
 
 /* Of a packed ring against the same of a split one. */
 #define RINGS(row_name, how, writes, nr, bytes, text)                                              \
-	ROW("ring/" row_name "/split", 50, micro_ring, RING(how, SPLIT, writes, nr, bytes),        \
+	ROW("ring/" row_name "/split", 50, micro_ring, NULL, RING(how, SPLIT, writes, nr, bytes),  \
 	    text ", split ring"),                                                                  \
 		ROW_AGAINST("ring/" row_name "/packed", "ring/" row_name "/split", 50, micro_ring, \
-	                    RING(how, PACKED, writes, nr, bytes), text ", packed ring")
+	                    NULL, RING(how, PACKED, writes, nr, bytes), text ", packed ring")
 
 static const struct bench_row rows[] = {
 	COST("cost/syscall", COST_SYSCALL, "a system call that does nothing"),
@@ -59,38 +60,51 @@ static const struct bench_row rows[] = {
 	COST("cost/tap-write", COST_TAP_WRITE, "a frame is written to a TAP, and dropped"),
 	COST("cost/copy-64k", COST_COPY, "memcpy() of 64 KiB"),
 
-	ROW("start/none", 40, micro_start, &none, "exec to first KVM_RUN, no NIC"),
-	ROW("start/user", 40, micro_start, &user, "exec to first KVM_RUN, --net user"),
-	ROW("start/tap", 60, micro_start, &tap, "exec to first KVM_RUN, --net tap"),
-	ROW("end/none", 40, micro_start, &none_end, "guest's last act to end of process, no NIC"),
-	ROW("end/user", 40, micro_start, &user_end,
+	ROW("start/none", 40, micro_start, micro_can_start, &none, "exec to first KVM_RUN, no NIC"),
+	ROW("start/user", 40, micro_start, micro_can_start, &user,
+            "exec to first KVM_RUN, --net user"),
+	ROW("start/tap", 60, micro_start, micro_can_start, &tap,
+            "exec to first KVM_RUN, --net tap"),
+	ROW("end/none", 40, micro_start, micro_can_start, &none_end,
+            "guest's last act to end of process, no NIC"),
+	ROW("end/user", 40, micro_start, micro_can_start, &user_end,
             "guest's last act to end of process, --net user"),
-	ROW("end/tap", 60, micro_start, &tap_end, "guest's last act to end of process, --net tap"),
-	ROW("memory/user", 40, micro_memory, &user,
+	ROW("end/tap", 60, micro_start, micro_can_start, &tap_end,
+            "guest's last act to end of process, --net tap"),
+	ROW("memory/user", 40, micro_memory, micro_can_start, &user,
             "private memory beside the guest's, at rest, --net user"),
-	ROW("memory/tap", 60, micro_memory, &tap,
+	ROW("memory/tap", 60, micro_memory, micro_can_start, &tap,
             "private memory beside the guest's, at rest, --net tap"),
-	ROW("boot/qemu-microvm", 4000, micro_boot, &qemu, "exec to init, QEMU microvm as it comes"),
-	ROW_AGAINST("boot/qemu-microvm-tuned", "boot/qemu-microvm", 1000, micro_boot, &tuned,
-                    "exec to init, QEMU microvm at its fastest"),
-	ROW_AGAINST("boot/doorbell", "boot/qemu-microvm-tuned", 1000, micro_boot, &doorbell,
-                    "exec to init, doorbell"),
-	ROW("boot-memory/qemu-microvm", 1000, micro_boot_memory, &tuned,
+	ROW("boot/qemu-microvm", 4000, micro_boot, micro_can_boot, &qemu,
+            "exec to init, QEMU microvm as it comes"),
+	ROW_AGAINST("boot/qemu-microvm-tuned", "boot/qemu-microvm", 1000, micro_boot,
+                    micro_can_boot, &tuned, "exec to init, QEMU microvm at its fastest"),
+	ROW_AGAINST("boot/doorbell", "boot/qemu-microvm-tuned", 1000, micro_boot, micro_can_boot,
+                    &doorbell, "exec to init, doorbell"),
+	ROW("boot-memory/qemu-microvm", 1000, micro_boot_memory, micro_can_boot, &tuned,
             "private memory beside the guest's, at init, QEMU microvm"),
 	ROW_AGAINST("boot-memory/doorbell", "boot-memory/qemu-microvm", 1000, micro_boot_memory,
-                    &doorbell, "private memory beside the guest's, at init, doorbell"),
+                    micro_can_boot, &doorbell,
+                    "private memory beside the guest's, at init, doorbell"),
 
-	ROW("vm/create/64m", 100, micro_create, &create_64, "a machine with 64 MiB and a NIC"),
-	ROW("vm/drop/64m", 100, micro_create, &drop_64, "the end of one with 64 MiB and a NIC"),
-	ROW("vm/create/256m", 100, micro_create, &create_256, "a machine with 256 MiB and a NIC"),
-	ROW("vm/drop/256m", 100, micro_create, &drop_256, "the end of one with 256 MiB and a NIC"),
+	ROW("vm/create/64m", 100, micro_create, micro_can_vm, &create_64,
+            "a machine with 64 MiB and a NIC"),
+	ROW("vm/drop/64m", 100, micro_create, micro_can_vm, &drop_64,
+            "the end of one with 64 MiB and a NIC"),
+	ROW("vm/create/256m", 100, micro_create, micro_can_vm, &create_256,
+            "a machine with 256 MiB and a NIC"),
+	ROW("vm/drop/256m", 100, micro_create, micro_can_vm, &drop_256,
+            "the end of one with 256 MiB and a NIC"),
 
-	ROW("trip/echo", 200, micro_trip, NULL,
+	ROW("trip/echo", 200, micro_trip, micro_can_vm, NULL,
             "notify, backend echoes a frame, interrupt: there and back"),
-	ROW("vcpu/exit", 50, micro_exit, NULL, "one exit to userspace, there and back"),
-	ROW("vcpu/stop", 100, micro_stop, NULL, "a vCPU that runs is asked to stop, until it has"),
-	ROW("vcpu/run", 50, micro_run, NULL, "KVM_RUN of a guest that leaves at once"),
-	ROW_AGAINST("vcpu/hand-over", "vcpu/run", 100, micro_run, &another_thread,
+	ROW("vcpu/exit", 50, micro_exit, micro_can_vm, NULL,
+            "one exit to userspace, there and back"),
+	ROW("vcpu/stop", 100, micro_stop, micro_can_vm, NULL,
+            "a vCPU that runs is asked to stop, until it has"),
+	ROW("vcpu/run", 50, micro_run, micro_can_vm, NULL,
+            "KVM_RUN of a guest that leaves at once"),
+	ROW_AGAINST("vcpu/hand-over", "vcpu/run", 100, micro_run, micro_can_vm, &another_thread,
                     "the same, each time on another thread"),
 
 	RINGS("request", RING_REQUEST, false, 1, 64, "a request of 1 buffer, both sides"),
@@ -105,7 +119,7 @@ static const struct bench_row rows[] = {
 	RINGS("write-64k", RING_COPY, true, 16, 4096, "a request of 64 KiB, written by the device"),
 	RINGS("write-256k", RING_COPY, true, 64, 4096,
               "a request of 256 KiB, written by the device"),
-	ROW("translate", 50, micro_translate, (const void *)(uintptr_t)1500,
+	ROW("translate", 50, micro_translate, NULL, (const void *)(uintptr_t)1500,
             "a guest-physical address of 1500 bytes to a pointer"),
 };
 

@@ -163,6 +163,20 @@ test_namespaces_that_are_refused_are_named_with_the_right() {
 		fail "$(cat "$work/stdout")"
 }
 
+test_the_list_says_which_micro_rows_cannot_be() {
+	if [ -c /dev/kvm ]; then
+		[ "$(id -u)" = 0 ] || skip "hiding /dev/kvm needs root"
+		unshare -m sh -c 'mount --bind /dev/null /dev/kvm && exec "$0" bench --list --only start,vcpu,boot,ring/pop' \
+			"$doorbell" >"$work/stdout" || skip "/dev/kvm cannot be hidden here"
+	else
+		bench 0 --list --only start,vcpu,boot,ring/pop
+	fi
+	cat "$work/stdout"
+	[ "$(grep -c 'cannot here: /dev/kvm: ' "$work/stdout")" = "$(grep -cE '^(start|vcpu|boot)/' "$work/stdout")" ] ||
+		fail "not every row that needs a guest says so"
+	! grep -A1 '^ring/pop/split' "$work/stdout" | grep -q 'cannot here' || fail "a ring needs no guest"
+}
+
 test_a_full_disk_is_said() {
 	[ "$(id -u)" = 0 ] || skip "a small disk needs root"
 	mkdir -p "$work/disk"
