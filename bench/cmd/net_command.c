@@ -224,7 +224,8 @@ static int peer(const struct net_state *s, struct net_argv *a)
 	word(a, "BENCH_MEM=%d", GUEST_MIB);
 	word(a, "/bin/sh");
 	word(a, "-c");
-	word(a, "exec %s", s->env->peer_cmd); /* or the shell would be what is ended */
+	word(a, "%s",
+	     s->env->peer_cmd); /* what is ended, and rests, is the process group of the shell */
 	return whole(a);
 }
 

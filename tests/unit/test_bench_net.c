@@ -751,6 +751,11 @@ static void commands_name_the_network_of_their_guest(void **state)
 		assert_null(a.word[a.nr]);
 		net_argv_free(&a);
 	}
+	s.subject = &net_subjects[NS_PEER];
+	r->env.peer_cmd = "FOO=1 vmm"; /* all that a shell takes, and nothing before it */
+	assert_int_equal(net_argv_guest(&s, 0, &a), 0);
+	assert_string_equal(a.word[a.nr - 1], "FOO=1 vmm");
+	net_argv_free(&a);
 }
 
 int main(void)
