@@ -34,6 +34,8 @@ static int look_at(const struct bench_env *env, struct look *l, double v[ASIDE_V
 	const struct aside a = {.fn = l->fn, .arg = &l->job, .limit_s = LIMIT_S, .stop = env->stop};
 	int ret = micro_vm_can(why);
 
+	if (ret == 0 && l->own_network && cost_tap_can(env->stop, why) < 0)
+		ret = -EOPNOTSUPP;
 	if (ret == 0)
 		ret = guest_micro_file(env, kernel, why);
 	if (ret < 0)
@@ -41,8 +43,8 @@ static int look_at(const struct bench_env *env, struct look *l, double v[ASIDE_V
 	l->job.argv = argv;
 	l->job.own_network = l->own_network;
 	ret = aside_run(&a, v, why);
-	/* ptrace, a network of our own, and a TAP in it are what not everybody may have. */
-	return ret == -EPERM || (l->own_network && ret == -EPROTO) ? -EOPNOTSUPP : ret;
+	/* ptrace is what not everybody may. */
+	return ret == -EPERM ? -EOPNOTSUPP : ret;
 }
 
 MICRO_CAN(micro_can_vm)
