@@ -156,7 +156,9 @@ struct bench_row {
 	const char *against; /* the row that this one's ratios are made with, NULL: none */
 	const struct bench_subject *subject; /* NULL: none needed */
 	unsigned ms;                         /* of one round, about, with seconds_div 1 */
-	bool core;                           /* measured by default */
+	unsigned more_ms; /* what a round takes beside, whatever seconds_div is */
+	bool whole;       /* @ms is not divided: it is what one thing takes */
+	bool core;        /* measured by default */
 	/* As that of its subject, for --list: NULL, nothing but what its subject needs. */
 	int (*can)(const struct bench_env *env, const struct bench_row *row, char *why);
 	/*

@@ -182,14 +182,17 @@ static void on_progress(void *arg, const struct bench_run *run, size_t i, size_t
 	struct bench_command *c = arg;
 	const struct bench_result *r = &run->result[i];
 	const uint64_t left = bench_left_s(run);
+	const size_t kept = run->group[r->group].kept;
 
 	if (!c->on_terminal && c->said_group == r->group + 1)
 		return;
 	c->said_group = r->group + 1;
 	clear_progress(c);
-	fprintf(stderr, "%zu of %zu groups, %s, round %zu of %u, about %u:%02u left%s",
-	        r->group + 1, run->nr_groups, r->row->name, round + 1, run->rounds,
-	        (unsigned)(left / 60), (unsigned)(left % 60), c->on_terminal ? "" : "\n");
+	/* Of those that hold: more may have to be measured than were asked for. */
+	fprintf(stderr, "%zu of %zu groups, %s, round %zu of %u%s, about %u:%02u left%s",
+	        r->group + 1, run->nr_groups, r->row->name, kept + 1, run->rounds,
+	        round > kept ? " (again)" : "", (unsigned)(left / 60), (unsigned)(left % 60),
+	        c->on_terminal ? "" : "\n");
 	fflush(stderr);
 }
 
@@ -296,17 +299,20 @@ static int list_rows(const struct bench_command *c, const struct bench_row *cons
 		const struct bench_subject *s = rows[i]->subject;
 		const uint64_t ms = bench_estimate_ms(&c->env, rows[i], (unsigned)c->rounds);
 		char why[BENCH_WHY_MAX] = "";
+		bool cannot;
 
 		printf("%-36s %-12s %-4s %8.1f  %s\n", rows[i]->name, rows[i]->set,
 		       rows[i]->core ? "yes" : "", (double)ms / 1000, rows[i]->what);
 		core += rows[i]->core;
-		if ((s && s->can && s->can(&c->env, s, why) < 0) ||
-		    (rows[i]->can && rows[i]->can(&c->env, rows[i], why) < 0))
+		cannot = (s && s->can && s->can(&c->env, s, why) < 0) ||
+		         (rows[i]->can && rows[i]->can(&c->env, rows[i], why) < 0);
+		if (cannot)
 			printf("%-36s cannot here: %s\n", "", why);
-		total_ms += ms + bench_open_ms(rows, i);
+		total_ms += cannot ? 0 : ms + bench_open_ms(rows, i);
 	}
-	printf("\n%zu rows, about %u:%02u minutes; %zu of them are the core\n", nr,
-	       (unsigned)(total_ms / 60000), (unsigned)(total_ms / 1000 % 60), core);
+	printf("\n%zu rows, about %u:%02u minutes for those that can be measured; %zu of them are "
+	       "the core\n",
+	       nr, (unsigned)(total_ms / 60000), (unsigned)(total_ms / 1000 % 60), core);
 	return EXIT_OK;
 }
 

@@ -104,7 +104,10 @@ void bench_run_free(struct bench_run *run)
 uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row,
                            unsigned rounds)
 {
-	return (uint64_t)row->ms * rounds / env->seconds_div;
+	const uint64_t ms = row->whole ? row->ms : row->ms / env->seconds_div;
+
+	/* The first row of a group has its probes. */
+	return (ms + row->more_ms + (row->against ? 0 : BENCH_PROBE_MS)) * rounds;
 }
 
 uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i)

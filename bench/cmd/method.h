@@ -19,6 +19,8 @@
 #define BENCH_ROUNDS     9u
 #define BENCH_ROUNDS_MAX 500u /* half of BENCH_SAMPLE_MAX: each may be measured twice */
 #define BENCH_NO_ROW     SIZE_MAX
+/* About what the probe behind a round takes. */
+#define BENCH_PROBE_MS 200u
 
 /* By more than this share the costs of a machine must not move within a round, nor differ between two runs. */
 #define BENCH_MAY_MOVE 0.10

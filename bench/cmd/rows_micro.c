@@ -43,6 +43,17 @@ static const int another_thread;
 		.name = (row_name), .set = "micro", .what = (text), .against = (other), \
 		.ms = (duration), .can = (able), .measure = (fn), .arg = (argument)     \
 	}
+/* One process from its start to its end: --quick makes none shorter. */
+#define PROCESS(row_name, duration, fn, able, argument, text)                         \
+	{                                                                             \
+		.name = (row_name), .set = "micro", .what = (text), .ms = (duration), \
+		.whole = true, .can = (able), .measure = (fn), .arg = (argument)      \
+	}
+#define PROCESS_AGAINST(row_name, other, duration, fn, able, argument, text)                       \
+	{                                                                                          \
+		.name = (row_name), .set = "micro", .what = (text), .against = (other),            \
+		.ms = (duration), .whole = true, .can = (able), .measure = (fn), .arg = (argument) \
+	}
 #define COST(row_name, id, text) \
 	ROW(row_name, 50, micro_cost, micro_can_cost, (const void *)(uintptr_t)(id), text)
 
@@ -60,32 +71,33 @@ static const struct bench_row rows[] = {
 	COST("cost/tap-write", COST_TAP_WRITE, "a frame is written to a TAP, and dropped"),
 	COST("cost/copy-64k", COST_COPY, "memcpy() of 64 KiB"),
 
-	ROW("start/none", 40, micro_start, micro_can_start, &none, "exec to first KVM_RUN, no NIC"),
-	ROW("start/user", 40, micro_start, micro_can_start, &user,
-            "exec to first KVM_RUN, --net user"),
-	ROW("start/tap", 60, micro_start, micro_can_start, &tap,
-            "exec to first KVM_RUN, --net tap"),
-	ROW("end/none", 40, micro_start, micro_can_start, &none_end,
-            "guest's last act to end of process, no NIC"),
-	ROW("end/user", 40, micro_start, micro_can_start, &user_end,
-            "guest's last act to end of process, --net user"),
-	ROW("end/tap", 60, micro_start, micro_can_start, &tap_end,
-            "guest's last act to end of process, --net tap"),
-	ROW("memory/user", 40, micro_memory, micro_can_start, &user,
-            "private memory beside the guest's, at rest, --net user"),
-	ROW("memory/tap", 60, micro_memory, micro_can_start, &tap,
-            "private memory beside the guest's, at rest, --net tap"),
-	ROW("boot/qemu-microvm", 4000, micro_boot, micro_can_boot, &qemu,
-            "exec to init, QEMU microvm as it comes"),
-	ROW_AGAINST("boot/qemu-microvm-tuned", "boot/qemu-microvm", 1000, micro_boot,
-                    micro_can_boot, &tuned, "exec to init, QEMU microvm at its fastest"),
-	ROW_AGAINST("boot/doorbell", "boot/qemu-microvm-tuned", 1000, micro_boot, micro_can_boot,
-                    &doorbell, "exec to init, doorbell"),
-	ROW("boot-memory/qemu-microvm", 1000, micro_boot_memory, micro_can_boot, &tuned,
-            "private memory beside the guest's, at init, QEMU microvm"),
-	ROW_AGAINST("boot-memory/doorbell", "boot-memory/qemu-microvm", 1000, micro_boot_memory,
-                    micro_can_boot, &doorbell,
-                    "private memory beside the guest's, at init, doorbell"),
+	PROCESS("start/none", 40, micro_start, micro_can_start, &none,
+                "exec to first KVM_RUN, no NIC"),
+	PROCESS("start/user", 40, micro_start, micro_can_start, &user,
+                "exec to first KVM_RUN, --net user"),
+	PROCESS("start/tap", 60, micro_start, micro_can_start, &tap,
+                "exec to first KVM_RUN, --net tap"),
+	PROCESS("end/none", 40, micro_start, micro_can_start, &none_end,
+                "guest's last act to end of process, no NIC"),
+	PROCESS("end/user", 40, micro_start, micro_can_start, &user_end,
+                "guest's last act to end of process, --net user"),
+	PROCESS("end/tap", 60, micro_start, micro_can_start, &tap_end,
+                "guest's last act to end of process, --net tap"),
+	PROCESS("memory/user", 40, micro_memory, micro_can_start, &user,
+                "private memory beside the guest's, at rest, --net user"),
+	PROCESS("memory/tap", 60, micro_memory, micro_can_start, &tap,
+                "private memory beside the guest's, at rest, --net tap"),
+	PROCESS("boot/qemu-microvm", 4000, micro_boot, micro_can_boot, &qemu,
+                "exec to init, QEMU microvm as it comes"),
+	PROCESS_AGAINST("boot/qemu-microvm-tuned", "boot/qemu-microvm", 1000, micro_boot,
+                        micro_can_boot, &tuned, "exec to init, QEMU microvm at its fastest"),
+	PROCESS_AGAINST("boot/doorbell", "boot/qemu-microvm-tuned", 1000, micro_boot,
+                        micro_can_boot, &doorbell, "exec to init, doorbell"),
+	PROCESS("boot-memory/qemu-microvm", 1000, micro_boot_memory, micro_can_boot, &tuned,
+                "private memory beside the guest's, at init, QEMU microvm"),
+	PROCESS_AGAINST("boot-memory/doorbell", "boot-memory/qemu-microvm", 1000, micro_boot_memory,
+                        micro_can_boot, &doorbell,
+                        "private memory beside the guest's, at init, doorbell"),
 
 	ROW("vm/create/64m", 100, micro_create, micro_can_vm, &create_64,
             "a machine with 64 MiB and a NIC"),

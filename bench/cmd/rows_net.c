@@ -26,7 +26,7 @@
 	{                                                                                 \
 		.name = kind_ "/" #dir_ "/" on_, .set = kind_, .what = what_ dir_##_TEXT, \
 		.against = against_, .subject = &net_subjects[subject_], .ms = 2000,      \
-		.core = core_, .measure = net_measure,                                    \
+		.more_ms = 1200, .core = core_, .measure = net_measure,                   \
 		.arg = &(const struct net_work){.dir = dir_##_WAY, __VA_ARGS__},          \
 	}
 

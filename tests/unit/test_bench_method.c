@@ -133,7 +133,7 @@ static void round_is_thrown_out_when_time_was_stolen(void **state)
 	assert_int_equal(bench_rig_measure(r, 9), 0);
 	assert_int_equal(r->run.group[0].stolen, 1);
 	assert_int_equal(r->run.group[0].rounds, 10);
-	assert_int_equal(r->run.total_ms, 100);
+	assert_int_equal(r->run.total_ms, 10 * (10 + BENCH_PROBE_MS));
 }
 
 static void machine_that_never_rests_ends_and_concludes_nothing_from_times(void **state)
@@ -305,6 +305,18 @@ static void same_features_are_not_marked(void **state)
 	assert_string_equal(result(r, 1)->unlike, "");
 }
 
+static void quick_shortens_neither_what_is_whole_nor_probes(void **state)
+{
+	struct bench_rig *r = *state;
+	struct bench_row row = {.ms = 400, .more_ms = 30};
+
+	r->env.seconds_div = 4;
+	assert_int_equal(bench_estimate_ms(&r->env, &row, 2), 2 * (100 + 30 + BENCH_PROBE_MS));
+	row.whole = true;
+	row.against = "t/a"; /* whose probes are its, too */
+	assert_int_equal(bench_estimate_ms(&r->env, &row, 2), 2 * (400 + 30));
+}
+
 static void what_is_left_follows_from_what_rows_say(void **state)
 {
 	struct bench_rig *r = *state;
@@ -312,11 +324,12 @@ static void what_is_left_follows_from_what_rows_say(void **state)
 	bench_rig_add(r, "t/a", NULL, -1);
 	bench_rig_add(r, "t/b", NULL, -1);
 	r->row[1].ms = 1000;
+	r->row[1].more_ms = 7;
 	bench_rig_add(r, "t/c", NULL, 0);
 	bench_rig_add(r, "t/d", NULL, 0);
 	r->subject[0].open_ms = 500;
 	assert_int_equal(bench_rig_measure(r, 9), 0);
-	assert_int_equal(r->run.total_ms, 90 + 9000 + 180 + 500);
+	assert_int_equal(r->run.total_ms, 90 + 9063 + 180 + 500 + 4 * 9 * BENCH_PROBE_MS);
 	assert_int_equal(r->run.done_ms, r->run.total_ms);
 	assert_int_equal(bench_left_s(&r->run), 0);
 }
@@ -344,6 +357,7 @@ int main(void)
 		CASE(ctrl_c_ends_the_run_and_closes_all),
 		CASE(other_features_than_those_of_the_row_compared_with_are_marked),
 		CASE(same_features_are_not_marked),
+		CASE(quick_shortens_neither_what_is_whole_nor_probes),
 		CASE(what_is_left_follows_from_what_rows_say),
 	};
 
