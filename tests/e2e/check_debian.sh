@@ -37,4 +37,15 @@ test_it_bears_all_legal_provocations() {
 	[ "$(grep -c 'survived; [1-9]' "$work/stderr")" -ge 12 ] || fail "too few were tried"
 }
 
+# A pair is taken away and given back all the time, and every second of these commands is refused.
+test_it_bears_them_while_its_pairs_come_and_go() {
+	local script='while :; do pairs eth0 1; usleep 300000; pairs eth0 2; usleep 300000; done 2>/tmp/refused'
+	check --provoke ctrl-error,ack-race,kick-race,reorder,delay,flood --seed 1 --timeout 200 --net echo,queues=2 \
+		-a "$(append_run "$script" net0=10.0.2.15/24)"
+	vm_expect_status 0 220
+	cat "$work/stderr"
+	[ "$(grep -c 'provoked by .*: survived' "$work/stderr")" -eq 6 ] || fail "not all were survived"
+	[ "$(jq '[.. | objects | select(.rule == "mq.pairs-range")][0].kept' "$work/report")" -ge 8 ] || fail "its pairs did not change"
+}
+
 main "$@"

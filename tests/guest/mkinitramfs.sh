@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 src=$top/tests/guest
 out=$top/build/guest
-tools="netcheck verdict rsstable rxhash fakedns tapfd relay flood"
+tools="netcheck verdict rsstable pairs rxhash fakedns tapfd relay flood"
 # virtio_net brings virtio_ring, virtio and the failover modules along.
 modules="virtio_mmio virtio_net"
 
@@ -31,5 +31,5 @@ for tool in $tools; do
 done
 "$src/pack-initramfs.sh" "$cache/x86_64/guest" "$out/initramfs.cpio" "$src/init" "$modules" \
 	"$out/netcheck=bin/netcheck" "$out/verdict=bin/verdict" "$out/rsstable=bin/rsstable" \
-	"$out/rxhash=bin/rxhash" \
+	"$out/rxhash=bin/rxhash" "$out/pairs=bin/pairs" \
 	"$top/tests/lab/dhcp=bin/dhcp"
