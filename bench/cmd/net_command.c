@@ -124,7 +124,7 @@ static int testpmd(const struct net_state *s, struct net_argv *a)
 {
 	static const char *const eal[] = {"dpdk-testpmd", "-l", "0,1",      "--no-huge",
 	                                  "-m",           "64", "--no-pci", "--no-telemetry",
-	                                  "--no-shconf",  NULL};
+	                                  "--no-shconf",  "-v", NULL};
 	static const char *const ports[] = {"--vdev",
 	                                    "net_tap0,iface=b0,mac=fixed",
 	                                    "--",

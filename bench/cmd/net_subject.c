@@ -261,22 +261,6 @@ void net_subject_resume(struct net_state *s)
 
 /* ---- what there is */
 
-static int card(void *state, char *text, size_t size)
-{
-	/* Which bits of the feature word say how frames look and when the other side is told, of all that virtio has. */
-	const struct net_state *s = state;
-	const struct net_setup *t = s->subject->arg;
-	int n;
-
-	if (t->guests == 0)
-		return -ENODATA;
-	n = snprintf(
-		text, size,
-		"{\"features\": \"0x%llx\", \"queue_size\": 256, \"guests\": %u, \"vhost\": %s}",
-		(unsigned long long)s->features[0], t->guests, t->vhost ? "true" : "false");
-	return n > 0 && (size_t)n < size ? 0 : -E2BIG;
-}
-
 #define SUBJECT(id_, name_, label_, ...)                       \
 	[id_] = {                                              \
 		.name = name_,                                 \
@@ -284,7 +268,7 @@ static int card(void *state, char *text, size_t size)
 		.can = can,                                    \
 		.open = open_subject,                          \
 		.close = close_subject,                        \
-		.card = card,                                  \
+		.card = net_card,                              \
 		.open_ms = 3000,                               \
 		.arg = &(const struct net_setup){__VA_ARGS__}, \
 	}

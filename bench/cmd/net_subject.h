@@ -121,6 +121,9 @@ int net_network_join(struct net_state *s, unsigned guest, char *why);
 /* s->end. */
 void net_network_ends(struct net_state *s);
 
+/* bench/cmd/net_card.c: as bench_subject.card; @state is a struct net_state. */
+int net_card(void *state, char *text, size_t size);
+
 /* bench/cmd/net_command.c: the command line of a VMM, in memory that net_argv_free() frees; NULL: none left. */
 #define NET_ARGS_MAX 48
 struct net_argv {

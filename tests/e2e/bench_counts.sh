@@ -49,6 +49,10 @@ test_doorbell_counts_what_the_tracepoints_count() {
 	done
 }
 
+test_the_guests_kernel_is_on_the_card() {
+	jq -e '.subjects.pure.card.kernel | test("^[0-9]+[.][0-9]")' "$work/out/results.json" || fail "no release"
+}
+
 test_counts_have_what_they_should_be_and_the_article_says() {
 	of_row rr/g2h/vhost '.metrics.userspace_exits.expected == 0 and .metrics.kicks.at_most' || fail "no expected counts"
 	jq -e '[.equations[].row] | length == 3' "$work/out/results.json" || fail "not every row has an equation"
