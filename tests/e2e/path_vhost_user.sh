@@ -125,8 +125,16 @@ test_the_path_cannot_be_changed() {
 
 # ---- without a peer
 
+tap_frames() {
+	awk '{ n += $1 } END { print n }' /sys/class/net/$tap0/statistics/{rx,tx}_packets
+}
+
+frames_pass_since() { # COUNT
+	[ "$(tap_frames)" -gt "$1" ]
+}
+
 test_traffic_goes_on_after_each_death_of_the_peer() {
-	local n=0 pid rc=0
+	local n=0 pid rc=0 before
 	# What a TCP connection waits before it tries again grows with each death.
 	# shellcheck disable=SC2034 # for traffic
 	(guest_limit=$((100 + 20 * kills))
@@ -134,11 +142,14 @@ test_traffic_goes_on_after_each_death_of_the_peer() {
 		traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=1000000 streams=2
 	done) >"$work/traffic" 2>&1 &
 	pid=$!
+	before=$(tap_frames)
 	while [ $n -lt "$kills" ] && kill -0 $pid 2>/dev/null; do
+		wait_for 60 "frames before death $((n + 1))" frames_pass_since "$before"
 		pmd_kill
 		pmd_start
 		n=$((n + 1))
 		wait_for 60 "peer $n" peer_was_found $n
+		before=$(tap_frames)
 	done
 	touch "$work/enough"
 	wait $pid || rc=$?
