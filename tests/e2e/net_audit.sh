@@ -10,6 +10,7 @@ tracing=/sys/kernel/tracing
 mine=$tracing/instances/e2e-audit
 frames_wanted=100000
 strays=16 # neighbour and router discovery, of either side: a frame, its kick, its interrupt
+slept='$4 == 1 || $4 == 2' # of sched_switch: who left the CPU waits, interruptible or not
 asked=100 # system calls by which the thread of the NIC answers status and stats, looks at the TAP each second, and those for strays
 
 start_group() {
@@ -46,6 +47,7 @@ trace_begin() {
 	echo 'hist:keys=common_pid' >$mine/events/kvm/kvm_msi_set_irq/trigger
 	echo 'hist:keys=reason' >$mine/events/kvm/kvm_userspace_exit/trigger
 	echo 'hist:keys=common_pid' >$mine/events/raw_syscalls/sys_enter/trigger
+	echo 'hist:keys=prev_pid,prev_state' >$mine/events/sched/sched_switch/trigger
 	echo 'hist:keys=function.sym' >$mine/events/workqueue/workqueue_queue_work/trigger
 }
 
@@ -111,6 +113,8 @@ audit_of() { # PATH
 	jq . "$file"
 	near "accesses to the registers" "$(observed "$file" 'exits (kick, registers)')" \
 		"$(trace_sum kvm/kvm_mmio '$2 != 0 && $4 >= 3489664768 && $4 < 3489665280')" $strays
+	near kicks $(($(row "$file" tx kicks observed) + $(row "$file" rx kicks observed))) \
+		"$(trace_sum kvm/kvm_mmio '$2 == 2 && $4 == 3489664848')" $strays
 	near interrupts "$(observed "$file" 'interrupts raised')" \
 		"$(trace_sum kvm/kvm_msi_set_irq "$(raisers "$1")")" $strays
 	near "exits to userspace" "$(jq '.machine.rows[1].observed' "$file")" \
@@ -119,6 +123,12 @@ audit_of() { # PATH
 		"$(trace_sum raw_syscalls/sys_enter "\$2 == $(io_thread)")" $asked
 	near "work items" "$(observed "$file" 'kernel-worker runs')" \
 		"$(trace_sum workqueue/workqueue_queue_work '/irqfd_inject/')" 0
+	near "wake-ups of the I/O thread" "$(observed "$file" 'wake-ups of the I/O thread')" \
+		"$(trace_sum sched/sched_switch "\$2 == $(io_thread) && ($slept)")" $asked
+	if [ "$1" = vhost ]; then
+		near "wake-ups of vhost's worker" "$(observed "$file" "wake-ups of vhost's worker")" \
+			"$(trace_sum sched/sched_switch "($(raisers vhost)) && ($slept)")" $strays
+	fi
 	trace_end
 }
 
