@@ -241,4 +241,17 @@ test_an_interface_that_vanishes_takes_the_link_down() {
 	grep -q "is gone" "$work/stderr" || fail "doorbell did not say so"
 }
 
+# Handed in with a limit of its send buffer, which keeps vhost from batching: there is none while vhost may serve, and it is back at the end.
+test_the_send_buffer_has_no_limit_while_vhost_serves() {
+	guest_off # its TAP is needed
+	vm_run "$tools/tapfd" -s 65536 $tap "$doorbell" run -m 256M -i "$initrd" --control "$work/control" \
+		--net tap,fd=3,path=vhost -a "$(append_agent net0=$it/24,$us)" "$bzimage"
+	vm_expect @agent
+	guest "ping -c 1 -w 30 $us >/dev/null"
+	"$tools/tapfd" -l "$(ctl status | jq .pid)" | sort -u >"$work/looked"
+	[ "$(cat "$work/looked")" = 'tapfd: sndbuf 2147483647' ] || fail "$(tr '\n' ' ' <"$work/looked")"
+	guest_off # 90, if tapfd finds the TAP changed
+	[ "$(grep -c 'sndbuf 65536 ' "$work/console")" = 2 ] || fail "$(grep tapfd: "$work/console" | tr '\n' ' ')"
+}
+
 main "$@"
