@@ -83,7 +83,7 @@ static void the_guests_kernel_is_named_by_its_release(void **state)
 	assert_string_equal(said(r, NS_PURE, "kernel", value), "");
 	memcpy(image + 0x202, "HdrS", 4);
 	image[0x20f] = 1; /* 0x200 further on */
-	strcpy((char *)image + 0x300, "6.1.0-9-amd64 (someone)");
+	memcpy(image + 0x300, "6.1.0-9-amd64 (someone)", 24);
 	write_file(r, "vmlinuz", image, sizeof(image), path);
 	r->env.kernel = path;
 	assert_string_equal(said(r, NS_PURE, "kernel", value), "6.1.0-9-amd64");
@@ -94,7 +94,8 @@ static void qemu_is_asked_for_its_version(void **state)
 {
 	static const char script[] = "#!/bin/sh\nprintf 'QEMU 9.9 \\033[31m\"x\"\\ncopyright\\n'\n";
 	struct rig *r = *state;
-	char path[256], value[200], *before = strdup(getenv("PATH"));
+	const char *had = getenv("PATH");
+	char path[256], value[200], *before = strdup(had ? had : "/usr/bin:/bin");
 
 	assert_non_null(before);
 	write_file(r, "qemu-system-x86_64", script, sizeof(script) - 1, path);
