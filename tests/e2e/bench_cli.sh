@@ -111,6 +111,35 @@ fake_gnuplot() {
 	PATH=$work/fake:$PATH
 }
 
+log_is_there() {
+	[ -n "$(find "$TMPDIR" -name 'pure-guest0.log')" ]
+}
+
+test_a_signal_while_a_guest_boots_leaves_nothing() {
+	if [ "$(id -u)" != 0 ] || [ ! -c /dev/kvm ] || [ ! -r "$bzimage" ]; then
+		skip "it takes root, /dev/kvm and a kernel"
+	fi
+	local pid rc=0
+	TMPDIR=$work/boot-tmp
+	rm -rf "$work/there"
+	mkdir -p "$work/there" "$TMPDIR"
+	# A KVM that emulates starts guests that never come up, when it is taken for one that does not.
+	sed 's/^flags.*/& svm/' /proc/cpuinfo >"$work/cpuinfo"
+	# shellcheck disable=SC2016 # of that shell
+	(cd "$work/there" && exec unshare -m sh -c 'mount --bind "$0" /proc/cpuinfo && exec "$@"' "$work/cpuinfo" \
+		env PATH=/nowhere "$doorbell" bench --only rr/g2h/pure --rounds 500 --kernel "$bzimage" 9>&- </dev/null \
+		>"$work/stdout" 2>"$work/stderr") &
+	pid=$!
+	wait_for "$boot_limit" "the start of a guest" log_is_there
+	kill -TERM $pid
+	wait $pid || rc=$?
+	cat "$work/stderr"
+	[ $rc = 143 ] || fail "status $rc"
+	grep -q 'ended by Terminated: no results' "$work/stderr" || fail "it does not say why it ended"
+	[ -z "$(ls -A "$TMPDIR")$(ls -A "$work/there")" ] || fail "left behind: $(ls -AR "$TMPDIR" "$work/there")"
+	! grep -lqs "$TMPDIR/" /proc/[0-9]*/cmdline || fail "a guest is still there"
+}
+
 test_a_gnuplot_that_fails_leaves_no_half_plots() {
 	rm -rf "$work/out"
 	fake_gnuplot 'printf half >micro-ns.svg; exit 1'
