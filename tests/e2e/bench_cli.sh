@@ -103,6 +103,26 @@ test_a_signal_ends_it_and_leaves_nothing() {
 	grep -q 'ended by Terminated' "$work/stderr" || fail "it does not say why it ended"
 }
 
+test_what_a_peer_says_is_shown_as_plain_text() {
+	if [ "$(id -u)" != 0 ] || [ ! -c /dev/kvm ] || [ ! -c /dev/net/tun ] || [ ! -r "$bzimage" ]; then
+		skip "it takes root, /dev/kvm, /dev/net/tun and a kernel"
+	fi
+	local rc=0
+	mkdir -p "$work/tmp"
+	sed 's/^flags.*/& svm/' /proc/cpuinfo >"$work/cpuinfo"
+	# No guest of doorbell's own, which would be waited for: the peer alone is started.
+	# shellcheck disable=SC2016 # of that shell
+	TMPDIR=$work/tmp unshare -m sh -c 'mount --bind "$0" /proc/cpuinfo && mount --bind /dev/null /dev/kvm && exec "$@"' \
+		"$work/cpuinfo" "$doorbell" bench --quick --rounds 1 --only rr/g2h/peer --kernel "$bzimage" --out "$work/peer" \
+		--peer-cmd 'printf "bad \\033[31m \\377 | <b>\\n" >&2; exit 3' </dev/null >"$work/stdout" 2>"$work/stderr" 9>&- || rc=$?
+	cat -v "$work/stdout" "$work/stderr"
+	[ $rc = 1 ] || fail "status $rc"
+	jq -r '.rows[] | select(.name == "rr/g2h/peer") | .why' "$work/peer/results.json" >"$work/why"
+	grep -qF 'it ended before it said @ready: bad ?[31m ? | <b>' "$work/why" || fail "why: $(cat -v "$work/why")"
+	! LC_ALL=C grep -l "$(printf '\033')" "$work/stdout" "$work"/peer/*.* || fail "an escape code went out"
+	[ -z "$(ls -A "$work/tmp")" ] || fail "left behind: $(ls -A "$work/tmp")"
+}
+
 # gnuplot COMMAND...: a shell script of that name, found before any other.
 fake_gnuplot() {
 	mkdir -p "$work/fake"
