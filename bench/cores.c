@@ -140,18 +140,18 @@ static void run_in_turns(const char *row, const struct gmem *m, bool packed, tur
 
 static const struct technique {
 	const char *name;
-	bool split, packed; /* where there is something to choose */
 	turn_fn *on, *off;
-	unsigned regions; /* of guest memory; buffers are in the last */
+	unsigned regions;   /* of guest memory; buffers are in the last */
+	bool split, packed; /* where there is something to choose */
 } techniques[] = {
-	{"publish", true, true, plain, publishing_each, 1},
-	{"acquire", true, false, plain, acquiring_each, 1},
-	{"translation", true, true, plain, translating, 1},
-	{"slot-of-2", true, true, plain, forgetting, 2},
-	{"slot-of-8", true, true, plain, forgetting, 8},
-	{"fetch-frame", true, true, plain, copying_late, 1},
-	{"take-ahead", true, true, receiving, receiving_late, 1},
-	{"fetch-descriptor", true, true, fetching_desc, plain, 1},
+	{"publish", plain, publishing_each, 1, true, true},
+	{"acquire", plain, acquiring_each, 1, true, false},
+	{"translation", plain, translating, 1, true, true},
+	{"slot-of-2", plain, forgetting, 2, true, true},
+	{"slot-of-8", plain, forgetting, 8, true, true},
+	{"fetch-frame", plain, copying_late, 1, true, true},
+	{"take-ahead", receiving, receiving_late, 1, true, true},
+	{"fetch-descriptor", fetching_desc, plain, 1, true, true},
 };
 
 /* Rings in the first of @nr regions, buffers in the last: at the same addresses, however many there are. */

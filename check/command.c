@@ -40,15 +40,14 @@ struct check_run {
 	struct vm_config cfg;
 	/* --report=FORMAT=FILE */
 	enum format format;
+	unsigned fail_on;
 	const char *path; /* NULL: only for people, to standard error */
 	struct outfile file;
-	unsigned fail_on;
-	unsigned matrix; /* enum matrix_kind */
 	struct matrix cells;
-	bool list_rules;
+	unsigned matrix; /* enum matrix_kind */
+	bool list_rules, list_provocations;
 	provoke_set provocations;
 	uint64_t seed; /* where their decisions come from */
-	bool list_provocations;
 	const char *explain;
 	bool *ignored; /* nr_rules */
 	struct loop *loop;
@@ -64,8 +63,8 @@ struct check_run {
 	} watched[VM_MAX_NICS];               /* what a check's callbacks need */
 	struct provoke *provoke[VM_MAX_NICS]; /* NULL: not provoked */
 	struct vm *vm;
-	unsigned farewell; /* ticks since all rounds were over */
 	struct task cpu;   /* of the guest, at the last tick */
+	unsigned farewell; /* ticks since all rounds were over */
 	unsigned nr;
 };
 

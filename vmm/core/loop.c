@@ -40,8 +40,8 @@ struct loop {
 	struct loop_late *next_late; /* of those being looked at: loop_late_del() moves it on */
 	struct loop_poll *poll;      /* all of them; NULL: none */
 	struct loop_poll *next_poll; /* of those being asked: loop_poll_stop() moves it on */
-	unsigned hurried;            /* watches that epoll knows of and that are not patient */
 	uint64_t asked_ns;           /* when epoll was asked last between two looks */
+	unsigned hurried;            /* watches that epoll knows of and that are not patient */
 	atomic_bool stop;
 	/* wake_fd was set since epoll was asked between two looks: it is not put off. Partners: ring(), look(). */
 	atomic_bool rung;
