@@ -18,6 +18,7 @@ struct work {
 	struct loop *loop;
 	unsigned due, done, looks, rests;
 	unsigned late;      /* comes between the last look and the sleep */
+	uint64_t takes_ns;  /* the work itself */
 	bool leave;         /* with the first that is done */
 	bool fired;         /* a timer has */
 	struct loop_fd end; /* an eventfd: the loop ends */
@@ -30,6 +31,9 @@ static bool work_look(void *arg)
 	w->looks++;
 	if (!w->due)
 		return false;
+	for (const uint64_t from = loop_now_ns();
+	     w->takes_ns && loop_now_ns() - from < w->takes_ns;)
+		;
 	w->due--;
 	w->done++;
 	if (w->leave)
@@ -339,6 +343,50 @@ static void work_that_comes_soon_is_looked_for_and_then_no_more(void **state)
 	assert_int_equal(w->looks, 0);
 }
 
+/* What the work takes says nothing of when it came. */
+static void long_work_that_was_there_already_is_no_reason_to_look(void **state)
+{
+	struct work *w = *state;
+
+	w->poll.budget.mode = POLL_AUTO;
+	w->takes_ns = 2 * POLL_NONE_NS;
+	loop_poll_start(w->loop, &w->poll);
+	w->due = 100;
+	while (w->due)
+		assert_int_equal(loop_turn(w->loop, -1), 0);
+	assert_int_equal(stats_of(w).polls, 0);
+}
+
+static void on_kick(void *arg, unused uint32_t revents)
+{
+	struct work *w = arg;
+
+	fd_event_take(w->end.fd);
+}
+
+/* Kicks were asked for before the loop slept: one for work that a look has found does not end the next sleep. */
+static void a_kick_for_work_that_was_found_ends_no_sleep(void **state)
+{
+	struct work *w = *state;
+	int nr = 0;
+
+	w->end.fn = on_kick;
+	w->poll.budget.mode = POLL_AUTO;
+	loop_patient(&w->end, true);
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, 1), 0); /* it has slept */
+	w->poll.budget.hope = 3;                    /* and looks */
+	for (unsigned i = 0; i < 2; i++) {
+		w->due = 1;
+		fd_event_set(w->end.fd);
+		while (w->due)
+			nr += loop_turn(w->loop, 1000);
+	}
+	assert_true(nr > 0);
+	assert_int_equal(loop_turn(w->loop, 1), 0);
+	assert_int_equal(stats_of(w).wakeups, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -356,6 +404,8 @@ int main(void)
 		CASE(a_turn_with_a_limit_ends),
 		CASE(calls_and_the_end_reach_a_loop_that_never_sleeps),
 		CASE(work_that_comes_soon_is_looked_for_and_then_no_more),
+		CASE(a_kick_for_work_that_was_found_ends_no_sleep),
+		CASE(long_work_that_was_there_already_is_no_reason_to_look),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

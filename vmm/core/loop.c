@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/loop_priv.h"
 #include "vmm/core/tasks.h"
 #include "vmm/core/thread.h"
 
@@ -41,7 +41,8 @@ struct loop {
 	struct loop_poll *poll;      /* all of them; NULL: none */
 	struct loop_poll *next_poll; /* of those being asked: loop_poll_stop() moves it on */
 	uint64_t asked_ns;           /* when epoll was asked last between two looks */
-	unsigned hurried;            /* watches that epoll knows of and that are not patient */
+	uint64_t rested_ns; /* when it slept last: for that kicks were asked for, and come still */
+	unsigned hurried;   /* watches that epoll knows of and that are not patient */
 	atomic_bool stop;
 	/* wake_fd was set since epoll was asked between two looks: it is not put off. Partners: ring(), look(). */
 	atomic_bool rung;
@@ -201,76 +202,9 @@ void loop_del(struct loop_fd *w)
 	w->loop = NULL;
 }
 
-static void timer_fired(void *arg, unused uint32_t revents)
+void loop_count_timer(struct loop *l)
 {
-	struct loop_timer *t = arg;
-	uint64_t times;
-
-	count(&t->watch.loop->timers);
-	/*
-	 * The count also says whether the timer was re-armed since epoll reported it. Not by fd_event_take():
-	 * timers do not know RWF_NOWAIT in Linux 6.1, and are shared with nobody.
-	 */
-	if (read(t->watch.fd, &times, sizeof(times)) != (ssize_t)sizeof(times) || !t->armed)
-		return;
-	t->armed = false;
-	loop_patient(&t->watch, true);
-	t->fn(t->arg);
-}
-
-int loop_timer_make(struct loop *l, struct loop_timer *t)
-{
-	int ret;
-
-	if (t->watch.loop)
-		return 0;
-	t->watch =
-		(struct loop_fd){.events = EPOLLIN, .fn = timer_fired, .arg = t, .patient = true};
-	t->watch.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (t->watch.fd < 0)
-		return -errno;
-	ret = loop_add(l, &t->watch);
-	if (ret < 0)
-		fd_close(&t->watch.fd);
-	return ret;
-}
-
-int loop_timer_at(struct loop *l, struct loop_timer *t, uint64_t when_ns)
-{
-	struct itimerspec its = {0};
-	int ret = loop_timer_make(l, t);
-
-	if (ret < 0)
-		return ret;
-	if (when_ns == 0) /* to the kernel 0 means off */
-		when_ns = 1;
-	its.it_value.tv_sec = (time_t)(when_ns / 1000000000u);
-	its.it_value.tv_nsec = (long)(when_ns % 1000000000u);
 	count(&l->timers);
-	if (timerfd_settime(t->watch.fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
-		return -errno;
-	t->armed = true;
-	loop_patient(&t->watch, false);
-	return 0;
-}
-
-void loop_timer_rest(struct loop_timer *t)
-{
-	static const struct itimerspec never;
-
-	if (t->armed) /* what epoll has reported already finds it off */
-		timerfd_settime(t->watch.fd, 0, &never, NULL);
-	t->armed = false;
-	loop_patient(&t->watch, true);
-}
-
-void loop_timer_off(struct loop_timer *t)
-{
-	t->armed = false;
-	if (!t->watch.loop)
-		return;
-	loop_del(&t->watch);
-	fd_close(&t->watch.fd);
 }
 
 uint64_t loop_now_ns(void)
@@ -435,7 +369,7 @@ static int look(struct loop *l, uint64_t now, bool *worked)
 	int nr = 0;
 
 	*worked = look_all(l);
-	if (l->hurried || now - l->asked_ns >= LOOP_ASK_NS ||
+	if (l->hurried || now - l->asked_ns >= LOOP_ASK_NS || now - l->rested_ns < LOOP_ASK_NS ||
 	    atomic_load_explicit(&l->rung, memory_order_relaxed)) {
 		/* First this: who rings later is asked for again. Acquire: what ring() has set before, epoll tells. */
 		atomic_exchange_explicit(&l->rung, false, memory_order_acquire);
@@ -488,12 +422,13 @@ static int sleep_visited(struct loop *l, int timeout_ms)
 	return 0;
 }
 
-/* Sleep, when those who poll agree. As epoll_wait(). */
-static int rest(struct loop *l, int timeout_ms)
+/* Sleep, when those who poll agree. As epoll_wait(). *there: they do not, and what was there is done. */
+static int rest(struct loop *l, int timeout_ms, bool *there)
 {
 	int nr;
 
-	if (!rest_all(l)) {
+	*there = !rest_all(l);
+	if (*there) {
 		look_all(l);
 		timeout_ms = 0;
 	}
@@ -515,24 +450,26 @@ static int wait_looking(struct loop *l, int timeout_ms)
 	const uint64_t from = loop_now_ns();
 	const uint64_t limit = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * 1000000u;
 	const uint64_t budget = min_u64(poll_budget_ns(&governing(l)->budget, from), limit);
-	uint64_t now = from;
+	uint64_t now = from, at; /* when the last look began: how long its work took says nothing */
 	bool worked;
 	int nr;
 
 	while (now - from < budget) {
-		nr = look(l, now, &worked);
+		at = now;
+		nr = look(l, at, &worked);
 		if (!l->poll) /* it did away with itself */
 			return nr;
 		now = loop_now_ns();
 		check_share(l, now);
 		if (nr == 0 && !worked && now < first_late(l))
 			continue;
-		poll_budget_hit(&governing(l)->budget, now - from);
+		poll_budget_hit(&governing(l)->budget, at - from);
 		return nr;
 	}
-	nr = rest(l, budget == limit ? 0 : timeout_ms);
-	if (l->poll)
-		poll_budget_slept(&governing(l)->budget, budget, loop_now_ns() - from);
+	nr = rest(l, budget == limit ? 0 : timeout_ms, &worked);
+	l->rested_ns = loop_now_ns();
+	if (l->poll && (budget || !worked))
+		poll_budget_slept(&governing(l)->budget, budget, l->rested_ns - from);
 	return nr;
 }
 
@@ -630,7 +567,7 @@ int loop_turn(struct loop *l, int timeout_ms)
 		return 0; /* as after events: what they left to do comes first */
 	run_hooks(l);
 	if (!l->poll)
-		nr = rest(l, l->again ? 0 : timeout_ms);
+		nr = rest(l, l->again ? 0 : timeout_ms, &worked);
 	else if (l->again) /* it does not sleep now: nobody is asked to wake it */
 		nr = look(l, loop_now_ns(), &worked);
 	else
