@@ -426,6 +426,9 @@ static bool rx_look_ahead(struct net_pair *p)
 	    w->tail - w->head >= RX_AHEAD || !vq_waiting(q->vq))
 		return true;
 	r = rx_window_fill(w, q->vq, UINT64_MAX, RX_AHEAD);
+	/* A chain that needs the window for itself: each look would walk all of it again, and in vain. */
+	if (r == -ENOBUFS)
+		p->rx.ahead = false;
 	if (r != -EPROTO)
 		return true;
 	net_broken(q, r);
@@ -491,8 +494,9 @@ bool net_rx_look(struct net_pair *p)
 {
 	const bool due = net_take_due(&p->queue[NET_RX]) && p->queue[NET_RX].live;
 
+	/* A ring that was found broken is something, too: hooks of other devices may have to hear of it. */
 	if (!rx_look_ahead(p))
-		return false;
+		return true;
 	if (!due && (!awaits_buffers(p) || !vq_waiting(rx_vq(p))))
 		return false;
 	rx_unstall(p);
