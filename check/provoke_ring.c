@@ -273,6 +273,9 @@ static void race_the_kick(struct provoke_queue *q, struct vq_batch *b)
 {
 	struct provoke *p = q->p;
 
+	/* Sent behind the kick, and found without another one. */
+	if (q->kind == TX && !p->in_kick && waiting(b))
+		atomic_store(&p->raced, false);
 	if (q->kind != RX || p->never_kicked || p->overlooked >= OVERLOOKED_MAX)
 		return;
 	if (p->in_kick) {

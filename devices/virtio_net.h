@@ -124,6 +124,8 @@ int virtio_net_use_pairs(struct virtio_net *n, unsigned nr);
  * lets it go.
  */
 void virtio_net_flush(struct virtio_net *n);
+/* As virtio_net_flush(): take all that is offered for sending, as if each queue had been kicked. */
+void virtio_net_take(struct virtio_net *n);
 
 /* Loop thread. Ask the driver to announce itself on the network (GUEST_ANNOUNCE); no-op when not accepted. */
 void virtio_net_announce(struct virtio_net *n);

@@ -89,6 +89,12 @@ void virtio_net_flush(struct virtio_net *n)
 		net_publish(&n->ctrl);
 }
 
+void virtio_net_take(struct virtio_net *n)
+{
+	for (unsigned i = 0; i < n->nr_pairs; i++)
+		(void)net_tx_look(&n->pair[i]);
+}
+
 void net_again(struct net_queue *q)
 {
 	if (q->pair && q->pair->polls) {

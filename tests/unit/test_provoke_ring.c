@@ -212,6 +212,24 @@ static void who_sleeps_behind_a_kick_has_overlooked_it(unused void **state)
 	prig_end(&r);
 }
 
+/* Answers that need no other kick, as those behind the first with EVENT_IDX: it did not sleep, whatever it did not read. */
+static void who_answers_behind_a_kick_has_not_overlooked_it(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_KICK_RACE, VRIG_ALL);
+	receive_for_a_while(&r, 2);
+	(void)prig_post_tx(&r, 0);
+	fake_vq_publish(&r.v.vq[NET_TX]);
+	prig_set_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY, NET_TX);
+	assert_true(r.p->raced);
+	(void)prig_post_tx(&r, 0);
+	fake_vq_publish(&r.v.vq[NET_TX]);
+	vrig_pump(&r.v);
+	assert_false(r.p->raced);
+	prig_end(&r);
+}
+
 static void words_are_anything_while_no_kick_is_needed(unused void **state)
 {
 	struct prig r;
@@ -645,6 +663,7 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_comes_behind_more_buffers),
 		cmocka_unit_test(a_kick_comes_behind_more_frames),
 		cmocka_unit_test(who_sleeps_behind_a_kick_has_overlooked_it),
+		cmocka_unit_test(who_answers_behind_a_kick_has_not_overlooked_it),
 		cmocka_unit_test(words_are_anything_while_no_kick_is_needed),
 		cmocka_unit_test(the_words_of_the_other_way_are_written_too),
 		cmocka_unit_test(lengths_ids_and_the_index_lie),
