@@ -5,6 +5,7 @@
 #include <linux/virtio_mmio.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "audit/report.h"
 #include "audit/text.h"
@@ -13,23 +14,47 @@
 #include "vmm/core/num.h"
 #include "vmm/core/tasks.h"
 
-struct trace *net_trace_begin(pid_t pid, char *why)
+/* The numbers that are names in @path, at most @room of them. */
+static size_t numbers_in(const char *path, int *out, size_t room)
 {
-	struct trace *t = NULL;
 	const struct dirent *e;
-	int tids[TASKS_MAX];
-	uint64_t tid;
+	DIR *dir = opendir(path);
+	uint64_t n;
 	size_t nr = 0;
-	char path[64];
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)) && nr < ARRAY_SIZE(tids))
-		if (num_at(e->d_name, 10, &tid) && tid <= INT32_MAX)
-			tids[nr++] = (int)tid;
+	while (dir && nr < room && (e = readdir(dir)))
+		if (num_at(e->d_name, 10, &n) && n <= INT32_MAX)
+			out[nr++] = (int)n;
 	if (dir)
 		closedir(dir);
+	return nr;
+}
+
+size_t net_trace_threads(pid_t group, int *tids, size_t room)
+{
+	const struct dirent *e;
+	size_t nr = 0;
+	char path[64];
+	uint64_t n;
+	DIR *dir = opendir("/proc");
+
+	while (dir && (e = readdir(dir))) {
+		if (!num_at(e->d_name, 10, &n) || n > INT32_MAX || getpgid((pid_t)n) != group)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task", (int)n);
+		nr += numbers_in(path, tids + nr, room - nr);
+	}
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+struct trace *net_trace_begin(pid_t group, char *why)
+{
+	struct trace *t = NULL;
+	int tids[TASKS_MAX];
+	const size_t nr = net_trace_threads(group, tids, ARRAY_SIZE(tids));
+
 	if (trace_begin_host(tids, nr, &t, why, BENCH_WHY_MAX) < 0)
 		return NULL;
 	return t;

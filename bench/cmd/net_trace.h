@@ -12,12 +12,15 @@
 
 struct trace;
 
+/* Threads of the processes of a group, at most @room of them: a shell that runs a peer may not be replaced by it. */
+size_t net_trace_threads(pid_t group, int *tids, size_t room);
+
 /*
- * The kernel counts what the threads of @pid do, until trace_end() (audit/trace.h). NULL with a line in @why: not allowed
+ * The kernel counts what the threads of the processes of @group do, until trace_end() (audit/trace.h). NULL with a line in @why: not allowed
  * to. What happened between two moments is the difference of two readings: to read takes as long each time, and to set
  * everything to 0 much longer.
  */
-struct trace *net_trace_begin(pid_t pid, char *why);
+struct trace *net_trace_begin(pid_t group, char *why);
 
 /* Two readings of one trace, by trace_read(); owned. */
 struct net_traced {

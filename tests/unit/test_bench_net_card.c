@@ -8,12 +8,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench/cmd/net_subject.h"
+#include "bench/cmd/net_trace.h"
 #include "bench/cmd/out.h"
 #include "vmm/core/compiler.h"
 
@@ -129,6 +133,38 @@ static void what_has_no_guest_has_no_card_and_a_card_needs_room(void **state)
 	assert_int_equal(net_card(&r->s, text, 20), -E2BIG);
 }
 
+/* A peer's shell was, and it did nothing. */
+static void what_a_shell_runs_is_counted(void **state)
+{
+	int tids[64], to[2];
+	size_t nr, found = 0;
+	char *end, line[32] = "";
+	pid_t shell, child;
+
+	(void)state;
+	assert_int_equal(pipe(to), 0);
+	shell = fork();
+	assert_true(shell >= 0);
+	if (shell == 0) {
+		setpgid(0, 0);
+		dup2(to[1], 1);
+		execl("/bin/sh", "sh", "-c", "sh -c 'echo $$; exec sleep 1000'; true", NULL);
+		_exit(127);
+	}
+	assert_true(read(to[0], line, sizeof(line) - 1) > 0);
+	child = (pid_t)strtol(line, &end, 10);
+	assert_int_equal(*end, '\n');
+	nr = net_trace_threads(shell, tids, ARRAY_SIZE(tids));
+	for (size_t i = 0; i < nr; i++)
+		found += tids[i] == shell || tids[i] == child;
+	kill(-shell, SIGKILL);
+	waitpid(shell, NULL, 0);
+	close(to[0]);
+	close(to[1]);
+	assert_int_equal(found, 2);
+	assert_int_equal(nr, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +172,7 @@ int main(void)
 		CASE(the_guests_kernel_is_named_by_its_release),
 		CASE(qemu_is_asked_for_its_version),
 		CASE(dpdk_says_its_version_in_its_log),
+		cmocka_unit_test(what_a_shell_runs_is_counted),
 		CASE(what_has_no_guest_has_no_card_and_a_card_needs_room),
 	};
 
