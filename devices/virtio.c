@@ -161,6 +161,13 @@ void virtio_config(struct virtio_dev *d)
 	config_changed(d, live(d));
 }
 
+void virtio_config_unheard(struct virtio_dev *d)
+{
+	/* As above. */
+	atomic_fetch_add_explicit(&d->config_generation, 1, memory_order_relaxed);
+	config_changed(d, false);
+}
+
 void virtio_signal(const struct virtio_dev *d, int fd)
 {
 	if (d->signal)

@@ -199,6 +199,8 @@ void virtio_used_in(struct virtio_dev *d, unsigned queue); /* in this queue alon
 void virtio_isr_always(struct virtio_dev *d, bool on);
 /* Config space has changed: generation, isr, interrupt. Only the generation unless it is live. */
 void virtio_config(struct virtio_dev *d);
+/* As virtio_config() of fields that the running driver did not ask for: whoever has a copy of them hears of it, the driver does not. */
+void virtio_config_unheard(struct virtio_dev *d);
 /*
  * Stop, NEEDS_RESET, config interrupt, one log line "net0: driver broke a rule: @why". Calls
  * ops->stop(), also from within a callback of the device: on return every queue is stopped and reads

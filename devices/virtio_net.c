@@ -347,6 +347,8 @@ static void link_changed(struct virtio_net *n, bool was)
 	log_info("%s: link %s", n->dev.name, was ? "down" : "up");
 	if (!n->dev.started || net_has(n, VIRTIO_NET_F_STATUS))
 		virtio_config(&n->dev);
+	else
+		virtio_config_unheard(&n->dev);
 	if (!n->dev.started)
 		return;
 	if (was)

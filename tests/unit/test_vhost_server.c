@@ -360,6 +360,30 @@ static void a_link_that_comes_up_before_the_driver_does_is_told_to_the_front_end
 	close(pair[1]);
 }
 
+/* The next driver may have STATUS, and read what the front end was told last. */
+static void a_changed_link_is_told_to_the_front_end_of_a_driver_without_status(void **state)
+{
+	struct front *f = *state;
+	struct vu_header h;
+	struct vu_msg m;
+	int pair[2];
+
+	front_up(f, V1, 2);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	m = front_msg(f, VU_SET_BACKEND_REQ_FD, 0, 0);
+	m.h.size = 0;
+	m.fd[0] = pair[1];
+	m.nr_fds = 1;
+	front_send(f, &m);
+	front_do(f, VU_SET_PROTOCOL_FEATURES, 0,
+	         FEATURE(VU_PROTOCOL_CONFIG) | FEATURE(VU_PROTOCOL_BACKEND));
+	nic_set_link(&f->nic, false);
+	assert_int_equal(recv(pair[0], &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
+	assert_int_equal(h.request, VU_BACK_CONFIG_CHANGED);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void a_request_that_nobody_knows_is_refused_by_its_answer(void **state)
 {
 	struct front *f = *state;
@@ -566,6 +590,7 @@ int main(void)
 		CASE(the_config_space_has_as_many_bytes_as_were_asked_for),
 		CASE(a_changed_link_is_told_to_those_who_ask_for_the_config_space),
 		CASE(a_link_that_comes_up_before_the_driver_does_is_told_to_the_front_end),
+		CASE(a_changed_link_is_told_to_the_front_end_of_a_driver_without_status),
 		CASE(a_request_that_nobody_knows_is_refused_by_its_answer),
 		CASE(the_next_front_end_waits_until_the_first_has_gone),
 		CASE(nothing_of_a_front_end_stays_behind),
