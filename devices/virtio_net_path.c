@@ -41,7 +41,10 @@ static bool queues_run(const struct virtio_net *n, unsigned pairs)
 
 static enum net_path wanted(const struct virtio_net *n)
 {
-	/* There is nobody to take them from; neither side moves a frame, as the link wants it. */
+	/*
+	 * There is nobody to take them from, and nobody moves a frame. When the next peer is there they are taken from it,
+	 * if the link is down still.
+	 */
 	if (n->path == NET_PATH_RINGS && n->gone && n->backend->ring_held && !n->releasing)
 		return NET_PATH_RINGS;
 	if (!n->rings_wanted || !net_link(n) || n->releasing)
