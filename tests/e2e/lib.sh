@@ -133,6 +133,7 @@ append_agent() {
 
 # Has a command run in a guest started with append_agent, and does not wait.
 guest_tell() { # ID COMMAND
+	! vm_ended || fail "there is no guest any more to tell it: $2" # and nobody would ever read
 	printf '%s %s\n' "$1" "$(base64 -w 0 <<<"$2")" >"$work/in"
 }
 

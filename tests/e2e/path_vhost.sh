@@ -243,7 +243,8 @@ test_an_interface_that_vanishes_takes_the_link_down() {
 
 # Handed in with a limit of its send buffer, which keeps vhost from batching: there is none while vhost may serve, and it is back at the end.
 test_the_send_buffer_has_no_limit_while_vhost_serves() {
-	guest_off # its TAP is needed
+	vm_ended || guest_off # its TAP is needed; the test before may have taken both away
+	[ -d /sys/class/net/$tap ] || tap_add $tap $us/24
 	vm_run "$tools/tapfd" -s 65536 $tap "$doorbell" run -m 256M -i "$initrd" --control "$work/control" \
 		--net tap,fd=3,path=vhost -a "$(append_agent net0=$it/24,$us)" "$bzimage"
 	vm_expect @agent
