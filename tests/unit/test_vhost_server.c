@@ -307,29 +307,42 @@ static void the_config_space_has_as_many_bytes_as_were_asked_for(void **state)
 	}
 }
 
-static void a_changed_link_is_told_to_those_who_ask_for_the_config_space(void **state)
+/* The back end's own channel: pair[0] is the front end's side of it. */
+static void open_channel(struct front *f, int pair[2])
 {
-	struct front *f = *state;
-	struct vu_header h;
-	struct vu_msg m;
-	int pair[2];
+	struct vu_msg m = front_msg(f, VU_SET_BACKEND_REQ_FD, 0, 0);
 
-	front_up(f, V1 | FEATURE(VIRTIO_NET_F_STATUS), 2);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	m = front_msg(f, VU_SET_BACKEND_REQ_FD, 0, 0);
 	m.h.size = 0;
 	m.fd[0] = pair[1];
 	m.nr_fds = 1;
 	front_send(f, &m);
+}
+
+static void expect_config_changed(int channel)
+{
+	struct vu_header h;
+
+	assert_int_equal(recv(channel, &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
+	assert_int_equal(h.request, VU_BACK_CONFIG_CHANGED);
+	assert_int_equal(h.size, 0);
+}
+
+static void a_changed_link_is_told_to_those_who_ask_for_the_config_space(void **state)
+{
+	struct front *f = *state;
+	struct vu_header h;
+	int pair[2];
+
+	front_up(f, V1 | FEATURE(VIRTIO_NET_F_STATUS), 2);
+	open_channel(f, pair);
 	/* QEMU has the socket for other requests, and a config space of its own. */
 	nic_set_link(&f->nic, false);
 	assert_int_equal(recv(pair[0], &h, sizeof(h), MSG_DONTWAIT), -1);
 	front_do(f, VU_SET_PROTOCOL_FEATURES, 0,
 	         FEATURE(VU_PROTOCOL_CONFIG) | FEATURE(VU_PROTOCOL_BACKEND));
 	nic_set_link(&f->nic, true);
-	assert_int_equal(recv(pair[0], &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
-	assert_int_equal(h.request, VU_BACK_CONFIG_CHANGED);
-	assert_int_equal(h.size, 0);
+	expect_config_changed(pair[0]);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -340,22 +353,15 @@ static void a_link_that_comes_up_before_the_driver_does_is_told_to_the_front_end
 	struct front *f = *state;
 	struct vu_header h;
 	int pair[2];
-	struct vu_msg m;
 
 	nic_set_link(&f->nic, false);
 	front_connect(f);
 	front_do(f, VU_SET_PROTOCOL_FEATURES, 0,
 	         FEATURE(VU_PROTOCOL_CONFIG) | FEATURE(VU_PROTOCOL_BACKEND));
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	m = front_msg(f, VU_SET_BACKEND_REQ_FD, 0, 0);
-	m.h.size = 0;
-	m.fd[0] = pair[1];
-	m.nr_fds = 1;
-	front_send(f, &m);
+	open_channel(f, pair);
 	assert_int_equal(recv(pair[0], &h, sizeof(h), MSG_DONTWAIT), -1);
 	nic_set_link(&f->nic, true);
-	assert_int_equal(recv(pair[0], &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
-	assert_int_equal(h.request, VU_BACK_CONFIG_CHANGED);
+	expect_config_changed(pair[0]);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -364,22 +370,14 @@ static void a_link_that_comes_up_before_the_driver_does_is_told_to_the_front_end
 static void a_changed_link_is_told_to_the_front_end_of_a_driver_without_status(void **state)
 {
 	struct front *f = *state;
-	struct vu_header h;
-	struct vu_msg m;
 	int pair[2];
 
 	front_up(f, V1, 2);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	m = front_msg(f, VU_SET_BACKEND_REQ_FD, 0, 0);
-	m.h.size = 0;
-	m.fd[0] = pair[1];
-	m.nr_fds = 1;
-	front_send(f, &m);
+	open_channel(f, pair);
 	front_do(f, VU_SET_PROTOCOL_FEATURES, 0,
 	         FEATURE(VU_PROTOCOL_CONFIG) | FEATURE(VU_PROTOCOL_BACKEND));
 	nic_set_link(&f->nic, false);
-	assert_int_equal(recv(pair[0], &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
-	assert_int_equal(h.request, VU_BACK_CONFIG_CHANGED);
+	expect_config_changed(pair[0]);
 	close(pair[0]);
 	close(pair[1]);
 }
