@@ -120,16 +120,44 @@ static void who_stays_keeps_it_away_for_longer_than_who_passes_by(unused void **
 {
 	struct poll_budget b = {.mode = POLL_AUTO, .checked_ns = NOW};
 
-	for (uint64_t ns = POLL_AWAY_NS; ns < POLL_AWAY_MAX_NS; ns *= 2)
+	for (uint64_t ns = POLL_AWAY_NS; ns < POLL_AWAY_MAX_NS; ns *= 4)
 		assert_int_equal(look_once_more(&b, true), ns);
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(look_once_more(&b, true), POLL_AWAY_MAX_NS);
-	/* Each time that it had the CPU halves it, down to the first. */
+	/* Each time that it had the CPU makes it shorter, down to the first. */
 	assert_int_equal(look_once_more(&b, false), 0);
-	assert_int_equal(look_once_more(&b, true), POLL_AWAY_MAX_NS / 2);
+	assert_int_equal(look_once_more(&b, true), POLL_AWAY_MAX_NS / 4);
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(look_once_more(&b, false), 0);
 	assert_int_equal(look_once_more(&b, true), POLL_AWAY_NS);
+}
+
+/* Else a thread whose CPU others want all the time spends 4 ms of it on each look whether they are still there. */
+static void
+who_comes_back_goes_at_the_first_sign_and_stays_only_after_all_of_the_time(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_AUTO, .hope = 3, .checked_ns = NOW, .tried_ns = NOW};
+	uint64_t now, delay = 0;
+
+	assert_false(poll_budget_check_due(&b, NOW + POLL_TRY_NS)); /* who was never away */
+	assert_int_equal(look_once_more(&b, true), POLL_AWAY_NS);
+	now = b.away_until_ns;
+	assert_false(poll_budget_check(&b, now, delay = b.delay_ns));
+	for (uint64_t ns = POLL_TRY_NS; ns < POLL_CHECK_NS; ns += POLL_TRY_NS) {
+		assert_false(poll_budget_check_due(&b, now + ns - 1));
+		assert_true(poll_budget_check_due(&b, now + ns));
+		assert_false(poll_budget_check(&b, now + ns, delay));
+		assert_int_not_equal(b.away_shift, 0);
+	}
+	/* They come in the last part of it, and what they take is a share of all of it. */
+	now += POLL_CHECK_NS;
+	assert_true(poll_budget_check(&b, now, delay += POLL_CHECK_NS / POLL_DELAY_SHARE));
+	assert_int_equal(b.away_until_ns - now, 4 * POLL_AWAY_NS);
+	now = b.away_until_ns;
+	assert_false(poll_budget_check(&b, now, delay));
+	now += POLL_TRY_NS;
+	assert_true(poll_budget_check(&b, now, delay + POLL_TRY_NS / POLL_DELAY_SHARE));
+	assert_int_equal(b.away_until_ns - now, 16 * POLL_AWAY_NS);
 }
 
 int main(void)
@@ -141,6 +169,8 @@ int main(void)
 		cmocka_unit_test(work_that_was_there_already_is_no_reason_to_look),
 		cmocka_unit_test(a_thread_that_waits_for_a_cpu_stays_away_for_a_while),
 		cmocka_unit_test(who_stays_keeps_it_away_for_longer_than_who_passes_by),
+		cmocka_unit_test(
+			who_comes_back_goes_at_the_first_sign_and_stays_only_after_all_of_the_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

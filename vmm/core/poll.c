@@ -5,6 +5,7 @@
 
 #define HOPE_LOOK 2u
 #define HOPE_MAX  3u
+#define AWAY_STEP 2u /* four times as long */
 
 const char *const poll_mode_names[] = {
 	[POLL_OFF] = "off", [POLL_ON] = "on", [POLL_AUTO] = "auto", NULL};
@@ -34,25 +35,31 @@ void poll_budget_slept(struct poll_budget *b, uint64_t looked_ns, uint64_t ns)
 
 bool poll_budget_check_due(const struct poll_budget *b, uint64_t now_ns)
 {
-	return b->mode == POLL_AUTO && now_ns - b->checked_ns >= POLL_CHECK_NS;
+	return b->mode == POLL_AUTO &&
+	       now_ns - b->tried_ns >= (b->away_shift ? POLL_TRY_NS : POLL_CHECK_NS);
 }
 
 bool poll_budget_check(struct poll_budget *b, uint64_t now_ns, uint64_t delay_ns)
 {
 	const uint64_t past = now_ns - b->checked_ns, delayed = delay_ns - b->delay_ns;
+	/* Of what was long ago nothing follows, nor of a time in which it slept. */
+	const bool stale = past > 4 * POLL_CHECK_NS || b->checked_ns < b->away_until_ns;
+	const bool enough = delayed < past / POLL_DELAY_SHARE;
 
+	b->tried_ns = now_ns;
+	if (!stale && enough && past < POLL_CHECK_NS)
+		return false;
 	b->checked_ns = now_ns;
 	b->delay_ns = delay_ns;
-	/* Of what was long ago nothing follows, nor of a time in which it slept. */
-	if (past > 4 * POLL_CHECK_NS || now_ns - past < b->away_until_ns)
+	if (stale)
 		return false;
-	if (delayed < past / POLL_DELAY_SHARE) {
+	if (enough) {
 		if (b->away_shift > 0)
-			b->away_shift--;
+			b->away_shift -= AWAY_STEP;
 		return false;
 	}
 	b->away_until_ns = now_ns + (POLL_AWAY_NS << b->away_shift);
 	if (POLL_AWAY_NS << b->away_shift < POLL_AWAY_MAX_NS)
-		b->away_shift++;
+		b->away_shift += AWAY_STEP;
 	return true;
 }

@@ -7,7 +7,7 @@
  *	expects   2 bits that count up when work came soon and down when it did not, as a processor foresees a branch:
  *	          one burst, or one gap in a stream, does not turn it round
  *	nobody    the thread has hardly been ready without a CPU of late; otherwise it sleeps for a while as if it had never
- *	          found anything: a short one for who passes by, twice as long each time that somebody is still there
+ *	          found anything: a short one for who passes by, much longer each time that somebody is still there
  *
  * Plain numbers in and out: no clock, no system call. One thread.
  */
@@ -31,10 +31,12 @@ extern const char *const poll_mode_names[]; /* NULL-ended */
 #define POLL_SHORT_NS UINT64_C(75000)
 /* It was none: the work was there already, and would have been found by who does not look, too. So nothing follows from it. */
 #define POLL_NONE_NS UINT64_C(2000)
-/* How often the thread's share of a CPU is to be looked at, and how long it stays away when that is too small. */
+/* After how much looking the thread's share of a CPU is judged, and how long it stays away when that is too small. */
 #define POLL_CHECK_NS    UINT64_C(4000000)
 #define POLL_AWAY_NS     UINT64_C(6250000)
-#define POLL_AWAY_MAX_NS (16 * POLL_AWAY_NS)
+#define POLL_AWAY_MAX_NS (64 * POLL_AWAY_NS)
+/* Who comes back is judged this often, but for the better only after POLL_CHECK_NS: somebody may be about to have his turn. */
+#define POLL_TRY_NS UINT64_C(1000000)
 /* Ready and without a CPU for one part in so many: too small. */
 #define POLL_DELAY_SHARE 8u
 
@@ -42,8 +44,9 @@ extern const char *const poll_mode_names[]; /* NULL-ended */
 struct poll_budget {
 	enum poll_mode mode;
 	unsigned hope; /* 0 .. 3; from 2 on it looks */
-	/* When the share was looked at last, and what the thread had been delayed then; 0: never. */
+	/* Since when the share is counted, and what the thread had been delayed then; 0: never. */
 	uint64_t checked_ns, delay_ns;
+	uint64_t tried_ns; /* when it was looked at last */
 	uint64_t away_until_ns;
 	unsigned away_shift; /* it stays away for POLL_AWAY_NS << this the next time */
 };
