@@ -25,7 +25,7 @@
 
 /*
  * With MRG_RXBUF so many pieces are taken off the ring behind a turn, when the driver has posted them: then all at once, and
- * what a frame needs is there when it comes. docs/polling.md has figures.
+ * what a frame needs is there when it comes. docs/measurements.md has figures.
  */
 #define RX_AHEAD 256u
 
