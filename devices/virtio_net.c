@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A frame out of the guest: tx_kick() -> tx_turn() -> tx_one() -> tx_send(), and it is in the hands
- * of the backend. A frame into the guest: virtio_net_rx.c. On the ring path neither happens here.
+ * A frame out of the guest. The driver's write to QueueNotify sets the eventfd of the tx queue, and the pair's loop calls
+ * net_tx_kick() -> tx_turn() -> tx_one() -> tx_send(): the frame is in the hands of the backend (net/). At the end of the
+ * turn its buffers are shown to the driver as used, with an interrupt if it wants one: virtio_net_batch.c.
+ *
+ * A frame into the guest: virtio_net_rx.c. On the ring path (vhost-net, vhost-user) neither happens here.
  */
 #include "devices/virtio_net.h"
 
@@ -70,7 +73,10 @@ static void tx_count(struct net_pair *p, uint32_t len)
 	p->stats.tx_bytes += len;
 }
 
-/* Push what the backend is done with, and behind each what waited for it only. */
+/*
+ * Push what the backend is done with, and behind each what waited for it only. Most are done with a frame when send()
+ * returns; a pair has done(), as its frames stay in this ring until the other end takes them.
+ */
 static void tx_collect(struct net_pair *p)
 {
 	const struct net_frame_ops *ops = p->backend->frame;
@@ -206,6 +212,7 @@ static void tx_turn(struct net_pair *p, unsigned frames)
 	}
 	if (!net_show(q))
 		return;
+	/* About a lone frame the driver is told now or later: virtio_net_hold.c. */
 	if (r == 0 && t.frames == 1 && !told)
 		net_hold(p);
 	else

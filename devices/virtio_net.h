@@ -14,7 +14,8 @@
  * Files: virtio_net.c life, config space and transmission; virtio_net_rx.c reception, on the buffers
  * that rx_window.c keeps ready; virtio_net_ctrl.c commands; virtio_net_path.c the path, virtio_net_over.c
  * how pairs go over to another one; virtio_net_pairs.c what goes between the threads, and
- * virtio_net_steer.c the frames that do. What is a good header is decided in vnet_hdr.c, which frames are
+ * virtio_net_steer.c the frames that do; virtio_net_batch.c how the driver is shown what was done, and
+ * virtio_net_hold.c when it is told of a lone frame. What is a good header is decided in vnet_hdr.c, which frames are
  * for the driver in rx_filter.c, for which pair in rss.c.
  */
 #ifndef DOORBELL_VIRTIO_NET_H
@@ -152,7 +153,7 @@ struct virtio_net_stats {
 	/* Threads woken for what they were handed, and woken by it: each a write(), a read(). */
 	uint64_t rx_wakes, rx_wake_reads;
 	uint64_t tx_dropped;      /* bad header, runt, refused by the host, link down */
-	uint64_t tx_bytes_copied; /* of frames in more pieces than one writev() takes */
+	uint64_t tx_bytes_copied; /* of short frames, and of more pieces than writev() takes */
 	uint64_t rx_kicks, tx_kicks, ctrl_kicks; /* by the driver; one wake-up may take several */
 	uint64_t rx_kick_reads, tx_kick_reads,
 		ctrl_kick_reads; /* wake-ups by a kick, each a read() */

@@ -279,10 +279,13 @@ bool net_tell_used(
  * told.
  */
 void net_show_all(struct net_queue *q);
-void net_interrupt(struct net_queue *q); /* it does */
+void net_interrupt(struct net_queue *q); /* the driver wants one */
 void net_again(struct net_queue *q);     /* come back in the next turn of the loop */
 bool net_take_due(struct net_queue *q);  /* for who looks: was there a net_again()? */
-/* What was posted before DRIVER_OK does; not when queues start again for other pairs, and their kicks have been. */
+/*
+ * With --provoke first-kick: what was posted before DRIVER_OK is not looked at before a kick. False when queues start again
+ * for other pairs: their kicks have been.
+ */
 bool net_waits_for_kick(const struct virtio_net *n);
 void net_take_kick(struct net_queue *q);
 /*

@@ -204,7 +204,7 @@ static uint32_t rx_head(struct net_pair *p, const uint8_t **head, uint32_t max)
 	unsigned nr = rx_window_pieces(&rx->window, &iov);
 
 	*head = direct ? rx->head : rx->spill;
-	if (likely(direct == RX_FILTER_LOOK && len == direct)) { /* known to the compiler */
+	if (likely(direct == RX_FILTER_LOOK && len == direct)) { /* known when compiled */
 		iov_read(iov, nr, 0, rx->head, RX_FILTER_LOOK);
 	} else if (direct) {
 		iov_read(iov, nr, 0, rx->head, direct);
@@ -321,7 +321,7 @@ static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 	put_le16(&rx->hdr.v1.num_buffers, u16_of(chains));
 	if (unlikely(!rx->plain_hdr))
 		rx_write_header(p, chains);
-	else /* likewise */
+	else /* a length that is known when compiled */
 		iov_write(rx->window.hdr, rx->window.nr_hdr, 0, &rx->hdr, NET_HDR_LEN);
 
 	p->stats.rx_bytes_copied += rx->spilled;

@@ -29,7 +29,7 @@ struct vm {
 	struct loop *loop;
 	struct console *console;
 
-	struct kvm_ahead *ahead; /* while the machine is built */
+	struct kvm_ahead *ahead; /* a thread that makes the VM, while we build the rest */
 	struct kvm kvm;
 	struct gmem mem;
 	struct machine_map map;
@@ -143,7 +143,10 @@ void vm_map(const struct vm_config *cfg, struct machine_map *map)
 			.gsi = arch_desc.virtio_gsi + i,
 			.name = cfg->nic[i].name,
 		};
-	/* Around the NICs, which stay where they are: there is nothing below them, and their wires are the first. */
+	/*
+	 * Slots without a device (check --provoke slots) are around the NICs, which stay where they are: there is nothing
+	 * below them, and their wires are the first.
+	 */
 	for (unsigned i = 0; i < cfg->nr_slots; i++) {
 		const unsigned at = vm_slot_place(cfg, i);
 
@@ -204,7 +207,10 @@ static int add_nics(struct vm *vm)
 {
 	int ret = 0;
 
-	/* All of what the user named first: to create one may mean to wait for its peer. */
+	/*
+	 * First open all that the user named, so that a mistake in any of it is said at once: to create a device may mean to
+	 * wait for its peer.
+	 */
 	for (unsigned i = 0; i < vm->cfg->nr_nics && ret == 0; i++)
 		if (!vm->nic[i].backend) /* from the first life on */
 			ret = nic_open(&vm->nic[i], &vm->cfg->nic[i], vm->cfg->common.deadline_ns,
