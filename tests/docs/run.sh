@@ -16,7 +16,7 @@ Needs `make` to have been run. One line per check: "ok NAME", "not ok NAME - rea
   features   the same for the names of features=
   commands   the same for the commands of `doorbell help`
   manual     the manual page renders without a warning
-  links      what documents link to exists
+  links      what documents link to exists, and has the heading that is named
   clauses    each clause of the standard for a device has a test or a reason, and docs/device-clauses.md says which
   ci         the steps of the job for CI in docs/drivers.md pass, with our example as the kernel
   FILE:LINE  a block of a document that begins with "```sh" and "# test" runs; behind
@@ -107,14 +107,31 @@ documents() {
 	tests/lint/files.sh | grep '\.md$'
 }
 
+# What a link into a document may name behind its "#": its headings, as GitHub makes names of them.
+anchors() { # FILE
+	awk '/^```/ { code = !code }
+		!code && /^#+ / {
+			name = tolower($0)
+			sub(/^#+ /, "", name)
+			gsub(/[^a-z0-9_ -]/, "", name)
+			gsub(/ /, "-", name)
+			print name (seen[name]++ ? "-" seen[name] - 1 : "")
+		}' "$1"
+}
+
 check_links() {
-	local file link bad=""
+	local file link target bad=""
 	while IFS= read -r file; do
 		while IFS= read -r link; do
 			case $link in
-			http*://* | '#'*) continue ;;
+			http*://*) continue ;;
+			'#'*) target=$file ;;
+			*) target=$(dirname "$file")/${link%%#*} ;;
 			esac
-			[ -e "$(dirname "$file")/${link%%#*}" ] || bad+="$file links to $link; "
+			[ -e "$target" ] || bad+="$file links to $link; "
+			case $link in
+			*.md'#'* | '#'*) grep -qxF -e "${link#*#}" <(anchors "$target") || bad+="$file links to $link: no such heading; " ;;
+			esac
 		done < <(grep -oE '\]\([^) ]+\)' "$file" | sed 's/^](//; s/)$//')
 	done < <(documents)
 	result links "$bad"
