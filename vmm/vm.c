@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* How a machine ends, is made (build_parts(): read it first), and runs (vm_run()). */
 #include "vmm/vm.h"
 
 #include <errno.h>
