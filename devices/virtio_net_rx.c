@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A frame into the guest: net_rx_can_recv() -> net_rx_turn() -> rx_one() -> rx_judge() -> rx_deliver().
+ * A frame into the guest: the backend calls net_rx_can_recv() -> net_rx_turn() -> rx_one(), which takes the steps
+ * rx_recv(), rx_judge(), rx_finish() and rx_deliver().
  *
- * Each recv() gets our own 12 bytes for the header, then the buffers that the driver posted, then
- * the spill buffer, so that there always is room for the largest frame. With HASH_REPORT the driver's header
- * is longer, and a legacy driver's may be shorter: what a recv() got counts for so much more or less from there on (rx_recv()). What has to be thrown away
- * consumed nothing: the next frame is received over it.
+ * Each recv() gets our own 12 bytes for the header, then buffers that the driver posted, as many as frames of late
+ * needed, then the spill buffer, so that there always is room for the largest frame. While all frames are short it gets
+ * the spill buffer alone, and they are copied: rx_pieces(). What has to be thrown away consumed nothing: the next frame is
+ * received over it.
+ *
+ * With HASH_REPORT the driver's header is longer, and a legacy driver's may be shorter: what a recv() got counts for so
+ * much more or less from there on (rx_recv()).
  */
 #include <errno.h>
 #include <limits.h>
