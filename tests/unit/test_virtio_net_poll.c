@@ -177,6 +177,101 @@ static void buffers_are_taken_while_nothing_else_is_to_be_done(unused void **sta
 	assert_int_equal(rig.dev.core->broken, 1);
 }
 
+/* The last pages of guest memory become regions of their own: a buffer across all of them is so many pieces. */
+#define MANY_PIECES GMEM_MAX_REGIONS
+
+static gpa_t cut_memory(void)
+{
+	struct gmem *m = &rig.m.gmem;
+	struct gmem_region *r = &m->region[0];
+
+	r->size -= (MANY_PIECES - 1) * KIB(4);
+	while (m->nr < MANY_PIECES) {
+		const uint64_t at = r->size + (m->nr - 1) * KIB(4);
+
+		m->region[m->nr++] = (struct gmem_region){
+			.base = r->base + at, .size = KIB(4), .host = r->host + at, .fd = -1};
+	}
+	rig.m.end = r->base + r->size;
+	return rig.m.end - 1;
+}
+
+/* A chain of so many pieces from @at on; the address of its table. */
+static gpa_t post_pieces(gpa_t at, unsigned pieces)
+{
+	struct fake_buf b[VQ_NUM_MAX];
+	unsigned nr = pieces / MANY_PIECES;
+	int head;
+
+	for (unsigned i = 0; i < nr; i++)
+		b[i] = (struct fake_buf){
+			.addr = at, .len = (MANY_PIECES - 1) * KIB(4) + 1, .write = true};
+	head = fake_vq_add_table(&rig.vq[NET_RX], b, nr, 0);
+	assert_true(head >= 0);
+	fake_vq_publish(&rig.vq[NET_RX]);
+	return rig.vq[NET_RX].table[head];
+}
+
+static uint64_t rx_frames(void)
+{
+	return virtio_net_stats(rig.n)->rx_frames;
+}
+
+/* More pieces than there is room for, behind a few small buffers. */
+static void a_chain_that_fits_no_window_is_walked_for_frames_only(unused void **state)
+{
+	const struct vq *q = &rig.dev.core->queue[NET_RX].vq;
+	struct vring_desc *d; /* of a packed ring: the same, but for id and flags */
+	uint32_t len;
+
+	for (unsigned i = 0; i < 3; i++)
+		post_rx();
+	look();
+	assert_int_equal(q->next_avail, 3);
+	d = fake_at(&rig.m, post_pieces(cut_memory(), RX_WINDOW_IOV + MANY_PIECES), sizeof(*d));
+	loop_turn(rig.loop, 1);
+	assert_int_equal(q->next_avail, 3);
+	assert_int_equal(rig.dev.core->broken, 0);
+	/* A look that walked it would find that it is broken now. */
+	len = d->len;
+	d->len = 0;
+	loop_turn(rig.loop, 1);
+	assert_int_equal(rig.dev.core->broken, 0);
+	d->len = len;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(rig.dev.core->broken, 0);
+		receive();
+		assert_int_equal(rx_frames(), i);
+	}
+	/* And now it is its turn. */
+	assert_int_equal(rig.dev.core->broken, 1);
+}
+
+/* It fits when only few others are there. */
+static void a_chain_that_needs_the_window_for_itself_gets_it_in_its_turn(unused void **state)
+{
+	const struct vq *q = &rig.dev.core->queue[NET_RX].vq;
+	const gpa_t at = cut_memory();
+	unsigned head, nr = 0;
+	uint32_t len = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		post_pieces(at, 6 * MANY_PIECES);
+	look();
+	assert_int_equal(q->next_avail, 4);
+	post_pieces(at, RX_WINDOW_IOV - 2 * 6 * MANY_PIECES);
+	loop_turn(rig.loop, 1);
+	assert_int_equal(q->next_avail, 4);
+	for (unsigned i = 1; i <= 5; i++) {
+		receive();
+		assert_int_equal(rx_frames(), i);
+	}
+	assert_int_equal(rig.dev.core->broken, 0);
+	for (; fake_vq_reap(&rig.vq[NET_RX], &head, &len); nr++)
+		assert_int_equal(len, NET_HDR_LEN + FRAME);
+	assert_int_equal(nr, 5);
+}
+
 static void while_a_peer_serves_the_rings_it_sleeps(unused void **state)
 {
 	struct virtio_net_switch s;
@@ -239,6 +334,8 @@ int main(void)
 		CASE(while_the_backend_is_full_nothing_is_looked_for),
 		CASE(a_broken_ring_ends_the_looking),
 		CASE(buffers_are_taken_while_nothing_else_is_to_be_done),
+		CASE(a_chain_that_fits_no_window_is_walked_for_frames_only),
+		CASE(a_chain_that_needs_the_window_for_itself_gets_it_in_its_turn),
 		CASE(while_a_peer_serves_the_rings_it_sleeps),
 		CASE(while_the_link_is_down_it_sleeps),
 		CASE(a_reset_ends_it),
