@@ -128,7 +128,9 @@ int vu_chan_read(struct vu_chan *c, char *why, size_t why_size)
 			return ret;
 		ret = fill(c, header + c->in.h.size);
 	}
-	if (ret == -EPIPE)
+	if ((ret == -EPIPE || ret == -ECONNRESET) && c->have > 0)
+		snprintf(why, why_size, "it has closed the connection in the middle of a message");
+	else if (ret == -EPIPE)
 		snprintf(why, why_size, "it has closed the connection");
 	else if (ret == -EPROTO)
 		snprintf(why, why_size, "more than %u descriptors with a message", VU_FDS_MAX);

@@ -10,7 +10,7 @@
 struct vu_chan {
 	struct loop_fd watch; /* its fd is owned; -1: closed */
 	struct vu_msg in;     /* being received; its descriptors are ours */
-	size_t have;          /* bytes of it */
+	size_t have;          /* bytes of it; 0 when the connection ended between two */
 	bool whole;           /* the last vu_chan_read() gave it out */
 };
 

@@ -26,6 +26,10 @@
 
 #define BACKLOG 16
 
+/* Whoever may connect may do so in an endless row: lines about closed connections at once, and then one every so often. */
+#define LINES_MAX 100u
+#define LINE_NS   UINT64_C(100000000)
+
 #define PROTOCOL                                                                                   \
 	(FEATURE(VU_PROTOCOL_MQ) | FEATURE(VU_PROTOCOL_REPLY_ACK) | FEATURE(VU_PROTOCOL_BACKEND) | \
 	 FEATURE(VU_PROTOCOL_CONFIG) | FEATURE(VU_PROTOCOL_INFLIGHT) |                             \
@@ -42,6 +46,8 @@ struct vhost_server {
 	int inflight;            /* the one region that this front end gets; -1: not yet */
 	struct virtio_vhost_user t;
 	uint64_t front_ends, refused; /* so far */
+	uint64_t said_ns;             /* lines take LINE_NS each: until when those so far do */
+	uint64_t unsaid;              /* connections that were closed without a line */
 };
 
 static int PRINTF_LIKE(2, 3) bad(struct vhost_server *s, const char *fmt, ...)
@@ -461,6 +467,31 @@ static void let_go(struct vhost_server *s)
 	loop_set(&s->listener, EPOLLIN);
 }
 
+static void say_closed(struct vhost_server *s, const char *why)
+{
+	const uint64_t now = loop_now_ns();
+
+	if (s->said_ns < now)
+		s->said_ns = now;
+	if (s->said_ns - now >= LINES_MAX * LINE_NS) {
+		s->unsaid++;
+		return;
+	}
+	s->said_ns += LINE_NS;
+	if (s->unsaid)
+		log_warn("%s: %" PRIu64
+		         " connections at %s were closed too fast for a line about each",
+		         s->nic->cfg->name, s->unsaid, s->path);
+	s->unsaid = 0;
+	log_warn("%s: connection at %s closed: %s", s->nic->cfg->name, s->path, why);
+}
+
+/* It is done, or was killed: between two messages, or before it took an answer. */
+static bool has_gone(const struct vhost_server *s, int ret)
+{
+	return (ret == -EPIPE || ret == -ECONNRESET) && (s->chan.whole || s->chan.have == 0);
+}
+
 static void on_message(void *arg, unused uint32_t revents)
 {
 	struct vhost_server *s = arg;
@@ -470,11 +501,11 @@ static void on_message(void *arg, unused uint32_t revents)
 		ret = handle(s, &s->chan.in);
 	if (ret >= 0)
 		return;
-	if (ret == -EPIPE || ret == -ECONNRESET) {
+	if (has_gone(s, ret)) {
 		log_info("%s: the front end at %s has gone", s->nic->cfg->name, s->path);
 	} else {
 		s->refused++;
-		log_guest("%s: connection at %s closed: %s", s->nic->cfg->name, s->path, s->t.why);
+		say_closed(s, s->t.why);
 	}
 	let_go(s);
 }
@@ -489,8 +520,7 @@ static void on_connect(void *arg, unused uint32_t revents)
 		return;
 	ret = vu_chan_open(&s->chan, s->nic->loop, fd, on_message, s);
 	if (ret < 0) {
-		log_guest("%s: connection at %s closed: %s", s->nic->cfg->name, s->path,
-		          strerror(-ret));
+		say_closed(s, strerror(-ret));
 		return;
 	}
 	s->front_ends++;

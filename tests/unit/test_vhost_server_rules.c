@@ -381,19 +381,16 @@ int main(void)
 		CASE(requests_of_a_wrong_size_are_refused),
 		CASE(wrong_numbers_of_descriptors_are_refused),
 		CASE(bad_memory_is_refused),
+		CASE(memory_that_overlaps_in_the_front_end_is_refused),
 		CASE(rings_outside_memory_are_refused),
 		CASE(rings_of_impossible_sizes_and_bases_are_refused),
+		CASE(a_kick_without_one_message_that_it_needs_closes_with_one_line),
 		CASE(kicks_before_what_they_need_are_refused),
 		CASE(a_kick_without_any_other_message_is_fine),
 		CASE(descriptors_of_the_wrong_kind_are_refused),
 		CASE(what_was_not_offered_is_refused),
 		CASE(a_driver_that_breaks_a_rule_is_served_again_when_it_starts_anew),
 	};
-	/* Before lines are so many that they are left out. */
-	const struct CMUnitTest first[] = {
-		CASE(memory_that_overlaps_in_the_front_end_is_refused),
-		CASE(a_kick_without_one_message_that_it_needs_closes_with_one_line),
-	};
 
-	return cmocka_run_group_tests_name("split", first, NULL, NULL) || FRONT_RUN_LAYOUTS(tests);
+	return FRONT_RUN_LAYOUTS(tests);
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device behind a vhost-user socket: how a connection ends, and what is said of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/lib/capture.h"
+#include "tests/lib/front_case.h"
+#include "tests/lib/net_rig.h"
+#include "vmm/core/compiler.h"
+#include "vmm/core/loop.h"
+
+/* What else is said by log_guest() comes ten times in the life of a process. */
+static void the_fiftieth_connection_that_is_closed_has_its_line_as_well(void **state)
+{
+	struct front *f = *state;
+	const struct vu_msg kick = front_msg(f, VU_SET_VRING_KICK, 0, 0);
+	struct capture cap;
+
+	for (unsigned i = 0; i < 50; i++) {
+		front_connect(f);
+		capture_begin(&cap);
+		front_send(f, &kick);
+		capture_end(&cap);
+		assert_true(front_closed(f));
+		assert_one_line(&cap, "ring 0 is kicked before it has addresses");
+	}
+	front_up(f, V1, 2);
+	front_works(f);
+}
+
+/* One more: has it a line? Of those before that had none *untold have been counted in one. */
+static bool closed_with_a_line(struct front *f, unsigned *untold)
+{
+	const struct vu_msg kick = front_msg(f, VU_SET_VRING_KICK, 0, 0);
+	struct capture cap;
+	unsigned n = 0;
+
+	front_connect(f);
+	capture_begin(&cap);
+	front_send(f, &kick);
+	capture_end(&cap);
+	assert_true(front_closed(f));
+	if (sscanf(cap.text, "doorbell: warning: net0: %u connections at ", &n) == 1)
+		*untold += n;
+	return strstr(cap.text, " closed: ring 0 is kicked before it has addresses\n");
+}
+
+static void a_flood_of_bad_connections_is_no_flood_of_lines(void **state)
+{
+	const uint64_t begin = loop_now_ns();
+	struct front *f = *state;
+	unsigned nr = 0, lines = 0, untold = 0;
+	bool line;
+
+	do {
+		line = closed_with_a_line(f, &untold);
+		lines += line;
+		assert_true(loop_now_ns() - begin < RIG_PATIENCE_S * UINT64_C(1000000000));
+	} while (++nr < 400 || !line);
+	assert_int_equal(lines + untold, nr);
+	assert_true(lines >= 100);
+	/* And ten more in each second. */
+	assert_true(lines <= 101 + (loop_now_ns() - begin) / 100000000);
+}
+
+static void an_end_in_the_middle_of_a_message_has_its_line(void **state)
+{
+	struct front *f = *state;
+	const struct vu_msg m = front_msg(f, VU_SET_FEATURES, 0, V1);
+	uint8_t bytes[sizeof(m.h) + sizeof(m.p.number)];
+	struct capture cap;
+
+	memcpy(bytes, &m.h, sizeof(m.h));
+	memcpy(bytes + sizeof(m.h), &m.p.number, sizeof(m.p.number));
+	/* In the header, behind it, and in what follows; a whole one is none. */
+	for (size_t len = 1; len <= sizeof(bytes); len++) {
+		front_up(f, V1, 2);
+		assert_int_equal(send(f->fd, bytes, len, 0), len);
+		front_turn(f);
+		capture_begin(&cap);
+		front_leave(f);
+		capture_end(&cap);
+		if (len < sizeof(bytes))
+			assert_one_line(&cap, "in the middle of a message");
+		else
+			assert_string_equal(cap.text, "");
+	}
+	front_up(f, V1, 2);
+	front_works(f);
+}
+
+static void one_that_dies_before_its_answer_has_just_gone(void **state)
+{
+	struct front *f = *state;
+	const struct vu_header question = {VU_GET_FEATURES, VU_VERSION, 0};
+	struct capture cap;
+
+	front_up(f, V1, 2);
+	assert_int_equal(send(f->fd, &question, sizeof(question), 0), sizeof(question));
+	capture_begin(&cap);
+	front_leave(f);
+	capture_end(&cap);
+	assert_string_equal(cap.text, "");
+	front_up(f, V1, 2);
+	front_works(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(the_fiftieth_connection_that_is_closed_has_its_line_as_well),
+		CASE(a_flood_of_bad_connections_is_no_flood_of_lines),
+		CASE(an_end_in_the_middle_of_a_message_has_its_line),
+		CASE(one_that_dies_before_its_answer_has_just_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
