@@ -46,10 +46,13 @@ void vu_chan_close(struct vu_chan *c)
 	fd_close(&c->watch.fd);
 }
 
-/* Descriptors that came with these bytes; too many of them: -EPROTO, and none is left open. */
+/*
+ * Descriptors that came with these bytes; too many of them: -EPROTO, and none is left open; -EMFILE: there was room for them
+ * in the message, but not in this process.
+ */
 static int take_fds(struct vu_msg *m, struct msghdr *h)
 {
-	int ret = h->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+	int ret = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		const size_t nr = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -68,6 +71,8 @@ static int take_fds(struct vu_msg *m, struct msghdr *h)
 			}
 		}
 	}
+	if (ret == 0 && (h->msg_flags & MSG_CTRUNC))
+		ret = m->nr_fds < VU_FDS_MAX ? -EMFILE : -EPROTO;
 	return ret;
 }
 

@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices/virtio.h"
@@ -20,6 +18,7 @@
 #include "net/vhost_user_msg.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
+#include "vmm/core/listener.h"
 #include "vmm/core/log.h"
 #include "vmm/core/unix_socket.h"
 #include "vmm/nic.h"
@@ -38,12 +37,11 @@
 struct vhost_server {
 	struct nic *nic;
 	const char *path;
-	struct sockaddr_un addr;
-	struct loop_fd listener; /* muted while there is a front end */
-	struct vu_chan chan;     /* to it; closed: there is none */
-	struct vu_chan back;     /* requests of ours */
-	uint64_t protocol;       /* accepted */
-	int inflight;            /* the one region that this front end gets; -1: not yet */
+	struct listener listener; /* off while there is a front end */
+	struct vu_chan chan;      /* to it; closed: there is none */
+	struct vu_chan back;      /* requests of ours */
+	uint64_t protocol;        /* accepted */
+	int inflight;             /* the one region that this front end gets; -1: not yet */
 	struct virtio_vhost_user t;
 	uint64_t front_ends, refused; /* so far */
 	uint64_t said_ns;             /* lines take LINE_NS each: until when those so far do */
@@ -464,7 +462,7 @@ static void let_go(struct vhost_server *s)
 	fd_close(&s->inflight);
 	vvu_reset(&s->t);
 	s->protocol = 0;
-	loop_set(&s->listener, EPOLLIN);
+	listener_on(&s->listener);
 }
 
 static void say_closed(struct vhost_server *s, const char *why)
@@ -510,21 +508,17 @@ static void on_message(void *arg, unused uint32_t revents)
 	let_go(s);
 }
 
-static void on_connect(void *arg, unused uint32_t revents)
+static void on_connect(void *arg, int fd)
 {
 	struct vhost_server *s = arg;
-	int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int ret;
+	int ret = vu_chan_open(&s->chan, s->nic->loop, fd, on_message, s);
 
-	if (fd < 0) /* it may be gone already */
-		return;
-	ret = vu_chan_open(&s->chan, s->nic->loop, fd, on_message, s);
 	if (ret < 0) {
 		say_closed(s, strerror(-ret));
 		return;
 	}
 	s->front_ends++;
-	loop_set(&s->listener, 0);
+	listener_off(&s->listener);
 	log_info("%s: a front end at %s", s->nic->cfg->name, s->path);
 }
 
@@ -532,14 +526,15 @@ static void on_connect(void *arg, unused uint32_t revents)
 
 static int listen_at(struct vhost_server *s)
 {
-	int ret = unix_address(s->path, &s->addr);
+	struct sockaddr_un addr;
+	int ret = unix_address(s->path, &addr);
 
 	if (ret == 0)
-		ret = s->listener.fd = unix_listen(&s->addr, BACKLOG);
-	if (ret >= 0)
-		ret = loop_add(s->nic->loop, &s->listener);
+		ret = listener_open(&s->listener, &addr, BACKLOG);
 	if (ret < 0)
 		log_error("--socket %s: %s", s->path, unix_reason(ret));
+	else
+		listener_on(&s->listener);
 	return ret;
 }
 
@@ -556,8 +551,7 @@ int vhost_server_create(const char *path, struct nic *n, struct vhost_server **o
 	s->nic = n;
 	s->path = path;
 	s->inflight = -1;
-	s->listener = (struct loop_fd){
-		.fd = -1, .events = EPOLLIN, .fn = on_connect, .arg = s, .patient = true};
+	listener_init(&s->listener, n->loop, on_connect, s);
 	vu_chan_init(&s->chan);
 	vu_chan_init(&s->back);
 	ret = nic_make_device(n, &s->t.mem);
@@ -582,10 +576,7 @@ void vhost_server_destroy(struct vhost_server *s)
 {
 	if (!s)
 		return;
-	loop_del(&s->listener);
-	if (s->listener.fd >= 0)
-		unlink(s->addr.sun_path);
-	fd_close(&s->listener.fd);
+	listener_close(&s->listener);
 	vu_chan_close(&s->back);
 	vu_chan_close(&s->chan);
 	fd_close(&s->inflight);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The device behind a vhost-user socket: how a connection ends, and what is said of it. */
+/* The device behind a vhost-user socket: how a connection ends, what is said of it, and what happens when descriptors run out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "tests/lib/capture.h"
@@ -15,6 +16,7 @@
 #include "tests/lib/net_rig.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/unix_socket.h"
 
 /* What else is said by log_guest() comes ten times in the life of a process. */
 static void the_fiftieth_connection_that_is_closed_has_its_line_as_well(void **state)
@@ -112,6 +114,65 @@ static void one_that_dies_before_its_answer_has_just_gone(void **state)
 	front_works(f);
 }
 
+/* ---- descriptors run out */
+
+/* From here on nobody gets one. */
+static struct rlimit use_up_descriptors(void)
+{
+	struct rlimit was, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){0, was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	return was;
+}
+
+static void a_front_end_without_a_descriptor_for_it_waits_and_does_not_spin_the_thread(void **state)
+{
+	struct front *f = *state;
+	struct sockaddr_un addr;
+	struct rlimit was;
+	int turns = 0;
+
+	front_leave(f);
+	assert_int_equal(unix_address(f->path, &addr), 0);
+	f->fd = unix_connect(&addr);
+	assert_true(f->fd >= 0);
+	was = use_up_descriptors();
+	while (turns < 100 && loop_turn(f->nic.loop, 0) > 0)
+		turns++;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_true(turns < 100);
+	while (loop_turn(f->nic.loop, RIG_PATIENCE_S * 1000) > 0) {
+		struct vu_msg m = front_msg(f, VU_GET_FEATURES, 0, 0), answer;
+
+		front_send(f, &m);
+		if (front_answer(f, &answer))
+			break;
+	}
+	front_up(f, V1, 2);
+	front_works(f);
+}
+
+static void a_message_whose_descriptors_find_no_place_is_called_so(void **state)
+{
+	struct front *f = *state;
+	const struct vu_msg m = front_msg(f, VU_SET_MEM_TABLE, 0, 0);
+	struct capture cap;
+	struct rlimit was;
+
+	front_connect(f);
+	capture_begin(&cap);
+	was = use_up_descriptors();
+	front_send(f, &m);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	capture_end(&cap);
+	assert_true(front_closed(f));
+	assert_one_line(&cap, "Too many open files");
+	front_up(f, V1, 2);
+	front_works(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +180,8 @@ int main(void)
 		CASE(a_flood_of_bad_connections_is_no_flood_of_lines),
 		CASE(an_end_in_the_middle_of_a_message_has_its_line),
 		CASE(one_that_dies_before_its_answer_has_just_gone),
+		CASE(a_front_end_without_a_descriptor_for_it_waits_and_does_not_spin_the_thread),
+		CASE(a_message_whose_descriptors_find_no_place_is_called_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

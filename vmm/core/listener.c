@@ -45,7 +45,7 @@ static void on_client(void *arg, unused uint32_t revents)
 void listener_init(struct listener *ln, struct loop *l, void (*taken)(void *arg, int fd), void *arg)
 {
 	*ln = (struct listener){.loop = l, .taken = taken, .arg = arg};
-	ln->watch = (struct loop_fd){.fd = -1, .fn = on_client, .arg = ln};
+	ln->watch = (struct loop_fd){.fd = -1, .fn = on_client, .arg = ln, .patient = true};
 	ln->rest = (struct loop_timer){.fn = on_rested, .arg = ln};
 }
 
