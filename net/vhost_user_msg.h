@@ -61,11 +61,11 @@ enum vu_back_request {
 #define VU_VERSION_MASK  3u
 #define VU_REPLY         4u
 #define VU_NEED_REPLY    8u
-#define VU_FDS_MAX       8u                  /* with one message */
-#define VU_CONFIG_MAX    64u                 /* bytes of config space in one message */
-#define VU_CONFIG_HEADER 12u                 /* bytes before these */
-#define VU_RING_MASK     UINT64_C(0xff)      /* of the number that names a ring */
-#define VU_NO_FD         FEATURE(8)          /* in the number that names a ring: no descriptor */
+#define VU_FDS_MAX       8u             /* with one message */
+#define VU_CONFIG_MAX    256u           /* bytes of config space in one message: those of QEMU */
+#define VU_CONFIG_HEADER 12u            /* bytes before these */
+#define VU_RING_MASK     UINT64_C(0xff) /* of the number that names a ring */
+#define VU_NO_FD         FEATURE(8)     /* in the number that names a ring: no descriptor */
 #define VU_INFLIGHT_MAX  ((uint64_t)1 << 24) /* bytes: far above what the rings can need */
 
 struct vu_header {
