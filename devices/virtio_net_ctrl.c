@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "devices/net_features.h"
@@ -99,7 +98,7 @@ static bool ctrl_mac_addr(struct virtio_net *n, struct ctrl_data *data)
 		return false;
 	memcpy(n->filter.mac, mac, sizeof(mac));
 	/* The driver knows; whoever reads the config space meanwhile must not see half of each. */
-	atomic_fetch_add(&n->dev.config_generation, 1);
+	virtio_config_unheard(&n->dev);
 	return true;
 }
 

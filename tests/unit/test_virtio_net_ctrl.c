@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "devices/virtio.h"
+#include "devices/virtio_mmio.h"
+#include "tests/lib/fake_page.h"
 #include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 #include "vmm/core/le.h"
@@ -267,6 +269,22 @@ static void a_new_address_is_in_config_space_and_filter_before_its_ack(unused vo
 	virtio_config_read(rig.dev.core, 0, &c, sizeof(c));
 	assert_memory_equal(c.mac, vrig_mac, 6);
 	assert_int_not_equal(rig.dev.core->config_generation, generation);
+}
+
+/* dev.mmio.generation */
+static void a_new_address_moves_the_generation_on_the_register_page_too(unused void **state)
+{
+	static struct virtio_mmio mmio; /* the device has them until it is gone */
+	static struct fake_page page;
+
+	up(VRIG_ALL);
+	virtio_mmio_init(&mmio, rig.dev.core, (struct irq_line){0});
+	assert_int_equal(fake_page_create(&page, &mmio), 0);
+	assert_int_equal(
+		vrig_command(&rig, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, foreign, 6),
+		OK);
+	assert_int_equal(fake_page_lie(&page, &mmio), -1);
+	fake_page_destroy(&page);
 }
 
 static void what_no_nic_can_have_is_no_address(unused void **state)
@@ -594,6 +612,7 @@ int main(void)
 		CASE(a_table_that_is_too_large_lets_that_class_pass),
 		CASE(a_malformed_mac_table_changes_nothing),
 		CASE(a_new_address_is_in_config_space_and_filter_before_its_ack),
+		CASE(a_new_address_moves_the_generation_on_the_register_page_too),
 		CASE(what_no_nic_can_have_is_no_address),
 		CASE(mac_commands_need_their_features),
 		CASE(the_filter_is_empty_after_a_reset),
