@@ -32,6 +32,8 @@ static int take(struct rx_window *w, struct vq *q)
 	struct vq_chain c = {.iov = &w->iov[w->tail], .room = RX_WINDOW_IOV - 1 - w->tail};
 	int r = vq_pop(q, &c);
 
+	if (r == 1 || r == -ENOBUFS)
+		w->walked += c.nr_out + c.nr_in;
 	if (r != 1)
 		return r;
 	/* A receive buffer has no business with readable pieces; they are not looked at. */
@@ -40,7 +42,6 @@ static int take(struct rx_window *w, struct vq *q)
 	*record(w, w->nr) = (struct rx_chain){
 		.head = c.head,
 		.nr = u16_of(c.nr_in),
-		.pieces = u16_of(c.nr_out + c.nr_in),
 		.entries = u16_of(c.entries),
 		.len = c.in_len,
 	};
@@ -53,9 +54,14 @@ static int take(struct rx_window *w, struct vq *q)
 
 int rx_window_fill(struct rx_window *w, struct vq *q, uint64_t bytes, unsigned pieces)
 {
-	while (w->bytes < bytes && w->tail - w->head < pieces) {
-		int r = take(w, q);
+	const unsigned from = w->walked;
 
+	while (w->bytes < bytes && w->tail - w->head < pieces) {
+		int r;
+
+		if (w->walked - from >= RX_WINDOW_WALK)
+			return 1;
+		r = take(w, q);
 		if (r == -ENOBUFS && w->head > 1) {
 			compact(w);
 			r = take(w, q);

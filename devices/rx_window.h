@@ -32,21 +32,24 @@
  */
 #define RX_WINDOW_IOV (3 * VQ_NUM_MAX + 2)
 
+/* Pieces that one rx_window_fill() walks, and those of one chain more: nobody waits while a driver's whole ring is. */
+#define RX_WINDOW_WALK 4096u
+
 struct rx_chain {
 	uint16_t head;
 	uint16_t nr;      /* pieces in the array */
-	uint16_t pieces;  /* as posted, at least 1: the work that it made */
 	uint16_t entries; /* of the ring */
 	uint32_t len;     /* bytes, header included */
 };
 
-/* For rx_window.c, except bytes, entries, nr, hdr and nr_hdr (read). Begins with rx_window_clear(). */
+/* For rx_window.c, except bytes, entries, walked, nr, hdr and nr_hdr (read). Begins with rx_window_clear(). */
 struct rx_window {
 	struct rx_chain chain[VQ_NUM_MAX]; /* ring of records: [first, first + nr) */
 	unsigned first, nr;
-	uint64_t bytes;               /* of all chains */
-	unsigned entries;             /* likewise */
-	bool open;                    /* the front chain's header is cut off ... */
+	uint64_t bytes;   /* of all chains */
+	unsigned entries; /* likewise */
+	unsigned walked;  /* pieces as posted, of all chains ever, taken or not; wraps */
+	bool open;        /* the front chain's header is cut off ... */
 	struct iovec hdr[RX_HDR_MAX]; /* ... and lies here */
 	unsigned nr_hdr;
 	unsigned head, tail; /* pieces in use: iov[head .. tail) */
@@ -67,8 +70,8 @@ static inline void rx_window_clear(struct rx_window *w)
 void rx_window_give_back(struct rx_window *w, struct vq *q);
 
 /*
- * Take chains off @q until the window holds @bytes or @pieces. 0; -EAGAIN the ring is empty before;
- * -ENOBUFS no room for more; -EPROTO as vq_pop().
+ * Take chains off @q until the window holds @bytes or @pieces. 0; 1 RX_WINDOW_WALK pieces were walked before, and there
+ * may be more; -EAGAIN the ring is empty before; -ENOBUFS no room for more; -EPROTO as vq_pop().
  */
 int rx_window_fill(struct rx_window *w, struct vq *q, uint64_t bytes, unsigned pieces);
 

@@ -339,10 +339,20 @@ static void rx_deliver(struct net_pair *p, unsigned chains, struct net_turn *t)
 		uint32_t used = min_u32(c->len, left);
 
 		left -= used;
-		t->pieces += c->pieces;
 		net_push(&p->queue[NET_RX], c->head, used);
 		rx_window_drop_front(&rx->window);
 	}
+}
+
+/* rx_window_fill(), as part of a turn. */
+static int rx_fill(struct net_pair *p, struct net_turn *t, uint64_t bytes, unsigned pieces)
+{
+	struct rx_window *w = &p->rx.window;
+	const unsigned from = w->walked;
+	int r = rx_window_fill(w, rx_vq(p), bytes, pieces);
+
+	t->pieces += w->walked - from;
+	return r;
 }
 
 /*
@@ -356,8 +366,8 @@ static int rx_finish(struct net_pair *p, struct net_turn *t)
 	int r = 0;
 
 	if (!chains && rx->spread)
-		r = rx_window_fill(&rx->window, rx_vq(p), rx->waiting, UINT_MAX);
-	if (r == -EPROTO)
+		r = rx_fill(p, t, rx->waiting, UINT_MAX);
+	if (r == -EPROTO || r == 1)
 		return r;
 	/* No driver posts more when all entries of its ring are here: waiting would be for ever. */
 	if (r == -EAGAIN && rx->window.entries < p->vq[NET_RX].addr.num)
@@ -383,7 +393,7 @@ static int rx_one(struct net_pair *p, struct net_turn *t)
 	if (p->rx.waiting)
 		return rx_judge(p) ? rx_finish(p, t) : 1;
 
-	r = rx_window_fill(w, rx_vq(p), rx_want(p), RX_PIECES);
+	r = rx_fill(p, t, rx_want(p), RX_PIECES);
 	if (r == -EPROTO || (r < 0 && r != -EAGAIN && !w->nr))
 		return r;
 	if (!w->nr)
@@ -391,7 +401,6 @@ static int rx_one(struct net_pair *p, struct net_turn *t)
 	if (!rx_window_open(w, p->rx.hdr_len, p->rx.min_len)) {
 		/* No frame will ever fit, but its owner wants it back: virtio 1.2, 5.1.6.3.1. */
 		net_push(&p->queue[NET_RX], rx_window_front(w)->head, 0);
-		t->pieces += rx_window_front(w)->pieces;
 		rx_window_drop_front(w);
 		p->stats.rx_chains++;
 		return 1;

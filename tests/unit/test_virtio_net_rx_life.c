@@ -296,9 +296,79 @@ static void many_pieces_end_a_turn_early(unused void **state)
 	for (unsigned i = 0; i < 40; i++)
 		vnet_rx_queue(&x, vrig_mac, 60, i);
 	fake_net_can_recv(x.rig.net);
-	assert_int_equal(fake_vq_nr_used(&x.rig.vq[NET_RX]), NET_TURN_PIECES / 128);
+	/* The first one was walked at the kick. */
+	assert_int_equal(fake_vq_nr_used(&x.rig.vq[NET_RX]), 1 + NET_TURN_PIECES / 128);
 	vrig_pump(&x.rig);
 	assert_int_equal(fake_vq_nr_used(&x.rig.vq[NET_RX]), 40);
+}
+
+/* Nearly all of each chain is readable: no frame ever takes such pieces, and to walk them is work all the same. */
+static void a_ring_of_long_chains_is_walked_in_turns(unused void **state)
+{
+	enum { CHAINS = 256, PIECES = 256 };
+	struct fake_buf b[PIECES];
+	const struct vq *q;
+
+	use_ring_of(VQ_NUM_MAX);
+	vnet_rx_up(&x, VRIG_ALL);
+	q = &x.rig.dev.core->queue[NET_RX].vq;
+	for (unsigned i = 0; i + 1 < PIECES; i++)
+		b[i] = fake_out(&x.rig.m, "", 1);
+	for (unsigned i = 0; i < CHAINS; i++) {
+		b[PIECES - 1] = fake_in(&x.rig.m, 64);
+		assert_true(fake_vq_add_table(&x.rig.vq[NET_RX], b, PIECES, 0) >= 0);
+	}
+	fake_vq_publish(&x.rig.vq[NET_RX]);
+	fake_kick(&x.rig.dev, NET_RX);
+	/* What a turn may walk, and as much behind it, ahead of the frames. */
+	for (unsigned walked = 0; vrig_pump_once(&x.rig); walked = q->next_avail)
+		assert_true(q->next_avail - walked <= 2 * (NET_TURN_PIECES / PIECES + 1));
+	vnet_rx_queue(&x, vrig_mac, 1000, 1);
+	fake_net_can_recv(x.rig.net);
+	vrig_pump(&x.rig);
+	assert_int_equal(stats()->rx_frames, 1);
+	assert_int_equal(stats()->rx_chains, (NET_HDR_LEN + 1000 + 63) / 64);
+}
+
+/* The last pages of guest memory become regions of their own. Where the first of them begins. */
+static gpa_t cut_memory(struct gmem *m)
+{
+	struct gmem_region *all = &m->region[0];
+	const uint64_t page = 4096;
+
+	all->size -= (GMEM_MAX_REGIONS - 1) * page;
+	for (m->nr = 1; m->nr < GMEM_MAX_REGIONS; m->nr++) {
+		const uint64_t at = all->size + (m->nr - 1) * page;
+
+		m->region[m->nr] = (struct gmem_region){
+			.base = all->base + at, .size = page, .host = all->host + at, .fd = -1};
+	}
+	return all->base + all->size;
+}
+
+/* It is walked for each frame, as long as there are buffers before it. */
+static void a_chain_that_fits_no_window_ends_a_turn(unused void **state)
+{
+	static struct fake_buf b[VQ_NUM_MAX];
+	gpa_t cut;
+
+	use_ring_of(VQ_NUM_MAX);
+	cut = cut_memory(&x.rig.m.gmem);
+	vnet_rx_up(&x, VRIG_ALL);
+	for (unsigned i = 0; i < 20; i++)
+		vnet_rx_post(&x, 128);
+	for (unsigned i = 0; i < VQ_NUM_MAX; i++) /* each in eight regions */
+		b[i] = (struct fake_buf){.addr = cut - 1, .len = 6 * 4096 + 2, .write = true};
+	assert_true(fake_vq_add_table(&x.rig.vq[NET_RX], b, VQ_NUM_MAX, 0) >= 0);
+	vnet_rx_go(&x);
+	for (unsigned i = 0; i < 10; i++)
+		vnet_rx_queue(&x, vrig_mac, 60, i);
+	fake_net_can_recv(x.rig.net);
+	assert_int_equal(stats()->rx_frames, 1);
+	vrig_pump(&x.rig);
+	for (unsigned i = 0; i < 10; i++)
+		vnet_rx_expect(&x, 60, i, 1);
+	assert_false(needs_reset());
 }
 
 static void frames_of_somebody_else_end_a_turn_too(unused void **state)
@@ -524,6 +594,8 @@ int main(void)
 		CASE(one_publication_and_one_interrupt_for_a_batch),
 		CASE(a_flood_is_served_in_turns),
 		CASE(many_pieces_end_a_turn_early),
+		CASE(a_ring_of_long_chains_is_walked_in_turns),
+		CASE(a_chain_that_fits_no_window_ends_a_turn),
 		CASE(frames_of_somebody_else_end_a_turn_too),
 		CASE(the_driver_is_not_asked_for_kicks_while_buffers_last),
 		CASE(buffers_are_not_written_after_a_reset),
