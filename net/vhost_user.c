@@ -236,12 +236,14 @@ static void found(struct net_vhost_user *v)
 static void peer_changed(void *arg)
 {
 	struct net_vhost_user *v = arg;
+	const bool held = v->b.ring_held;
 
 	if (v->peer.lost)
 		lost(v);
 	else if (v->peer.ready && !v->found)
 		found(v);
-	if (v->told == there(v))
+	/* Also of a link that stays down, when there is somebody again to take the rings from. */
+	if (v->told == there(v) && (!held || v->b.ring_held))
 		return;
 	v->told = there(v);
 	if (v->tell)

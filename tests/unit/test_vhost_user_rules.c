@@ -194,6 +194,36 @@ static void a_peer_that_takes_the_link_down_and_falls_silent_is_lost_only(void *
 	vu_rig_traffic(&vu.rig, 50);
 }
 
+static bool rings_were_asked_back(void *c)
+{
+	struct vu_case *v = c;
+
+	return fake_peer_seen(&v->peer, VU_GET_VRING_BASE) == NET_PAIR_QUEUES;
+}
+
+static void a_next_peer_whose_link_is_down_does_not_keep_the_rings(void **state)
+{
+	const struct vu_header news = {VU_BACK_CONFIG_CHANGED, VU_VERSION, 0};
+	uint64_t frames;
+
+	(void)state;
+	vu_case_start(&vu);
+	fake_peer_set_link(&vu.peer, false);
+	fake_peer_die(&vu.peer);
+	vu_rig_until_link(&vu.rig, false);
+	fake_peer_listen(&vu.peer);
+	vu_rig_until(&vu.rig, rings_were_asked_back, &vu, "the peer keeps the rings");
+	assert_false(virtio_net_link(vu.rig.n));
+	frames = fake_peer_wide(&vu.peer, &vu.peer.frames);
+	vu_rig_send(&vu.rig, 10);
+	vu_rig_until(&vu.rig, vu_case_tx_back, &vu, "the driver does not get its frames back");
+	assert_int_equal(fake_peer_wide(&vu.peer, &vu.peer.frames), frames);
+	fake_peer_set_link(&vu.peer, true);
+	assert_true(fake_peer_ask(&vu.peer, &news, sizeof(news)));
+	vu_rig_until_link(&vu.rig, true);
+	vu_rig_traffic(&vu.rig, 50);
+}
+
 static void a_peer_that_does_not_answer_is_given_up(void **state)
 {
 	(void)state;
@@ -346,6 +376,7 @@ int main(void)
 		CASE(a_reset_gets_along_with_every_bad_answer),
 		CASE(a_link_that_goes_down_gets_along_with_every_bad_answer),
 		CASE(a_peer_that_takes_the_link_down_and_falls_silent_is_lost_only),
+		CASE(a_next_peer_whose_link_is_down_does_not_keep_the_rings),
 		CASE(a_peer_that_does_not_answer_is_given_up),
 		CASE(a_peer_that_falls_silent_keeps_the_rings_from_us),
 		CASE(a_peer_that_breaks_a_rule_keeps_the_rings_from_us),
