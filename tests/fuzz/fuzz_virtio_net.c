@@ -31,6 +31,10 @@
 #define LAYOUTS 0
 #endif
 
+#ifndef POLL /* fuzz_virtio_net_poll.c */
+#define POLL POLL_OFF
+#endif
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,6 +64,35 @@ static uint64_t mask(void)
 	for (unsigned i = 0; i < 8; i++)
 		m = m << 8 | u8();
 	return m;
+}
+
+/* Turns that did something, or found that there is nothing. */
+static uint64_t turns(void)
+{
+	const struct virtio_net_stats *s = virtio_net_stats(rig.n);
+
+	return s->rx_turns + s->tx_turns;
+}
+
+static void pump_once(void)
+{
+	(void)vrig_pump_once(&rig);
+	if (POLL != POLL_OFF)
+		(void)loop_turn(rig.loop, 0);
+}
+
+/* Until the device has nothing to do; with POLL, nothing that it finds by looking either. */
+static void pump(void)
+{
+	uint64_t before;
+	unsigned looks = 0;
+
+	do {
+		vrig_pump(&rig);
+		before = turns();
+		if (POLL != POLL_OFF && (loop_turn(rig.loop, 0) < 0 || ++looks > 10000))
+			abort();
+	} while (turns() != before);
 }
 
 /* Mostly an address in the buffers; sometimes anywhere. */
@@ -278,7 +311,7 @@ static void step(void)
 		virtio_net_set_link(rig.n, u8() & 1);
 		break;
 	case 12:
-		(void)vrig_pump_once(&rig);
+		pump_once();
 		break;
 	case 13:
 		queue(&i);
@@ -310,11 +343,12 @@ static void still_works(void)
 		abort();
 	if (!up(0))
 		abort();
-	vrig_pump(&rig);
+	pump();
 	while (fake_net_queued(rig.net)) { /* what still waits outside */
 		rx = fake_in(&rig.m, NET_RECV_MAX);
 		(void)fake_vq_add(&rig.vq[NET_RX], &rx, 1);
 		vrig_go(&rig, NET_RX);
+		pump();
 		fake_net_can_recv(rig.net);
 		while (fake_vq_reap(&rig.vq[NET_RX], &head, &len))
 			;
@@ -326,6 +360,7 @@ static void still_works(void)
 	if (fake_vq_add(&rig.vq[NET_TX], &out, 1) < 0)
 		abort();
 	vrig_go(&rig, NET_TX);
+	pump();
 	if (rig.net->nr_sent != 1 || memcmp(rig.net->sent[0].data, bytes, sizeof(bytes)) != 0)
 		abort();
 }
@@ -346,6 +381,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                                        .mem_bytes = MEM,
 	                                        .pairs = PAIRS,
 	                                        .peer = true,
+	                                        .poll = POLL,
 	                                        .hash_report = true});
 	for (unsigned i = 0; size & 4 && i < PAIRS; i++)
 		fake_net_hold(rig.nets[i]);
@@ -354,9 +390,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned n = 0; left && n < ROUNDS; n++) {
 		step();
 		if (u8() & 1)
-			vrig_pump(&rig);
+			pump();
 	}
-	vrig_pump(&rig);
+	pump();
 	still_works();
 	vrig_destroy(&rig);
 	return 0;
