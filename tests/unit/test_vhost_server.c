@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <limits.h>
 #include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -440,6 +442,56 @@ static void nothing_of_a_front_end_stays_behind(void **state)
 	assert_int_equal(f->nic.net ? virtio_net_dev(f->nic.net)->mem->nr : 1, 0);
 }
 
+/* It was killed with a frame that the backend had no room for, and with buffers that had been taken ahead. */
+static void a_front_end_that_was_killed_comes_back_to_what_was_in_flight(void **state)
+{
+	struct front *f = *state;
+	uint8_t frame[60] = {0};
+	unsigned sent, head;
+	uint32_t len;
+
+	front_up(f, V1, 2);
+	front_works(f);
+	sent = f->net->nr_sent;
+	fake_net_fail_send(f->net, 0, -EAGAIN, UINT_MAX);
+	assert_false(front_sends(f));
+	for (unsigned i = 0; i < 3; i++) {
+		struct fake_buf b = fake_in(&f->mem, 2048);
+
+		assert_true(fake_vq_add(&f->vq[0], &b, 1) >= 0);
+	}
+	fake_vq_publish(&f->vq[0]);
+	fd_event_set(f->kick[0]);
+	front_turn(f);
+	front_leave(f);
+	f->net->send_err = 0;
+
+	/* The same memory and rings; the bases are where the driver saw them used. */
+	front_connect(f);
+	front_do(f, VU_SET_FEATURES, 0, V1 | BIT30);
+	front_do(f, VU_SET_MEM_TABLE, 0, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		front_do(f, VU_SET_VRING_NUM, i, FRONT_NUM);
+		front_do(f, VU_SET_VRING_BASE, i, front_base_after(1));
+		front_do(f, VU_SET_VRING_ADDR, i, 0);
+		front_do(f, VU_SET_VRING_CALL, i, 0);
+		front_do(f, VU_SET_VRING_KICK, i, 0);
+		front_do(f, VU_SET_VRING_ENABLE, i, 1);
+	}
+	assert_int_equal(f->net->nr_sent, sent + 1);
+	assert_true(fake_vq_reap(&f->vq[1], &head, &len));
+	assert_true(front_interrupted(f, 1));
+	memcpy(frame, f->cfg.mac, sizeof(f->cfg.mac));
+	for (unsigned i = 0; i < 3; i++) {
+		fake_net_queue(f->net, NULL, frame, sizeof(frame));
+		assert_true(fake_net_can_recv(f->net));
+		front_turn(f);
+		assert_true(fake_vq_reap(&f->vq[0], &head, &len));
+		assert_int_equal(len, NET_HDR_LEN + sizeof(frame));
+	}
+	front_works(f);
+}
+
 static void begun_requests_are_found_by_the_next_back_end(void **state)
 {
 	struct front *f = *state;
@@ -592,6 +644,7 @@ int main(void)
 		CASE(a_request_that_nobody_knows_is_refused_by_its_answer),
 		CASE(the_next_front_end_waits_until_the_first_has_gone),
 		CASE(nothing_of_a_front_end_stays_behind),
+		CASE(a_front_end_that_was_killed_comes_back_to_what_was_in_flight),
 	};
 	const struct CMUnitTest once[] = {
 		CASE(a_connection_is_closed_with_one_line_and_the_next_is_served),
