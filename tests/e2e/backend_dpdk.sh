@@ -116,7 +116,7 @@ test_a_stop_and_a_new_driver_in_one_go() {
 	through 0 tcp bytes=300000
 }
 
-test_a_driver_killed_under_load_is_followed_by_the_next() {
+load() { # towards the other network, that nobody waits for
 	local before
 	ip netns exec $far "$tools/netcheck" udp listen $net.2 7003 recv count=100000000 timeout=60 \
 		>/dev/null 2>&1 9>&- &
@@ -124,6 +124,10 @@ test_a_driver_killed_under_load_is_followed_by_the_next() {
 	echo $! >"$work/load"
 	before=$(ctl stats | jq '.nics[0].device.rx_frames')
 	wait_for 60 "load" eval "[ \$(ctl stats | jq '.nics[0].device.rx_frames') -gt $((before + 200)) ]"
+}
+
+test_a_driver_killed_under_load_is_followed_by_the_next() {
+	load
 	pmd_signal KILL
 	wait_for 10 "the drivers to be gone" running 0
 	kill "$(cat "$work/load")"
@@ -131,6 +135,19 @@ test_a_driver_killed_under_load_is_followed_by_the_next() {
 	through 0 tcp bytes=300000
 	through 1 udp count=200
 	ctl status | jq -e '.nics | all(.refused == 0)' || fail "a connection was refused"
+}
+
+# virtio-user does not connect again: a new one does, to a backend that finds the sockets of the one before.
+test_a_backend_killed_under_load_is_followed_by_the_next() {
+	load
+	backend_signal KILL
+	kill "$(cat "$work/load")" 2>/dev/null || : # its TAP has gone, too
+	pmd_signal KILL
+	[ -S "$work/s00" ] || fail "there is nothing of the one before"
+	sets_start
+	through 0 tcp bytes=300000
+	through 6 tcp bytes=300000 # packed
+	ctl status | jq -e '.nics | all(.front_ends == 1 and .refused == 0)' || fail "a connection was refused"
 }
 
 # What DPDK has, withheld in turn with the rings of the sets that are not among the first.
