@@ -12,14 +12,16 @@ image=$tools/qemu/initramfs.cpio
 
 qemu_start() {
 	local args=(
-		-M q35,memory-backend=mem -accel tcg,thread=multi -cpu max -smp 2 -m 192M
+		-M q35,memory-backend=mem -accel tcg,thread=multi -cpu max -smp 2 -m 192M,slots=2,maxmem=1G
 		-object memory-backend-memfd,id=mem,size=192M,share=on # a file, or it cannot be handed over
-		-nodefaults -no-user-config -display none -no-reboot -serial stdio
+		-nodefaults -no-user-config -display none -no-reboot -serial stdio -monitor "pipe:$work/monitor"
 		-kernel "$bzimage" -initrd "$image" -append "$(append_agent mitigations=off net0=$it/30)"
 		-chardev "socket,id=nic,path=$work/s0,reconnect=1"
 		-netdev vhost-user,id=net0,chardev=nic,queues=2
 		# Without KVM QEMU 7.2 dies of vhost-user with MSI-X.
 		-device virtio-net-pci,netdev=net0,mq=on,vectors=0,romfile=)
+	rm -f "$work"/monitor.*
+	mkfifo "$work"/monitor.{in,out}
 	vm_run nice -n 19 qemu-system-x86_64 "${args[@]}"
 	vm_expect @agent
 }
@@ -37,7 +39,7 @@ start_group() {
 }
 
 backend() {
-	backend_start --socket "$work/s0" --net tap,ifname=dbq0,queues=2
+	backend_start -vv --socket "$work/s0" --net tap,ifname=dbq0,queues=2
 }
 
 end_group() {
@@ -70,6 +72,36 @@ test_a_driver_that_goes_and_comes_back_is_served() {
 	local d=/sys/bus/virtio/drivers/virtio_net
 	guest "echo virtio0 >$d/unbind && echo virtio0 >$d/bind && ip link set eth0 up && ip addr add $it/30 dev eth0"
 	traffic "tcp connect $us 7001 both" "tcp listen $us 7001 both" bytes=200000
+}
+
+# Regions in the last table of memory that QEMU has sent: -vv has the size of each message.
+regions() {
+	echo $((($(sed -n 's/.*SET_MEM_TABLE (5), \([0-9]*\) bytes.*/\1/p' "$work/backend.log" | tail -n 1) - 8) / 32))
+}
+
+goes_on() { # WHEN: 30 more frames of the load
+	local before
+	before=$(count tx_frames)
+	wait_for 30 "load $1" eval "[ \$(count tx_frames) -gt $((before + 30)) ]"
+}
+
+test_memory_is_added_under_load() {
+	local pid n before
+	"$tools/netcheck" tcp listen $us 7004 both bytes=40000000 timeout="$guest_limit" >"$work/netcheck" 2>&1 9>&- &
+	pid=$!
+	guest_tell more "netcheck tcp connect $us 7004 both bytes=40000000 timeout=$guest_limit"
+	before=$(regions)
+	for n in 1 2; do
+		goes_on "before memory is added"
+		printf '%s\n' "object_add memory-backend-memfd,id=m$n,size=128M,share=on" "device_add pc-dimm,memdev=m$n" \
+			>"$work/monitor.in"
+		wait_for 10 "QEMU to tell of it" eval "[ \$(regions) -eq $((before + n)) ]"
+	done
+	goes_on "with more memory"
+	wait $pid || fail "outside: $(tail -n 1 "$work/netcheck")"
+	vm_expect "@rc more"
+	vm_says "@rc more 0" || fail "in the guest: $(grep '^netcheck' "$work/console" | tail -n 1)"
+	ctl status | jq -e '.nics[0] | .refused == 0 and .front_ends == 1' || fail "$(tail -n 1 "$work/backend.log")"
 }
 
 # One connection over the deaths: what it carries is compared to the last byte.
