@@ -69,7 +69,7 @@ io_thread() {
 audit_begin() { # FILE
 	"$doorbell" ctl "$work/control" audit --seconds 500 --json >"$1" 2>"$work/why" 9>&- &
 	audit_pid=$!
-	wait_for 30 "the audit to begin" grep -q '^counting' "$work/why"
+	wait_for 30 "the audit to begin" has_lines 1 'counting*' "$work/why"
 }
 
 audit_end() {

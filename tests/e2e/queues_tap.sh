@@ -163,7 +163,7 @@ test_an_rss_table_names_the_pair() {
 	was=$(of_pairs net1 rx_frames)
 	"$doorbell" ctl "$work/control" audit --seconds 100 --json >"$work/audit" 2>"$work/why" 9>&- &
 	pid=$!
-	wait_for 30 "the audit to begin" grep -q '^counting' "$work/why"
+	wait_for 30 "the audit to begin" has_lines 1 'counting*' "$work/why"
 	traffic "tcp connect $us1 7001 both" "tcp listen $us1 7001 both" bytes=60000 streams=8
 	kill -INT $pid
 	wait $pid || fail "the audit: $(cat "$work/why")"
