@@ -77,7 +77,7 @@ has_global_ipv6() {
 
 test_ipv6_gets_an_address_and_carries_tcp() {
 	wait_for 30 "an IPv6 address" has_global_ipv6
-	guest 'ping -6 -c 3 -w 20 fec0::2'
+	guest 'ping -6 -A -c 3 -w 20 fec0::2'
 	local before
 	before=$(backend_count recv_joined)
 	traffic "tcp connect fec0::2 7001 both" "tcp listen ::1 7001 both" bytes=500000
