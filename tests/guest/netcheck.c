@@ -359,7 +359,7 @@ static void tcp(struct stream *streams)
 
 /* ---- UDP */
 
-enum msg_type { MSG_HELLO = 1, MSG_WELCOME, MSG_DATA, MSG_SEEN, MSG_END, MSG_DONE };
+enum msg_type { MSG_HELLO = 1, MSG_WELCOME, MSG_DATA, MSG_SEEN, MSG_END, MSG_DONE, MSG_BYE };
 
 struct msg { /* big endian; DATA: followed by content */
 	uint32_t magic, type;
@@ -379,6 +379,7 @@ struct udp {
 	bool sent; /* the peer has all it will get */
 	/* our receiving */
 	bool complete; /* END has come */
+	bool gone;     /* and BYE: our DONE has arrived */
 	uint32_t got, top, dup, reordered, unreported;
 	uint64_t first_end, last_end; /* ms */
 	uint8_t *have;
@@ -482,6 +483,10 @@ static void udp_take(struct udp *u, const uint8_t *buf, size_t len)
 	case MSG_DONE:
 		u->sent = true;
 		u->peer_lost = ntohl(m.a);
+		udp_say(u, MSG_BYE, 0, 0);
+		return;
+	case MSG_BYE:
+		u->gone = true;
 		return;
 	default:
 		fail("stream %u: a message of type %u", u->index, ntohl(m.type));
@@ -548,18 +553,22 @@ static void udp_await_hello(struct udp *u)
 	udp_say(u, MSG_WELCOME, 0, 0);
 }
 
-/* After the end: stay a moment, because the peer asks again when our DONE was lost. */
-static bool udp_over(const struct udp *u, uint64_t now)
+/*
+ * After the end: stay until the peer has our DONE and nothing comes any more; when it does not say BYE, for a moment, because
+ * it asks again when our DONE was lost.
+ */
+static bool udp_over(const struct udp *u, uint64_t now, bool silent)
 {
 	if (opt.send && !u->sent)
 		return false;
-	return !opt.recv || (u->complete && now - u->last_end > 500);
+	return !opt.recv || (u->complete && ((u->gone && silent) || now - u->last_end > 500));
 }
 
 static void *udp_stream(void *arg)
 {
 	struct udp *u = arg;
 	uint8_t *buf = malloc(UDP_MAX);
+	bool silent = false;
 
 	if (!buf)
 		fail("no memory");
@@ -567,11 +576,12 @@ static void *udp_stream(void *arg)
 	if (opt.listen)
 		udp_await_hello(u);
 	u->progress = now_ms();
-	while (!udp_over(u, now_ms())) {
+	while (!udp_over(u, now_ms(), silent)) {
 		struct pollfd p = {.fd = u->fd, .events = POLLIN};
 		ssize_t n;
 
-		if (poll(&p, 1, 20) > 0) {
+		silent = poll(&p, 1, 20) == 0;
+		if (!silent) {
 			n = recv(u->fd, buf, UDP_MAX, MSG_DONTWAIT);
 			if (n >= 0)
 				udp_take(u, buf, (size_t)n);
