@@ -17,7 +17,8 @@ Groups (default: all of them):
 
 Installs packages as root or through sudo. The cache is $DOORBELL_CACHE, or ~/.cache/doorbell:
   x86_64/host/   the generic kernel, which the emulated host (L1) runs
-  x86_64/guest/  the cloud kernel, which guests (L2) run; with vmlinux, unpacked from vmlinuz
+  x86_64/guest/  the cloud kernel, which guests (L2) run
+Both with vmlinux, unpacked from vmlinuz.
 Remove one of these directories to have the current kernel fetched again.
 END
 }
@@ -114,7 +115,10 @@ download() { # META DIRECTORY: fetches the kernel package of META into DIRECTORY
 
 fetch_kernel() { # META NAME: unpacks the kernel of META as x86_64/NAME of the cache
 	local dst=$cache/x86_64/$2 tmp rel
-	[ ! -e "$dst/release" ] || return 0
+	if [ -e "$dst/release" ]; then # one of an earlier set-up may be as it came
+		[ -e "$dst/vmlinux" ] || "$top/tests/guest/extract-vmlinux.sh" "$dst/vmlinuz" "$dst/vmlinux"
+		return
+	fi
 	mkdir -p "$cache/x86_64"
 	rm -rf "$cache/x86_64/.$2".* # left by a run that was killed; we hold the lock
 	tmp=$(mktemp -d "$cache/x86_64/.$2.XXXXXX")
@@ -130,9 +134,7 @@ fetch_kernel() { # META NAME: unpacks the kernel of META as x86_64/NAME of the c
 	mv "$tmp/root/boot/vmlinuz-$rel" "$tmp/new/vmlinuz"
 	mv "$tmp/root/lib/modules/$rel" "$tmp/new/lib/modules/"
 	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp/new" "$rel"
-	if [ "$2" = guest ]; then
-		"$top/tests/guest/extract-vmlinux.sh" "$tmp/new/vmlinuz" "$tmp/new/vmlinux"
-	fi
+	"$top/tests/guest/extract-vmlinux.sh" "$tmp/new/vmlinuz" "$tmp/new/vmlinux"
 	echo "$rel" >"$tmp/new/release"
 	chmod -R a+rX "$tmp/new"
 	rm -rf "$dst" # a directory without "release" is not ours to keep
@@ -142,7 +144,7 @@ fetch_kernel() { # META NAME: unpacks the kernel of META as x86_64/NAME of the c
 }
 
 fetch_kernels() {
-	[ ! -e "$cache/x86_64/host/release" ] || [ ! -e "$cache/x86_64/guest/release" ] || return 0
+	[ ! -e "$cache/x86_64/host/vmlinux" ] || [ ! -e "$cache/x86_64/guest/vmlinux" ] || return 0
 	mkdir -p "$cache"
 	# Two runs at once: the second waits, then finds everything done.
 	exec 9>"$cache/lock"

@@ -9,7 +9,7 @@ usage() {
 usage: tests/lab/e2e.sh [--only REGEX] [--timeout S] [FILE...]
 
 Runs the end-to-end tests of each FILE (all that need a guest) in the lab, in a boot of L1 of its own: that
-costs 6 s, and an L1 that fails takes little with it. Prints the result lines of tests/e2e/run.sh.
+costs 4 s, and an L1 that fails takes little with it. Prints the result lines of tests/e2e/run.sh.
 
 As many L1s run side by side as there are CPUs, and memory for (6 GiB each), each with one CPU: what happens in a guest mostly happens one
 after the other, and QEMU's emulation of several CPUs has more faults. A file whose third line says
