@@ -118,7 +118,7 @@ step() { # STEP COMMAND...
 }
 
 # Steps that run beside others: by name, the process.
-declare -A background
+declare -A background=()
 
 begin() { # STEP COMMAND...
 	local name=$1
