@@ -18,7 +18,7 @@ Installs what is missing (as root or through sudo), builds, and runs in this ord
   lint       format, static analysis, house rules
   native     input that is refused, and other end-to-end tests that boot no Linux; begins with the first one
   tiny       tiny guests on /dev/kvm, even where it only emulates
-  driver     examples/driver, likewise; beside tiny
+  driver     examples/driver, likewise; begins with lint
   docs       do the documents say what the program does, and do their commands run?
   guests     stock Debian guests: directly where the hardware can, otherwise in the lab (tests/lab)
 
@@ -170,13 +170,14 @@ step_tiny() {
 	fi
 }
 
-# Guests that wait for each other, as those of tiny do: side by side.
+# Guests that wait for each other: beside lint, which is nice, or beside those of tiny.
 begin_driver() {
-	[[ " $steps " != *" driver "* ]] || begin driver make -C examples/driver check
+	[[ " $steps " != *" driver "* ]] || [ -n "${background[driver]:-}" ] ||
+		begin driver make -C examples/driver check
 }
 
 step_driver() {
-	[ -n "${background[driver]:-}" ] || begin_driver
+	begin_driver
 	step driver end driver
 }
 
@@ -194,6 +195,7 @@ step_docs() {
 }
 
 step_lint() {
+	begin_driver
 	step lint nice make lint
 }
 
