@@ -219,6 +219,8 @@ void late_look(struct check *c)
 		c->net.pairs_looks++;
 	if (c->failed)
 		c->failed++;
+	if (overdue(&c->torn, LOOKS))
+		judged(c, "cfg.generation-loop", keeps_torn(c));
 	look_for_answers(c);
 	look_for_an_end(c);
 	look_for_failed(c);

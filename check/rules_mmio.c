@@ -414,14 +414,26 @@ static enum verdict feature_first(struct check *c, const struct virtio_access *a
 	                        a->off - VIRTIO_MMIO_CONFIG);
 }
 
+enum verdict keeps_torn(struct check *c)
+{
+	return broken(c,
+	              "ConfigGeneration was 0x%" PRIx64 " before the address was read and another "
+	              "one behind that, and the address was not read once more",
+	              c->generation);
+}
+
 /* Only of the address: what one read gets needs no bracket, and each other field is one read. */
 static enum verdict generation(struct check *c, const struct virtio_access *a)
 {
+	if (c->torn && raises(a, VIRTIO_CONFIG_S_DRIVER_OK)) {
+		c->torn = 0; /* once */
+		return keeps_torn(c);
+	}
 	if (c->dev.legacy || c->mac_reads < 2 ||
 	    (is_config(a) && !a->write && a->off < VIRTIO_MMIO_CONFIG + 6))
 		return SILENT;
 	if (c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
-		return KEPT;
+		return keeps(a->val == c->generation); /* else it is to be read once more */
 	return broken(c,
 	              "the address was taken by %u reads, without one of ConfigGeneration %s them",
 	              c->mac_reads, c->generation_before ? "behind" : "before");

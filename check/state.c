@@ -47,6 +47,7 @@ void state_forget(struct check *c)
 	c->unknown_seen = false;
 	c->asked = 0;
 	c->mac_reads = c->mac_bytes = 0;
+	c->torn = 0;
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
 	c->isr_looked = false;
 	c->live = false;
@@ -131,8 +132,13 @@ static void track_config(struct check *c, const struct virtio_access *a)
 	const bool mac =
 		!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off < VIRTIO_MMIO_CONFIG + 6;
 
-	if (mac && c->mac_reads == 0)
+	if (mac && c->mac_reads == 0) {
 		c->generation_before = reads(&c->last, VIRTIO_MMIO_CONFIG_GENERATION);
+		c->generation = c->last.val;
+		c->torn = 0;
+	}
+	if (c->mac_reads > 1 && c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
+		c->torn = a->val != c->generation;
 	if (!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off + a->size > VIRTIO_MMIO_CONFIG + 6)
 		c->behind_mac = c->was_behind_mac = true;
 	c->mac_reads = mac ? c->mac_reads + 1 : 0;

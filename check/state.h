@@ -187,9 +187,11 @@ struct check {
 	uint64_t asked;
 	unsigned mac_bytes;     /* by all of these: */
 	unsigned mac_reads;     /* of the address in the config space, one behind the other */
-	bool generation_before; /* ... and the access before them was one to its generation */
-	bool isr_looked;        /* InterruptStatus was read since the last acknowledgement */
-	uint32_t isr_seen;      /* bits that were read and not acknowledged */
+	bool generation_before; /* ... and the access before them was one to its generation, */
+	uint64_t generation;    /* which was that; */
+	check_due torn; /* since it was another behind them: the address has to be read once more */
+	bool isr_looked;      /* InterruptStatus was read since the last acknowledgement */
+	uint32_t isr_seen;    /* bits that were read and not acknowledged */
 	unsigned isr_ignored; /* reads that found bit 0, without an acknowledgement between them */
 	struct check_net net;
 	struct check_slot slot[CHECK_SLOTS];
@@ -294,6 +296,8 @@ static inline struct check_queue *selected(struct check *c)
 
 /* rules_init.c: what breaks status.needs-reset-no-trust, in words. */
 enum verdict hopes(struct check *c);
+/* rules_mmio.c: likewise cfg.generation-loop, when the address was not read once more. */
+enum verdict keeps_torn(struct check *c);
 /* rules_init.c: for rules about what was asked for, at the moment when it is meant. */
 bool raises(const struct virtio_access *a, uint32_t bit); /* a bit of Status, or one of several */
 enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t bad,

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a register is not enough: drivers that look, and do not heed what they have seen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+
+#include "tests/lib/check_rig.h"
+
+#define V1      CRIG_V1
+#define PLAIN   (V1 | CRIG_F(MAC))
+#define SECONDS 12u /* looks that are more than one */
+
+static void read_mac(struct check_rig *r, uint64_t before, uint64_t behind)
+{
+	crig_read(r, VIRTIO_MMIO_CONFIG_GENERATION, before);
+	for (unsigned i = 0; i < sizeof(crig_mac); i++)
+		crig_config(r, i, 1, crig_mac[i]);
+	crig_read(r, VIRTIO_MMIO_CONFIG_GENERATION, behind);
+}
+
+static void queues(struct check_rig *r)
+{
+	crig_ready(r, 0);
+	crig_ready(r, 1);
+}
+
+/* ---- cfg.generation-loop */
+
+static void address_that_changed_meanwhile_has_to_be_read_again(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_negotiate(&r, PLAIN);
+	read_mac(&r, 1, 2);
+	queues(&r);
+	crig_go(&r);
+	crig_expect_broken(&r, "cfg.generation-loop", &t);
+	crig_end(&r);
+}
+
+static void address_that_is_read_until_it_stands_is_right(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_negotiate(&r, PLAIN);
+	read_mac(&r, 1, 2);
+	crig_ticks(&r, SECONDS - 3); /* as long as it takes */
+	read_mac(&r, 2, 3);
+	/* What was behind the last one may be before the next one, too. */
+	for (unsigned i = 0; i < sizeof(crig_mac); i++)
+		crig_config(&r, i, 1, crig_mac[i]);
+	crig_read(&r, VIRTIO_MMIO_CONFIG_GENERATION, 3);
+	queues(&r);
+	crig_go(&r);
+	crig_ticks(&r, SECONDS);
+	crig_expect_clean(&r, "read again", &t);
+	assert_true(t.kept[rule_find("cfg.generation-loop") - rules]);
+	crig_end(&r);
+}
+
+static void address_that_changes_under_way_has_to_be_read_again_too(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	read_mac(&r, 1, 2);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_NOTIFY, 1); /* of another CPU */
+	crig_expect_clean(&r, "it may come yet", &t);
+	crig_ticks(&r, SECONDS);
+	crig_expect_broken(&r, "cfg.generation-loop", &t);
+	crig_end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(address_that_changed_meanwhile_has_to_be_read_again),
+		cmocka_unit_test(address_that_is_read_until_it_stands_is_right),
+		cmocka_unit_test(address_that_changes_under_way_has_to_be_read_again_too),
+	};
+
+	return cmocka_run_group_tests_name("check, what is read counts", tests, NULL, NULL);
+}
