@@ -172,9 +172,13 @@ static enum verdict not_in_use(struct check *c, const struct virtio_access *a)
 
 	if (!q)
 		return SILENT;
-	return q->ready_read ? KEPT
-	                     : broken(c, "queue %u was made ready, and QueueReady not read before",
-	                              q->index);
+	if (!q->ready_read)
+		return broken(c, "queue %u was made ready, and QueueReady not read before",
+		              q->index);
+	return q->found_ready
+	               ? broken(c, "queue %u was made ready, and QueueReady had read 1 before",
+	                        q->index)
+	               : KEPT;
 }
 
 static enum verdict both_halves(struct check *c, const struct virtio_access *a)

@@ -32,6 +32,7 @@ static void forget_queue(struct check_queue *q)
 	q->align = 0;
 	q->halves = 0;
 	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
+	q->found_ready = false;
 	q->dry = 0;
 	q->kick_ns = 0;
 	q->idle_known = false;
@@ -117,6 +118,8 @@ static void track_queue(struct check *c, const struct virtio_access *a)
 		q->ready_read |= !a->write;
 		if (a->write)
 			q->ready = a->val & 1;
+		else
+			q->found_ready = a->val & 1;
 		if (a->write && !q->ready)
 			q->served = false;
 		break;

@@ -55,6 +55,7 @@ struct check_queue {
 	uint8_t halves; /* of the six of its addresses, those that were written */
 	uint32_t max;   /* as it was read last; with max_read */
 	bool max_read, num_written, ready_read, ready;
+	bool found_ready; /* QueueReady was 1 when it was read last */
 	/* Rings: owner[i] is the head of the chain that descriptor i is in while the device has it. */
 	uint16_t owner[VQ_NUM_MAX];
 	uint8_t copy[VQ_NUM_MAX][16]; /* ... and its bytes, as they were offered */

@@ -84,12 +84,36 @@ static void address_that_changes_under_way_has_to_be_read_again_too(unused void 
 	crig_end(&r);
 }
 
+/* ---- mmio.queue-not-in-use */
+
+/* Somebody's: as firmware leaves it, when nobody has reset the device. */
+static void queue_that_is_in_use_is_left_alone(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, V1);
+	crig_negotiate(&r, V1);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_SEL, 0);
+	crig_read(&r, VIRTIO_MMIO_QUEUE_READY, 1);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_READY, 0);
+	crig_read(&r, VIRTIO_MMIO_QUEUE_READY, 0);
+	crig_ready(&r, 0);
+	crig_expect_clean(&r, "a queue that was taken back before", &t);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_SEL, 1);
+	crig_read(&r, VIRTIO_MMIO_QUEUE_READY, 1);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_READY, 1);
+	crig_expect_broken(&r, "mmio.queue-not-in-use", &t);
+	crig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(address_that_changed_meanwhile_has_to_be_read_again),
 		cmocka_unit_test(address_that_is_read_until_it_stands_is_right),
 		cmocka_unit_test(address_that_changes_under_way_has_to_be_read_again_too),
+		cmocka_unit_test(queue_that_is_in_use_is_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("check, what is read counts", tests, NULL, NULL);
