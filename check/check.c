@@ -201,6 +201,7 @@ void check_reboot(struct check *c, const struct check_device *d)
 	c->was_touched |= c->accesses > 0;
 	c->accesses = 0;
 	c->was_reset = c->unknown_failed = false;
+	c->offer_known = 0;
 	c->page_size = 0;
 	memset(c->slot, 0, sizeof(c->slot));
 	state_forget(c);

@@ -410,11 +410,16 @@ static enum verdict feature_first(struct check *c, const struct virtio_access *a
 
 	if (!f || !f->needs || a->write)
 		return SILENT;
-	return c->dev.offered & f->needs
+	if (!(c->dev.offered & f->needs))
+		return broken(c,
+		              "offset %u of the config space was read, and no feature that it "
+		              "belongs to is offered",
+		              a->off - VIRTIO_MMIO_CONFIG);
+	return c->dev.offered & f->needs & c->offer_known
 	               ? KEPT
 	               : broken(c,
-	                        "offset %u of the config space was read, and no feature that it "
-	                        "belongs to is offered",
+	                        "offset %u of the config space was read before the word of "
+	                        "DeviceFeatures that has its feature",
 	                        a->off - VIRTIO_MMIO_CONFIG);
 }
 

@@ -186,6 +186,8 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 		c->device_sel = true;
 		c->device_page = u32_of(a->val);
 	}
+	if (reads(a, VIRTIO_MMIO_DEVICE_FEATURES) && c->device_page <= 1)
+		c->offer_known |= (uint64_t)UINT32_MAX << 32 * c->device_page;
 	if (reads(a, VIRTIO_MMIO_DEVICE_FEATURES))
 		c->unknown_seen |= knows_nobody(c->device_page, u32_of(a->val));
 	if (writes(a, VIRTIO_MMIO_DRIVER_FEATURES_SEL)) {

@@ -171,8 +171,9 @@ struct check {
 	bool was_touched;    /* in a life before this one */
 	unsigned accesses;
 	bool was_written, was_reset, was_live;
-	bool was_behind_mac; /* behind_mac, of any life */
-	bool was_filled;     /* a buffer was offered to receive into */
+	bool was_behind_mac;  /* behind_mac, of any life */
+	bool was_filled;      /* a buffer was offered to receive into */
+	uint64_t offer_known; /* the bits of those words of DeviceFeatures that were read */
 	/* While muted, which those are by whom it is the device's part to fail: Status showed that, and what the driver did then. */
 	enum verdict trust;
 	uint32_t page_size; /* version 1: bytes, 0 not told */

@@ -94,6 +94,10 @@ void crig_negotiate(struct check_rig *r, uint64_t accept)
 	crig_read(r, VIRTIO_MMIO_STATUS, 0);
 	crig_write(r, VIRTIO_MMIO_STATUS, 1);
 	crig_write(r, VIRTIO_MMIO_STATUS, 3);
+	for (unsigned word = 0; word < 2; word++) { /* what is there is the test's */
+		crig_write(r, VIRTIO_MMIO_DEVICE_FEATURES_SEL, word);
+		crig_read(r, VIRTIO_MMIO_DEVICE_FEATURES, 0);
+	}
 	for (unsigned word = 0; word < 2; word++) {
 		crig_write(r, VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
 		crig_write(r, VIRTIO_MMIO_DRIVER_FEATURES, (accept >> (32 * word)) & UINT32_MAX);

@@ -84,6 +84,29 @@ static void address_that_changes_under_way_has_to_be_read_again_too(unused void 
 	crig_end(&r);
 }
 
+/* ---- cfg.check-feature-first */
+
+static void field_before_its_feature_was_looked_for_is_found(unused void **state)
+{
+	const uint64_t offered = PLAIN | CRIG_F(STATUS);
+	const unsigned at = offsetof(struct virtio_net_config, status);
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, offered);
+	crig_config(&r, at, 2, 1);
+	crig_expect_broken(&r, "cfg.check-feature-first", &t);
+	crig_end(&r);
+	crig_begin(&r, offered);
+	crig_up(&r, offered);
+	crig_config(&r, at, 2, 1);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 0); /* what is offered stays what it is */
+	crig_read(&r, VIRTIO_MMIO_STATUS, 0);
+	crig_config(&r, at, 2, 1);
+	crig_expect_clean(&r, "looked for before", &t);
+	crig_end(&r);
+}
+
 /* ---- mmio.queue-not-in-use */
 
 /* Somebody's: as firmware leaves it, when nobody has reset the device. */
@@ -113,6 +136,7 @@ int main(void)
 		cmocka_unit_test(address_that_changed_meanwhile_has_to_be_read_again),
 		cmocka_unit_test(address_that_is_read_until_it_stands_is_right),
 		cmocka_unit_test(address_that_changes_under_way_has_to_be_read_again_too),
+		cmocka_unit_test(field_before_its_feature_was_looked_for_is_found),
 		cmocka_unit_test(queue_that_is_in_use_is_left_alone),
 	};
 
