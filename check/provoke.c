@@ -57,12 +57,12 @@ static bool is_readable(const struct provoke *p, uint32_t off)
 	return kind == READ_ONLY || kind == BOTH;
 }
 
-/* One read of QueueReady less is answered with 1. Any vCPU. */
-static bool is_slow(struct provoke *p)
+/* One read less is answered with what the register was. Any vCPU. */
+static bool is_slow(_Atomic unsigned *reads)
 {
-	unsigned left = atomic_load(&p->slow_ready);
+	unsigned left = atomic_load(reads);
 
-	while (left && !atomic_compare_exchange_weak(&p->slow_ready, &left, left - 1))
+	while (left && !atomic_compare_exchange_weak(reads, &left, left - 1))
 		;
 	return left;
 }
@@ -97,7 +97,11 @@ static uint32_t on_read(struct virtio_provoke *hooks, uint32_t off, uint32_t val
 		return val | ((uint32_t)dice_roll(&p->dice) &
 		              ~(uint32_t)(VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG));
 	}
-	if (off == VIRTIO_MMIO_QUEUE_READY && is_slow(p)) {
+	if (off == VIRTIO_MMIO_STATUS && is_slow(&p->slow_reset)) {
+		provoke_count(p, P_SLOW_RESET);
+		return atomic_load(&p->slow_status);
+	}
+	if (off == VIRTIO_MMIO_QUEUE_READY && is_slow(&p->slow_ready)) {
 		provoke_count(p, P_SLOW_READY);
 		return 1;
 	}
@@ -130,6 +134,7 @@ static void forget(struct provoke *p)
 	atomic_store(&p->failing, false);
 	atomic_store(&p->blind, false);
 	atomic_store(&p->slow_ready, 0);
+	atomic_store(&p->slow_reset, 0);
 	atomic_store(&p->ready, 0);
 	atomic_store(&p->queue_sel, 0);
 	atomic_store(&p->feature_sel, 0);
@@ -138,11 +143,17 @@ static void forget(struct provoke *p)
 /* As long as it has not been reset, the device is right to use what it has. */
 static void reset_write(struct provoke *p)
 {
+	const uint32_t was = p->dev->status;
+
 	if (provoke_on(p, P_LATE_FRAMES) && (p->dev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
 		provoke_count(p, P_LATE_FRAMES);
 		loop_call(p->dev->loop, late_frames, p);
 	}
 	forget(p);
+	if (was && provoke_on(p, P_SLOW_RESET)) {
+		atomic_store(&p->slow_status, was);
+		atomic_store(&p->slow_reset, SLOW_READS);
+	}
 }
 
 /* FEATURES_OK is written: is it not to be set? */
@@ -275,6 +286,11 @@ static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 	struct provoke *p = provoke_of(hooks);
 
 	atomic_store(&p->raced, false);
+	if (atomic_load(&p->slow_reset) && (off != VIRTIO_MMIO_STATUS || *val != 0)) {
+		if (p->on_illegal) /* of what is lost, what follows comes */
+			p->on_illegal(p->on_illegal_arg);
+		return false;
+	}
 	if (off == VIRTIO_MMIO_STATUS)
 		return status_write(p, val);
 	if (off == VIRTIO_MMIO_QUEUE_SEL)

@@ -113,6 +113,7 @@ enum provoke_id {
 	P_USED_NEXT,
 	P_BATCHES,
 	P_KICK_RACE,
+	P_SLOW_RESET,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];
@@ -143,8 +144,8 @@ void provoke_nic(struct provoke *p, struct nic_config *nic);
 void provoke_slots(struct provoke *p, struct vm_config *cfg);
 void provoke_slots_check(struct provoke *p, struct check *c);
 /*
- * @fn(@arg) is called, on the device's thread, before something illegal is done in a round: what the driver does from
- * then on is not its fault.
+ * @fn(@arg) is called, on the device's thread, before something illegal is done in a round, and on a vCPU's when the driver has
+ * not waited for a reset (P_SLOW_RESET), which is behind what judges that: what it does from then on is not its fault.
  */
 void provoke_on_illegal(struct provoke *p, void (*fn)(void *arg), void *arg);
 /* Before any vCPU runs: @net, which is new, is to be provoked. What it offers has changed when this returns. */

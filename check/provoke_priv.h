@@ -101,6 +101,8 @@ struct provoke {
 	/* Registers; any vCPU. */
 	_Atomic uint32_t queue_sel, feature_sel, ready; /* bit n: queue n */
 	_Atomic unsigned slow_ready;
+	_Atomic unsigned slow_reset;    /* reads of Status that are still answered with ... */
+	_Atomic uint32_t slow_status;   /* ... this */
 	_Atomic bool refused, refusing; /* FEATURES_OK: in some bring-up, in this one */
 	_Atomic bool failed, failing;   /* P_EARLY_FAILURE, likewise */
 	_Atomic bool insisted;          /* the driver went on all the same */

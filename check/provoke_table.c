@@ -50,6 +50,9 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"the sizes of packed rings are no powers of two", "mmio.qsize-le-max"},
 	[P_SLOW_READY] = {"slow-ready", 9, RARE, BOOT,
 		"QueueReady reads 1 three times more after 0 was written", "mmio.qready0-readback"},
+	[P_SLOW_RESET] = {"slow-reset", 9, RARE, BOOT,
+		"Status reads three times more what it was when 0 was written to it, and until then nothing that is written has an"
+		" effect; Linux does not wait", "reset.wait-for-zero"},
 	[P_LOCKED_QUEUES] = {"locked-queues", 10, LEGAL, BOOT,
 		"sizes and addresses of a ready queue cannot be written; always so, and counted with this", "mmio.no-qreg-when-ready"},
 	[P_FIRST_KICK] = {"first-kick", 11, LEGAL, BOOT,
@@ -182,14 +185,15 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 
 /*
  * A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT), or others
- * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_KICK_RACE).
+ * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_KICK_RACE), or do what it takes
+ * (P_SLOW_RESET).
  */
 #define BY_NAME                                                                              \
 	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                         \
 	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_TINY_QUEUES) |                         \
 	 PROVOKE_BIT(P_VERSION_ALONE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_INDEX_WRAP) | \
 	 PROVOKE_BIT(P_KEPT) | PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER) |   \
-	 PROVOKE_BIT(P_KICK_RACE))
+	 PROVOKE_BIT(P_KICK_RACE) | PROVOKE_BIT(P_SLOW_RESET))
 
 bool provoke_by_name(enum provoke_id id)
 {

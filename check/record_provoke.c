@@ -19,6 +19,7 @@ static const uint8_t place_of[NR_PROVOCATIONS] = {
 	[P_FEATURES_REFUSED] = TRACE_AT_WRITE,
 	[P_LATE_QUEUES] = TRACE_AT_WRITE,
 	[P_SLOW_READY] = TRACE_AT_READ,
+	[P_SLOW_RESET] = TRACE_AT_READ,
 	[P_POISON] = TRACE_AT_READ,
 	[P_ISR_BITS] = TRACE_AT_READ,
 	[P_TORN_CONFIG] = TRACE_AT_CONFIG,
@@ -62,6 +63,7 @@ static const uint8_t place_of[NR_PROVOCATIONS] = {
 static bool shows_too(unsigned id, enum trace_place place)
 {
 	return (place == TRACE_AT_READ && (id == P_EARLY_FAILURE || id == P_UNKNOWN_FEATURES)) ||
+	       (place == TRACE_AT_WRITE && id == P_SLOW_RESET) ||
 	       (place == TRACE_AT_CONFIG && id == P_EARLY_ANNOUNCE);
 }
 

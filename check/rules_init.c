@@ -153,15 +153,23 @@ static enum verdict driver_step(struct check *c, const struct virtio_access *a)
 	               : broken(c, "features are dealt with while Status is 0x%02x", a->status);
 }
 
+/* A read that comes behind the reset, and (--provoke slow-reset) others until one finds 0. */
 static enum verdict wait_for_zero(struct check *c, const struct virtio_access *a)
 {
-	if (!writes(&c->last, VIRTIO_MMIO_STATUS) || c->last.val != 0 || c->accesses == 0)
+	const bool first =
+		writes(&c->last, VIRTIO_MMIO_STATUS) && c->last.val == 0 && c->accesses > 0;
+	const uint32_t was = c->resetting;
+
+	if (!first && !was)
 		return SILENT;
-	if (!reads(a, VIRTIO_MMIO_STATUS))
-		return broken(
-			c, "after the reset comes an access to 0x%03x instead of a read of Status",
-			a->off);
-	return KEPT;
+	c->resetting = reads(a, VIRTIO_MMIO_STATUS) ? u32_of(a->val) : 0;
+	if (reads(a, VIRTIO_MMIO_STATUS))
+		return keeps(a->val == 0);
+	return was ? broken(c, "behind the reset Status was 0x%02x, and comes an access to 0x%03x",
+	                    was, a->off)
+	           : broken(c,
+	                    "after the reset comes an access to 0x%03x instead of a read of Status",
+	                    a->off);
 }
 
 static enum verdict reread_features_ok(struct check *c, const struct virtio_access *a)

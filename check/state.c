@@ -49,6 +49,7 @@ void state_forget(struct check *c)
 	c->asked = 0;
 	c->mac_reads = c->mac_bytes = 0;
 	c->torn = 0;
+	c->resetting = 0;
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
 	c->isr_looked = false;
 	c->live = false;

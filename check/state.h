@@ -179,6 +179,7 @@ struct check {
 	uint32_t page_size; /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before */
+	uint32_t resetting;        /* what Status was after that, when it was not 0 */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
 	bool offer_refused; /* it gave up before FEATURES_OK */
 	bool behind_mac;    /* it has read what is behind the address in the config space */

@@ -107,6 +107,29 @@ static void field_before_its_feature_was_looked_for_is_found(unused void **state
 	crig_end(&r);
 }
 
+/* ---- reset.wait-for-zero */
+
+static void reset_that_is_not_over_is_waited_for(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, V1);
+	crig_up(&r, V1);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 0);
+	crig_read(&r, VIRTIO_MMIO_STATUS, 15);
+	crig_read(&r, VIRTIO_MMIO_STATUS, 15);
+	crig_read(&r, VIRTIO_MMIO_STATUS, 0);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 1);
+	crig_expect_clean(&r, "a driver that waits", &t);
+	assert_true(t.kept[rule_find("reset.wait-for-zero") - rules]);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 0);
+	crig_read(&r, VIRTIO_MMIO_STATUS, 1);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 1);
+	crig_expect_broken(&r, "reset.wait-for-zero", &t);
+	crig_end(&r);
+}
+
 /* ---- mmio.queue-not-in-use */
 
 /* Somebody's: as firmware leaves it, when nobody has reset the device. */
@@ -137,6 +160,7 @@ int main(void)
 		cmocka_unit_test(address_that_is_read_until_it_stands_is_right),
 		cmocka_unit_test(address_that_changes_under_way_has_to_be_read_again_too),
 		cmocka_unit_test(field_before_its_feature_was_looked_for_is_found),
+		cmocka_unit_test(reset_that_is_not_over_is_waited_for),
 		cmocka_unit_test(queue_that_is_in_use_is_left_alone),
 	};
 

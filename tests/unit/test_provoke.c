@@ -142,6 +142,37 @@ static void a_ready_queue_is_slow_to_go(unused void **state)
 	prig_end(&r);
 }
 
+static void count_call(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* Nothing that is written before it is over has an effect, nor is it judged; who waits is served as ever. */
+static void a_reset_takes_its_time(unused void **state)
+{
+	struct prig r;
+	unsigned reads = 0, muted = 0;
+
+	prig_begin(&r, PROVOKE_BIT(P_SLOW_RESET));
+	provoke_on_illegal(r.p, count_call, &muted);
+	vrig_up(&r.v, VRIG_ALL);
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS, 0);
+	assert_int_equal(muted, 0);
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	assert_int_equal(r.v.dev.core->status, 0);
+	assert_int_equal(muted, 1);
+	for (; prig_reg(&r, VIRTIO_MMIO_STATUS); reads++)
+		assert_int_equal(r.v.dev.core->status, 0);
+	assert_int_equal(reads, 3);
+	assert_int_equal(prig_times(&r, P_SLOW_RESET), 3);
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS,
+	             0); /* of one that does nothing there is nothing to wait for */
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_STATUS), 0);
+	vrig_up(&r.v, VRIG_ALL);
+	assert_int_equal(muted, 1);
+	prig_end(&r);
+}
+
 static void registers_without_a_value_have_any(unused void **state)
 {
 	struct prig r;
@@ -342,6 +373,7 @@ int main(void)
 		cmocka_unit_test(features_are_refused_once_and_whoever_goes_on_is_stuck),
 		cmocka_unit_test(queue_registers_are_late_before_features_ok),
 		cmocka_unit_test(a_ready_queue_is_slow_to_go),
+		cmocka_unit_test(a_reset_takes_its_time),
 		cmocka_unit_test(registers_without_a_value_have_any),
 		cmocka_unit_test(interrupt_status_has_bits_that_mean_nothing),
 		cmocka_unit_test(a_torn_address_shows_in_the_generation),
