@@ -131,6 +131,7 @@ static const struct borne_rule {
 	{"notif.handle-spurious", P_CONFIG_IRQ, goes_on},
 	{"notif.handle-suppressed", P_UNASKED, goes_on},
 	{"mmio.irq-both-bits", P_BOTH_BITS, goes_on},
+	{"mmio.irq-all-queues", P_ONE_INTERRUPT, goes_on},
 	{"mmio.intstatus-ignore-unknown", P_ISR_BITS, goes_on},
 	{"used.any-order", P_REORDER, any_order},
 	{"packed.used-by-id", P_REORDER, by_id},

@@ -234,6 +234,7 @@ static void ask_round(struct peer *peer, int round)
 	case P_DRY_RING:
 		flood(peer);
 		break;
+	case P_ONE_INTERRUPT:
 	case P_KICK_RACE: /* so few that the answers have buffers, and it need not be told that they are sent */
 		usual_questions(peer, QUESTIONS);
 		begin(peer, BURST / 4);

@@ -380,6 +380,8 @@ void provoke_act(struct provoke *p)
 		provoke_count(p, P_EARLY_ANNOUNCE);
 		virtio_net_announce(p->net);
 	}
+	if (acts & ACT_JOIN)
+		provoke_join(p);
 	if (acts & ACT_SPURIOUS)
 		spurious(p);
 	if (acts & ACT_UNASKED) {
@@ -409,7 +411,7 @@ void provoke_switch(struct provoke *p, int round)
 	}
 	p->round = round;
 	p->interrupts = p->overlooked = 0;
-	p->baited = false;
+	p->baited = p->joined = false;
 	atomic_store(&p->raced, false);
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
 		p->queue[i].lies = 0;

@@ -114,6 +114,7 @@ enum provoke_id {
 	P_BATCHES,
 	P_KICK_RACE,
 	P_SLOW_RESET,
+	P_ONE_INTERRUPT,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

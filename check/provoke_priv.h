@@ -46,6 +46,7 @@ struct provoke_queue {
 	struct vq_log log; /* packed: what is not shown yet, in: */
 	struct vq_used_elem logged[VQ_NUM_MAX];
 	uint16_t slots[VQ_NUM_MAX];
+	bool holds;                /* one-interrupt: sent buffers, until there is a frame */
 	bool shown;                /* ack-race: a batch was, and has not been acknowledged */
 	_Atomic bool acknowledged; /* set by a vCPU */
 	unsigned lies;             /* of this round */
@@ -67,7 +68,8 @@ enum {
 	ACT_SPURIOUS = 8,
 	ACT_NEEDS_RESET = 16,
 	ACT_EARLY_ANNOUNCE = 32,
-	ACT_UNASKED = 64
+	ACT_UNASKED = 64,
+	ACT_JOIN = 128
 };
 
 #define PROVOKE_SLOTS 4u
@@ -119,6 +121,8 @@ struct provoke {
 	unsigned interrupts;            /* spurious ones, of this round */
 	bool never_kicked;              /* the device polls */
 	bool in_kick, baited; /* P_KICK_RACE: the driver is in one; has been shown a frame since */
+	/* P_ONE_INTERRUPT: all queues are just being shown; they were, and nothing has been sent since. */
+	bool joining, joined;
 	unsigned
 		overlooked; /* frames that were shown so, of this round: times that nobody looked */
 
@@ -165,13 +169,15 @@ static inline void provoke_count(struct provoke *p, enum provoke_id id)
 
 /*
  * provoke_ring.c: the loop's thread, from none of the device's calls. No answers have come for so many PROVOKE_AGAIN_NS that
- * the guest could use. True: the driver does not look where it has to (P_KICK_RACE), and has had its chances.
+ * the guest could use. True: the driver does not look where it has to (P_KICK_RACE, P_ONE_INTERRUPT), and has had its chances.
  */
 bool provoke_unanswered(struct provoke *p, unsigned tries);
 
 /* provoke_ring.c: a queue's thread. */
 void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned index);
 void provoke_queue_begin(struct provoke_queue *q); /* at DRIVER_OK */
+/* provoke_ring.c: the loop's thread, from none of the device's calls: P_ONE_INTERRUPT has found something in both directions. */
+void provoke_join(struct provoke *p);
 
 /* provoke_config.c */
 void provoke_config_read(struct virtio_provoke *hooks, uint32_t off, uint8_t *buf, uint32_t len);

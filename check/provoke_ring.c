@@ -15,6 +15,7 @@
 #define TURNS_ACK     512u
 #define TURNS_STARVE  4096u
 #define TURNS_DRY     256u
+#define TURNS_JOIN    1024u /* in which a driver has come to rest */
 #define STARVE_RINGS  2u
 #define COMPANY       4u    /* buffers of which it is worth to change the order */
 #define KEPT_MIN      16u   /* entries of a ring in which one less is no harm */
@@ -291,12 +292,60 @@ static void race_the_kick(struct provoke_queue *q, struct vq_batch *b)
 	}
 }
 
+static bool holds_sent(const struct provoke *p)
+{
+	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
+		if (p->queue[i].holds)
+			return true;
+	return false;
+}
+
+/*
+ * Sent buffers wait for a frame, and both are shown together when the driver has gone to sleep: who looks at one queue behind
+ * an interrupt, and not at the other, hears of that no more. What it answers shows that it has looked at what was received.
+ */
+static void show_at_once(struct provoke_queue *q, struct vq_batch *b)
+{
+	struct provoke *p = q->p;
+
+	if (q->kind == CTRL || p->never_kicked || p->overlooked >= OVERLOOKED_MAX)
+		return;
+	if (p->joining) {
+		q->waited = 0;
+		q->holds = false;
+		if (q->kind == RX) {
+			p->joined = true;
+			provoke_count(p, P_ONE_INTERRUPT);
+		}
+	} else if (q->kind == TX) {
+		p->joined = false;
+		q->holds = wait_on(q, b, TURNS_STARVE);
+	} else if (p->joined) {
+		b->to = b->from;
+	} else if (holds_sent(p) && !wait_on(q, b, TURNS_JOIN)) {
+		b->to = b->from;
+		provoke_ask(p, ACT_JOIN);
+	}
+}
+
+void provoke_join(struct provoke *p)
+{
+	if (!provoke_on(p, P_ONE_INTERRUPT) || !holds_sent(p))
+		return;
+	p->joining = true;
+	virtio_net_flush(p->net);
+	p->joining = false;
+}
+
 bool provoke_unanswered(struct provoke *p, unsigned tries)
 {
-	if (!provoke_on(p, P_KICK_RACE))
+	if (!provoke_on(p, P_KICK_RACE) && !provoke_on(p, P_ONE_INTERRUPT))
 		return false;
-	if (tries % OVERLOOKED_TRIES == 0 && atomic_exchange(&p->raced, false))
-		p->overlooked++;
+	if (tries % OVERLOOKED_TRIES == 0) {
+		if (atomic_exchange(&p->raced, false) || p->joined)
+			p->overlooked++;
+		p->joined = false;
+	}
 	p->baited = false;
 	return p->overlooked >= OVERLOOKED_MAX;
 }
@@ -409,11 +458,13 @@ static const struct {
 	enum provoke_id id;
 	void (*fn)(struct provoke_queue *q, struct vq_batch *b);
 } batch_provocations[] = {
-	{P_REORDER, reorder},           {P_DELAY, delay},         {P_ACK_RACE, race},
-	{P_USED_LEN, lie_about_length}, {P_BAD_ID, lie_about_id}, {P_USED_TWICE, use_twice},
-	{P_INDEX_JUMP, jump},           {P_DRY_RING, run_dry},    {P_SHORT_LEN, shorten},
-	{P_TX_LEN, fill_length},        {P_USED_NEXT, say_next},  {P_BATCHES, merge},
-	{P_KICK_RACE, race_the_kick},
+	{P_REORDER, reorder},         {P_DELAY, delay},
+	{P_ACK_RACE, race},           {P_USED_LEN, lie_about_length},
+	{P_BAD_ID, lie_about_id},     {P_USED_TWICE, use_twice},
+	{P_INDEX_JUMP, jump},         {P_DRY_RING, run_dry},
+	{P_SHORT_LEN, shorten},       {P_TX_LEN, fill_length},
+	{P_USED_NEXT, say_next},      {P_BATCHES, merge},
+	{P_KICK_RACE, race_the_kick}, {P_ONE_INTERRUPT, show_at_once},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)

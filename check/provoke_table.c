@@ -73,6 +73,9 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		" then, and others not before it has done something", "notif.recheck-after-enable"},
 	[P_BOTH_BITS] = {"both-bits", 16, LEGAL, ROUND,
 		"an interrupt is for used buffers and for the config space at once", "mmio.irq-both-bits"},
+	[P_ONE_INTERRUPT] = {"one-interrupt", 16, LEGAL, ROUND,
+		"received frames and sent buffers are shown at once, with one interrupt for all of them, and no more frames before"
+		" the driver has sent something", "mmio.irq-all-queues"},
 	[P_REORDER] = {"reorder", 17, RARE, ROUND,
 		"buffers come back in another order, one stays behind; those of a received frame that takes several stay together",
 		"used.any-order"},
@@ -185,15 +188,15 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 
 /*
  * A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT), or others
- * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_KICK_RACE), or do what it takes
- * (P_SLOW_RESET).
+ * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_KICK_RACE, P_ONE_INTERRUPT), or
+ * do what it takes (P_SLOW_RESET).
  */
 #define BY_NAME                                                                              \
 	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                         \
 	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_TINY_QUEUES) |                         \
 	 PROVOKE_BIT(P_VERSION_ALONE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_INDEX_WRAP) | \
 	 PROVOKE_BIT(P_KEPT) | PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER) |   \
-	 PROVOKE_BIT(P_KICK_RACE) | PROVOKE_BIT(P_SLOW_RESET))
+	 PROVOKE_BIT(P_KICK_RACE) | PROVOKE_BIT(P_SLOW_RESET) | PROVOKE_BIT(P_ONE_INTERRUPT))
 
 bool provoke_by_name(enum provoke_id id)
 {

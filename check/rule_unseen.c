@@ -29,9 +29,6 @@ static const struct {
 	 " --provoke slots has such slots there, and what is printed is for you to read."},
 	{"mmio.general-sequence", RULE_SUM,
 	 "It is the sum of init.*, which have rules of their own."},
-	{"mmio.irq-all-queues", RULE_UNSEEN,
-	 "The look at a ring has no trace, and what is left there may be left on purpose: sent buffers until something is sent again, received"
-	 " ones while the interface is down. Buffers that nobody takes are said when a queue stands still."},
 	{"feat.legacy-detect", RULE_SUM,
 	 "It is the sum of what a driver does on version 1, which has rules of its own."},
 	{"feat.legacy-obey-sections", RULE_SUM,

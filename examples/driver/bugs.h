@@ -45,6 +45,7 @@
 	X(config_fatal,       "notif.handle-spurious",         "hermit-os/kernel#2464",                 "provoke config-irq") \
 	X(fifo_assumed,       "used.any-order",                "SerenityOS/serenity#26513",             "provoke reorder") \
 	X(no_recheck,         "notif.recheck-after-enable",    "none reported yet",                     "provoke kick-race -event_idx") \
+	X(one_queue,          "mmio.irq-all-queues",           "none reported yet",                     "provoke one-interrupt -event_idx") \
 	X(batch_ignored,      "inorder.batch-used",            "none reported yet",                     "provoke batches +in_order") \
 	X(no_ack,             "mmio.intack-handled",           "hermit-os/kernel#2231",                 "peer") \
 	X(ring_not_zeroed,    "packed.zero-init",              "hermit-os/kernel#1314",                 "up +packed") \

@@ -76,6 +76,7 @@ static const struct {
 	{"notif.handle-spurious", V1, ANY, P_CONFIG_IRQ, false, false},
 	{"notif.handle-suppressed", V1, ANY, P_UNASKED, false, false},
 	{"mmio.irq-both-bits", V1, ANY, P_BOTH_BITS, false, false},
+	{"mmio.irq-all-queues", V1, ANY, P_ONE_INTERRUPT, false, false},
 	{"mmio.intstatus-ignore-unknown", V1, ANY, P_ISR_BITS, false, false},
 	{"used.any-order", V1, V1 | PACKED, P_REORDER, true, false},
 	{"packed.used-by-id", V1 | PACKED, V1, P_REORDER, true, false},

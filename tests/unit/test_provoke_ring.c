@@ -230,6 +230,76 @@ static void who_answers_behind_a_kick_has_not_overlooked_it(unused void **state)
 	prig_end(&r);
 }
 
+/* Sent buffers wait for a frame, and frames for the driver to come to rest. */
+static void make_it_overlook(struct prig *r)
+{
+	prig_send(r, 1, NULL);
+	(void)vrig_pump_once(&r->v);
+	receive_for_a_while(r, 2);
+	for (unsigned i = 0; i < 2000 && !r->p->todo; i++)
+		(void)vrig_pump_once(&r->v);
+	provoke_act(r->p);
+}
+
+static void frames_are_shown_beside_sent_buffers(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_ONE_INTERRUPT, VRIG_ALL & ~EVENT);
+	prig_send(&r, 1, NULL);
+	(void)vrig_pump_once(&r.v);
+	receive_for_a_while(&r, 2);
+	assert_int_equal(prig_shown(&r, NET_TX), 0);
+	assert_int_equal(prig_shown(&r, NET_RX), 0);
+	for (unsigned i = 0; i < 2000 && !r.p->todo; i++)
+		(void)vrig_pump_once(&r.v);
+	assert_int_equal(prig_shown(&r, NET_TX) + prig_shown(&r, NET_RX), 0);
+	provoke_act(r.p);
+	assert_int_equal(prig_shown(&r, NET_TX), 1);
+	assert_int_equal(prig_shown(&r, NET_RX), 2);
+	assert_int_equal(prig_times(&r, P_ONE_INTERRUPT), 1);
+	take_all(&r, NET_TX);
+	take_all(&r, NET_RX);
+	receive_for_a_while(&r, 1); /* it has to show first that it is awake */
+	assert_int_equal(prig_shown(&r, NET_RX), 2);
+	make_it_overlook(&r);
+	assert_int_equal(prig_shown(&r, NET_TX), 2);
+	assert_int_equal(prig_shown(&r, NET_RX), 5);
+	provoke_switch(r.p, -1);
+	prig_send(&r, 1, NULL);
+	vrig_pump(&r.v);
+	assert_int_equal(prig_shown(&r, NET_TX), 3);
+	prig_end(&r);
+}
+
+static void who_does_not_answer_behind_one_interrupt_has_overlooked_a_queue(unused void **state)
+{
+	struct prig r;
+
+	prig_up(&r, P_ONE_INTERRUPT, VRIG_ALL & ~EVENT);
+	for (unsigned i = 0; i < 5; i++) {
+		make_it_overlook(&r);
+		assert_true(r.p->joined);
+		(void)prig_reg(
+			&r,
+			VIRTIO_MMIO_INTERRUPT_STATUS); /* who looks there has not looked at a queue */
+		if (i < 2) {                           /* it answers */
+			prig_send(&r, 1, NULL);
+			(void)vrig_pump_once(&r.v);
+		}
+		assert_false(provoke_unanswered(r.p, 14));
+		assert_int_equal(provoke_unanswered(r.p, 15), i == 4);
+		take_all(&r, NET_TX);
+		take_all(&r, NET_RX);
+	}
+	/* It has had its chances: from then on this is an ordinary device. */
+	receive_for_a_while(&r, 4);
+	assert_int_equal(fake_vq_nr_used(&r.v.vq[NET_RX]), 4);
+	provoke_switch(r.p, -1);
+	vrig_pump(&r.v);
+	prig_end(&r);
+}
+
 static void words_are_anything_while_no_kick_is_needed(unused void **state)
 {
 	struct prig r;
@@ -664,6 +734,8 @@ int main(void)
 		cmocka_unit_test(a_kick_comes_behind_more_frames),
 		cmocka_unit_test(who_sleeps_behind_a_kick_has_overlooked_it),
 		cmocka_unit_test(who_answers_behind_a_kick_has_not_overlooked_it),
+		cmocka_unit_test(frames_are_shown_beside_sent_buffers),
+		cmocka_unit_test(who_does_not_answer_behind_one_interrupt_has_overlooked_a_queue),
 		cmocka_unit_test(words_are_anything_while_no_kick_is_needed),
 		cmocka_unit_test(the_words_of_the_other_way_are_written_too),
 		cmocka_unit_test(lengths_ids_and_the_index_lie),
