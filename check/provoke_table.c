@@ -17,7 +17,7 @@
 /* clang-format off */
 const struct provocation provocations[NR_PROVOCATIONS] = {
 	[P_STRICT_STATUS] = {"strict-status", 1, LEGAL, BOOT,
-		"a write of Status that takes two steps at once has no effect", "status.set-progress"},
+		"a write of Status that takes two steps at once has no effect", "init.steps-one-by-one"},
 	[P_DIRTY_HANDOVER] = {"dirty-handover", 2, LEGAL, BOOT,
 		"as firmware may leave it: status and selectors set, queues ready, an interrupt pending", "init.reset-first"},
 	[P_STRICT_FEATURES] = {"strict-features", 3, LEGAL, BOOT,

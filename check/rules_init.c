@@ -118,6 +118,18 @@ static enum verdict set_progress(struct check *c, const struct virtio_access *a)
 	                        a->status, steps & ~done);
 }
 
+/* What many drivers do with the first two, and a device may refuse; hence no MUST. */
+static enum verdict one_by_one(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t new = (uint32_t)a->val &STEPS & ~(uint32_t)a->status;
+
+	if (!writes_status(a) || new == 0)
+		return SILENT;
+	return new &(new - 1) ? broken(c, "Status went from 0x%02x to 0x%02x in one write",
+	                               a->status, (unsigned)a->val)
+	                      : KEPT;
+}
+
 static enum verdict reset_first(struct check *c, const struct virtio_access *a)
 {
 	if (c->was_reset || !a->write)
@@ -335,6 +347,7 @@ const struct access_rule init_rules[] = {
 	{"status.no-clear-bit", no_clear_bit},
 	{"status.failed-then-reset", failed_then_reset},
 	{"status.set-progress", set_progress},
+	{"init.steps-one-by-one", one_by_one},
 	{"init.reset-first", reset_first},
 	{"status.needs-reset-no-trust", needs_reset_no_trust},
 	{"init.ack-step", ack_step},

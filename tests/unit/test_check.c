@@ -162,6 +162,7 @@ struct fault {
 static const struct fault faults[] = {
 	{"status.no-clear-bit", DRIVER, INSTEAD, W(STATUS, 2)},
 	{"status.set-progress", OK, WITHOUT, R(STATUS, 0)},
+	{"init.steps-one-by-one", ACK, INSTEAD, W(STATUS, 3)},
 	{"status.failed-then-reset", DRIVER, IN_FRONT, W(STATUS, 0x81)},
 	{"init.reset-first", RESET, WITHOUT, R(STATUS, 0)},
 	{"init.ack-step", ACK, INSTEAD, W(STATUS, 2)},
@@ -230,7 +231,6 @@ static void play(struct rig *r, const struct fault *f)
 {
 	for (unsigned i = 0; i < PLACES; i++) {
 		const bool here = f && f->place == i;
-
 		const enum how how = here ? f->how : IN_FRONT;
 
 		if (here && how != WITHOUT)
