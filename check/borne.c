@@ -129,6 +129,7 @@ static const struct borne_rule {
 } borne_rules[] = {
 	{"notif.handle-spurious", P_SPURIOUS, goes_on},
 	{"notif.handle-spurious", P_CONFIG_IRQ, goes_on},
+	{"notif.handle-spurious", P_SHARED_LINE, comes_up},
 	{"notif.handle-suppressed", P_UNASKED, goes_on},
 	{"mmio.irq-both-bits", P_BOTH_BITS, goes_on},
 	{"mmio.irq-all-queues", P_ONE_INTERRUPT, goes_on},

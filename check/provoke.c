@@ -291,6 +291,9 @@ static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 			p->on_illegal(p->on_illegal_arg);
 		return false;
 	}
+	if (provoke_on(p, P_SHARED_LINE) &&
+	    (off == VIRTIO_MMIO_STATUS || off == VIRTIO_MMIO_QUEUE_READY))
+		provoke_ask(p, ACT_SHARED_LINE);
 	if (off == VIRTIO_MMIO_STATUS)
 		return status_write(p, val);
 	if (off == VIRTIO_MMIO_QUEUE_SEL)
@@ -354,6 +357,15 @@ static bool is_live(const struct provoke *p)
 	return p->dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
+/* Nothing of ours is pending: it is somebody else's. */
+static void share_line(struct provoke *p)
+{
+	if (is_live(p) || virtio_isr(p->dev) || !p->dev->tops || p->neighbours++ >= SPURIOUS_MAX)
+		return;
+	provoke_count(p, P_SHARED_LINE);
+	p->dev->tops->interrupt(p->dev->transport);
+}
+
 void provoke_act(struct provoke *p)
 {
 	const unsigned acts = atomic_exchange(&p->todo, 0);
@@ -382,6 +394,8 @@ void provoke_act(struct provoke *p)
 	}
 	if (acts & ACT_JOIN)
 		provoke_join(p);
+	if (acts & ACT_SHARED_LINE)
+		share_line(p);
 	if (acts & ACT_SPURIOUS)
 		spurious(p);
 	if (acts & ACT_UNASKED) {
@@ -671,6 +685,7 @@ void provoke_device(struct provoke *p, struct virtio_net *net)
 	p->lives++;
 	p->tears = TEARS;
 	p->torn = p->link_down = false;
+	p->neighbours = 0;
 	p->demanded = 0;
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)
 		p->queue[i].left_out = 0; /* a new device counts anew */

@@ -115,6 +115,7 @@ enum provoke_id {
 	P_KICK_RACE,
 	P_SLOW_RESET,
 	P_ONE_INTERRUPT,
+	P_SHARED_LINE,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

@@ -69,7 +69,8 @@ enum {
 	ACT_NEEDS_RESET = 16,
 	ACT_EARLY_ANNOUNCE = 32,
 	ACT_UNASKED = 64,
-	ACT_JOIN = 128
+	ACT_JOIN = 128,
+	ACT_SHARED_LINE = 256
 };
 
 #define PROVOKE_SLOTS 4u
@@ -119,6 +120,7 @@ struct provoke {
 	unsigned ctrl_commands[256];
 	bool link_down, early_announce; /* the latter is to come, once */
 	unsigned interrupts;            /* spurious ones, of this round */
+	unsigned neighbours;            /* those of P_SHARED_LINE, of this life */
 	bool never_kicked;              /* the device polls */
 	bool in_kick, baited; /* P_KICK_RACE: the driver is in one; has been shown a frame since */
 	/* P_ONE_INTERRUPT: all queues are just being shown; they were, and nothing has been sent since. */

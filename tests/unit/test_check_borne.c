@@ -74,6 +74,7 @@ static const struct {
 } all[] = {
 	{"notif.handle-spurious", V1, ANY, P_SPURIOUS, false, false},
 	{"notif.handle-spurious", V1, ANY, P_CONFIG_IRQ, false, false},
+	{"notif.handle-spurious", V1, ANY, P_SHARED_LINE, false, false},
 	{"notif.handle-suppressed", V1, ANY, P_UNASKED, false, false},
 	{"mmio.irq-both-bits", V1, ANY, P_BOTH_BITS, false, false},
 	{"mmio.irq-all-queues", V1, ANY, P_ONE_INTERRUPT, false, false},

@@ -173,6 +173,29 @@ static void a_reset_takes_its_time(unused void **state)
 	prig_end(&r);
 }
 
+/* Ours is pending, or may be: then none comes from a neighbour. */
+static void somebody_else_is_on_the_line_while_the_device_is_brought_up(unused void **state)
+{
+	struct prig r;
+	unsigned pulses;
+
+	prig_begin(&r, PROVOKE_BIT(P_SHARED_LINE));
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS, 0);
+	provoke_act(r.p);
+	assert_int_equal(r.pulses, 1);
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS), 0);
+	atomic_store(r.v.dev.core->isr, 1);
+	prig_set_reg(&r, VIRTIO_MMIO_STATUS, 0);
+	provoke_act(r.p);
+	assert_int_equal(r.pulses, 2); /* the reset has taken it away */
+	vrig_up(&r.v, VRIG_ALL);
+	pulses = r.pulses;
+	provoke_act(r.p);
+	assert_int_equal(r.pulses, pulses);
+	assert_int_equal(prig_times(&r, P_SHARED_LINE), 2);
+	prig_end(&r);
+}
+
 static void registers_without_a_value_have_any(unused void **state)
 {
 	struct prig r;
@@ -374,6 +397,7 @@ int main(void)
 		cmocka_unit_test(queue_registers_are_late_before_features_ok),
 		cmocka_unit_test(a_ready_queue_is_slow_to_go),
 		cmocka_unit_test(a_reset_takes_its_time),
+		cmocka_unit_test(somebody_else_is_on_the_line_while_the_device_is_brought_up),
 		cmocka_unit_test(registers_without_a_value_have_any),
 		cmocka_unit_test(interrupt_status_has_bits_that_mean_nothing),
 		cmocka_unit_test(a_torn_address_shows_in_the_generation),
