@@ -583,6 +583,9 @@ static int judge_options(struct check_run *r)
 	else if (r->record_path && r->matrix)
 		log_error("--record %s: a recording is of one run, and --matrix makes many",
 		          r->record_path);
+	else if (r->record_path && r->path && strcmp(r->record_path, r->path) == 0)
+		log_error("--record %s: --report %s writes that file, too", r->record_path,
+		          format_names[r->format]);
 	else if (r->provocations && r->matrix)
 		log_error("--provoke and --matrix exclude each other");
 	else

@@ -113,6 +113,7 @@ t_check_refuses_before_the_guest_starts() {
 		--report json=$tmp/none/report|--report json=$tmp/none/report: No such file or directory
 		--report junit=$tmp|--report junit=$tmp: Is a directory
 		--record $tmp/none/record|--record=$tmp/none/record: No such file or directory
+		--record $tmp/one --report json=$tmp/one|--record $tmp/one: --report json writes that file, too
 		--report yaml=$tmp/report|allowed: text=FILE, json=FILE, junit=FILE
 	END
 }
