@@ -73,7 +73,9 @@ const struct bench_equations *bench_equations_of(const struct bench_row *row,
 	w = row->arg;
 	if (t->guests == 0 || t->vmm == NET_PEER || (w->work != LOAD_UDP && w->work != LOAD_RR))
 		return NULL;
-	if (w->work == LOAD_RR)
+	if (t->guests == 2)
+		*frames = BENCH_FRAMES_THROUGH;
+	else if (w->work == LOAD_RR)
 		*frames = BENCH_FRAMES_BOTH;
 	else
 		*frames = w->dir == NET_OUT ? BENCH_FRAMES_TX : BENCH_FRAMES_RX;
@@ -86,7 +88,7 @@ const char *bench_equation_text(const struct bench_equations *e, enum bench_fram
 	const char *tx = audit_article_text(&e->how, AUDIT_TX);
 	const char *rx = audit_article_text(&e->how, AUDIT_RX);
 
-	if (frames == BENCH_FRAMES_BOTH)
+	if (frames == BENCH_FRAMES_BOTH || frames == BENCH_FRAMES_THROUGH)
 		snprintf(buf, size, "out: %s; in: %s", tx, rx);
 	else
 		snprintf(buf, size, "%s", frames == BENCH_FRAMES_TX ? tx : rx);
@@ -99,6 +101,8 @@ double bench_article(const struct bench_term *t, enum bench_frames frames)
 		return -1;
 	if (frames == BENCH_FRAMES_BOTH) /* one each way */
 		return (t->tx + t->rx) / 2;
+	if (frames == BENCH_FRAMES_THROUGH)
+		return t->tx + t->rx;
 	return frames == BENCH_FRAMES_TX ? t->tx : t->rx;
 }
 

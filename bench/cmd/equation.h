@@ -30,7 +30,12 @@ struct bench_equations {
 };
 
 /* Which way the frames of a row go. */
-enum bench_frames { BENCH_FRAMES_TX, BENCH_FRAMES_RX, BENCH_FRAMES_BOTH };
+enum bench_frames {
+	BENCH_FRAMES_TX,
+	BENCH_FRAMES_RX,
+	BENCH_FRAMES_BOTH,    /* one of two is out of the guest, the other one into it */
+	BENCH_FRAMES_THROUGH, /* each is out of one guest and into another */
+};
 
 /*
  * Those of the path that @row is measured on, and which way its frames go. NULL: of no path that the article knows, or what

@@ -63,20 +63,36 @@ static void put_dpdk(json_t *card, const struct net_state *s)
 		fclose(in);
 }
 
+/* Which bits of the feature word say how frames look and when the other side is told, of all that virtio has. */
+static json_t *feature_word(uint64_t features)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)features);
+	return json_string(text);
+}
+
+/* One word; only of two guests that did not accept the same two of them. */
+static json_t *features_json(const struct net_state *s)
+{
+	const struct net_setup *t = s->subject->arg;
+
+	if (t->guests < 2 || s->features[0] == s->features[1])
+		return feature_word(s->features[0]);
+	return json_pack("[o, o]", feature_word(s->features[0]), feature_word(s->features[1]));
+}
+
 int net_card(void *state, char *text, size_t size)
 {
 	const struct net_state *s = state;
 	const struct net_setup *t = s->subject->arg;
-	char features[24];
 	json_t *card;
 	size_t len;
 
 	if (t->guests == 0)
 		return -ENODATA;
-	/* Which bits of the feature word say how frames look and when the other side is told, of all that virtio has. */
-	snprintf(features, sizeof(features), "0x%llx", (unsigned long long)s->features[0]);
-	card = json_pack("{s:s, s:i, s:i, s:b}", "features", features, "queue_size", 256, "guests",
-	                 (int)t->guests, "vhost", (int)t->vhost);
+	card = json_pack("{s:o, s:i, s:i, s:b}", "features", features_json(s), "queue_size", 256,
+	                 "guests", (int)t->guests, "vhost", (int)t->vhost);
 	if (!card)
 		return -ENOMEM;
 	put_kernel(card, s);

@@ -170,37 +170,55 @@ static void add_rows(const json_t *rows, bool machine, double frames, struct cou
 	}
 }
 
-bool net_count_doorbell(const struct net_moment *from, const struct net_moment *to, double others,
-                        struct bench_sample *s)
+json_t *net_span_report(const struct net_span *g)
 {
 	const struct audit_input in = {
-		.status_before = from->status,
-		.status_after = to->status,
-		.before = from->stats,
-		.after = to->stats,
+		.status_before = g->at[0].status,
+		.status_after = g->at[1].status,
+		.before = g->at[0].stats,
+		.after = g->at[1].stats,
 		.no_trace = "",
 	};
-	struct counted c = {.s = s};
-	const json_t *nics, *nic;
-	json_t *report;
-	double frames;
+
+	if (!g->at[0].stats || !g->at[1].stats || !audit_same_life(g->at[0].stats, g->at[1].stats))
+		return NULL;
+	return audit_report(&in);
+}
+
+/* What one of them costs is added to what is there. */
+static void add_guest(const json_t *report, double frames, struct counted *c)
+{
+	const json_t *nics = json_object_get(report, "nics"), *nic;
 	size_t i;
 
-	if (!audit_same_life(from->stats, to->stats))
-		return false;
-	frames = (double)audit_frames(to->stats) - (double)audit_frames(from->stats);
-	frames = frames > 0 ? frames : others;
-	report = frames > 0 ? audit_report(&in) : NULL;
-	if (!report)
-		return false;
-	nics = json_object_get(report, "nics");
 	json_array_foreach(nics, i, nic)
 	{
-		add_rows(json_object_get(nic, "rows"), false, frames, &c);
+		add_rows(json_object_get(nic, "rows"), false, frames, c);
 	}
-	add_rows(json_object_get(json_object_get(report, "machine"), "rows"), true, frames, &c);
+	add_rows(json_object_get(json_object_get(report, "machine"), "rows"), true, frames, c);
+}
+
+bool net_count_doorbell(const struct net_span *guest, unsigned nr, double others,
+                        struct bench_sample *s)
+{
+	struct counted c = {.s = s};
+	json_t *report[NET_GUESTS] = {NULL};
+	double frames = (double)audit_frames(guest[0].at[1].stats) -
+	                (double)audit_frames(guest[0].at[0].stats);
+	bool known = nr > 0 && nr <= NET_GUESTS;
+
+	frames = frames > 0 ? frames : others;
+	known &= frames > 0;
+	/* All of them or none: the costs of one are not those of a frame. */
+	for (unsigned i = 0; known && i < nr; i++) {
+		report[i] = net_span_report(&guest[i]);
+		known = report[i] != NULL;
+	}
+	for (unsigned i = 0; known && i < nr; i++)
+		add_guest(report[i], frames, &c);
 	s->has &= ~c.unknown;
 	s->expects &= ~c.no_rule & s->has;
-	json_decref(report);
-	return true;
+	for (unsigned i = 0; i < NET_GUESTS; i++)
+		json_decref(report[i]);
+	return known;
 }

@@ -26,11 +26,20 @@ struct net_moment {
 /* By its control socket. False: nobody there. */
 bool net_moment_take(const char *control, struct net_moment *m);
 void net_moment_drop(struct net_moment *m);
+
+/* Of one guest, or of both between which frames go; of a guest that there is not all is NULL. */
+#define NET_GUESTS 2u
+struct net_span {
+	struct net_moment at[2]; /* before and after */
+};
+/* The report of its audit; NULL: not of one life, or nothing known. */
+json_t *net_span_report(const struct net_span *g);
 /*
- * Counts per frame between two moments, and what they should be. @others: how many frames there were, should it not
- * know, as when a peer moves them. False: no frames, or not of one life.
+ * Counts per frame between two moments, and what they should be, of @nr guests together: a frame from one guest to
+ * another is one frame, and costs what it does in both. @others: how many frames there were, should the first one not
+ * know, as when a peer moves them. False: no frames, not of one life, or nothing known of one of them.
  */
-bool net_count_doorbell(const struct net_moment *from, const struct net_moment *to, double others,
+bool net_count_doorbell(const struct net_span *guest, unsigned nr, double others,
                         struct bench_sample *s);
 
 #endif

@@ -25,7 +25,7 @@
  */
 struct watch {
 	bool whole;
-	struct net_moment at[2]; /* of a doorbell */
+	struct net_span guest[NET_GUESTS]; /* of doorbells */
 	struct trace *trace;
 	struct net_traced traced;
 	uint64_t frames[2]; /* of the interface, if there is one */
@@ -73,9 +73,14 @@ static int finish(struct net_state *s, unsigned end, unsigned ms, struct load_sa
 
 /* ---- looking */
 
+static const struct net_setup *setup_of(const struct net_state *s)
+{
+	return s->subject->arg;
+}
+
 static bool is_doorbell(const struct net_state *s)
 {
-	return ((const struct net_setup *)s->subject->arg)->vmm == NET_DOORBELL;
+	return setup_of(s)->vmm == NET_DOORBELL;
 }
 
 /*
@@ -91,8 +96,8 @@ static void look(struct net_state *s, struct watch *w, unsigned which)
 		w->frames[which] = 0;
 	if (w->trace && !trace_last)
 		w->traced.at[which] = trace_read(w->trace);
-	if (is_doorbell(s))
-		(void)net_moment_take(s->control[0], &w->at[which]);
+	for (unsigned i = 0; is_doorbell(s) && i < setup_of(s)->guests; i++)
+		(void)net_moment_take(s->control[i], &w->guest[i].at[which]);
 	if (w->trace && trace_last)
 		w->traced.at[which] = trace_read(w->trace);
 	w->took_ns += net_now_ns() - w->ns[which];
@@ -116,8 +121,10 @@ static void watch_drop(struct watch *w)
 	trace_end(w->trace);
 	w->trace = NULL;
 	net_traced_drop(&w->traced);
-	net_moment_drop(&w->at[0]);
-	net_moment_drop(&w->at[1]);
+	for (unsigned i = 0; i < NET_GUESTS; i++) {
+		net_moment_drop(&w->guest[i].at[0]);
+		net_moment_drop(&w->guest[i].at[1]);
+	}
 }
 
 /* ---- a run */
@@ -241,12 +248,13 @@ static double frames_watched(const struct watch *w, const struct load_said *gues
 static int run_traced(struct net_state *s, const struct net_work *w, unsigned ms,
                       struct bench_sample *out, char *why)
 {
-	const struct net_setup *t = s->subject->arg;
+	const struct net_setup *t = setup_of(s);
+	const pid_t group[NET_GUESTS] = {s->vm[0].pid, s->vm[1].pid};
 	struct watch watch = {.whole = is_doorbell(s)};
 	struct load_said said[2] = {0};
 	int ret;
 
-	watch.trace = s->no_trace[0] ? NULL : net_trace_begin(s->vm[0].pid, s->no_trace);
+	watch.trace = s->no_trace[0] ? NULL : net_trace_begin(group, t->guests, s->no_trace);
 	if (!watch.trace)
 		return bench_why(why, 0, "%s: %s",
 		                 is_doorbell(s) ? "not compared with the kernel's tracepoints"
@@ -254,7 +262,7 @@ static int run_traced(struct net_state *s, const struct net_work *w, unsigned ms
 		                 s->no_trace);
 	ret = run_once(s, w, ms, &watch, said, why);
 	if (ret == 0 && watch.whole)
-		net_check(watch.at, &watch.traced,
+		net_check(watch.guest, t->guests, &watch.traced,
 		          (double)watch.took_ns / (double)(watch.ns[1] - watch.ns[0]), out);
 	else if (ret == 0)
 		net_count_trace(&watch.traced, frames_watched(&watch, &said[0]), t->vhost, out);
@@ -265,7 +273,7 @@ static int run_traced(struct net_state *s, const struct net_work *w, unsigned ms
 static int measure(struct net_state *s, const struct bench_row *row, unsigned ms, double idle,
                    struct bench_sample *out, char *why)
 {
-	const struct net_setup *t = s->subject->arg;
+	const struct net_setup *t = setup_of(s);
 	const struct net_work *w = row->arg;
 	const uint64_t begin = net_now_ns(), busy = net_busy_ns();
 	struct load_said said[2] = {0};
@@ -277,8 +285,8 @@ static int measure(struct net_state *s, const struct bench_row *row, unsigned ms
 		spent = (double)net_busy_ns() - (double)busy -
 		        idle * (double)(net_now_ns() - begin);
 		net_sample(w, &said[0], &said[1], spent, out);
-		if (watch.at[0].stats && watch.at[1].stats)
-			(void)net_count_doorbell(&watch.at[0], &watch.at[1],
+		if (is_doorbell(s))
+			(void)net_count_doorbell(watch.guest, t->guests,
 			                         frames_watched(&watch, &said[0]), out);
 	}
 	watch_drop(&watch);

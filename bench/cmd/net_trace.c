@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "audit/report.h"
 #include "audit/text.h"
 #include "audit/trace.h"
 #include "vmm/core/compiler.h"
@@ -49,13 +48,15 @@ size_t net_trace_threads(pid_t group, int *tids, size_t room)
 	return nr;
 }
 
-struct trace *net_trace_begin(pid_t group, char *why)
+struct trace *net_trace_begin(const pid_t *group, unsigned nr, char *why)
 {
 	struct trace *t = NULL;
 	int tids[TASKS_MAX];
-	const size_t nr = net_trace_threads(group, tids, ARRAY_SIZE(tids));
+	size_t all = 0;
 
-	if (trace_begin_host(tids, nr, &t, why, BENCH_WHY_MAX) < 0)
+	for (unsigned i = 0; i < nr; i++)
+		all += net_trace_threads(group[i], tids + all, ARRAY_SIZE(tids) - all);
+	if (trace_begin_host(tids, all, &t, why, BENCH_WHY_MAX) < 0)
 		return NULL;
 	return t;
 }
@@ -152,10 +153,10 @@ void net_count_trace(const struct net_traced *t, double frames, bool vhost, stru
 
 /* ---- counted twice */
 
-/* Neighbour and router discovery of either side, the last words on the console: there is no moment without. */
-#define STRAYS 16u
+/* Of a guest: neighbour and router discovery of either side, the last words on the console: there is no moment without. */
+#define STRAYS UINT64_C(16)
 
-/* What the audit says was observed; false: it does not know. */
+/* What the audit says was observed is added to *@out; false: it does not know. */
 static bool observed(const json_t *rows, const char *direction, const char *event, uint64_t *out)
 {
 	const json_t *row, *v;
@@ -167,80 +168,141 @@ static bool observed(const json_t *rows, const char *direction, const char *even
 		    strcmp(text_of(row, "direction"), direction) != 0)
 			continue;
 		v = json_object_get(row, "observed");
-		*out = (uint64_t)json_integer_value(v);
+		*out += (uint64_t)json_integer_value(v);
 		return json_is_integer(v);
 	}
 	return false;
 }
 
-static void add_check(struct bench_sample *s, const char *what, uint64_t counted, double edges,
-                      const struct net_traced *t, const struct wanted *w)
-{
-	uint64_t traced;
+/* One of the guests. */
+struct checked {
+	json_t *report;     /* of its audit; owned */
+	const json_t *nic;  /* of its status, the first one */
+	const json_t *last; /* stats; both borrowed */
+};
 
-	if (s->nr_checks < BENCH_CHECKS && hits(t, w, &traced))
-		s->check[s->nr_checks++] = (struct bench_check){
-			what, counted, traced, STRAYS + (uint64_t)((double)counted * edges)};
+static const json_t *rows_of(const struct checked *g, bool machine)
+{
+	const json_t *o = machine ? json_object_get(g->report, "machine")
+	                          : json_array_get(json_object_get(g->report, "nics"), 0);
+
+	return json_object_get(o, "rows");
 }
 
-static void check_machine(const json_t *report, const struct net_traced *t, double rest,
-                          struct bench_sample *s)
-{
-	const json_t *rows = json_object_get(json_object_get(report, "machine"), "rows");
-	uint64_t nr;
+/* What is counted in one or two lines of the audit ... */
+struct line {
+	const char *what; /* struct bench_check */
+	bool machine;
+	const char *direction, *event, *also; /* @also: another direction, or NULL */
+	struct wanted traced;
+};
 
-	/* A guest that rests has its timer still: less often than one that works. */
-	if (observed(rows, "both", "exits", &nr))
-		add_check(s, "exits", nr, rest, t, &(struct wanted){.event = "kvm_exit"});
-	if (observed(rows, "both", "exits to userspace", &nr))
-		add_check(s, "userspace_exits", nr, 0, t,
-		          &(struct wanted){.event = "kvm_userspace_exit"});
+/* ... of all guests; false: one of them does not know. */
+static bool counted_by_all(const struct checked *g, unsigned nr, const struct line *l,
+                           uint64_t *out)
+{
+	bool known = nr > 0;
+
+	*out = 0;
+	for (unsigned i = 0; i < nr; i++) {
+		const json_t *rows = rows_of(&g[i], l->machine);
+
+		known &= observed(rows, l->direction, l->event, out) &&
+		         (!l->also || observed(rows, l->also, l->event, out));
+	}
+	return known;
 }
 
-static void check_nic(const json_t *report, const struct net_moment *last,
+static void add_check(struct bench_sample *s, const char *what, uint64_t counted, uint64_t traced,
+                      uint64_t may_differ)
+{
+	if (s->nr_checks < BENCH_CHECKS)
+		s->check[s->nr_checks++] = (struct bench_check){what, counted, traced, may_differ};
+}
+
+/* Events of all threads that are looked at, and so of all guests. @edges: a share of them that may differ. */
+static void check_all(const struct checked *g, unsigned nr, const struct line *l, double edges,
                       const struct net_traced *t, struct bench_sample *s)
 {
-	const json_t *rows =
-		json_object_get(json_array_get(json_object_get(report, "nics"), 0), "rows");
-	const json_t *nic = json_array_get(json_object_get(last->status, "nics"), 0);
-	const uint64_t base = (uint64_t)json_integer_value(json_object_get(nic, "address"));
-	uint64_t nr, more;
+	uint64_t counted, traced;
 
-	if (!base)
-		return;
-	if (observed(rows, "tx", "kicks", &nr) && observed(rows, "rx", "kicks", &more))
-		add_check(s, "kicks", nr + more, 0, t,
-		          &(struct wanted){.event = "kvm_mmio",
-		                           .write_to = base + VIRTIO_MMIO_QUEUE_NOTIFY});
-	/* Under vhost the kernel raises them, and nobody but its tracepoints counts that. */
-	if (strcmp(text_of(nic, "path"), "pure") == 0 &&
-	    observed(rows, "both", "interrupts raised", &nr))
-		add_check(s, "interrupts", nr, 0, t,
-		          &(struct wanted){.event = "kvm_msi_set_irq",
-		                           .thread = json_object_get(last->stats, "threads"),
-		                           .name = text_of(nic, "name")});
-	if (observed(rows, "both", "interrupts taken", &nr))
-		add_check(s, "interrupts_taken", nr, 0, t,
-		          &(struct wanted){.event = "kvm_mmio",
-		                           .write_to = base + VIRTIO_MMIO_INTERRUPT_ACK});
+	if (counted_by_all(g, nr, l, &counted) && hits(t, &l->traced, &traced))
+		add_check(s, l->what, counted, traced,
+		          nr * STRAYS + (uint64_t)((double)counted * edges));
 }
 
-void net_check(const struct net_moment m[2], const struct net_traced *t, double rest,
+/* Under vhost the kernel raises them, and nobody but its tracepoints counts that. */
+static void check_interrupts(const struct checked *g, unsigned nr, const struct net_traced *t,
+                             struct bench_sample *s)
+{
+	uint64_t counted, traced = 0, of_one;
+	bool known = counted_by_all(
+		g, nr, &(struct line){.direction = "both", .event = "interrupts raised"}, &counted);
+
+	for (unsigned i = 0; i < nr && known; i++) {
+		known = strcmp(text_of(g[i].nic, "path"), "pure") == 0 &&
+		        hits(t,
+		             &(struct wanted){.event = "kvm_msi_set_irq",
+		                              .thread = json_object_get(g[i].last, "threads"),
+		                              .name = text_of(g[i].nic, "name")},
+		             &of_one);
+		traced += known ? of_one : 0;
+	}
+	if (known)
+		add_check(s, "interrupts", counted, traced, nr * STRAYS);
+}
+
+static void check(const struct checked *g, unsigned nr, const struct net_traced *t, double rest,
+                  struct bench_sample *s)
+{
+	/* All of them have their registers at one place. */
+	const uint64_t base = (uint64_t)json_integer_value(json_object_get(g[0].nic, "address"));
+	const struct line exits = {.what = "exits",
+	                           .machine = true,
+	                           .direction = "both",
+	                           .event = "exits",
+	                           .traced = {.event = "kvm_exit"}};
+	const struct line served = {.what = "userspace_exits",
+	                            .machine = true,
+	                            .direction = "both",
+	                            .event = "exits to userspace",
+	                            .traced = {.event = "kvm_userspace_exit"}};
+	const struct line kicks = {
+		.what = "kicks",
+		.direction = "tx",
+		.event = "kicks",
+		.also = "rx",
+		.traced = {.event = "kvm_mmio", .write_to = base + VIRTIO_MMIO_QUEUE_NOTIFY}};
+	const struct line taken = {
+		.what = "interrupts_taken",
+		.direction = "both",
+		.event = "interrupts taken",
+		.traced = {.event = "kvm_mmio", .write_to = base + VIRTIO_MMIO_INTERRUPT_ACK}};
+
+	/* A guest that rests has its timer still: less often than one that works. */
+	check_all(g, nr, &exits, rest, t, s);
+	check_all(g, nr, &served, 0, t, s);
+	if (!base)
+		return;
+	check_all(g, nr, &kicks, 0, t, s);
+	check_interrupts(g, nr, t, s);
+	check_all(g, nr, &taken, 0, t, s);
+}
+
+void net_check(const struct net_span *guest, unsigned nr, const struct net_traced *t, double rest,
                struct bench_sample *s)
 {
-	const struct audit_input in = {
-		.status_before = m[0].status,
-		.status_after = m[1].status,
-		.before = m[0].stats,
-		.after = m[1].stats,
-		.no_trace = "",
-	};
-	json_t *report;
+	struct checked g[NET_GUESTS] = {{NULL, NULL, NULL}};
+	bool known = nr > 0 && nr <= NET_GUESTS;
 
-	if (!m[0].stats || !m[1].stats || !audit_same_life(m[0].stats, m[1].stats))
-		return;
-	report = audit_report(&in);
-	check_machine(report, t, rest, s);
-	check_nic(report, &m[1], t, s);
-	json_decref(report);
+	for (unsigned i = 0; known && i < nr; i++) {
+		g[i].report = net_span_report(&guest[i]);
+		g[i].nic = json_array_get(json_object_get(guest[i].at[1].status, "nics"), 0);
+		g[i].last = guest[i].at[1].stats;
+		known = g[i].report != NULL;
+	}
+	if (known)
+		check(g, nr, t, rest, s);
+	for (unsigned i = 0; i < NET_GUESTS; i++)
+		json_decref(g[i].report);
 }

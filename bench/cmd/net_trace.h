@@ -16,11 +16,11 @@ struct trace;
 size_t net_trace_threads(pid_t group, int *tids, size_t room);
 
 /*
- * The kernel counts what the threads of the processes of @group do, until trace_end() (audit/trace.h). NULL with a line in @why: not allowed
- * to. What happened between two moments is the difference of two readings: to read takes as long each time, and to set
+ * The kernel counts what the threads of the processes of @nr groups do, until trace_end() (audit/trace.h). NULL with a
+ * line in @why: not allowed to. What happened between two moments is the difference of two readings: to read takes as long each time, and to set
  * everything to 0 much longer.
  */
-struct trace *net_trace_begin(pid_t group, char *why);
+struct trace *net_trace_begin(const pid_t *group, unsigned nr, char *why);
 
 /* Two readings of one trace, by trace_read(); owned. */
 struct net_traced {
@@ -32,11 +32,11 @@ void net_traced_drop(struct net_traced *t);
 void net_count_trace(const struct net_traced *t, double frames, bool vhost, struct bench_sample *s);
 
 /*
- * What a doorbell counted between two moments beside what tracepoints counted, which begin before the first moment and
- * end after the second, both of them moments of rest: s->check. @rest: how long looking took at both ends, as a share
- * of the time between. What only one side counts is left out.
+ * What @nr doorbells counted between two moments, all together, beside what tracepoints counted, which begin before the
+ * first moment and end after the second, both of them moments of rest: s->check. @rest: how long looking took at both
+ * ends, as a share of the time between. What only one side counts, or not all of them do, is left out.
  */
-void net_check(const struct net_moment m[2], const struct net_traced *t, double rest,
+void net_check(const struct net_span *guest, unsigned nr, const struct net_traced *t, double rest,
                struct bench_sample *s);
 
 #endif

@@ -122,6 +122,18 @@ static void dpdk_says_its_version_in_its_log(void **state)
 	assert_string_equal(said(r, NS_DPDK, "backend", value), "'DPDK 99.1'");
 }
 
+static void features_of_two_guests_are_one_word_unless_they_differ(void **state)
+{
+	struct rig *r = *state;
+	char text[1024], value[200];
+
+	r->s.features[1] = r->s.features[0];
+	said(r, NS_PAIR, "kernel", value);
+	r->s.features[1] = 0x20;
+	assert_int_equal(net_card(&r->s, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "\"features\":[\"0x130000020\",\"0x20\"]"));
+}
+
 static void what_has_no_guest_has_no_card_and_a_card_needs_room(void **state)
 {
 	struct rig *r = *state;
@@ -172,6 +184,7 @@ int main(void)
 		CASE(the_guests_kernel_is_named_by_its_release),
 		CASE(qemu_is_asked_for_its_version),
 		CASE(dpdk_says_its_version_in_its_log),
+		CASE(features_of_two_guests_are_one_word_unless_they_differ),
 		cmocka_unit_test(what_a_shell_runs_is_counted),
 		CASE(what_has_no_guest_has_no_card_and_a_card_needs_room),
 	};
