@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /* Long enough for one line to a user. */
-#define BENCH_WHY_MAX 256
+#define BENCH_WHY_MAX 512
 
 enum bench_want {
 	BENCH_LESS, /* is better */
@@ -122,9 +122,15 @@ struct bench_env {
 	const char *initrd;   /* in tmp; who needs it first makes it: our load generator as init */
 	const char *peer_cmd; /* --peer-cmd, NULL without */
 	unsigned seconds_div; /* rows are shortened by it: 1 full, more with --quick */
+	/* For so long what should boot, or answer beside what it was asked for, is waited for: then it hangs. */
+	unsigned boot_ms, answer_ms;
 	const volatile int
 		*stop; /* a signal's number when the user wants to end: return -EINTR soon */
 };
+
+/* An emulated machine under load may be slow; what hangs, hangs longer. */
+#define BENCH_BOOT_MS   180000u
+#define BENCH_ANSWER_MS 60000u
 
 struct bench_subject {
 	const char *name;  /* stable, for JSON: "pure", "vhost", "qemu-microvm-tap" */

@@ -166,6 +166,8 @@ static int make_env(struct bench_command *c)
 	c->env.initrd = c->initrd;
 	c->env.peer_cmd = c->peer_cmd;
 	c->env.seconds_div = c->quick ? QUICK_DIV : 1;
+	c->env.boot_ms = BENCH_BOOT_MS;
+	c->env.answer_ms = BENCH_ANSWER_MS;
 	return 0;
 }
 

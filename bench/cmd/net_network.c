@@ -7,8 +7,6 @@
 #include "bench/cmd/net_load.h"
 #include "bench/cmd/net_subject.h"
 
-#define ANSWER_MS 30000u
-
 /* 192.168.76.0: the network of the guests, 2 and 3. 192.168.77.0: that of a cable. */
 #define US      "192.168.76.1"
 #define GUEST   "192.168.76.2"
@@ -25,7 +23,7 @@ static const struct net_setup *setup_of(const struct net_state *s)
 static void tell(struct net_state *s, struct net_proc *p, const char *line, int *ret, char *why)
 {
 	if (*ret == 0)
-		*ret = net_proc_ask(s->env, p, line, ANSWER_MS, why);
+		*ret = net_proc_ask(s->env, p, line, s->env->answer_ms, why);
 }
 
 bool net_has_far(const struct net_setup *t)

@@ -11,7 +11,6 @@
 #include "bench/cmd/net_subject.h"
 #include "bench/cmd/net_trace.h"
 
-#define ANSWER_MS 60000u /* beside what was asked for; of an emulated machine under load */
 /* /proc/stat counts in 10 ms: what is short is all rounding, until there is much of it. */
 #define IDLE_MS      300u
 #define IDLE_MORE_MS 100u
@@ -64,7 +63,8 @@ static void write_run(const struct net_state *s, const struct net_work *w, unsig
 static int finish(struct net_state *s, unsigned end, unsigned ms, struct load_said *said, char *why)
 {
 	char line[NET_LINE_MAX];
-	int ret = net_proc_expect(s->env, s->end[end].p, "@done", ms + ANSWER_MS, line, why);
+	int ret =
+		net_proc_expect(s->env, s->end[end].p, "@done", ms + s->env->answer_ms, line, why);
 
 	if (ret == 0 && !load_said_parse(line, said))
 		ret = bench_why(why, -EPROTO, "the load generator has said what is no result");
@@ -141,14 +141,14 @@ static int begin_run(struct net_state *s, const struct net_work *w, unsigned ms,
 	ret = net_proc_say(s->end[server].p, line);
 	if (ret < 0)
 		return bench_why(why, ret, "the load generator has ended");
-	ret = net_proc_expect(s->env, s->end[server].p, "@listening", ANSWER_MS, NULL, why);
+	ret = net_proc_expect(s->env, s->end[server].p, "@listening", s->env->answer_ms, NULL, why);
 	if (ret < 0)
 		return ret;
 	write_run(s, w, client, ms, line);
 	ret = net_proc_say(s->end[client].p, line);
 	if (ret < 0)
 		return bench_why(why, ret, "the load generator has ended");
-	return net_proc_expect(s->env, s->end[client].p, "@running", ANSWER_MS, NULL, why);
+	return net_proc_expect(s->env, s->end[client].p, "@running", s->env->answer_ms, NULL, why);
 }
 
 static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, struct watch *watch,
@@ -171,6 +171,8 @@ static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, 
 		look(s, watch, 1);
 	}
 	s->broken |= ret < 0;
+	if (ret < 0 && ret != -EINTR)
+		net_subject_explain(s, why);
 	return ret;
 }
 

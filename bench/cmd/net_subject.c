@@ -19,10 +19,6 @@
 #include "vmm/core/fd.h"
 #include "vmm/host.h"
 
-#define START_MS  20000u
-#define BOOT_MS   180000u /* an emulated machine may be slow; what hangs, hangs longer */
-#define ANSWER_MS 30000u
-
 /* ---- what a subject needs */
 
 static int can_open(const char *file, const char *what, char *why)
@@ -102,19 +98,6 @@ static int start(struct net_state *s, struct net_proc *p, char *const *argv, con
 	return net_proc_start(p, &how, why);
 }
 
-/* @why, with what the program said last, when it is that which has failed. */
-static void say_why(const struct net_state *s, const char *name, char *why)
-{
-	char log[256], last[BENCH_WHY_MAX], whole[2 * BENCH_WHY_MAX];
-
-	snprintf(log, sizeof(log), "%s/%s-%s.log", s->env->tmp, s->subject->name, name);
-	net_last_line(log, last, sizeof(last));
-	if (!last[0])
-		return;
-	snprintf(whole, sizeof(whole), "%s: %s", why, last);
-	(void)bench_why(why, 0, "%s", whole);
-}
-
 static int start_load(struct net_state *s, struct net_proc *p, const char *name, bool own,
                       char *why)
 {
@@ -128,9 +111,20 @@ static int start_load(struct net_state *s, struct net_proc *p, const char *name,
 	ret = start(s, p, argv, name, own, why);
 	fd_close(&fd);
 	if (ret == 0)
-		ret = net_proc_expect(s->env, p, "@ready", START_MS, NULL, why);
+		ret = net_proc_expect(s->env, p, "@ready", s->env->answer_ms, NULL, why);
+	return ret;
+}
+
+static int ask_features(struct net_state *s, unsigned i, char *why)
+{
+	char line[NET_LINE_MAX];
+	int ret = net_proc_say(&s->vm[i], "features");
+
 	if (ret < 0)
-		say_why(s, name, why);
+		return bench_why(why, ret, "it ended before it said its features");
+	ret = net_proc_expect(s->env, &s->vm[i], "@ok 0x", s->env->answer_ms, line, why);
+	if (ret == 0)
+		s->features[i] = strtoull(line + 4, NULL, 16);
 	return ret;
 }
 
@@ -138,7 +132,6 @@ static int start_guest(struct net_state *s, unsigned i, char *why)
 {
 	const char *name = i ? "guest1" : "guest0";
 	struct net_argv a = {0};
-	char line[NET_LINE_MAX];
 	int ret;
 
 	snprintf(s->control[i], sizeof(s->control[i]), "%s/%s-%u", s->env->tmp, s->subject->name,
@@ -149,15 +142,11 @@ static int start_guest(struct net_state *s, unsigned i, char *why)
 	ret = start(s, &s->vm[i], a.word, name, false, why);
 	net_argv_free(&a);
 	if (ret == 0)
-		ret = net_proc_expect(s->env, &s->vm[i], "@ready", BOOT_MS, NULL, why);
+		ret = net_proc_expect(s->env, &s->vm[i], "@ready", s->env->boot_ms, NULL, why);
 	if (ret == 0)
 		ret = net_network_join(s, i, why);
-	if (ret == 0 && net_proc_say(&s->vm[i], "features") == 0)
-		ret = net_proc_expect(s->env, &s->vm[i], "@ok 0x", ANSWER_MS, line, why);
 	if (ret == 0)
-		s->features[i] = strtoull(line + 4, NULL, 16);
-	if (ret < 0)
-		say_why(s, name, why);
+		ret = ask_features(s, i, why);
 	return ret;
 }
 
@@ -228,8 +217,11 @@ static int open_subject(const struct bench_env *env, const struct bench_subject 
 	s->outer = s->far = s->backend = s->vm[0] = s->vm[1] = NET_PROC_NONE;
 	if (t->guests && access(env->initrd, R_OK) != 0)
 		ret = bench_initrd_make(env, env->initrd, why);
-	if (ret == 0)
+	if (ret == 0) {
 		ret = open_all(s, why);
+		if (ret < 0 && ret != -EINTR)
+			net_subject_explain(s, why);
+	}
 	if (ret < 0) {
 		close_subject(s);
 		return ret;
@@ -238,6 +230,38 @@ static int open_subject(const struct bench_env *env, const struct bench_subject 
 	net_subject_pause(s);
 	*state = s;
 	return 0;
+}
+
+/* ---- what became of its processes */
+
+static void add_explanation(struct net_proc *p, const char *name, char *why)
+{
+	const size_t len = strlen(why);
+	char words[3 * NET_LAST_MAX];
+
+	net_proc_explain(p, words, sizeof(words));
+	if (words[0])
+		snprintf(why + len, BENCH_WHY_MAX - len, " (%s %s)", name, words);
+}
+
+void net_subject_explain(struct net_state *s, char *why)
+{
+	const struct {
+		const char *name;
+		struct net_proc *p;
+		bool talks; /* also when it has not ended its last words may say why */
+	} all[] = {
+		{"guest0", &s->vm[0], true},           {"guest1", &s->vm[1], true},
+		{"backend", &s->backend, true},        {"the far end", &s->far, false},
+		{"the end outside", &s->outer, false},
+	};
+	bool ended[ARRAY_SIZE(all)], any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		any |= ended[i] = net_proc_ended(all[i].p);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (any ? ended[i] : all[i].talks)
+			add_explanation(all[i].p, all[i].name, why);
 }
 
 /* Guests first: nothing is then on its way to somebody who rests. */

@@ -105,6 +105,11 @@ enum net_subject_id {
 	NET_SUBJECTS,
 };
 
+/*
+ * To @why, which says what failed: which of the processes have ended, how, and their last words; or else those of the
+ * guests and the back end. In @why is room for BENCH_WHY_MAX.
+ */
+void net_subject_explain(struct net_state *s, char *why);
 /* All processes of it rest, or go on. */
 void net_subject_pause(struct net_state *s);
 void net_subject_resume(struct net_state *s);

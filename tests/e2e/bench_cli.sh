@@ -118,7 +118,7 @@ test_what_a_peer_says_is_shown_as_plain_text() {
 	cat -v "$work/stdout" "$work/stderr"
 	[ $rc = 1 ] || fail "status $rc"
 	jq -r '.rows[] | select(.name == "rr/g2h/peer") | .why' "$work/peer/results.json" >"$work/why"
-	grep -qF 'it ended before it said @ready: bad ?[31m ? | <b>' "$work/why" || fail "why: $(cat -v "$work/why")"
+	grep -qF 'it ended before it said @ready (guest0 ended with status 3; standard error: bad ?[31m ? | <b>)' "$work/why" || fail "why: $(cat -v "$work/why")"
 	! LC_ALL=C grep -l "$(printf '\033')" "$work/stdout" "$work"/peer/*.* || fail "an escape code went out"
 	[ -z "$(ls -A "$work/tmp")" ] || fail "left behind: $(ls -A "$work/tmp")"
 }

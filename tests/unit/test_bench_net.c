@@ -24,6 +24,8 @@
 #include "boot/cpio.h"
 #include "vmm/core/compiler.h"
 
+#define LONG_MS 60000u
+
 struct rig {
 	char dir[64];
 	volatile int stop;
@@ -38,8 +40,12 @@ static int set_up(void **state)
 	assert_non_null(r);
 	snprintf(r->dir, sizeof(r->dir), "/tmp/test-bench-net-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
-	r->env = (struct bench_env){
-		.tmp = r->dir, .self = "/bin/false", .seconds_div = 1, .stop = &r->stop};
+	r->env = (struct bench_env){.tmp = r->dir,
+	                            .self = "/bin/false",
+	                            .seconds_div = 1,
+	                            .stop = &r->stop,
+	                            .boot_ms = LONG_MS,
+	                            .answer_ms = LONG_MS};
 	*state = r;
 	return 0;
 }
@@ -297,8 +303,6 @@ static struct net_proc shell(struct rig *r, const char *script)
 	return p;
 }
 
-#define LONG_MS 60000u
-
 static void lines_are_waited_for_and_others_passed_over(void **state)
 {
 	struct rig *r = *state;
@@ -320,15 +324,14 @@ static void an_error_an_end_and_a_silence_are_told_apart(void **state)
 {
 	struct rig *r = *state;
 	struct net_proc p = shell(r, "echo '@error it is raining'; echo >&2; echo the end >&2");
-	char log[128], last[64];
+	char last[3 * NET_LAST_MAX];
 
 	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EREMOTEIO);
 	assert_non_null(strstr(r->why, "it is raining"));
 	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EPIPE);
+	net_proc_explain(&p, last, sizeof(last));
+	assert_string_equal(last, "ended with status 0; standard error: the end");
 	net_proc_end(&p);
-	snprintf(log, sizeof(log), "%s/log", r->dir);
-	net_last_line(log, last, sizeof(last));
-	assert_string_equal(last, "the end");
 	p = shell(r, "read x");
 	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", 1, NULL, r->why), -ETIMEDOUT);
 	r->stop = SIGINT;
@@ -350,7 +353,7 @@ static void a_line_without_an_end_is_no_trouble(void **state)
 static void a_program_that_is_not_there_says_so(void **state)
 {
 	struct rig *r = *state;
-	char none[] = "/nonexistent/program", log[128], last[128];
+	char none[] = "/nonexistent/program", log[128], last[3 * NET_LAST_MAX];
 	char *argv[] = {none, NULL};
 	struct net_proc p;
 
@@ -358,8 +361,9 @@ static void a_program_that_is_not_there_says_so(void **state)
 	assert_int_equal(net_proc_start(&p, &(struct net_spawn){.argv = argv, .log = log}, r->why),
 	                 0);
 	assert_int_equal(net_proc_expect(&r->env, &p, "@ok", LONG_MS, NULL, r->why), -EPIPE);
-	net_last_line(log, last, sizeof(last));
-	assert_string_equal(last, "/nonexistent/program: No such file or directory");
+	net_proc_explain(&p, last, sizeof(last));
+	assert_string_equal(last, "ended with status 127; standard error: /nonexistent/program: "
+	                          "No such file or directory");
 	net_proc_end(&p);
 }
 
@@ -572,11 +576,6 @@ static void each_path_has_the_articles_equation_of_its_direction(void **state)
 	assert_string_equal(e->term[1].name, "NIC doorbell");
 	assert_true(bench_article(&e->term[1], frames) == 0.5);
 	assert_true(bench_article(&e->term[1], BENCH_FRAMES_TX) == 1);
-	e = equations("udp64/g2h/qemu-microvm-tap", &frames);
-	assert_non_null(e);
-	assert_string_equal(e->path, "pure virtio");
-	assert_null(equations("tcp/g2h/pure", &frames));
-	assert_null(equations("udp64/g2h/veth", &frames));
 	/* Out of one guest and into the other: both sides of it. */
 	e = equations("udp64/g2g/pure-two", &frames);
 	assert_int_equal(frames, BENCH_FRAMES_THROUGH);
@@ -584,6 +583,11 @@ static void each_path_has_the_articles_equation_of_its_direction(void **state)
 	assert_non_null(strstr(bench_equation_text(e, frames, text, sizeof(text)), "; in: host"));
 	e = equations("rr/g2g/pair", &frames);
 	assert_true(bench_article(&e->term[1], frames) == 1);
+	e = equations("udp64/g2h/qemu-microvm-tap", &frames);
+	assert_non_null(e);
+	assert_string_equal(e->path, "pure virtio");
+	assert_null(equations("tcp/g2h/pure", &frames));
+	assert_null(equations("udp64/g2h/veth", &frames));
 }
 
 static void commands_name_the_network_of_their_guest(void **state)
