@@ -70,6 +70,28 @@ test_counts_of_two_guests_are_those_of_both() {
 		fail "of one alone: $(of_row rr/g2g/pure-two .metrics.interrupts.median)"
 }
 
+test_slirp_and_pair_take_no_right_but_that_to_kvm() {
+	local here=$work/user row
+	setpriv --reuid 65534 --regid 65534 --clear-groups true || skip "nobody cannot be had here"
+	mkdir -p "$here/tmp" "$here/guest"
+	cp "$doorbell" "$here/doorbell"
+	chmod 755 "$work"
+	chown -R 65534:65534 "$here"
+	mknod -m 666 "$here/kvm" c 10 232 && mknod -m 600 "$here/tun" c 10 200
+	# shellcheck disable=SC2016 # of that shell
+	unshare -m sh -c 'mount --bind "$0/kvm" /dev/kvm && mount --bind "$0/tun" /dev/net/tun && mount --bind "$1" "$0/guest" &&
+		shift && exec "$@"' "$here" "$(dirname "$bzimage")" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		env PATH=/nowhere TMPDIR="$here/tmp" "$here/doorbell" bench --quick --rounds 1 --only rr/g2h/slirp,rr/g2g/pair \
+		--kernel "$here/guest/vmlinuz" --out "$here/out" </dev/null 9>&- || fail "bench: status $?"
+	for row in rr/g2h/slirp rr/g2g/pair; do
+		jq -e ".rows[] | select(.name == \"$row\") | .state == \"measured\"" "$here/out/results.json" ||
+			fail "$row: $(jq -r ".rows[] | select(.name == \"$row\") | .why" "$here/out/results.json")"
+	done
+	jq -e '.rows[] | select(.name == "rr/g2g/pure-two") | .state == "cannot" and
+		(.why | test("^/dev/net/tun: Permission denied: TAP needs it"))' "$here/out/results.json" || fail "the right is not named"
+	[ -z "$(ls -A "$here/tmp")" ] || fail "left behind: $(ls -A "$here/tmp")"
+}
+
 test_a_vmm_that_is_not_there_is_named() {
 	of_row rr/g2h/qemu-microvm-vhost '.state == "cannot" and (.why | test("no qemu-system-x86_64"))' || fail "it is not"
 }
