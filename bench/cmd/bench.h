@@ -15,6 +15,8 @@
 
 /* Long enough for one line to a user. */
 #define BENCH_WHY_MAX 512
+/* What a subject says of itself, as JSON's text. */
+#define BENCH_CARD_MAX 16384
 
 enum bench_want {
 	BENCH_LESS, /* is better */

@@ -57,7 +57,7 @@ static bool other_setup(const struct bench_saved_row *a, const struct bench_save
 }
 
 static void print_line(FILE *out, const struct bench_saved_row *a, const struct bench_saved_row *b,
-                       unsigned id, const struct bench_interval *ratio)
+                       unsigned id, const struct bench_interval *ratio, bool unlike)
 {
 	char of_a[BENCH_NUMBER_MAX], of_b[BENCH_NUMBER_MAX], text[96];
 	const enum bench_verdict v =
@@ -68,7 +68,7 @@ static void print_line(FILE *out, const struct bench_saved_row *a, const struct 
 	        bench_number(of_a, sizeof(of_a), bench_median(a->v[id], a->nr[id])),
 	        bench_number(of_b, sizeof(of_b), bench_median(b->v[id], b->nr[id])),
 	        bench_interval_text(text, sizeof(text), ratio), bench_verdict_name(v, id),
-	        other_setup(a, b) ? ", another setup" : "");
+	        unlike ? ", another setup" : "");
 }
 
 /*
@@ -78,7 +78,7 @@ static void print_line(FILE *out, const struct bench_saved_row *a, const struct 
 #define GATE_SLACK 1.10
 
 static int compare_metric(struct bench_compare *c, const struct bench_saved_row *a,
-                          const struct bench_saved_row *b, unsigned id, FILE *out)
+                          const struct bench_saved_row *b, unsigned id, bool unlike, FILE *out)
 {
 	const struct bench_side of_a = {a->v[id], a->nr[id]}, of_b = {b->v[id], b->nr[id]};
 	struct bench_interval ratio;
@@ -94,7 +94,7 @@ static int compare_metric(struct bench_compare *c, const struct bench_saved_row 
 		return ret;
 	count(c, v);
 	if (v != BENCH_EQUAL && v != BENCH_UNSURE)
-		print_line(out, a, b, id, &ratio);
+		print_line(out, a, b, id, &ratio, unlike);
 	return 0;
 }
 
@@ -109,31 +109,21 @@ static bool fell_short(const struct bench_compare *c, const struct bench_saved_r
 static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
                        const struct bench_saved_row *b, FILE *out)
 {
+	const bool unlike = b && other_setup(a, b);
 	int ret = 0;
 
+	c->unlike += unlike;
 	for (unsigned id = 0; id < BENCH_METRICS && ret == 0; id++) {
 		const bool is_count = bench_metrics[id].trust == BENCH_COUNT;
 
 		if (!a->nr[id] || (c->counts_only && !is_count))
 			continue;
 		if (b && b->nr[id] && !fell_short(c, a, b, id))
-			ret = compare_metric(c, a, b, id, out);
+			ret = compare_metric(c, a, b, id, unlike, out);
 		else if (is_count)
 			c->counts_lost++;
 	}
 	return ret;
-}
-
-static size_t nr_unlike(const struct bench_saved *a, const struct bench_saved *b)
-{
-	size_t nr = 0;
-
-	for (size_t i = 0; i < a->nr; i++) {
-		const struct bench_saved_row *of_b = bench_saved_row(b, a->row[i].name);
-
-		nr += of_b && other_setup(&a->row[i], of_b);
-	}
-	return nr;
 }
 
 static size_t nr_missing(const struct bench_saved *from, const struct bench_saved *of)
@@ -160,11 +150,11 @@ int bench_compare(struct bench_compare *c, const struct bench_saved *a, const st
 	        "listed).",
 	        c->compared, c->better, c->worse, c->equal, c->unsure);
 	fprintf(out, " Rows only in A: %zu, only in B: %zu.\n", nr_missing(b, a), nr_missing(a, b));
-	if (nr_unlike(a, b))
+	if (c->unlike)
 		fprintf(out,
 		        "Rows whose subject is set up otherwise in B than in A (features, queues, "
 		        "versions): %zu.\n",
-		        nr_unlike(a, b));
+		        c->unlike);
 	if (c->few_rounds)
 		fprintf(out, "Fewer than %u rounds: nothing is concluded.\n", BENCH_ROUNDS);
 	return ret;

@@ -17,6 +17,7 @@ struct bench_compare {
 	/* What came of it. */
 	size_t compared, better, worse, equal, unsure;
 	size_t counts_lost; /* counted in the first run, and not in the second one */
+	size_t unlike;      /* rows whose subject is set up otherwise */
 };
 
 /* Why the two must not be compared, in @why (BENCH_WHY_MAX). False: they may. */

@@ -10,9 +10,6 @@
 
 #include "vmm/core/loop.h"
 
-/* Of a subject, as text. */
-#define CARD_MAX 16384
-
 /* ---- before the run */
 
 static size_t index_of_row(const struct bench_run *run, const char *name)
@@ -148,10 +145,10 @@ static void close_subject(struct bench_opened *o)
 /* What it says of itself, if that is JSON; it is the same each time that it is opened. */
 static void take_card(struct bench_opened *o)
 {
-	char *text = o->card || !o->subject->card ? NULL : calloc(1, CARD_MAX);
+	char *text = o->card || !o->subject->card ? NULL : calloc(1, BENCH_CARD_MAX);
 	json_t *json = NULL;
 
-	if (text && o->subject->card(o->handle, text, CARD_MAX) == 0)
+	if (text && o->subject->card(o->handle, text, BENCH_CARD_MAX) == 0)
 		json = json_loads(text, 0, NULL);
 	if (json_is_object(json))
 		o->card = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);

@@ -154,6 +154,28 @@ static int take_row(const json_t *o, size_t i, struct bench_saved *out, char *wh
 			return refuse(why, "a metric's \"samples\" are no list of numbers", i);
 		if (ret < 0)
 			return ret;
+		out->samples += row->nr[id];
+	}
+	/* Each is drawn a few thousand times. */
+	if (out->samples > BENCH_SAVED_SAMPLES)
+		return refuse(why, "with its samples there are too many: over 524288", i);
+	return 0;
+}
+
+/* Cards are compared once for each row. */
+static int judge_cards(const struct bench_saved *out, char *why)
+{
+	json_t *subjects = json_object_get(out->root, "subjects"), *s;
+	const char *name;
+
+	json_object_foreach(subjects, name, s)
+	{
+		const json_t *card = json_object_get(s, "card");
+
+		if (card &&
+		    json_dumpb(card, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) > BENCH_CARD_MAX)
+			return refuse(why, "the card of one of its \"subjects\" is too long",
+			              SIZE_MAX);
 	}
 	return 0;
 }
@@ -178,14 +200,37 @@ static int take_rows(struct bench_saved *out, char *why)
 	return ret;
 }
 
+/* Before anything is made of it: a value takes a hundred times as many bytes as the two that it is in the text. */
+static bool is_too_much(const char *text, size_t len)
+{
+	size_t values = 1, containers = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (in_string && text[i] == '\\')
+			i++;
+		else if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string && (text[i] == '[' || text[i] == '{'))
+			containers++;
+		else if (!in_string && text[i] == ',')
+			values++;
+	}
+	return values + containers > BENCH_SAVED_VALUES || containers > BENCH_SAVED_CONTAINERS;
+}
+
 int bench_saved_parse(const char *text, size_t len, struct bench_saved *out, char *why)
 {
 	json_error_t err;
 	const char *schema;
 	int ret;
 
-	*out = (struct bench_saved){.root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &err)};
+	*out = (struct bench_saved){.root = NULL};
 	*why = '\0';
+	if (is_too_much(text, len))
+		return refuse(why, "no results of doorbell bench: there is too much in it",
+		              SIZE_MAX);
+	out->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &err);
 	if (!out->root) {
 		snprintf(why, BENCH_WHY_MAX, "no JSON: line %d, column %d", err.line, err.column);
 		return -EINVAL;
@@ -196,6 +241,8 @@ int bench_saved_parse(const char *text, size_t len, struct bench_saved *out, cha
 		             SIZE_MAX);
 	else
 		ret = take_card(out, why);
+	if (ret == 0)
+		ret = judge_cards(out, why);
 	if (ret == 0)
 		ret = take_rows(out, why);
 	if (ret < 0)
@@ -210,7 +257,7 @@ static int read_stream(FILE *in, char **text, size_t *len)
 	size_t room = 65536, n;
 
 	*len = 0;
-	*text = malloc(room);
+	*text = calloc(1, room); /* gcc's analyser does not know that fread() fills it */
 	while (*text && (n = fread(*text + *len, 1, room - *len, in)) > 0) {
 		char *more;
 

@@ -9,8 +9,15 @@
 #include "bench/cmd/cost.h"
 #include "bench/cmd/stats.h"
 
-#define BENCH_SAVED_ROWS  2000u
-#define BENCH_SAVED_BYTES (UINT64_C(64) << 20)
+/*
+ * What one file may have of each, so that neither memory nor the time to compare depends on who wrote it: several times what
+ * all rows give in nine rounds. Containers are lists and objects.
+ */
+#define BENCH_SAVED_ROWS       2000u
+#define BENCH_SAVED_BYTES      (UINT64_C(64) << 20)
+#define BENCH_SAVED_VALUES     (1u << 20)
+#define BENCH_SAVED_CONTAINERS (256u << 10)
+#define BENCH_SAVED_SAMPLES    (512u << 10)
 #define BENCH_SAVED_TEXT \
 	160u /* characters of a text that is printed: no control characters, no | */
 
@@ -38,6 +45,7 @@ struct bench_saved_row {
 struct bench_saved {
 	bool few_rounds; /* fewer were asked for than anything is concluded from */
 	json_t *root;    /* owned; what names and setups point into */
+	size_t samples;  /* all of them */
 	char word[SAVED_WORDS][BENCH_SAVED_TEXT + 1];
 	double cost_ns[COSTS];       /* 0: not known */
 	struct bench_saved_row *row; /* owned; no name is there twice */

@@ -41,12 +41,56 @@ double bench_median(const double *v, size_t nr)
 	return sort_median(sorted, nr);
 }
 
-/* The median of as many values as there are, each drawn from all of them; into @drawn. */
-static double resampled(struct bench_side s, uint64_t *state, double *drawn)
+/* Values in order, and which of them each one is: what is drawn need not be sorted, only counted. */
+struct side {
+	size_t nr;
+	double sorted[BENCH_SAMPLE_MAX];
+	uint16_t rank[BENCH_SAMPLE_MAX]; /* of the values as they came */
+	uint16_t drawn[BENCH_SAMPLE_MAX];
+};
+
+struct ranked {
+	double v;
+	uint16_t i;
+};
+
+static int by_value(const void *a, const void *b)
 {
-	for (size_t i = 0; i < s.nr; i++)
-		drawn[i] = s.v[next_random(state) % s.nr]; /* the bias of % is 2^-54 here */
-	return sort_median(drawn, s.nr);
+	return by_size(&((const struct ranked *)a)->v, &((const struct ranked *)b)->v);
+}
+
+static void side_init(struct side *s, struct bench_side of)
+{
+	struct ranked r[BENCH_SAMPLE_MAX] = {{0, 0}};
+
+	s->nr = of.nr;
+	for (size_t i = 0; i < of.nr; i++)
+		r[i] = (struct ranked){of.v[i], (uint16_t)i};
+	qsort(r, of.nr, sizeof(*r), by_value);
+	for (size_t i = 0; i < of.nr; i++) {
+		s->sorted[i] = r[i].v;
+		s->rank[r[i].i] = (uint16_t)i;
+	}
+}
+
+/* The median of as many values as there are, each drawn from all of them. */
+static double resampled(struct side *s, uint64_t *state)
+{
+	const size_t low = (s->nr - 1) / 2, high = s->nr / 2; /* one, or the two in the middle */
+	size_t seen = 0, i = 0;
+	double first;
+
+	memset(s->drawn, 0, s->nr * sizeof(*s->drawn));
+	for (size_t k = 0; k < s->nr; k++) /* the bias of % is 2^-54 here */
+		s->drawn[s->rank[next_random(state) % s->nr]]++;
+	while ((seen += s->drawn[i]) <= low)
+		i++;
+	first = s->sorted[i];
+	if (low == high)
+		return first;
+	while (seen <= high)
+		seen += s->drawn[++i];
+	return (first + s->sorted[i]) / 2;
 }
 
 /* @medians of resamples, BENCH_RESAMPLES; they are sorted. */
@@ -57,19 +101,23 @@ static void set_bounds(double *medians, struct bench_interval *out)
 	out->high = medians[BENCH_RESAMPLES - 1 - BENCH_RESAMPLES / 40];
 }
 
+struct resampling {
+	double medians[BENCH_RESAMPLES];
+	struct side a, b;
+};
+
 int bench_interval(const double *v, size_t nr, uint64_t seed, struct bench_interval *out)
 {
-	const struct bench_side all = {v, nr};
-	double *medians = calloc(BENCH_RESAMPLES + BENCH_SAMPLE_MAX, sizeof(*medians)), *drawn;
+	struct resampling *r = calloc(1, sizeof(*r));
 
-	if (!medians)
+	if (!r)
 		return -ENOMEM;
-	drawn = medians + BENCH_RESAMPLES;
+	side_init(&r->a, (struct bench_side){v, nr});
 	for (unsigned i = 0; i < BENCH_RESAMPLES; i++)
-		medians[i] = resampled(all, &seed, drawn);
+		r->medians[i] = resampled(&r->a, &seed);
 	out->median = bench_median(v, nr);
-	set_bounds(medians, out);
-	free(medians);
+	set_bounds(r->medians, out);
+	free(r);
 	return 0;
 }
 
@@ -83,25 +131,26 @@ double bench_ratio(double a, double b, double floor)
 int bench_ratio_interval(struct bench_side a, struct bench_side b, double floor, uint64_t seed,
                          struct bench_interval *out)
 {
-	double *medians = calloc(BENCH_RESAMPLES + BENCH_SAMPLE_MAX, sizeof(*medians)), *drawn;
+	struct resampling *r = calloc(1, sizeof(*r));
 	int ret = 0;
 
-	if (!medians)
+	if (!r)
 		return -ENOMEM;
-	drawn = medians + BENCH_RESAMPLES;
+	side_init(&r->a, a);
+	side_init(&r->b, b);
 	out->median = bench_ratio(bench_median(a.v, a.nr), bench_median(b.v, b.nr), floor);
 	for (unsigned i = 0; i < BENCH_RESAMPLES && ret == 0; i++) {
-		const double of_a = resampled(a, &seed, drawn);
+		const double of_a = resampled(&r->a, &seed);
 
-		medians[i] = bench_ratio(of_a, resampled(b, &seed, drawn), floor);
-		if (medians[i] < 0)
+		r->medians[i] = bench_ratio(of_a, resampled(&r->b, &seed), floor);
+		if (r->medians[i] < 0)
 			ret = -EDOM;
 	}
 	if (out->median < 0)
 		ret = -EDOM;
 	if (ret == 0)
-		set_bounds(medians, out);
-	free(medians);
+		set_bounds(r->medians, out);
+	free(r);
 	return ret;
 }
 

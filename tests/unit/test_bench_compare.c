@@ -112,6 +112,79 @@ static void too_many_samples_are_refused(unused void **state)
 	free(text);
 }
 
+/* HEAD, then @nr times @part with commas between, then @tail. */
+static char *many(const char *head, const char *part, size_t nr, const char *tail)
+{
+	const size_t len = strlen(part);
+	char *text = malloc(strlen(head) + nr * (len + 1) + strlen(tail) + 1), *at = text;
+
+	assert_non_null(text);
+	at = stpcpy(at, head);
+	for (size_t i = 0; i < nr; i++) {
+		at = stpcpy(at, part);
+		*at++ = ',';
+	}
+	memcpy(at - (nr > 0), tail, strlen(tail) + 1);
+	return text;
+}
+
+static void refused_many(const char *head, const char *part, size_t nr, const char *tail,
+                         const char *why)
+{
+	char *text = many(head, part, nr, tail);
+
+	refused(text, why);
+	free(text);
+}
+
+/* Memory of lists and objects is a hundred times that of their text. */
+static void more_values_than_results_have_are_refused_before_they_are_made(unused void **state)
+{
+	static const char head[] = "{'schema':'doorbell-bench/1'," CARD ",'rows':[],'more':[";
+	char *text;
+	struct bench_saved s;
+
+	refused_many(head, "{}", BENCH_SAVED_CONTAINERS, "]}", "too much in it");
+	refused_many(head, "1", BENCH_SAVED_VALUES, "]}", "too much in it");
+	/* In texts there is no value, whatever they have in them. */
+	text = many(head, "'[[{{,,\\\",'", 1000, "]}");
+	s = taken(text);
+	bench_saved_free(&s);
+	free(text);
+}
+
+static void more_rows_than_there_can_be_are_refused(unused void **state)
+{
+	refused_many(HEAD, "{}", BENCH_SAVED_ROWS + 1, "]}", "\"rows\" is no list, or too long");
+}
+
+/* Each would be drawn thousands of times. */
+static void more_samples_than_can_be_drawn_in_time_are_refused(unused void **state)
+{
+	const size_t rows = BENCH_SAVED_SAMPLES / BENCH_SAMPLE_MAX + 1;
+	char *samples = many("'metrics':{'exits':{'samples':[", "1", BENCH_SAMPLE_MAX, "]}}}");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fputs(HEAD, out);
+	for (size_t i = 0; i < rows; i++)
+		fprintf(out, "%s{'name':'t/%zu',%s", i ? "," : "", i, samples);
+	fputs("]}", out);
+	fclose(out);
+	refused(text, "too many: over 524288");
+	free(text);
+	free(samples);
+}
+
+/* As each row has one of its subject, and both are compared. */
+static void card_of_a_subject_that_is_no_card_is_refused(unused void **state)
+{
+	refused_many("{'schema':'doorbell-bench/1'," CARD ",'subjects':{'a':{'card':{'features':[",
+	             "1", BENCH_CARD_MAX / 2, "]}}},'rows':[]}", "is too long");
+}
+
 static void what_is_not_known_is_left_out(unused void **state)
 {
 	struct bench_saved s = taken(HEAD NAMED "{'news':{},'exits':{'samples':[]}}}],'more':1}");
@@ -300,6 +373,10 @@ int main(void)
 		cmocka_unit_test(row_without_a_plain_name_is_refused),
 		cmocka_unit_test(samples_that_are_no_numbers_are_refused),
 		cmocka_unit_test(too_many_samples_are_refused),
+		cmocka_unit_test(more_values_than_results_have_are_refused_before_they_are_made),
+		cmocka_unit_test(more_rows_than_there_can_be_are_refused),
+		cmocka_unit_test(more_samples_than_can_be_drawn_in_time_are_refused),
+		cmocka_unit_test(card_of_a_subject_that_is_no_card_is_refused),
 		cmocka_unit_test(what_is_not_known_is_left_out),
 		cmocka_unit_test(equal_runs_have_an_empty_table),
 		cmocka_unit_test(what_differs_is_listed_with_its_interval),

@@ -59,6 +59,22 @@ static void interval_of_nine_samples_is_within_them_and_has_the_median(unused vo
 	}
 }
 
+/* Drawn values are counted, and not sorted: of an even number of them two are in the middle. */
+static void interval_of_the_most_samples_there_can_be_is_narrow(unused void **state)
+{
+	double v[BENCH_SAMPLE_MAX];
+	struct bench_interval i;
+
+	for (size_t k = 0; k < BENCH_SAMPLE_MAX; k++)
+		v[k] = (double)(k * 7 % BENCH_SAMPLE_MAX); /* each number below it once */
+	for (size_t nr = BENCH_SAMPLE_MAX - 1; nr <= BENCH_SAMPLE_MAX; nr++) {
+		assert_int_equal(bench_interval(v, nr, 1, &i), 0);
+		assert_true(i.median > 498 && i.median < 501);
+		/* 1000 fair coins: within 2 * 16 of the middle with 95 %. */
+		assert_true(i.low > 450 && i.low < 490 && i.high > 510 && i.high < 550);
+	}
+}
+
 static void same_seed_gives_the_same_interval(unused void **state)
 {
 	const double v[] = {3, 1, 4, 1.5, 9, 2.6, 5, 3.5, 8.9};
@@ -175,6 +191,7 @@ int main(void)
 		cmocka_unit_test(median_of_an_even_number_lies_between_the_middle_ones),
 		cmocka_unit_test(interval_of_one_sample_is_that_sample),
 		cmocka_unit_test(interval_of_nine_samples_is_within_them_and_has_the_median),
+		cmocka_unit_test(interval_of_the_most_samples_there_can_be_is_narrow),
 		cmocka_unit_test(same_seed_gives_the_same_interval),
 		cmocka_unit_test(one_outlier_moves_no_interval_beyond_the_others),
 		cmocka_unit_test(ratio_takes_what_is_rare_for_the_floor),
