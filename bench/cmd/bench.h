@@ -61,6 +61,7 @@ enum bench_metric_id {
 	BM_P999_NS,
 	BM_PACKETS, /* per second */
 	BM_BITS,    /* per second */
+	BM_SENT,    /* per second, of which some may be lost */
 	BM_LOSS,    /* share of what was sent, 0 .. 1 */
 	BM_NS,      /* micro rows: one time */
 	BM_BYTES,   /* memory */

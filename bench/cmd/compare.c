@@ -116,7 +116,9 @@ static int compare_row(struct bench_compare *c, const struct bench_saved_row *a,
 	for (unsigned id = 0; id < BENCH_METRICS && ret == 0; id++) {
 		const bool is_count = bench_metrics[id].trust == BENCH_COUNT;
 
-		if (!a->nr[id] || (c->counts_only && !is_count))
+		/* Of what is neither better nor worse there is nothing to say. */
+		if (!a->nr[id] || (c->counts_only && !is_count) ||
+		    bench_metrics[id].want == BENCH_NEITHER)
 			continue;
 		if (b && b->nr[id] && !fell_short(c, a, b, id))
 			ret = compare_metric(c, a, b, id, unlike, out);

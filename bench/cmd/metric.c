@@ -37,6 +37,7 @@ const struct bench_metric bench_metrics[BENCH_METRICS] = {
 	[BM_P999_NS] = {"p999_ns", "ns", "999 of 1000 took less", BENCH_LESS, BENCH_LATENCY, 0},
 	[BM_PACKETS] = {"packets", "packets/s", "packets per second", BENCH_MORE, BENCH_RATE, 0},
 	[BM_BITS] = {"bits", "bit/s", "payload per second", BENCH_MORE, BENCH_RATE, 0},
+	[BM_SENT] = {"sent", "packets/s", "packets sent per second", BENCH_NEITHER, BENCH_RATE, 0},
 	[BM_LOSS] = {"loss", "of 1", "share of what was sent that did not come", BENCH_LESS,
                      BENCH_RATE, NO_LOSS},
 	[BM_NS] = {"ns", "ns", "time", BENCH_LESS, BENCH_LATENCY, 0},

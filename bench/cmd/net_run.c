@@ -214,11 +214,13 @@ static void sample_flow(const struct net_work *w, const struct load_said *from,
 		bench_set(s, BM_BITS, (double)to->bytes * 8 / seconds);
 		bench_set(s, BM_PACKETS, packets / seconds);
 	}
-	if (w->work == LOAD_UDP && from->messages)
-		bench_set(s, BM_LOSS,
-		          to->messages < from->messages
-		                  ? 1 - (double)to->messages / (double)from->messages
-		                  : 0);
+	if (w->work != LOAD_UDP || !from->messages)
+		return;
+	if (from->ns)
+		bench_set(s, BM_SENT, (double)from->messages / (double)from->ns * 1e9);
+	bench_set(s, BM_LOSS,
+	          to->messages < from->messages ? 1 - (double)to->messages / (double)from->messages
+	                                        : 0);
 }
 
 void net_sample(const struct net_work *w, const struct load_said *first,

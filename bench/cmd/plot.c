@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,23 +41,52 @@ static bool begins(const struct bench_run *run, size_t i, const struct bench_cha
 	return is_in(run, i, c);
 }
 
+/* One for each way, at most @room. */
+static size_t curves(const struct bench_run *run, struct bench_chart *out, size_t room)
+{
+	struct bench_line *lines = calloc(BENCH_LINES_MAX, sizeof(*lines));
+	const size_t nr_lines = lines ? bench_lines(run, lines) : 0;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < nr_lines; i++) {
+		bool known = nr == room;
+
+		for (size_t k = 0; k < nr; k++)
+			known |= strcmp(out[k].way, lines[i].way) == 0;
+		if (known)
+			continue;
+		out[nr] = (struct bench_chart){BENCH_CURVE, BM_LOSS, ""};
+		memcpy(out[nr++].way, lines[i].way, BENCH_WAY_MAX);
+	}
+	free(lines);
+	return nr;
+}
+
 size_t bench_charts(const struct bench_run *run, struct bench_chart *out)
 {
 	size_t nr = 0;
 
 	for (size_t i = 0; i < run->nr; i++)
 		for (unsigned id = 0; id < BENCH_METRICS && nr < BENCH_CHARTS_MAX; id++) {
-			const struct bench_chart c = {run->result[i].row->set, id};
+			const struct bench_chart c = {run->result[i].row->set, id, ""};
 
 			if (is_drawn(id) && begins(run, i, &c))
 				out[nr++] = c;
 		}
-	return nr;
+	return nr + curves(run, out + nr, BENCH_CHARTS_MAX - nr);
 }
 
 const char *bench_chart_file(const struct bench_chart *c, const char *kind, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s-%s.%s", c->set, bench_metrics[c->id].name, kind);
+	snprintf(buf, size, "%s-%s.%s", c->set, c->way[0] ? c->way : bench_metrics[c->id].name,
+	         kind);
+	return buf;
+}
+
+const char *bench_chart_text(const struct bench_chart *c, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s: %s%s%s", c->set, bench_metrics[c->id].help, c->way[0] ? ", " : "",
+	         c->way[0] ? bench_way_text(c->way) : "");
 	return buf;
 }
 
@@ -104,12 +134,64 @@ static void put_axes(const struct extent *e, FILE *out)
 		fputs("unset logscale y\nset yrange [0:*]\n", out);
 }
 
+/* Where the next chart goes, and what it is called. */
+static void put_head(const struct bench_chart *c, size_t width, FILE *out)
+{
+	char text[160];
+
+	fprintf(out,
+	        "if (kind eq \"png\") set terminal pngcairo noenhanced size %zu,560\n"
+	        "if (kind eq \"svg\") set terminal svg noenhanced size %zu,560 background "
+	        "\"white\"\n",
+	        width, width);
+	fprintf(out, "set output \"%s\".kind\n", bench_chart_file(c, "", text, sizeof(text)));
+	fprintf(out, "set title \"%s\"\n", bench_chart_text(c, text, sizeof(text)));
+}
+
+/* The lines of one way. */
+static void put_curve(const struct bench_run *run, const struct bench_chart *c, FILE *out)
+{
+	struct bench_line *lines = calloc(BENCH_LINES_MAX, sizeof(*lines));
+	const size_t nr = lines ? bench_lines(run, lines) : 0;
+	double most = 0.01; /* or a scale of nothing, where nothing is lost */
+	bool first = true;
+
+	fputc('\n', out);
+	for (size_t i = 0; i < nr; i++) {
+		if (strcmp(lines[i].way, c->way) != 0)
+			continue;
+		fprintf(out, "$line%zu << END\n", i);
+		for (size_t k = 0; k < lines[i].nr; k++) {
+			const struct bench_interval *v = &lines[i].point[k].loss->value;
+
+			fprintf(out, "%.9g %.9g %.9g %.9g\n", lines[i].point[k].sent, v->median,
+			        v->low, v->high);
+			most = v->high > most ? v->high : most;
+		}
+		fputs("END\n", out);
+	}
+	put_head(c, 860, out);
+	fprintf(out,
+	        "set xlabel \"sent per second\"\nset ylabel \"lost, of 1\"\n"
+	        "set xtics norotate autofreq\nset bmargin\nset rmargin 4\nset key left top\n"
+	        "set logscale x\nset xrange [*:*]\nunset logscale y\nset yrange [0:%.9g]\n",
+	        most * 1.05);
+	for (size_t i = 0; i < nr; i++) {
+		if (strcmp(lines[i].way, c->way) != 0)
+			continue;
+		fprintf(out, "%s $line%zu using 1:2:3:4 with yerrorlines title \"%s\"",
+		        first ? "plot" : ", \\\n    ", i, lines[i].subject);
+		first = false;
+	}
+	fputc('\n', out);
+	free(lines);
+}
+
 static void put_chart(const struct bench_run *run, const struct bench_chart *c, FILE *out)
 {
 	const struct bench_metric *m = &bench_metrics[c->id];
 	const struct extent e = extent_of(run, c);
 	const size_t width = 260 + 50 * (e.rows < 12 ? 12 : e.rows);
-	char file[128];
 
 	fputs("\n$data << END\n", out);
 	for (size_t i = 0; i < run->nr; i++) {
@@ -119,13 +201,9 @@ static void put_chart(const struct bench_run *run, const struct bench_chart *c, 
 			fprintf(out, "\"%s\" %.9g %.9g %.9g\n", run->result[i].row->name, v->median,
 			        v->low, v->high);
 	}
-	fprintf(out,
-	        "END\nif (kind eq \"png\") set terminal pngcairo noenhanced size %zu,560\n"
-	        "if (kind eq \"svg\") set terminal svg noenhanced size %zu,560 background "
-	        "\"white\"\n",
-	        width, width);
-	fprintf(out, "set output \"%s\".kind\nset title \"%s: %s\"\nset ylabel \"%s (%s)\"\n",
-	        bench_chart_file(c, "", file, sizeof(file)), c->set, m->help, m->unit,
+	fputs("END\n", out);
+	put_head(c, width, out);
+	fprintf(out, "set ylabel \"%s (%s)\"\n", m->unit,
 	        m->want == BENCH_LESS ? "less is better" : "more is better");
 	put_axes(&e, out);
 	fputs("plot $data using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n", out);
@@ -143,7 +221,7 @@ int bench_write_plots(const struct bench_report *rep, FILE *out)
 	      "set xtics rotate by -40\nset bmargin 13\nset rmargin 16\n",
 	      out);
 	for (size_t i = 0; i < nr; i++)
-		put_chart(rep->run, &chart[i], out);
+		(chart[i].way[0] ? put_curve : put_chart)(rep->run, &chart[i], out);
 	return 0;
 }
 

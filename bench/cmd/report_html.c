@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/cmd/report_html.c - one page; the plots lie beside it */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,11 +21,22 @@ static void put_cell(const char *text, FILE *out)
 /* Nothing, where it was not drawn. */
 static void put_chart(const struct bench_report *rep, const struct bench_chart *c, FILE *out)
 {
-	char file[128];
+	char file[128], text[160];
 
 	if (bench_is_drawn(rep, c, "svg"))
-		fprintf(out, "<img alt=\"%s: %s\" src=\"%s\">\n", c->set, bench_metrics[c->id].help,
+		fprintf(out, "<img alt=\"%s\" src=\"%s\">\n",
+		        bench_chart_text(c, text, sizeof(text)),
 		        bench_chart_file(c, "svg", file, sizeof(file)));
+}
+
+static void put_charts(const struct bench_report *rep, const char *set, FILE *out)
+{
+	struct bench_chart chart[BENCH_CHARTS_MAX];
+	const size_t nr = bench_charts(rep->run, chart);
+
+	for (size_t k = 0; k < nr; k++)
+		if (strcmp(chart[k].set, set) == 0)
+			put_chart(rep, &chart[k], out);
 }
 
 /* ---- tables */
@@ -103,6 +113,50 @@ static void put_set(const struct bench_report *rep, const char *set, FILE *out)
 	fputs("</table>\n", out);
 }
 
+/* ---- loss over rate */
+
+static void put_points(const struct bench_line *l, FILE *out)
+{
+	char text[96];
+
+	for (size_t k = 0; k < l->nr; k++) {
+		fputs("<tr>", out);
+		put_cell(l->subject, out);
+		put_cell(l->point[k].row, out);
+		put_cell(bench_number(text, sizeof(text), l->point[k].sent), out);
+		put_cell(bench_interval_text(text, sizeof(text), &l->point[k].loss->value), out);
+		fputs("</tr>\n", out);
+	}
+}
+
+static void put_curves(const struct bench_report *rep, FILE *out)
+{
+	struct bench_line *lines = calloc(BENCH_LINES_MAX, sizeof(*lines));
+	const size_t nr = lines ? bench_lines(rep->run, lines) : 0;
+	char most[BENCH_NUMBER_MAX];
+
+	if (nr) {
+		fputs("<h2>Loss over rate</h2>\n", out);
+		put_charts(rep, BENCH_CURVE, out);
+		fputs("<table>\n<tr><th>subject</th><th>row</th><th>sent per second</th><th>lost, "
+		      "of 1 (95 % lie in)</th></tr>\n",
+		      out);
+	}
+	for (size_t i = 0; i < nr; i++)
+		put_points(&lines[i], out);
+	if (nr)
+		fputs("</table>\n<p>The most that was sent with nothing lost, there or at "
+		      "less:</p>\n<ul>\n",
+		      out);
+	for (size_t i = 0; i < nr; i++)
+		fprintf(out, "<li>%s, %s: %s per second</li>\n", lines[i].subject,
+		        bench_way_text(lines[i].way),
+		        bench_number(most, sizeof(most), bench_lossless(&lines[i])));
+	if (nr)
+		fputs("</ul>\n", out);
+	free(lines);
+}
+
 /* ---- the article's terms */
 
 static void put_term(const struct bench_run *run, size_t i, const struct bench_term *t,
@@ -147,12 +201,8 @@ static void put_equations(const struct bench_run *run, FILE *out)
 
 int bench_write_html(const struct bench_report *rep, FILE *out)
 {
-	struct bench_chart *chart = calloc(BENCH_CHARTS_MAX, sizeof(*chart));
 	const struct bench_run *run = rep->run;
-	const size_t nr = chart ? bench_charts(run, chart) : 0;
 
-	if (!chart)
-		return -ENOMEM;
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	      "<title>doorbell bench</title>\n<style>\n"
 	      "body { font-family: sans-serif; margin: 2em; max-width: 75em }\n"
@@ -171,13 +221,11 @@ int bench_write_html(const struct bench_report *rep, FILE *out)
 		if (!bench_opens_set(run, i))
 			continue;
 		fprintf(out, "<h2>%s</h2>\n", set);
-		for (size_t k = 0; k < nr; k++)
-			if (strcmp(chart[k].set, set) == 0)
-				put_chart(rep, &chart[k], out);
+		put_charts(rep, set, out);
 		put_set(rep, set, out);
 	}
+	put_curves(rep, out);
 	put_equations(run, out);
 	fputs("</body></html>\n", out);
-	free(chart);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "bench/cmd/curve.h"
 #include "bench/cmd/equation.h"
 #include "bench/cmd/metric.h"
 #include "bench/cmd/report.h"
@@ -131,12 +132,13 @@ json_t *bench_json(const struct bench_report *rep)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	for (size_t i = 0; i < run->nr; i++)
 		json_array_append_new(rows, row_json(run, i));
-	return json_pack("{s:s, s:s, s:s, s:f, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "schema",
-	                 BENCH_SCHEMA, "doorbell", DOORBELL_VERSION, "began", when, "seconds",
-	                 rep->seconds, "quick", (int)rep->quick, "rounds", (int)run->rounds, "seed",
-	                 (json_int_t)run->seed, "card", bench_card_json(rep->card), "metrics",
-	                 metrics_json(), "subjects", subjects_json(run), "rows", rows, "equations",
-	                 bench_equations_json(run));
+	return json_pack("{s:s, s:s, s:s, s:f, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	                 "schema", BENCH_SCHEMA, "doorbell", DOORBELL_VERSION, "began", when,
+	                 "seconds", rep->seconds, "quick", (int)rep->quick, "rounds",
+	                 (int)run->rounds, "seed", (json_int_t)run->seed, "card",
+	                 bench_card_json(rep->card), "metrics", metrics_json(), "subjects",
+	                 subjects_json(run), "rows", rows, "loss_over_rate", bench_lines_json(run),
+	                 "equations", bench_equations_json(run));
 }
 
 int bench_write_json(const struct bench_report *rep, FILE *out)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/cmd/report_md.c - Markdown: the card, then a table for each set */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/cmd/equation.h"
@@ -45,12 +46,12 @@ static void put_charts(const struct bench_report *rep, const char *set, FILE *ou
 {
 	struct bench_chart chart[BENCH_CHARTS_MAX];
 	const size_t nr = bench_charts(rep->run, chart);
-	char file[128];
+	char file[128], text[160];
 
 	fputc('\n', out);
 	for (size_t i = 0; i < nr; i++)
 		if (strcmp(chart[i].set, set) == 0 && bench_is_drawn(rep, &chart[i], "svg"))
-			fprintf(out, "![%s: %s](%s)\n", set, bench_metrics[chart[i].id].help,
+			fprintf(out, "![%s](%s)\n", bench_chart_text(&chart[i], text, sizeof(text)),
 			        bench_chart_file(&chart[i], "svg", file, sizeof(file)));
 }
 
@@ -73,6 +74,41 @@ static void put_set(const struct bench_report *rep, size_t first, FILE *out)
 		if (strcmp(run->result[i].row->set, set) == 0)
 			bench_notes(run, i, put_note, out);
 	put_charts(rep, set, out);
+}
+
+/* ---- loss over rate */
+
+static void put_line(const struct bench_line *l, FILE *out)
+{
+	char sent[BENCH_NUMBER_MAX], lost[96];
+
+	for (size_t k = 0; k < l->nr; k++)
+		fprintf(out, "| %s | %s | %s | %s |\n", l->subject, l->point[k].row,
+		        bench_number(sent, sizeof(sent), l->point[k].sent),
+		        bench_interval_text(lost, sizeof(lost), &l->point[k].loss->value));
+}
+
+static void put_curves(const struct bench_report *rep, FILE *out)
+{
+	struct bench_line *lines = calloc(BENCH_LINES_MAX, sizeof(*lines));
+	const size_t nr = lines ? bench_lines(rep->run, lines) : 0;
+	char most[BENCH_NUMBER_MAX];
+
+	if (nr)
+		fputs("\n## Loss over rate\n\n| subject | row | sent per second | lost, of 1 (95 % "
+		      "lie in) |\n|---|---|---|---|\n",
+		      out);
+	for (size_t i = 0; i < nr; i++)
+		put_line(&lines[i], out);
+	if (nr)
+		fputs("\nThe most that was sent with nothing lost, there or at less:\n\n", out);
+	for (size_t i = 0; i < nr; i++)
+		fprintf(out, "- %s, %s: %s per second\n", lines[i].subject,
+		        bench_way_text(lines[i].way),
+		        bench_number(most, sizeof(most), bench_lossless(&lines[i])));
+	if (nr)
+		put_charts(rep, BENCH_CURVE, out);
+	free(lines);
 }
 
 /* ---- the article's terms */
@@ -137,6 +173,7 @@ int bench_write_markdown(const struct bench_report *rep, FILE *out)
 	for (size_t i = 0; i < run->nr; i++)
 		if (bench_opens_set(run, i))
 			put_set(rep, i, out);
+	put_curves(rep, out);
 	put_equations(run, out);
 	return 0;
 }

@@ -22,12 +22,13 @@
 #define g2g_TEXT ", from guest to guest"
 
 /* A row is called KIND/DIRECTION/ON. @against_: such a name, or NULL; the rest goes to struct net_work. */
-#define ROW(kind_, dir_, on_, subject_, core_, against_, what_, ...)                      \
-	{                                                                                 \
-		.name = kind_ "/" #dir_ "/" on_, .set = kind_, .what = what_ dir_##_TEXT, \
-		.against = against_, .subject = &net_subjects[subject_], .ms = 2000,      \
-		.more_ms = 1200, .core = core_, .measure = net_measure,                   \
-		.arg = &(const struct net_work){.dir = dir_##_WAY, __VA_ARGS__},          \
+#define ROW(kind_, ...) ROW_IN(kind_, kind_, __VA_ARGS__)
+#define ROW_IN(set_, kind_, dir_, on_, subject_, core_, against_, what_, ...)            \
+	{                                                                                \
+		.name = kind_ "/" #dir_ "/" on_, .set = set_, .what = what_ dir_##_TEXT, \
+		.against = against_, .subject = &net_subjects[subject_], .ms = 2000,     \
+		.more_ms = 1200, .core = core_, .measure = net_measure,                  \
+		.arg = &(const struct net_work){.dir = dir_##_WAY, __VA_ARGS__},         \
 	}
 
 /* At one rate for all: what is compared is the CPU time for the same work. All that runs Linux carries this one. */
@@ -35,13 +36,13 @@
 	ROW("udp64", dir_, on_, subject_, core_, against_,                             \
 	    "UDP, frames of 64 bytes, 5000 a second", .work = LOAD_UDP, .size = SMALL, \
 	    .rate = 5000)
-#define RATE(kind_, dir_, on_, subject_, against_, rate_)                                    \
-	ROW(kind_, dir_, on_, subject_, false, against_,                                     \
-	    "UDP, frames of 64 bytes, " #rate_ " a second", .work = LOAD_UDP, .size = SMALL, \
-	    .rate = (rate_))
-#define MAX(dir_, on_, subject_, against_)                     \
-	ROW("udp64-max", dir_, on_, subject_, false, against_, \
-	    "UDP, frames of 64 bytes, as many as can be sent", .work = LOAD_UDP, .size = SMALL)
+#define RATE(kind_, dir_, on_, subject_, against_, rate_)                                       \
+	ROW_IN("loss", kind_, dir_, on_, subject_, false, against_,                             \
+	       "UDP, frames of 64 bytes, " #rate_ " a second", .work = LOAD_UDP, .size = SMALL, \
+	       .rate = (rate_))
+#define MAX(dir_, on_, subject_, against_)                                \
+	ROW_IN("loss", "udp64-max", dir_, on_, subject_, false, against_, \
+	       "UDP, frames of 64 bytes, as many as can be sent", .work = LOAD_UDP, .size = SMALL)
 #define RR(dir_, on_, subject_, core_, against_)                                          \
 	ROW("rr", dir_, on_, subject_, core_, against_, "TCP, a byte there and one back", \
 	    .work = LOAD_RR, .size = 1)
@@ -81,15 +82,19 @@
 	UDP(g2g, on_, subject_, false, udp_), RR(g2g, on_, subject_, false, rr_), \
 		TCP(g2g, on_, subject_, false, tcp_)
 
-/* How many get lost at which rate. */
+/* How many get lost at which rate: the points of curves (bench/cmd/curve.h), with those of UDP. */
 #define LOSS_ALONE(dir_, on_, subject_)                                \
 	RATE("udp64-1k", dir_, on_, subject_, NULL, 1000),             \
+		RATE("udp64-10k", dir_, on_, subject_, NULL, 10000),   \
 		RATE("udp64-20k", dir_, on_, subject_, NULL, 20000),   \
+		RATE("udp64-50k", dir_, on_, subject_, NULL, 50000),   \
 		RATE("udp64-100k", dir_, on_, subject_, NULL, 100000), \
 		MAX(dir_, on_, subject_, NULL)
 #define LOSS_BESIDE(dir_, on_, subject_, ref_)                                                 \
 	RATE("udp64-1k", dir_, on_, subject_, "udp64-1k/" #dir_ "/" ref_, 1000),               \
+		RATE("udp64-10k", dir_, on_, subject_, "udp64-10k/" #dir_ "/" ref_, 10000),    \
 		RATE("udp64-20k", dir_, on_, subject_, "udp64-20k/" #dir_ "/" ref_, 20000),    \
+		RATE("udp64-50k", dir_, on_, subject_, "udp64-50k/" #dir_ "/" ref_, 50000),    \
 		RATE("udp64-100k", dir_, on_, subject_, "udp64-100k/" #dir_ "/" ref_, 100000), \
 		MAX(dir_, on_, subject_, "udp64-max/" #dir_ "/" ref_)
 

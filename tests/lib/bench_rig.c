@@ -28,6 +28,10 @@ static int measure(unused const struct bench_env *env, const struct bench_row *r
 	}
 	bench_set(s, BM_NS, f->ns + f->step * round);
 	bench_set(s, BM_EXITS, f->exits);
+	if (f->sent > 0) {
+		bench_set(s, BM_SENT, f->sent);
+		bench_set(s, BM_LOSS, f->loss);
+	}
 	if (f->expected > 0)
 		bench_expect(s, BM_EXITS, f->expected, true);
 	if (f->checked && s->first) {

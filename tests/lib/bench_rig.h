@@ -13,10 +13,11 @@ struct bench_rig;
 struct bench_rig_row {
 	struct bench_rig *rig;
 	double ns, step, exits;
-	double expected;  /* at most so many exits; 0: it does not say */
-	bool checked;     /* exits agree with the tracepoints, kicks do not */
-	const char *note; /* what of it could not be measured */
-	int fail_round;   /* 0: never; from 1 */
+	double expected;   /* at most so many exits; 0: it does not say */
+	double sent, loss; /* sent 0: neither */
+	bool checked;      /* exits agree with the tracepoints, kicks do not */
+	const char *note;  /* what of it could not be measured */
+	int fail_round;    /* 0: never; from 1 */
 	int err;
 	const char *why;
 	int stop_round; /* the user presses Ctrl-C there; 0: never, from 1 */

@@ -321,6 +321,15 @@ static void nothing_against_nothing_has_no_ratio_unless_it_is_a_count(unused voi
 	assert_int_equal(c.unsure, 1);
 }
 
+static void what_was_sent_is_neither_better_nor_worse(unused void **state)
+{
+	struct bench_compare c = {0};
+
+	free(compared(&c, HEAD NAMED "{'sent':{'samples':" SAME "}}}]}",
+	              HEAD NAMED "{'sent':{'samples':" HALF "}}}]}"));
+	assert_int_equal(c.compared, 0);
+}
+
 static void unlike_cards_are_noticed(unused void **state)
 {
 	struct bench_saved a = taken(HEAD "]}"), b = taken(HEAD "]}");
@@ -387,6 +396,7 @@ int main(void)
 		cmocka_unit_test(fewer_than_nine_rounds_conclude_nothing),
 		cmocka_unit_test(row_that_failed_does_not_pass_the_gate),
 		cmocka_unit_test(nothing_against_nothing_has_no_ratio_unless_it_is_a_count),
+		cmocka_unit_test(what_was_sent_is_neither_better_nor_worse),
 		cmocka_unit_test(unlike_cards_are_noticed),
 		cmocka_unit_test(another_setup_of_the_same_row_is_marked),
 		cmocka_unit_test(another_setup_is_said_when_figures_are_equal),

@@ -250,6 +250,7 @@ static void a_flow_is_judged_by_what_arrived(void **state)
 	(void)state;
 	net_sample(&udp, &guest, &host, 75000, &s);
 	assert_true(value(&s, BM_LOSS) == 0.25 && value(&s, BM_PACKETS) == 150);
+	assert_true(value(&s, BM_SENT) == 250);
 	assert_true(value(&s, BM_CPU_NS) == 1000 && value(&s, BM_PACKETS_PER_CPU) == 1e6);
 	assert_true(value(&s, BM_BITS) == 21600);
 	assert_false(s.has & 1u << BM_P50_NS);
