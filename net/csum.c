@@ -41,6 +41,16 @@ uint16_t csum_sum(const void *data, size_t len)
 	return (uint16_t)((a >> 16) + (a & UINT16_MAX));
 }
 
+uint16_t csum_pseudo(const void *addresses, size_t bytes, uint8_t proto, size_t len)
+{
+	const uint8_t rest[4] = {0, proto, (uint8_t)(len >> 8), (uint8_t)len};
+	uint8_t p[32 + sizeof(rest)];
+
+	memcpy(p, addresses, bytes);
+	memcpy(p + bytes, rest, sizeof(rest));
+	return csum_sum(p, bytes + sizeof(rest));
+}
+
 /* The sum of @len bytes that begin @off bytes into @iov[0 .. nr). */
 static uint16_t sum_pieces(const struct iovec *iov, unsigned nr, size_t off, size_t len)
 {

@@ -12,6 +12,11 @@
  * complement with memcpy(). Any length, any alignment; an odd last byte is padded with zero.
  */
 uint16_t csum_sum(const void *data, size_t len);
+/*
+ * Likewise of the pseudo header of TCP, UDP and ICMPv6: the source's and the destination's address, @bytes of both (8 or
+ * 32), the protocol, and the @len bytes below 65536 that it has in the packet.
+ */
+uint16_t csum_pseudo(const void *addresses, size_t bytes, uint8_t proto, size_t len);
 
 /*
  * Do what VIRTIO_NET_HDR_F_NEEDS_CSUM asks for (virtio 1.2, 5.1.6.2): sum up [start, len), where the

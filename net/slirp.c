@@ -5,8 +5,11 @@
  *
  * libslirp hands out frames whenever it likes, also from inside slirp_input(), which is inside our
  * send(). They go into a ring, and the device hears of them from the loop's hook, so never
- * re-entrantly and without a system call. TCP comes out of libslirp in segments of what a frame can hold; those
- * that wait in the ring one behind the other leave it as one, for a driver that takes it.
+ * re-entrantly and without a system call.
+ *
+ * libslirp is told of an MTU that is larger than the guest's: by what a segment costs it, a few large ones are cheaper.
+ * To the guest everything is as its own MTU has it: what comes out of libslirp leaves the ring as a frame with a
+ * gso_size, with those that follow it in the same connection; or cut up, if the driver of the moment does not take that.
  *
  * Several NICs of this kind on threads of their own share libslirp's idea of the current time and its
  * cache of the host's name server: words that each thread overwrites with the same thing.
@@ -21,6 +24,7 @@
 #include <string.h>
 
 #include "net/csum.h"
+#include "net/ip_cut.h"
 #include "net/ip_join.h"
 #include "net/net_kinds.h"
 #include "net/slirp_fds.h"
@@ -39,6 +43,19 @@
 #define RING_BYTES KIB(256)
 #define FRAME_MAX  (NET_RECV_MAX - NET_HDR_LEN)
 #define MTU_MAX    65521u /* libslirp's own limit */
+#define MTU_USUAL  1500u  /* when none is asked for */
+
+/*
+ * Bytes of a packet before its payload, as libslirp reckons for IPv4, too: it makes up its mind on how large segments are before
+ * it knows the family, and does not look into the SYN of a guest.
+ */
+#define HEADERS 60u
+
+/*
+ * Bytes of a segment between libslirp and us. Its window ends at 65535, and it tells a guest that waits for one only when it
+ * opened by two segments: so that two, and one of the guest's own, are less.
+ */
+#define SEGMENT_MAX 32000u
 
 /* What slirp_pollfds_fill() answers at most, even when it has nothing to wait for. */
 #define IDLE_MS 1000u
@@ -50,7 +67,11 @@ struct net_slirp {
 	struct loop *loop;
 	struct net_sink sink;
 	uint64_t offloads; /* of the driver */
-	bool joins;        /* segments for it, if it takes them */
+	size_t mtu;        /* of its network, bytes of a packet */
+	size_t payload;    /* of TCP in these */
+	unsigned
+		segments; /* of so many bytes that libslirp has in one of its own; 1: it has them as they are */
+	bool joins; /* segments for it, if it takes them */
 	bool started, want_recv;
 	bool busy; /* libslirp's state may have changed: ask it again before the wait */
 	bool told; /* libslirp knows what time it is, this side of the wait */
@@ -60,7 +81,8 @@ struct net_slirp {
 	struct loop_timer timer; /* libslirp's, and ours when the device left frames behind */
 	uint64_t timer_ns;       /* what it is set to while armed */
 	struct slirp_fds fds;
-	struct frame_ring ring;   /* towards the guest */
+	struct frame_ring ring; /* towards the guest */
+	size_t cut; /* bytes of payload that the guest has already of the oldest one there */
 	uint8_t frame[FRAME_MAX]; /* from the guest */
 	struct ip_join join;      /* likewise */
 };
@@ -74,8 +96,15 @@ static struct net_slirp *slirp_of(struct net_backend *b)
 
 static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 {
+	uint8_t copy[TCP_SEG_LOOK];
 	struct net_slirp *s = opaque;
 
+	/* A SYN: what libslirp would take from others goes into packets on the guest's network all the same. */
+	if (s->segments > 1 && len <= sizeof(copy)) {
+		memcpy(copy, buf, len);
+		tcp_seg_mss(copy, len, s->mtu, 0);
+		buf = copy;
+	}
 	/* The guest is slow or not there: as on any network, TCP will find out. */
 	if (!s->started || len > FRAME_MAX || frame_ring_push(&s->ring, buf, len) < 0)
 		s->b.stats.recv_dropped++;
@@ -291,6 +320,7 @@ static void slirp_stop(struct net_backend *b)
 	loop_timer_off(&s->timer);
 	slirp_fds_drop_all(&s->fds);
 	b->stats.recv_dropped += frame_ring_clear(&s->ring);
+	s->cut = 0;
 }
 
 /* What waits in the ring is whole, with full checksums: nothing of it was made for the old ones. */
@@ -338,6 +368,7 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, unsign
 {
 	struct net_slirp *s = slirp_of(b);
 	ssize_t len = take_frame(s, iov, nr);
+	const size_t large = s->segments * s->payload;
 	const uint8_t *whole = NULL;
 	size_t whole_len = (size_t)len;
 
@@ -347,10 +378,19 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, unsign
 	}
 	if (!s->told) /* the loop may have slept for hours: do not let connections expire by that */
 		tell(s);
+	/* A SYN: that answers libslirp's own, and it looks at the MSS. */
+	if (s->segments > 1 && tcp_join_taken(s->frame, s->offloads))
+		tcp_seg_mss(s->frame, (size_t)len, s->mtu, large);
 	if (for_slirp(s->frame))
 		whole = ip_join(&s->join, s->frame, &whole_len);
 	if (whole)
 		s->api.input(s->slirp, whole, (int)whole_len);
+	/*
+	 * A window without room for a large segment, nor for half of what it was at most: there libslirp would wait for its
+	 * persist timer, 5 seconds each time, unless it has to answer.
+	 */
+	if (s->segments > 1 && tcp_seg_probe(s->frame, (size_t)len, s->payload, large))
+		s->api.input(s->slirp, s->frame, (int)len);
 	s->busy = true;
 	b->stats.sends++;
 	b->stats.send_bytes += (uint64_t)len + NET_HDR_LEN;
@@ -358,25 +398,26 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, unsign
 }
 
 /* The oldest frame that waits: its length and place, and the start of it in @head. */
-static size_t look(const struct frame_ring *r, size_t *at, uint8_t head[TCP_JOIN_LOOK])
+static size_t look(const struct frame_ring *r, size_t *at, uint8_t head[TCP_SEG_LOOK])
 {
-	const struct iovec iov = {head, TCP_JOIN_LOOK};
+	const struct iovec iov = {head, TCP_SEG_LOOK};
 	const size_t len = frame_ring_peek(r, at);
 
 	if (len)
-		frame_ring_read(r, *at, min_size(len, TCP_JOIN_LOOK), &iov, 1, 0);
+		frame_ring_read(r, *at, min_size(len, TCP_SEG_LOOK), &iov, 1, 0);
 	return len;
 }
 
 /*
- * @done bytes are at @iov, of a frame that j->nr segments made: append those that follow. Bytes of the frame, or
+ * @done bytes are at @iov, of a frame that @j has begun: append those that follow. Bytes of the frame, or
  * -EMSGSIZE.
  */
 static ssize_t append(struct net_slirp *s, struct tcp_join *j, const struct iovec *iov, unsigned nr,
                       ssize_t done)
 {
 	size_t len, at, off = NET_HDR_LEN + (size_t)done;
-	uint8_t head[TCP_JOIN_LOOK];
+	const size_t head_len = j->seg.head_len;
+	uint8_t head[TCP_SEG_LOOK];
 
 	while (done > 0 && (len = look(&s->ring, &at, head)) && tcp_join_next(j, head, len)) {
 		ssize_t more;
@@ -384,31 +425,71 @@ static ssize_t append(struct net_slirp *s, struct tcp_join *j, const struct iove
 		/* From where the last one ended: there may be dozens of pieces and of segments. */
 		for (; nr && off >= iov->iov_len; iov++, nr--)
 			off -= iov->iov_len;
-		more = frame_ring_read(&s->ring, at + j->head_len, len - j->head_len, iov, nr, off);
+		more = frame_ring_read(&s->ring, at + head_len, len - head_len, iov, nr, off);
 		frame_ring_drop(&s->ring);
-		s->b.stats.recv_joined++;
-		off += len - j->head_len;
+		off += len - head_len;
 		done = more < 0 ? more : done + more;
 	}
 	return done;
 }
 
-/* As frame_ring_pop(), with the header that says how segments became one. */
+/* The oldest frame, and what can be joined with it. */
+static ssize_t take_joined(struct net_slirp *s, struct tcp_join *j, const struct iovec *iov,
+                           unsigned nr, struct virtio_net_hdr_v1 *hdr)
+{
+	ssize_t ret = frame_ring_pop(&s->ring, iov, nr, NET_HDR_LEN);
+
+	ret = append(s, j, iov, nr, ret);
+	if (ret > 0 && tcp_join_segments(j) > 1) {
+		tcp_join_end(j, hdr);
+		iov_write(iov, nr, NET_HDR_LEN, j->head, j->seg.head_len);
+		s->b.stats.recv_joined += tcp_join_segments(j) - 1;
+	}
+	return ret;
+}
+
+/* The next piece of the oldest frame, which is @len bytes at @at. */
+static ssize_t take_piece(struct net_slirp *s, struct ip_cut *c, size_t at, const struct iovec *iov,
+                          unsigned nr)
+{
+	const size_t part = ip_cut_piece(c, s->cut), off = NET_HDR_LEN + c->head_len;
+	ssize_t ret = frame_ring_read(&s->ring, at + c->head_len + s->cut, part, iov, nr, off);
+
+	if (ret >= 0) {
+		iov_write(iov, nr, NET_HDR_LEN, c->head, c->head_len);
+		if (c->csum_start)
+			csum_complete_iov(iov, nr, off + part, NET_HDR_LEN + c->csum_start,
+			                  c->csum_offset);
+		ret += (ssize_t)c->head_len;
+	}
+	s->cut += part;
+	if (s->cut == c->payload) {
+		frame_ring_drop(&s->ring);
+		s->cut = 0;
+	}
+	return ret;
+}
+
+/*
+ * As frame_ring_pop(), with the header that says how segments became one. What libslirp made too large for the driver of
+ * the moment is cut: one piece each time.
+ */
 static ssize_t take_out(struct net_slirp *s, const struct iovec *iov, unsigned nr)
 {
 	struct virtio_net_hdr_v1 hdr = {0};
-	uint8_t head[TCP_JOIN_LOOK];
-	size_t at, len = s->joins ? look(&s->ring, &at, head) : 0;
-	struct tcp_join j = {0};
-	const bool open = len && tcp_join_first(&j, head, len, s->offloads);
-	ssize_t ret = frame_ring_pop(&s->ring, iov, nr, NET_HDR_LEN);
+	uint8_t head[TCP_SEG_LOOK];
+	size_t at, len = look(&s->ring, &at, head);
+	struct tcp_join j;
+	struct ip_cut c;
+	ssize_t ret;
 
-	if (open)
-		ret = append(s, &j, iov, nr, ret);
-	if (ret > 0 && j.nr > 1) {
-		tcp_join_end(&j, &hdr);
-		iov_write(iov, nr, NET_HDR_LEN, j.head, j.head_len);
-	}
+	if (len && s->joins && s->cut == 0 && tcp_join_taken(head, s->offloads) &&
+	    tcp_join_first(&j, head, len, s->mtu, s->payload))
+		ret = take_joined(s, &j, iov, nr, &hdr);
+	else if (len > ETH_HLEN + s->mtu && ip_cut_begin(&c, head, len, s->mtu, s->payload))
+		ret = take_piece(s, &c, at, iov, nr);
+	else
+		ret = frame_ring_pop(&s->ring, iov, nr, NET_HDR_LEN);
 	iov_write(iov, nr, 0, &hdr, sizeof(hdr));
 	return ret;
 }
@@ -453,7 +534,7 @@ static const struct net_frame_ops slirp_ops = {
 
 /* ---- set-up */
 
-static Slirp *new_slirp(struct net_slirp *s, const struct slirp_config *cfg, uint16_t mtu)
+static Slirp *new_slirp(struct net_slirp *s, const struct slirp_config *cfg)
 {
 	SlirpConfig c = {
 		.version = 1,
@@ -472,8 +553,7 @@ static Slirp *new_slirp(struct net_slirp *s, const struct slirp_config *cfg, uin
 	inet_pton(AF_INET6, "fec0::", &c.vprefix_addr6);
 	inet_pton(AF_INET6, "fec0::2", &c.vhost6);
 	inet_pton(AF_INET6, "fec0::3", &c.vnameserver6);
-	if (mtu)
-		c.if_mtu = c.if_mru = min_u32(mtu, MTU_MAX);
+	c.if_mtu = c.if_mru = u32_of(s->segments * s->payload) + HEADERS;
 	return s->api.create(&c, &callbacks, s);
 }
 
@@ -533,7 +613,12 @@ static int slirp_create(const void *config, const struct net_common *common, str
 	ret = slirp_lib_open(&s->api, common->nic);
 	if (ret < 0)
 		goto fail;
-	s->slirp = new_slirp(s, cfg, common->mtu);
+	s->mtu = common->mtu ? min_u32(common->mtu, MTU_MAX) : MTU_USUAL;
+	s->payload = s->mtu - HEADERS;
+	s->segments = cfg->join ? SEGMENT_MAX / u32_of(s->payload) : 1;
+	if (s->segments == 0)
+		s->segments = 1;
+	s->slirp = new_slirp(s, cfg);
 	if (!s->slirp) {
 		log_error("%s: user: libslirp refuses to start", common->nic);
 		ret = -EINVAL;

@@ -155,8 +155,7 @@ const struct opt_def slirp_keys[] = {
          .type = OPT_BOOL,
          .offset = OFF(join),
          .arg = "on|off",
-         .help = "hand TCP segments that wait for the guest one behind the other to it as one "
-                 "(default: on)"},
+         .help = "TCP comes to the guest in large segments (default: on)"},
 	{.name = "hostname",
          .type = OPT_CALL,
          .parse = parse_hostname,

@@ -28,9 +28,9 @@ struct slirp_fwd {
 };
 
 struct slirp_config {
-	bool restricted; /* nothing but hostfwd crosses to the outside */
-	bool ipv6;       /* default on */
-	bool join;       /* likewise: segments for a guest that takes them as one */
+	bool restricted;                   /* nothing but hostfwd crosses to the outside */
+	bool ipv6;                         /* default on */
+	bool join;                         /* likewise: TCP comes to the guest in large segments */
 	char hostname[SLIRP_HOSTNAME + 1]; /* "": none told by DHCP */
 	unsigned nr_fwd;
 	struct slirp_fwd fwd[SLIRP_MAX_FWD];

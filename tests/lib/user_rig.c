@@ -83,8 +83,17 @@ struct pkt_ends to_gateway(uint16_t sport, uint16_t dport)
 void tcp_out(struct tcp *t, uint8_t flags, const void *data, size_t len)
 {
 	uint8_t *f = malloc(PKT_MAX);
-	struct pkt_tcp seg = {.seq = t->seq, .ack = t->ack, .flags = flags, .window = 65535};
+	const uint8_t option[4] = {TCPOPT_MAXSEG, TCPOLEN_MAXSEG, (uint8_t)(t->mss >> 8),
+	                           (uint8_t)t->mss};
+	struct pkt_tcp seg = {.seq = t->seq,
+	                      .ack = t->ack,
+	                      .flags = flags,
+	                      .window = t->window ? t->window : 65535};
 
+	if ((flags & TH_SYN) && t->mss) {
+		seg.options = option;
+		seg.options_len = sizeof(option);
+	}
 	assert_non_null(f);
 	send_frame(t->r, f, pkt_tcp(f, &t->ends, &seg, data, len));
 	t->seq += (uint32_t)len + ((flags & (TH_SYN | TH_FIN)) != 0);
@@ -113,14 +122,36 @@ bool has_flags(const uint8_t *f, size_t len, void *arg)
 	return true;
 }
 
-void tcp_open(struct tcp *t, struct rig *r, uint16_t sport, uint16_t port)
+uint16_t mss_of(const struct rig_frame *f)
 {
-	*t = (struct tcp){.r = r, .ends = to_gateway(sport, port), .seq = 1000u * sport};
+	const uint8_t *option = f->data + NET_HDR_LEN + 54;
+
+	assert_int_equal(f->len, NET_HDR_LEN + 58);
+	assert_int_equal(option[0], TCPOPT_MAXSEG);
+	assert_int_equal(option[1], TCPOLEN_MAXSEG);
+	return pkt_be16(option + 2);
+}
+
+uint16_t tcp_open_mss(struct tcp *t, struct rig *r, uint16_t sport, uint16_t port, uint16_t mss)
+{
+	const struct rig_frame *f;
+	uint16_t its;
+
+	*t = (struct tcp){
+		.r = r, .ends = to_gateway(sport, port), .seq = 1000u * sport, .mss = mss};
 	t->want = TH_SYN | TH_ACK;
 	tcp_out(t, TH_SYN, NULL, 0);
-	assert_non_null(rig_find(r, has_flags, t));
+	f = rig_find(r, has_flags, t);
+	assert_non_null(f);
+	its = mss_of(f);
 	t->ack = t->iss + 1;
 	tcp_out(t, TH_ACK, NULL, 0);
+	return its;
+}
+
+void tcp_open(struct tcp *t, struct rig *r, uint16_t sport, uint16_t port)
+{
+	tcp_open_mss(t, r, sport, port, 0);
 }
 
 void take_data(struct tcp *t)

@@ -37,10 +37,15 @@ struct tcp {
 	uint8_t *data;        /* received, in order */
 	size_t data_len, max; /* so far; room */
 	uint32_t iss;         /* of the other side */
+	uint16_t mss;         /* that a SYN has as its option; 0: none */
+	uint16_t window;      /* that segments announce; 0: 65535 */
 };
 
 /* Handshake with @port of the gateway, which is 127.0.0.1 outside. */
 void tcp_open(struct tcp *t, struct rig *r, uint16_t sport, uint16_t port);
+/* Likewise with a SYN that has the option; what the other side's has. */
+uint16_t tcp_open_mss(struct tcp *t, struct rig *r, uint16_t sport, uint16_t port, uint16_t mss);
+uint16_t mss_of(const struct rig_frame *f); /* of a SYN by libslirp, whose one option it is */
 void tcp_out(struct tcp *t, uint8_t flags, const void *data, size_t len);
 /* One of our connection's segments? Offset of the TCP header, or 0. */
 size_t tcp_of(const struct tcp *t, const uint8_t *f, size_t len);

@@ -17,9 +17,8 @@
 #define V4_HEAD 54u
 #define V6_HEAD 74u
 
-#define OFFLOADS                                                               \
-	(FEATURE(VIRTIO_NET_F_GUEST_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_TSO4) | \
-	 FEATURE(VIRTIO_NET_F_GUEST_TSO6))
+#define MTU     1500u
+#define MTU_ANY 65535u /* whatever comes is one segment */
 
 static const struct pkt_ends ends = {
 	.src_mac = {2, 1, 1, 1, 1, 1},
@@ -91,7 +90,7 @@ static void make_two(struct fixture *f, bool v6)
 
 static bool first(struct fixture *f)
 {
-	return tcp_join_first(&f->j, f->seg[0], f->seg_len[0], OFFLOADS);
+	return tcp_join_first(&f->j, f->seg[0], f->seg_len[0], MTU_ANY, MTU_ANY);
 }
 
 static bool second(struct fixture *f)
@@ -122,17 +121,17 @@ static size_t join_all(struct fixture *f, uint16_t gso_size, struct virtio_net_h
 		size_t from = 0;
 
 		if (i == 0) {
-			assert_true(tcp_join_first(&f->j, seg, len, OFFLOADS));
+			assert_true(tcp_join_first(&f->j, seg, len, MTU_ANY, MTU_ANY));
 		} else {
 			assert_true(tcp_join_next(&f->j, seg, len));
-			from = f->j.head_len;
+			from = f->j.seg.head_len;
 		}
 		memcpy(f->joined + at, seg + from, len - from);
 		at += len - from;
-		assert_int_equal(f->j.nr, i + 1);
+		assert_int_equal(tcp_join_segments(&f->j), i + 1);
 	}
 	tcp_join_end(&f->j, hdr);
-	memcpy(f->joined, f->j.head, f->j.head_len);
+	memcpy(f->joined, f->j.head, f->j.seg.head_len);
 	return at;
 }
 
@@ -217,8 +216,6 @@ static const struct change differs4[] = {
 	{"type of service", 15, 0x10},
 	{"ECN", 15, 1},
 	{"length of the packet", 17, 1},
-	{"id", 19, 1},
-	{"id, high", 18, 1},
 	{"reserved bit of IP", 20, 0x80},
 	{"don't fragment", 20, 0x40},
 	{"more fragments", 20, 0x20},
@@ -304,7 +301,8 @@ static void assert_apart(struct fixture *f, bool v6, const struct change *c, boo
 		change(f, 0, c);
 	if (first(f) == in_both || (!in_both && second(f)))
 		fail_msg("IPv%c: joined with another %s", v6 ? '6' : '4', c->what);
-	assert_int_equal(f->j.nr, in_both ? 2 : 1);
+	if (!in_both)
+		assert_int_equal(tcp_join_segments(&f->j), 1);
 }
 
 static void any_other_header_keeps_segments_apart(void **state)
@@ -377,7 +375,7 @@ static void only_the_last_segment_is_shorter_and_none_is_longer(void **state)
 	assert_false(second(f));
 	resize(f, 1, SIZE - 1);
 	assert_true(second(f));
-	assert_int_equal(f->j.payload, 2 * SIZE - 1);
+	assert_int_equal(f->j.seg.payload, 2 * SIZE - 1);
 	/* One behind that, as long as the first or as short as the last. */
 	for (unsigned i = 0; i < 2; i++) {
 		put16(f->seg[1] + 18, 7);
@@ -405,7 +403,8 @@ static void nothing_follows_psh(void **state)
 
 	make_two(f, false);
 	f->seg[0][47] |= TH_PUSH;
-	assert_false(first(f));
+	assert_true(first(f));
+	assert_false(second(f));
 	make_two(f, false);
 	f->seg[1][47] |= TH_PUSH;
 	assert_true(both(f));
@@ -425,7 +424,7 @@ static void no_packet_is_larger_than_65535_bytes(void **state)
 
 		make(f, &t, max, (uint16_t)(max - 1000));
 		assert_true(both(f));
-		assert_int_equal(f->j.head_len + f->j.payload, 14 + 65535);
+		assert_int_equal(f->j.seg.head_len + f->j.seg.payload, 14 + 65535);
 		/* Longer than any frame can be that IPv4 would call so long. */
 		f->len = pkt_tcp(f->whole, &ends, &(struct pkt_tcp){.v6 = v6, .flags = TH_ACK},
 		                 f->data, max - 1000);
@@ -458,11 +457,75 @@ static void driver_that_does_not_take_it_gets_segments(void **state)
 		const uint64_t its = v6 ? tso6 : tso4, other = v6 ? tso4 : tso6;
 
 		make_two(f, v6);
-		assert_true(tcp_join_first(&f->j, f->seg[0], f->seg_len[0], csum | its));
-		assert_false(tcp_join_first(&f->j, f->seg[0], f->seg_len[0], csum | other));
-		assert_false(tcp_join_first(&f->j, f->seg[0], f->seg_len[0], csum));
-		assert_false(tcp_join_first(&f->j, f->seg[0], f->seg_len[0], its));
-		assert_false(tcp_join_first(&f->j, f->seg[0], f->seg_len[0], 0));
+		assert_true(tcp_join_taken(f->seg[0], csum | its));
+		assert_false(tcp_join_taken(f->seg[0], csum | other));
+		assert_false(tcp_join_taken(f->seg[0], csum));
+		assert_false(tcp_join_taken(f->seg[0], its));
+		assert_false(tcp_join_taken(f->seg[0], 0));
+	}
+}
+
+/* @len bytes of payload, of the stream from @from on. */
+static size_t make_part(struct fixture *f, uint8_t *out, bool v6, size_t from, size_t len)
+{
+	const struct pkt_tcp t = {
+		.v6 = v6, .flags = TH_ACK, .seq = 1000 + (uint32_t)from, .window = 8760};
+
+	return pkt_tcp(out, &ends, &t, f->data + from, len);
+}
+
+/* Some of 11 segments in a packet, then less, as they come when libslirp is told of a large MTU. */
+static void what_is_larger_than_the_mtu_is_cut_by_it(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		const size_t head = v6 ? V6_HEAD : V4_HEAD, size = MTU - 60;
+		const size_t parts[] = {11 * size, 11 * size, size, 3 * size + 1};
+		struct virtio_net_hdr_v1 hdr;
+		size_t at = 0;
+
+		for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
+			const size_t len = make_part(f, f->joined, v6, at, parts[i]);
+
+			assert_true(i ? tcp_join_next(&f->j, f->joined, len)
+			              : tcp_join_first(&f->j, f->joined, len, MTU, size));
+			at += parts[i];
+			assert_int_equal(tcp_join_segments(&f->j), (at + size - 1) / size);
+		}
+		f->len = make_part(f, f->whole, v6, 0, at);
+		tcp_join_end(&f->j, &hdr);
+		assert_int_equal(f->j.seg.head_len, head);
+		assert_int_equal(hdr.gso_size, size);
+		/* The headers of the whole, but for the checksum that is the driver's. */
+		memset(f->whole + head - 4, 0, 2);
+		memset(f->j.head + head - 4, 0, 2);
+		assert_memory_equal(f->j.head, f->whole, head);
+		/* Nothing follows what is not a multiple, also when the first one is that. */
+		f->len = make_part(f, f->whole, v6, at, size);
+		assert_false(tcp_join_next(&f->j, f->whole, f->len));
+		f->len = make_part(f, f->whole, v6, 0, 2 * size + 1);
+		assert_true(tcp_join_first(&f->j, f->whole, f->len, MTU, size));
+		f->len = make_part(f, f->whole, v6, 2 * size + 1, size);
+		assert_false(tcp_join_next(&f->j, f->whole, f->len));
+		/* A large one behind one that is smaller than it could be: that is its sender's MTU. */
+		f->len = make_part(f, f->whole, v6, 0, size - 1);
+		assert_true(tcp_join_first(&f->j, f->whole, f->len, MTU, size));
+		f->len = make_part(f, f->whole, v6, size - 1, size);
+		assert_false(tcp_join_next(&f->j, f->whole, f->len));
+		f->len = make_part(f, f->whole, v6, size - 1, size - 1);
+		assert_true(tcp_join_next(&f->j, f->whole, f->len));
+		/* One that fits is a segment as it is; what is larger than that does not follow. */
+		f->len = make_part(f, f->whole, v6, 0, MTU + 14 - head);
+		assert_true(tcp_join_first(&f->j, f->whole, f->len, MTU, size));
+		assert_int_equal(f->j.size, MTU + 14 - head);
+		f->len = make_part(f, f->whole, v6, MTU + 14 - head, 11 * size);
+		assert_int_equal(tcp_join_next(&f->j, f->whole, f->len), v6);
+		f->len = make_part(f, f->whole, v6, MTU + 14 - head, MTU + 14 - head);
+		assert_int_equal(tcp_join_next(&f->j, f->whole, f->len), !v6);
+		/* No room for a byte of payload. */
+		assert_false(tcp_join_first(&f->j, f->whole, f->len, head - 14, size));
+		assert_true(tcp_join_first(&f->j, f->whole, f->len, head - 13, size));
 	}
 }
 
@@ -472,7 +535,7 @@ static void short_frames_are_no_segments(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		for (size_t len = 0; len < TCP_JOIN_LOOK; len++) {
+		for (size_t len = 0; len < TCP_SEG_LOOK; len++) {
 			uint8_t *cut;
 
 			make_two(f, v6);
@@ -481,7 +544,7 @@ static void short_frames_are_no_segments(void **state)
 			memcpy(cut, f->seg[0], len);
 			if (len > 19) /* ... which its packet claims to have */
 				put16(cut + (v6 ? 18 : 16), len - (v6 && len > 54 ? 54 : 14));
-			assert_int_equal(tcp_join_first(&f->j, cut, len, OFFLOADS),
+			assert_int_equal(tcp_join_first(&f->j, cut, len, MTU_ANY, MTU_ANY),
 			                 len > (v6 ? V6_HEAD : V4_HEAD));
 			free(cut);
 		}
@@ -504,6 +567,7 @@ int main(void)
 		CASE(nothing_follows_psh),
 		CASE(no_packet_is_larger_than_65535_bytes),
 		CASE(driver_that_does_not_take_it_gets_segments),
+		CASE(what_is_larger_than_the_mtu_is_cut_by_it),
 		CASE(short_frames_are_no_segments),
 	};
 
