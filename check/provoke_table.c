@@ -191,16 +191,15 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 
 /*
  * A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT), or others
- * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_KICK_RACE, P_ONE_INTERRUPT,
- * P_SHARED_LINE), or do what it takes (P_SLOW_RESET).
+ * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_SHARED_LINE), or do what it takes
+ * (P_SLOW_RESET).
  */
-#define BY_NAME                                                                                \
-	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                           \
-	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_TINY_QUEUES) |                           \
-	 PROVOKE_BIT(P_VERSION_ALONE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_INDEX_WRAP) |   \
-	 PROVOKE_BIT(P_KEPT) | PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER) |     \
-	 PROVOKE_BIT(P_KICK_RACE) | PROVOKE_BIT(P_SLOW_RESET) | PROVOKE_BIT(P_ONE_INTERRUPT) | \
-	 PROVOKE_BIT(P_SHARED_LINE))
+#define BY_NAME                                                                              \
+	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                         \
+	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_TINY_QUEUES) |                         \
+	 PROVOKE_BIT(P_VERSION_ALONE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_INDEX_WRAP) | \
+	 PROVOKE_BIT(P_KEPT) | PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER) |   \
+	 PROVOKE_BIT(P_SLOW_RESET) | PROVOKE_BIT(P_SHARED_LINE))
 
 bool provoke_by_name(enum provoke_id id)
 {

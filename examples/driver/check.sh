@@ -138,7 +138,7 @@ for run in "more tiny-queues 1 ready" "more tiny-queues 8 the device cannot be u
 	"more kept 1 ready" "driver needs-reset 1 ready" "more in-order 1 ready" "more demanded-feature 1 ready" \
 	"more demanded-feature 2 the device cannot be used" "driver features-never-ok 1 the device cannot be used" \
 	"driver early-needs-reset 1 the device cannot be used" "driver slow-reset 1 ready" \
-	"driver one-interrupt 1 ready" "more one-interrupt 2 ready" "driver shared-line 1 ready"; do
+	"driver shared-line 1 ready"; do
 	: >"$tmp/peer"
 	read -r elf name seed words <<<"$run"
 	"$doorbell" check --provoke "$name" --seed "$seed" --mem 16M --timeout "$limit" --net echo "$built/$elf.elf" \
