@@ -67,6 +67,7 @@ io_thread() {
 # ---- the audit
 
 audit_begin() { # FILE
+	: >"$work/why" # what the last one said is not its word
 	"$doorbell" ctl "$work/control" audit --seconds 500 --json >"$1" 2>"$work/why" 9>&- &
 	audit_pid=$!
 	wait_for 30 "the audit to begin" has_lines 1 'counting*' "$work/why"
