@@ -73,8 +73,9 @@ struct net_slirp {
 		segments; /* of so many bytes that libslirp has in one of its own; 1: it has them as they are */
 	bool joins; /* segments for it, if it takes them */
 	bool started, want_recv;
-	bool busy; /* libslirp's state may have changed: ask it again before the wait */
-	bool told; /* libslirp knows what time it is, this side of the wait */
+	bool busy;    /* libslirp's state may have changed: ask it again before the wait */
+	bool told;    /* libslirp knows what time it is, this side of the wait */
+	bool probing; /* what it says now answers something that the guest did not send */
 	uint64_t
 		now_ns; /* which is this: it asks for each frame, and one answer will do; 0: not asked yet */
 	struct loop_hook hook;
@@ -99,6 +100,9 @@ static ssize_t cb_send_packet(const void *buf, size_t len, void *opaque)
 	uint8_t copy[TCP_SEG_LOOK];
 	struct net_slirp *s = opaque;
 
+	/* The ACK before it ended the connection, or had a RST already. */
+	if (s->probing && tcp_seg_is_rst(buf, len))
+		return (ssize_t)len;
 	/* A SYN: what libslirp would take from others goes into packets on the guest's network all the same. */
 	if (s->segments > 1 && len <= sizeof(copy)) {
 		memcpy(copy, buf, len);
@@ -389,8 +393,11 @@ static ssize_t slirp_send(struct net_backend *b, const struct iovec *iov, unsign
 	 * A window without room for a large segment, nor for half of what it was at most: there libslirp would wait for its
 	 * persist timer, 5 seconds each time, unless it has to answer.
 	 */
-	if (s->segments > 1 && tcp_seg_probe(s->frame, (size_t)len, s->payload, large))
+	if (s->segments > 1 && tcp_seg_probe(s->frame, (size_t)len, s->payload, large)) {
+		s->probing = true;
 		s->api.input(s->slirp, s->frame, (int)len);
+		s->probing = false;
+	}
 	s->busy = true;
 	b->stats.sends++;
 	b->stats.send_bytes += (uint64_t)len + NET_HDR_LEN;

@@ -60,6 +60,13 @@ bool tcp_seg_parse(struct tcp_seg *s, const uint8_t *head, size_t len)
 	return true;
 }
 
+bool tcp_seg_is_rst(const uint8_t *head, size_t len)
+{
+	struct tcp_seg s;
+
+	return tcp_seg_parse(&s, head, len) && (head[s.tcp + TCP_SEG_FLAGS] & TH_RST);
+}
+
 void tcp_seg_seal(uint8_t *head, const struct tcp_seg *s, size_t payload)
 {
 	const size_t len = s->head_len - s->tcp + payload; /* of header and payload of TCP */

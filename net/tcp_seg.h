@@ -28,6 +28,7 @@ struct tcp_seg {
 
 /* @head: the first TCP_SEG_LOOK bytes of a frame of @len bytes, or all. False: not one, or cut short. */
 bool tcp_seg_parse(struct tcp_seg *s, const uint8_t *head, size_t len);
+bool tcp_seg_is_rst(const uint8_t *head, size_t len); /* likewise */
 
 /*
  * @payload bytes stand behind the headers @head, which are of @s: lengths and IPv4 checksum say so, and TCP's holds the pseudo

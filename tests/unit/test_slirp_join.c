@@ -336,6 +336,46 @@ static void small_window_gets_data_with_each_ack(unused void **state)
 	}
 }
 
+/* A frame of our connection, among those that came: its flags, or 0. What it says of the other side's window. */
+static uint8_t flags_of(struct talk *k, unsigned i, size_t *window)
+{
+	const uint8_t *f = k->r.got[i].data + NET_HDR_LEN;
+	const size_t off = tcp_of(&k->t, f, k->r.got[i].len - NET_HDR_LEN);
+
+	*window = off ? pkt_be16(f + off + 14) : 0;
+	return off ? f[off + 13] : 0;
+}
+
+/* The probe that follows it finds no connection, and a RST would end the guest's TIME_WAIT. */
+static void last_ack_from_a_small_window_brings_no_rst(unused void **state)
+{
+	struct talk k;
+	size_t window;
+
+	begin(&k, "ipv6=off", CSUM | TSO);
+	k.t.window = 20000;
+	tcp_out(&k.t, TH_FIN | TH_ACK, NULL, 0);
+	assert_true(readable(k.out));
+	close(k.out);
+	k.t.want = TH_FIN | TH_ACK;
+	assert_non_null(rig_find(&k.r, has_flags, &k.t));
+	k.t.ack++;
+	rig_forget(&k.r);
+	tcp_out(&k.t, TH_ACK, NULL, 0);
+	rig_settle(&k.r);
+	for (unsigned i = 0; i < k.r.nr_got; i++)
+		assert_false(flags_of(&k, i, &window) & TH_RST);
+	/* What nobody asked for otherwise is refused as ever, once. */
+	rig_forget(&k.r);
+	k.t.want = TH_RST;
+	tcp_out(&k.t, TH_ACK, NULL, 0);
+	assert_non_null(rig_find(&k.r, has_flags, &k.t));
+	rig_settle(&k.r);
+	assert_int_equal(k.r.nr_got, 1);
+	k.out = -1;
+	end(&k);
+}
+
 struct datagram {
 	struct pkt_ends e;
 	uint8_t *data;
@@ -404,6 +444,7 @@ int main(void)
 		cmocka_unit_test(connections_of_the_guest_have_large_segments),
 		cmocka_unit_test(mss_of_the_guests_answer_decides),
 		cmocka_unit_test(small_window_gets_data_with_each_ack),
+		cmocka_unit_test(last_ack_from_a_small_window_brings_no_rst),
 		cmocka_unit_test(datagram_above_the_mtu_comes_in_fragments),
 	};
 
