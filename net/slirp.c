@@ -51,12 +51,6 @@
  */
 #define HEADERS 60u
 
-/*
- * Bytes of a segment between libslirp and us. Its window ends at 65535, and it tells a guest that waits for one only when it
- * opened by two segments: so that two, and one of the guest's own, are less.
- */
-#define SEGMENT_MAX 32000u
-
 /* What slirp_pollfds_fill() answers at most, even when it has nothing to wait for. */
 #define IDLE_MS 1000u
 
@@ -541,6 +535,17 @@ static const struct net_frame_ops slirp_ops = {
 
 /* ---- set-up */
 
+/*
+ * Of how many of the guest's segments one of libslirp's may be. Its window ends at 65535, and it tells a guest that waits for one
+ * only when it opened by two segments: so that two, and one of the guest's own, are less.
+ */
+static unsigned segments_of(size_t mtu, size_t payload)
+{
+	const size_t nr = (UINT16_MAX - mtu) / 2 / payload;
+
+	return nr ? (unsigned)nr : 1;
+}
+
 static Slirp *new_slirp(struct net_slirp *s, const struct slirp_config *cfg)
 {
 	SlirpConfig c = {
@@ -622,9 +627,7 @@ static int slirp_create(const void *config, const struct net_common *common, str
 		goto fail;
 	s->mtu = common->mtu ? min_u32(common->mtu, MTU_MAX) : MTU_USUAL;
 	s->payload = s->mtu - HEADERS;
-	s->segments = cfg->join ? SEGMENT_MAX / u32_of(s->payload) : 1;
-	if (s->segments == 0)
-		s->segments = 1;
+	s->segments = cfg->join ? segments_of(s->mtu, s->payload) : 1;
 	s->slirp = new_slirp(s, cfg);
 	if (!s->slirp) {
 		log_error("%s: user: libslirp refuses to start", common->nic);

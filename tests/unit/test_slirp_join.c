@@ -376,6 +376,47 @@ static void last_ack_from_a_small_window_brings_no_rst(unused void **state)
 	end(&k);
 }
 
+/* Whatever the MTU: the window may open by two large segments while less than one of the guest's own is left of it. */
+static void window_opens_for_a_guest_that_waits(unused void **state)
+{
+	static const uint16_t mtus[] = {1500, 2050, 4000, 8000, 9000, 16000, 16061};
+	static const uint8_t data[16061];
+	static uint8_t sink[TOTAL];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(mtus); i++) {
+		const size_t size = mtus[i] - 40u;
+		size_t window = UINT16_MAX, sent = 0;
+		const int little = 4096;
+		uint16_t port = 0;
+		struct talk k;
+
+		begin_any(&k);
+		k.listener = listen_on(SOCK_STREAM, &port);
+		setsockopt(k.listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+		open_user(&k.r, "ipv6=off", mtus[i]);
+		tcp_open(&k.t, &k.r, 5003, port);
+		assert_true(readable(k.listener));
+		k.out = accept4(k.listener, NULL, NULL, 0);
+		for (; window >= size; sent += size) {
+			rig_forget(&k.r);
+			tcp_out(&k.t, TH_ACK, data, size);
+			assert_true(rig_wait_frames(&k.r, 1));
+			rig_settle(&k.r);
+			flags_of(&k, k.r.nr_got - 1, &window);
+		}
+		rig_forget(&k.r);
+		for (size_t n = 0; n < sent;) {
+			assert_true(readable(k.out));
+			n += (size_t)recv(k.out, sink, sizeof(sink), 0);
+		}
+		assert_true(rig_wait_frames(&k.r, 1));
+		rig_settle(&k.r);
+		flags_of(&k, k.r.nr_got - 1, &window);
+		assert_true(window >= size);
+		end(&k);
+	}
+}
+
 struct datagram {
 	struct pkt_ends e;
 	uint8_t *data;
@@ -445,6 +486,7 @@ int main(void)
 		cmocka_unit_test(mss_of_the_guests_answer_decides),
 		cmocka_unit_test(small_window_gets_data_with_each_ack),
 		cmocka_unit_test(last_ack_from_a_small_window_brings_no_rst),
+		cmocka_unit_test(window_opens_for_a_guest_that_waits),
 		cmocka_unit_test(datagram_above_the_mtu_comes_in_fragments),
 	};
 
