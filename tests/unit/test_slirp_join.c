@@ -249,6 +249,61 @@ static void offloads_of_the_moment_decide(unused void **state)
 	end(&k);
 }
 
+/* Data for the guest waits in a large frame, of which the driver has had one piece when this returns. */
+static void take_one_piece(struct talk *k, size_t bytes)
+{
+	uint8_t *f = malloc(PKT_MAX);
+
+	rig_want_recv(&k->r, false);
+	assert_int_equal(send(k->out, k->data + k->written, bytes, MSG_NOSIGNAL), bytes);
+	k->written += bytes;
+	rig_settle(&k->r);
+	assert_int_equal(rig_set_offloads(&k->r, 0), 0);
+	assert_int_equal(rig_take(&k->r, f, PKT_MAX), HEAD + SIZE);
+	assert_int_equal(pkt_be32(f + 38), k->t.ack);
+	memcpy(k->got + k->t.data_len, f + HEAD, SIZE);
+	k->t.data_len += SIZE;
+	k->t.ack += SIZE;
+	free(f);
+}
+
+static void rest_of_a_frame_that_was_begun_comes_in_pieces(unused void **state)
+{
+	struct talk k;
+
+	begin(&k, "ipv6=off", CSUM | TSO);
+	bring(&k, TOTAL / 2); /* by now libslirp sends a window at once */
+	take_one_piece(&k, 60000);
+	k.joined = 0;
+	k.segments = 0;
+	assert_int_equal(rig_set_offloads(&k.r, CSUM | TSO), 0);
+	rig_want_recv(&k.r, true);
+	bring(&k, k.written);
+	assert_int_equal(k.joined, 1); /* what waited behind that frame */
+	assert_int_equal(k.segments, (60000 - 1) / SIZE);
+	assert_int_equal(k.r.b->stats.recv_dropped, 0);
+	end(&k);
+}
+
+static void start_forgets_the_frame_that_was_begun(unused void **state)
+{
+	struct talk k;
+
+	begin(&k, "ipv6=off", CSUM | TSO);
+	bring(&k, TOTAL / 2);
+	take_one_piece(&k, 60000);
+	rig_stop(&k.r);
+	assert_int_equal(k.r.b->stats.recv_dropped, 2);
+	assert_int_equal(rig_start(&k.r, CSUM), 0);
+	/* An ACK of what came, then three that bring the rest of it again. */
+	for (unsigned i = 0; i < 4; i++)
+		tcp_out(&k.t, TH_ACK, NULL, 0);
+	assert_true(rig_wait_frames(&k.r, 1));
+	assert_int_equal(pkt_be32(k.r.got[0].data + NET_HDR_LEN + 38), k.t.ack);
+	bring(&k, k.written);
+	end(&k);
+}
+
 /*
  * Of how many packets of libslirp's the segments were, by the ids of these. Not for what doorbell has cut: that has some of
  * its own.
@@ -482,6 +537,8 @@ int main(void)
 		cmocka_unit_test(segments_that_wait_leave_as_one_frame),
 		cmocka_unit_test(driver_that_takes_no_segments_gets_frames),
 		cmocka_unit_test(offloads_of_the_moment_decide),
+		cmocka_unit_test(rest_of_a_frame_that_was_begun_comes_in_pieces),
+		cmocka_unit_test(start_forgets_the_frame_that_was_begun),
 		cmocka_unit_test(connections_of_the_guest_have_large_segments),
 		cmocka_unit_test(mss_of_the_guests_answer_decides),
 		cmocka_unit_test(small_window_gets_data_with_each_ack),
