@@ -339,20 +339,19 @@ static void connections_of_the_guest_have_large_segments(unused void **state)
 static void mss_of_the_guests_answer_decides(unused void **state)
 {
 	static const struct {
-		uint16_t mss;
 		const char *more;
 		uint64_t at_first, offloads;
-		uint16_t size;
+		uint16_t mss, size;
 		bool large;
 	} with[] = {
-		{1460, "", CSUM | TSO, CSUM | TSO, SIZE, true},
-		{8960, "", CSUM | TSO, CSUM | TSO, SIZE, true},
-		{0, "", CSUM | TSO, CSUM | TSO, SIZE, true},
-		{1459, "", CSUM | TSO, CSUM | TSO, 1459, false},
-		{1000, "", CSUM | TSO, CSUM | TSO, 1000, false},
-		{1460, "", 0, CSUM | TSO, 1460, false},
-		{1460, "", CSUM, CSUM, 1460, false},
-		{1460, ",join=off", CSUM | TSO, CSUM | TSO, 1460, false},
+		{"", CSUM | TSO, CSUM | TSO, 1460, SIZE, true},
+		{"", CSUM | TSO, CSUM | TSO, 8960, SIZE, true},
+		{"", CSUM | TSO, CSUM | TSO, 0, SIZE, true},
+		{"", CSUM | TSO, CSUM | TSO, 1459, 1459, false},
+		{"", CSUM | TSO, CSUM | TSO, 1000, 1000, false},
+		{"", 0, CSUM | TSO, 1460, 1460, false},
+		{"", CSUM, CSUM, 1460, 1460, false},
+		{",join=off", CSUM | TSO, CSUM | TSO, 1460, 1460, false},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(with); i++) {

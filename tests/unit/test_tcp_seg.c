@@ -214,23 +214,23 @@ static void short_frames_are_no_segments(unused void **state)
 static void ack_of_a_small_window_becomes_a_probe(unused void **state)
 {
 	static const struct {
+		size_t len;
 		uint32_t seq;
 		uint16_t window;
 		uint8_t flags;
-		size_t len;
 		bool probe;
 	} acks[] = {
-		{1000, 1440, TH_ACK, 0, true},
-		{0, 2920, TH_ACK, 0, true},
-		{0x10000, LARGE - 1, TH_ACK, 0, true},
-		{1000, 1439, TH_ACK, 0, false},
-		{1000, 0, TH_ACK, 0, false},
-		{1000, LARGE, TH_ACK, 0, false},
-		{1000, 2920, TH_ACK, 1, false},
-		{1000, 2920, TH_ACK | TH_FIN, 0, false},
-		{1000, 2920, TH_ACK | TH_SYN, 0, false},
-		{1000, 2920, TH_ACK | TH_RST, 0, false},
-		{1000, 2920, TH_RST, 0, false},
+		{0, 1000, 1440, TH_ACK, true},
+		{0, 0, 2920, TH_ACK, true},
+		{0, 0x10000, LARGE - 1, TH_ACK, true},
+		{0, 1000, 1439, TH_ACK, false},
+		{0, 1000, 0, TH_ACK, false},
+		{0, 1000, LARGE, TH_ACK, false},
+		{1, 1000, 2920, TH_ACK, false},
+		{0, 1000, 2920, TH_ACK | TH_FIN, false},
+		{0, 1000, 2920, TH_ACK | TH_SYN, false},
+		{0, 1000, 2920, TH_ACK | TH_RST, false},
+		{0, 1000, 2920, TH_RST, false},
 	};
 
 	for (unsigned i = 0; i < 2 * ARRAY_SIZE(acks); i++) {
