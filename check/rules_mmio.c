@@ -206,7 +206,8 @@ static enum verdict size_before_ready(struct check *c, const struct virtio_acces
 
 static enum verdict ready0_readback(struct check *c, const struct virtio_access *a)
 {
-	if (!writes(&c->last, VIRTIO_MMIO_QUEUE_READY) || c->last.val != 0 || c->accesses == 0)
+	if (!writes(&c->last, VIRTIO_MMIO_QUEUE_READY) || c->last.val != 0 || c->accesses == 0 ||
+	    is_of_handler(a))
 		return SILENT;
 	return reads(a, VIRTIO_MMIO_QUEUE_READY) ? KEPT
 	                                         : broken(c,
@@ -438,7 +439,7 @@ static enum verdict generation(struct check *c, const struct virtio_access *a)
 		c->torn = 0; /* once */
 		return keeps_torn(c);
 	}
-	if (c->dev.legacy || c->mac_reads < 2 ||
+	if (c->dev.legacy || c->mac_reads < 2 || is_of_handler(a) ||
 	    (is_config(a) && !a->write && a->off < VIRTIO_MMIO_CONFIG + 6))
 		return SILENT;
 	if (c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))

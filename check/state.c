@@ -204,7 +204,8 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 
 void state_track(struct check *c, const struct virtio_access *a)
 {
-	track_config(c, a);
+	if (!is_of_handler(a))
+		track_config(c, a);
 	net_track(c, a);
 	if (a->size == 4) {
 		track_feature(c, a);
@@ -218,7 +219,8 @@ void state_track(struct check *c, const struct virtio_access *a)
 		if (a->off == VIRTIO_MMIO_STATUS)
 			track_status(c, a);
 	}
-	c->last = *a;
+	if (!is_of_handler(a))
+		c->last = *a;
 	c->was_written |= a->write;
 	c->accesses++;
 }

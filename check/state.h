@@ -178,7 +178,7 @@ struct check {
 	enum verdict trust;
 	uint32_t page_size; /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
-	struct virtio_access last; /* the access before */
+	struct virtio_access last; /* the access before, but for is_of_handler() */
 	uint32_t resetting;        /* what Status was after that, when it was not 0 */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
 	bool offer_refused; /* it gave up before FEATURES_OK */
@@ -278,6 +278,12 @@ static inline bool writes(const struct virtio_access *a, uint32_t off)
 static inline bool reads(const struct virtio_access *a, uint32_t off)
 {
 	return !a->write && a->off == off;
+}
+
+/* What a handler of interrupts does comes between any two accesses of whoever it has interrupted. */
+static inline bool is_of_handler(const struct virtio_access *a)
+{
+	return reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || writes(a, VIRTIO_MMIO_INTERRUPT_ACK);
 }
 
 static inline bool accepted(const struct check *c, unsigned bit)

@@ -130,6 +130,53 @@ static void reset_that_is_not_over_is_waited_for(unused void **state)
 	crig_end(&r);
 }
 
+/* ---- interrupts */
+
+static void handle(struct check_rig *r, uint64_t why)
+{
+	crig_read(r, VIRTIO_MMIO_INTERRUPT_STATUS, why);
+	if (why)
+		crig_write(r, VIRTIO_MMIO_INTERRUPT_ACK, why);
+}
+
+/* A handler comes when it likes, with a neighbour on the line before DRIVER_OK, too: --provoke shared-line. */
+static void handler_of_interrupts_may_come_between_any_two_accesses(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 0);
+	handle(&r, 0);
+	crig_read(&r, VIRTIO_MMIO_STATUS, 15);
+	handle(&r, 1);
+	crig_read(&r, VIRTIO_MMIO_STATUS, 0);
+	crig_negotiate(&r, PLAIN);
+	crig_read(&r, VIRTIO_MMIO_CONFIG_GENERATION, 1);
+	handle(&r, 0);
+	for (unsigned i = 0; i < sizeof(crig_mac); i++) {
+		crig_config(&r, i, 1, crig_mac[i]);
+		handle(&r, 0);
+	}
+	crig_read(&r, VIRTIO_MMIO_CONFIG_GENERATION, 1);
+	queues(&r);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_SEL, 0);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_READY, 0);
+	handle(&r, 0);
+	crig_read(&r, VIRTIO_MMIO_QUEUE_READY, 0);
+	crig_expect_clean(&r, "a handler in between", &t);
+	assert_true(t.kept[rule_find("reset.wait-for-zero") - rules]);
+	assert_true(t.kept[rule_find("mmio.qready0-readback") - rules]);
+	assert_true(t.kept[rule_find("cfg.generation-loop") - rules]);
+	/* What it may not hide: nobody waits for the reset. */
+	crig_write(&r, VIRTIO_MMIO_STATUS, 0);
+	handle(&r, 0);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 1);
+	crig_expect_broken(&r, "reset.wait-for-zero", &t);
+	crig_end(&r);
+}
+
 /* ---- mmio.queue-not-in-use */
 
 /* Somebody's: as firmware leaves it, when nobody has reset the device. */
@@ -161,6 +208,7 @@ int main(void)
 		cmocka_unit_test(address_that_changes_under_way_has_to_be_read_again_too),
 		cmocka_unit_test(field_before_its_feature_was_looked_for_is_found),
 		cmocka_unit_test(reset_that_is_not_over_is_waited_for),
+		cmocka_unit_test(handler_of_interrupts_may_come_between_any_two_accesses),
 		cmocka_unit_test(queue_that_is_in_use_is_left_alone),
 	};
 
