@@ -287,7 +287,8 @@ static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 
 	atomic_store(&p->raced, false);
 	if (atomic_load(&p->slow_reset) && (off != VIRTIO_MMIO_STATUS || *val != 0)) {
-		if (p->on_illegal) /* of what is lost, what follows comes */
+		/* Of what is lost, what follows comes; of a handler's acknowledgement nothing does. */
+		if (p->on_illegal && off != VIRTIO_MMIO_INTERRUPT_ACK)
 			p->on_illegal(p->on_illegal_arg);
 		return false;
 	}
