@@ -42,12 +42,14 @@ pmd_drivers_few() {
 	local dir linked
 	[ -n "${E2E_INSIDE:-}" ] || return 0
 	linked=$(ldd "$(command -v dpdk-testpmd)" | sed -n 's|.* => \(/.*/dpdk/.*\)\.so\..*|\1|p')
+	[ -n "$linked" ] || return 0
 	dir=$(dirname "$(head -n 1 <<<"$linked")")
 	mkdir "$work/drivers"
 	for linked in $linked "$dir"/librte_{net_vhost,net_tap,mempool_ring}; do
 		cp -a "$linked".so* "$work/drivers"
 	done
 	mount --bind "$work/drivers" "$dir"
+	echo "$dir" >"$work/drivers_at"
 }
 
 start_group() {
@@ -72,6 +74,8 @@ start_group() {
 
 end_group() {
 	pmd_kill
+	# What is bound vanishes with $work, and whoever comes next in this namespace would have no drivers.
+	[ ! -e "$work/drivers_at" ] || umount --lazy "$(cat "$work/drivers_at")"
 }
 
 ctl() {
