@@ -74,10 +74,12 @@ static uint64_t turns(void)
 	return s->rx_turns + s->tx_turns;
 }
 
+static const enum poll_mode poll_mode = POLL;
+
 static void pump_once(void)
 {
 	(void)vrig_pump_once(&rig);
-	if (POLL != POLL_OFF)
+	if (poll_mode != POLL_OFF)
 		(void)loop_turn(rig.loop, 0);
 }
 
@@ -90,7 +92,7 @@ static void pump(void)
 	do {
 		vrig_pump(&rig);
 		before = turns();
-		if (POLL != POLL_OFF && (loop_turn(rig.loop, 0) < 0 || ++looks > 10000))
+		if (poll_mode != POLL_OFF && (loop_turn(rig.loop, 0) < 0 || ++looks > 10000))
 			abort();
 	} while (turns() != before);
 }
@@ -381,7 +383,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                                        .mem_bytes = MEM,
 	                                        .pairs = PAIRS,
 	                                        .peer = true,
-	                                        .poll = POLL,
+	                                        .poll = poll_mode,
 	                                        .hash_report = true});
 	for (unsigned i = 0; size & 4 && i < PAIRS; i++)
 		fake_net_hold(rig.nets[i]);
