@@ -21,13 +21,6 @@
 #define AT6(field) (ETH_HLEN + offsetof(struct ip6_hdr, field))
 #define AT_ICMP6   (ETH_HLEN + sizeof(struct ip6_hdr))
 
-static void put_be16(uint8_t *p, size_t v)
-{
-	const uint16_t be = htons(u16_of(v));
-
-	memcpy(p, &be, sizeof(be));
-}
-
 static bool begin_tcp(struct ip_cut *c, size_t mtu, size_t size)
 {
 	const size_t packet_head = c->seg.head_len - ETH_HLEN;
@@ -88,11 +81,11 @@ static void make_segment(struct ip_cut *c, size_t from, size_t part)
 	if (from + part < c->payload)
 		tcp[TCP_SEG_FLAGS] &= (uint8_t) ~(TH_PUSH | TH_FIN);
 	if (urgent > from) /* it counts from the sequence number */
-		put_be16(tcp + TCP_SEG_URGENT, urgent - from);
+		put_be16(tcp + TCP_SEG_URGENT, u16_of(urgent - from));
 	else
 		tcp[TCP_SEG_FLAGS] &= (uint8_t)~TH_URG;
 	if (!c->seg.v6)
-		put_be16(c->head + AT(id), get_be16(c->whole + AT(id)) + from / c->size);
+		put_be16(c->head + AT(id), u16_of(get_be16(c->whole + AT(id)) + from / c->size));
 	tcp_seg_seal(c->head, &c->seg, part);
 }
 
@@ -102,8 +95,8 @@ static void make_fragment(struct ip_cut *c, size_t from, size_t part)
 	const bool more = from + part < c->payload || (was & IP_MF);
 	uint16_t sum;
 
-	put_be16(c->head + AT(tot_len), sizeof(struct iphdr) + part);
-	put_be16(c->head + AT(frag_off), (off + from / 8) | (more ? IP_MF : 0));
+	put_be16(c->head + AT(tot_len), u16_of(sizeof(struct iphdr) + part));
+	put_be16(c->head + AT(frag_off), u16_of((off + from / 8) | (more ? IP_MF : 0)));
 	put_be16(c->head + AT(check), 0);
 	sum = (uint16_t)~csum_sum(c->head + ETH_HLEN, sizeof(struct iphdr));
 	memcpy(c->head + AT(check), &sum, sizeof(sum));
@@ -114,7 +107,7 @@ static void make_error(struct ip_cut *c, size_t part)
 	const size_t len = c->head_len - AT_ICMP6 + part;
 	const uint16_t sum = csum_pseudo(c->head + AT6(ip6_src), 32, IPPROTO_ICMPV6, len);
 
-	put_be16(c->head + AT6(ip6_plen), len);
+	put_be16(c->head + AT6(ip6_plen), u16_of(len));
 	memcpy(c->head + c->csum_start + c->csum_offset, &sum, sizeof(sum));
 }
 

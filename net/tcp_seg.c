@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/tcp_seg.h"
 
-#include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -17,13 +16,6 @@
 
 /* Where fields are, from the start of their header. */
 #define AT(header, field) offsetof(struct header, field)
-
-static void put_be16(uint8_t *p, size_t v)
-{
-	const uint16_t be = htons(u16_of(v));
-
-	memcpy(p, &be, sizeof(be));
-}
 
 /* Where the packet ends and, in s->tcp, where its TCP header begins; 0: no TCP, or none that is whole. */
 static size_t find_tcp(struct tcp_seg *s, const uint8_t *head, size_t len)
@@ -74,10 +66,10 @@ void tcp_seg_seal(uint8_t *head, const struct tcp_seg *s, size_t payload)
 	uint16_t sum;
 
 	if (s->v6) {
-		put_be16(ip + AT(ip6_hdr, ip6_plen), len);
+		put_be16(ip + AT(ip6_hdr, ip6_plen), u16_of(len));
 		sum = csum_pseudo(ip + AT(ip6_hdr, ip6_src), 32, IPPROTO_TCP, len);
 	} else {
-		put_be16(ip + AT(iphdr, tot_len), sizeof(struct iphdr) + len);
+		put_be16(ip + AT(iphdr, tot_len), u16_of(sizeof(struct iphdr) + len));
 		put_be16(ip + AT(iphdr, check), 0);
 		sum = (uint16_t)~csum_sum(ip, sizeof(struct iphdr));
 		memcpy(ip + AT(iphdr, check), &sum, sizeof(sum));
@@ -112,7 +104,7 @@ static void change(uint8_t *tcp, uint8_t *field, size_t value)
 
 	memcpy(&word[0], check, 2);
 	memcpy(&word[1], field, 2);
-	put_be16(field, value);
+	put_be16(field, u16_of(value));
 	memcpy(&word[2], field, 2);
 	for (unsigned i = 1; odd && i < 3; i++)
 		word[i] = (uint16_t)(word[i] << 8 | word[i] >> 8);

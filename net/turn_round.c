@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "vmm/core/compiler.h"
 #include "vmm/core/le.h"
 
 /* Offsets in an ARP packet for Ethernet and IPv4 (RFC 826). */
@@ -38,12 +39,6 @@ static void swap(uint8_t *a, uint8_t *b, size_t len)
 	memcpy(b, was, len);
 }
 
-static void put_be16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 static void turn_arp(uint8_t *arp, size_t len)
 {
 	static const uint8_t request[8] = {
@@ -68,7 +63,7 @@ static void answer_ping(uint8_t *icmp)
 	uint32_t sum = get_be16(icmp + 2) + (uint32_t)((ICMP_ECHO - ICMP_REPLY) << 8);
 
 	icmp[0] = ICMP_REPLY;
-	put_be16(icmp + 2, (sum & 0xffff) + (sum >> 16));
+	put_be16(icmp + 2, u16_of((sum & 0xffff) + (sum >> 16)));
 }
 
 static void turn_ip(uint8_t *ip, size_t len)

@@ -113,4 +113,10 @@ static inline uint32_t get_be32(const void *p)
 	return be32toh(v);
 }
 
+static inline void put_be16(void *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
+}
+
 #endif
