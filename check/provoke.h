@@ -116,6 +116,8 @@ enum provoke_id {
 	P_SLOW_RESET,
 	P_ONE_INTERRUPT,
 	P_SHARED_LINE,
+	P_CHAIN_ID,
+	P_FREE_ID,
 	NR_PROVOCATIONS
 };
 extern const struct provocation provocations[NR_PROVOCATIONS];

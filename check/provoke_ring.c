@@ -24,6 +24,7 @@
 #define OVERLOOKED_TRIES 15u
 #define OVERLOOKED_MAX   3u /* once, what was shown may have been no question */
 #define LIES_MAX         4u /* each may cost the driver a buffer for good */
+#define FREE_MIN         8u /* ids of which one is not likely to be given out just now */
 
 enum { RX, TX, CTRL }; /* kinds of queues */
 
@@ -392,6 +393,45 @@ static void lie_about_id(struct provoke_queue *q, struct vq_batch *b)
 	provoke_count(q->p, P_BAD_ID);
 }
 
+/*
+ * The device has done with the whole chain, so whoever believes it takes back nothing that is still in use. Who waits for the
+ * answer to a command, and is right not to believe it, waits for ever.
+ */
+static void say_second(struct provoke_queue *q, struct vq_batch *b)
+{
+	if (!b->entry || q->kind == CTRL || q->lies >= LIES_MAX || dice_below(&q->dice, 2))
+		return;
+	for (unsigned i = 0; i < waiting(b); i++) {
+		const int second = vq_second(b->vq, le32toh(entry(b, i)->id.raw));
+
+		if (second < 0)
+			continue;
+		q->lies++;
+		entry(b, i)->id = le32_of((uint32_t)second);
+		provoke_count(q->p, P_CHAIN_ID);
+		return;
+	}
+}
+
+/*
+ * The driver may be just about to give it out, and then it would have two meanings. Those that it takes next are mostly those
+ * that it has had back first, or last, so it is one between them. Of sent buffers: those for receiving go out again at once.
+ */
+static void say_free(struct provoke_queue *q, struct vq_batch *b)
+{
+	uint16_t ids[VQ_NUM_MAX];
+	unsigned nr;
+
+	if (!b->entry || q->kind != TX || q->lies >= LIES_MAX || dice_below(&q->dice, 2))
+		return;
+	nr = vq_free_ids(b->vq, ids);
+	if (nr < FREE_MIN)
+		return;
+	q->lies++;
+	entry(b, 0)->id = le32_of(ids[nr / 4 + dice_below(&q->dice, nr / 2)]);
+	provoke_count(q->p, P_FREE_ID);
+}
+
 static void use_twice(struct provoke_queue *q, struct vq_batch *b)
 {
 	if (!b->entry || q->lies >= LIES_MAX)
@@ -465,6 +505,7 @@ static const struct {
 	{P_SHORT_LEN, shorten},       {P_TX_LEN, fill_length},
 	{P_USED_NEXT, say_next},      {P_BATCHES, merge},
 	{P_KICK_RACE, race_the_kick}, {P_ONE_INTERRUPT, show_at_once},
+	{P_CHAIN_ID, say_second},     {P_FREE_ID, say_free},
 };
 
 static struct provoke_queue *queue_of(struct vq_provoke *hooks)

@@ -18,6 +18,7 @@
 
 struct iovec;
 struct virtio_net_hdr_v1;
+struct vq;
 
 struct vq_used_elem { /* virtio 1.2, 2.7.8 */
 	le32 id;
@@ -37,6 +38,7 @@ struct vq_log {
 
 /* Used entries that the driver has not been shown. */
 struct vq_batch {
+	const struct vq *vq; /* whose they are: vq_second(), vq_free_ids() */
 	/* entry[i % num], in guest memory or of a vq_log; NULL: a packed ring without one */
 	struct vq_used_elem *entry;
 	uint16_t

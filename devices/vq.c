@@ -67,6 +67,27 @@ int vq_resume(struct vq *q, uint32_t position)
 	return q->packed ? vq_packed_resume(q, position) : vq_split_resume(q, position);
 }
 
+int vq_second(const struct vq *q, uint32_t head)
+{
+	return q->packed ? -ENOENT : vq_split_second(q, head);
+}
+
+unsigned vq_free_ids(const struct vq *q, uint16_t *ids)
+{
+	struct vq_ids s = {.nr = 0};
+	unsigned nr = 0;
+
+	if (q->packed ? !vq_packed_ids(q, &s) : !vq_split_ids(q, &s))
+		return 0;
+	for (unsigned id = 0; id < q->num; id++)
+		if (s.state[id] == VQ_ID_UNKNOWN)
+			ids[nr++] = u16_of(id);
+	for (unsigned i = s.nr; i > 0; i--)
+		if (s.state[s.id[i - 1]] == VQ_ID_SEEN)
+			ids[nr++] = s.id[i - 1];
+	return nr;
+}
+
 const char *vq_add_pieces(const struct vq *q, struct vq_chain *c, gpa_t addr, uint32_t len,
                           bool write)
 {

@@ -192,7 +192,25 @@ static inline void vq_kicks_off(struct vq *q);
  */
 static inline bool vq_kicks_on(struct vq *q);
 
+/*
+ * Not fast, and for devices/virtio_provoke.h alone. What the driver does meanwhile is seen or not; nothing is believed but for
+ * these answers.
+ *
+ * Of the chain at @head, which was pushed and is not shown: the descriptor behind it. -ENOENT: there is none in the ring
+ * itself, or it is packed, and ids are no places.
+ */
+int vq_second(const struct vq *q, uint32_t head);
+/*
+ * Into @ids, with room for VQ_NUM_MAX: those below the size of the ring under which the driver has nothing offered that it has
+ * not been shown as used (split: descriptors that are part of nothing such), the one that it has offered longest ago, or
+ * never, first. How many; 0 also when it is not known: a split ring of which requests were popped and not pushed, a packed one
+ * without a log of which some were pushed and not published.
+ */
+unsigned vq_free_ids(const struct vq *q, uint16_t *ids);
+
 /* ---- the layouts: what they do for the calls above, and for vq.c */
+
+struct vq_ids; /* vq_ring.h */
 
 int vq_split_check(const struct gmem *m, const struct vq_addr *a);
 void vq_split_start(struct vq *q, const struct vq_addr *a); /* good ones; the rest of @q is set */
@@ -206,6 +224,8 @@ void vq_split_publish(struct vq *q);
 bool vq_split_want_interrupt(struct vq *q);
 void vq_split_kicks_off(struct vq *q);
 bool vq_split_kicks_on(struct vq *q);
+int vq_split_second(const struct vq *q, uint32_t head);
+bool vq_split_ids(const struct vq *q, struct vq_ids *s); /* false: it is not known */
 
 int vq_packed_check(const struct gmem *m, const struct vq_addr *a);
 void vq_packed_start(struct vq *q, const struct vq_addr *a);
@@ -219,6 +239,7 @@ void vq_packed_publish(struct vq *q);
 bool vq_packed_want_interrupt(struct vq *q);
 void vq_packed_kicks_off(struct vq *q);
 bool vq_packed_kicks_on(struct vq *q);
+bool vq_packed_ids(const struct vq *q, struct vq_ids *s); /* likewise */
 
 static inline int vq_pop(struct vq *q, struct vq_chain *c)
 {

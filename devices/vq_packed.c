@@ -350,7 +350,8 @@ void vq_packed_push(struct vq *q, uint16_t head, uint32_t written)
 /* Is all of the batch to wait? Its flags are in the ring but for the first ones, so part of it cannot. */
 static bool held(struct vq *q)
 {
-	struct vq_batch b = {.num = q->num,
+	struct vq_batch b = {.vq = q,
+	                     .num = q->num,
 	                     .to = u16_of(distance(q, q->published, q->next_used)),
 	                     .requests = q->unshown};
 
@@ -368,7 +369,8 @@ static bool held(struct vq *q)
 static bool show_logged(struct vq *q, uint16_t *end)
 {
 	struct vq_log *l = q->provoke->log;
-	struct vq_batch b = {.entry = l->entry, .slots = l->slots, .num = q->num, .to = l->nr};
+	struct vq_batch b = {
+		.vq = q, .entry = l->entry, .slots = l->slots, .num = q->num, .to = l->nr};
 	uint16_t at = q->published;
 
 	q->provoke->publish(q->provoke, &b);
@@ -495,4 +497,40 @@ bool vq_packed_kicks_on(struct vq *q)
 	 */
 	vq_full_fence((void *)q->device);
 	return vq_packed_waiting(q);
+}
+
+/* ---- for who provokes */
+
+static void note_id(const struct vq *q, struct vq_ids *s, unsigned id, enum vq_id state)
+{
+	if (id < q->num)
+		vq_ids_note(s, id, state);
+}
+
+/*
+ * Where a request is: taken, waiting to be shown, or in the ring. There the slot before next_avail is the newest, and the
+ * id of a list is in its last descriptor; of the others any id will do, too.
+ */
+bool vq_packed_ids(const struct vq *q, struct vq_ids *s)
+{
+	const struct vq_log *l = q->provoke ? q->provoke->log : NULL;
+
+	if (q->num == 0 || (!l && q->published != q->next_used))
+		return false;
+	for (uint16_t at = q->next_avail, n = 0; n < q->num; n++, at = ahead(q, at, 1)) {
+		const struct vq_packed_desc *d = desc_at(q, at);
+		const uint16_t flags = vq_load_acquire(&d->flags);
+
+		if ((flags & (AVAIL | USED)) != (wrap_of(q, at) ? AVAIL : USED))
+			break;
+		note_id(q, s, vq_load_relaxed(&d->id), VQ_ID_BUSY);
+	}
+	for (unsigned i = 0; i < q->nr_flight; i++)
+		note_id(q, s, q->flight[(q->first_flight + i) % VQ_NUM_MAX].id, VQ_ID_BUSY);
+	for (unsigned i = 0; l && i < l->nr; i++)
+		note_id(q, s, le32toh(l->entry[i].id.raw), VQ_ID_BUSY);
+	for (unsigned n = 1; n <= q->num; n++)
+		note_id(q, s, vq_load_relaxed(&desc_at(q, behind(q, q->next_avail, n))->id),
+		        VQ_ID_SEEN);
+	return true;
 }

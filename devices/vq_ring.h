@@ -106,6 +106,24 @@ static inline const char *vq_add_buffer(struct vq *q, struct vq_chain *c, gpa_t 
 	return NULL;
 }
 
+/* What ids a driver has used, that of the last offer first. */
+struct vq_ids {
+	uint16_t id[VQ_NUM_MAX];
+	unsigned nr;
+	enum vq_id { VQ_ID_UNKNOWN, VQ_ID_SEEN, VQ_ID_BUSY } state[VQ_NUM_MAX];
+};
+
+/* @id, below the size of the ring, is @state at least. False: that was known. */
+static inline bool vq_ids_note(struct vq_ids *s, unsigned id, enum vq_id state)
+{
+	if (s->state[id] >= state)
+		return false;
+	if (s->state[id] == VQ_ID_UNKNOWN)
+		s->id[s->nr++] = u16_of(id);
+	s->state[id] = state;
+	return true;
+}
+
 /*
  * The indirect table at @addr, @len bytes of descriptors of 16, which both layouts have: *nr of them at
  * *table, at most VQ_NUM_MAX. NULL or the broken rule.

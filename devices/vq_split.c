@@ -253,6 +253,7 @@ void vq_split_push(struct vq *q, uint16_t head, uint32_t written)
 static uint16_t provoked(struct vq *q, uint16_t *lie)
 {
 	struct vq_batch b = {
+		.vq = q,
 		.entry = q->used->ring,
 		.num = q->num,
 		.from = q->published,
@@ -339,4 +340,45 @@ bool vq_split_kicks_on(struct vq *q)
 	 */
 	vq_full_fence(word);
 	return vq_load_relaxed(&q->avail->idx) != q->next_avail;
+}
+
+/* ---- for who provokes */
+
+int vq_split_second(const struct vq *q, uint32_t head)
+{
+	struct desc d;
+
+	if (head >= q->num)
+		return -ENOENT;
+	d = desc_copy(&q->desc[head]);
+	return (d.flags & VRING_DESC_F_NEXT) && !(d.flags & VRING_DESC_F_INDIRECT) &&
+	                       d.next < q->num
+	               ? d.next
+	               : -ENOENT;
+}
+
+/* All of a chain, as far as that is not known: what stands there the driver may have changed. */
+static void note_chain(const struct vq *q, struct vq_ids *s, uint32_t head, enum vq_id state)
+{
+	int at = head < q->num ? (int)head : -ENOENT;
+
+	while (at >= 0 && vq_ids_note(s, (unsigned)at, state))
+		at = vq_split_second(q, (uint32_t)at);
+}
+
+/* Each one that was offered is used, waits to be shown, or has not been taken. */
+bool vq_split_ids(const struct vq *q, struct vq_ids *s)
+{
+	/* Acquire: as look(). */
+	const uint16_t idx = q->num ? vq_load_acquire(&q->avail->idx) : 0;
+	const uint16_t untaken = distance(q->next_avail, idx);
+
+	if (q->num == 0 || q->next_used != q->next_avail)
+		return false;
+	for (uint16_t i = 1; i <= q->num; i++)
+		note_chain(q, s, vq_load_relaxed(&q->avail->ring[(uint16_t)(idx - i) % q->num]),
+		           i <= untaken ? VQ_ID_BUSY : VQ_ID_SEEN);
+	for (uint16_t i = q->published; i != q->next_used; i++)
+		note_chain(q, s, le32toh(q->used->ring[i % q->num].id.raw), VQ_ID_BUSY);
+	return true;
 }

@@ -150,6 +150,23 @@ for run in "more tiny-queues 1 ready" "more tiny-queues 8 the device cannot be u
 	result "$elf, provoked: $name, seed $seed" "$why"
 done
 
+# Ids under which nothing was offered, or another thing: no rule asks a driver to look, but these do.
+for run in "driver default bad-id" "driver default free-id" "more default bad-id" "more default free-id" \
+	"more default+packed free-id" "more default-indirect_desc free-id" "more default-indirect_desc chain-id"; do
+	: >"$tmp/peer"
+	read -r elf features name <<<"$run"
+	"$doorbell" check --provoke "$name" --mem 16M --timeout "$limit" --net "echo,features=$features" \
+		--record "$tmp/record" "$built/$elf.elf" >"$tmp/out" 2>"$tmp/err" </dev/null
+	guest=$? why=
+	[ "$guest" = 0 ] || why="exit status $guest"
+	grep -qE "^  provoked by $name .*: survived[a-z, ]*;" "$tmp/err" || why="it does not bear $name"
+	if ! grep -q "had no occasion" "$tmp/err"; then
+		"$doorbell" trace --kind provoke "$tmp/record" >"$tmp/lines"
+		grep -qE " $name \(illegal, seed [0-9]+\): used" "$tmp/lines" || why="$name is not in the recording"
+	fi
+	result "$elf, provoked: $name, $features" "$why"
+done
+
 # Runs a variant for so long; $why is empty when it is caught by the name of its rule.
 try_variant() { # NAME RULE RUN FEATURES SECONDS [PROVOCATION]
 	local run=(check --fail-on any --mem 16M --timeout "$5" --append "${3/peer/}" "$built/bug-$1.elf")

@@ -330,6 +330,98 @@ static void a_packed_ring_lies_too(unused void **state)
 	vrig_layout(0);
 }
 
+/* The id of used entry @i, of buffers that take @slots entries each of a ring that has not gone round yet. */
+static unsigned used_id(const struct prig *r, unsigned queue, unsigned i, unsigned slots)
+{
+	const struct fake_vq *v = &r->v.vq[queue];
+
+	return v->packed ? get_le16(&v->packed_desc[i * slots].id) : prig_used(r, queue, i).id;
+}
+
+/* Nothing is reaped: fake_vq_reap() ends the process when an id is none that is out. */
+static void say_free(void)
+{
+	struct prig r;
+	unsigned wrong = 0;
+
+	prig_up(&r, P_FREE_ID, VRIG_ALL);
+	for (unsigned i = 0; i < 12; i++) {
+		unsigned head, id;
+
+		prig_send(&r, 1, &head);
+		vrig_pump(&r.v);
+		id = used_id(&r, NET_TX, i, 1);
+		assert_in_range(id, 0, 15);
+		wrong += id != head;
+	}
+	assert_in_range(wrong, 1, 4);
+	assert_int_equal(wrong, prig_times(&r, P_FREE_ID));
+	prig_end(&r);
+
+	prig_up(&r, P_FREE_ID, VRIG_ALL);
+	prig_receive(&r, 8, 2048);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(used_id(&r, NET_RX, i, 1), i);
+	assert_int_equal(prig_times(&r, P_FREE_ID), 0);
+	prig_end(&r);
+}
+
+static void a_sent_buffer_comes_back_under_an_id_that_is_free(unused void **state)
+{
+	in_each_layout(say_free);
+}
+
+/* Header and frame in a descriptor each, @nr times, one by one. How many came back under the second one; others: under the first. */
+static unsigned send_chains(struct prig *r, unsigned nr)
+{
+	struct fake_vq *v = &r->v.vq[NET_TX];
+	unsigned seconds = 0;
+
+	for (unsigned i = 0; i < nr; i++) {
+		uint8_t bytes[NET_HDR_LEN + PRIG_LEN] = {0};
+		const struct fake_buf b = fake_out(&r->v.m, bytes, sizeof(bytes));
+		const struct fake_buf parts[] = {fake_part(b, 0, NET_HDR_LEN),
+		                                 fake_part(b, NET_HDR_LEN, PRIG_LEN)};
+		const int head = fake_vq_add(v, parts, 2);
+		unsigned id;
+
+		assert_true(head >= 0);
+		vrig_go(&r->v, NET_TX);
+		id = used_id(r, NET_TX, i, 2);
+		if (id == (unsigned)head)
+			continue;
+		assert_int_equal(id, v->desc[head].next);
+		seconds++;
+	}
+	return seconds;
+}
+
+static void a_chain_comes_back_under_its_second_descriptor(unused void **state)
+{
+	struct prig r;
+	unsigned seconds;
+
+	prig_up(&r, P_CHAIN_ID, VRIG_ALL);
+	prig_send(&r, 2, NULL); /* which have no second one */
+	vrig_pump(&r.v);
+	assert_int_equal(prig_times(&r, P_CHAIN_ID), 0);
+	prig_end(&r);
+
+	prig_up(&r, P_CHAIN_ID, VRIG_ALL);
+	seconds = send_chains(&r, 8);
+	assert_in_range(seconds, 1, 4);
+	assert_int_equal(seconds, prig_times(&r, P_CHAIN_ID));
+	prig_end(&r);
+
+	/* Their ids are no places. */
+	vrig_layout(PACKED);
+	prig_up(&r, P_CHAIN_ID, VRIG_ALL);
+	assert_int_equal(send_chains(&r, 8), 0);
+	assert_int_equal(prig_times(&r, P_CHAIN_ID), 0);
+	prig_end(&r);
+	vrig_layout(0);
+}
+
 /* Which of its queues is what follows from what the driver has accepted. */
 static void each_queue_of_several_pairs_is_what_it_is(unused void **state)
 {
@@ -450,6 +542,8 @@ int main(void)
 		cmocka_unit_test(received_frames_come_when_there_is_no_buffer_left),
 		cmocka_unit_test(lengths_are_less_than_what_was_written),
 		cmocka_unit_test(a_packed_ring_lies_too),
+		cmocka_unit_test(a_sent_buffer_comes_back_under_an_id_that_is_free),
+		cmocka_unit_test(a_chain_comes_back_under_its_second_descriptor),
 		cmocka_unit_test(each_queue_of_several_pairs_is_what_it_is),
 		cmocka_unit_test(late_buffers_come_before_other_pairs_are_used),
 		cmocka_unit_test(who_has_kicked_need_not_do_so_again_for_other_pairs),

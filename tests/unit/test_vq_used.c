@@ -426,6 +426,74 @@ static void a_place_that_cannot_be_is_refused(void **state)
 	assert_int_equal(vq_position(&r->q), 0);
 }
 
+/* ---- ids that are none, for who provokes */
+
+static void free_ids_are(const struct ring *r, const unsigned *want, unsigned nr)
+{
+	uint16_t ids[VQ_NUM_MAX];
+
+	assert_int_equal(vq_free_ids(&r->q, ids), nr);
+	for (unsigned i = 0; i < nr; i++)
+		assert_int_equal(ids[i], want[i]);
+}
+
+static void ids_are_free_under_which_nothing_is_offered(void **state)
+{
+	const unsigned before[] = {1, 2, 3, 4, 5, 6, 7}, later[] = {3, 4, 5, 6, 7, 0, 1};
+	struct ring *r = *state;
+
+	give(r, 1);
+	free_ids_are(r, before, 7); /* the device has not taken it */
+	give(r, 2);
+	use(r, 2);
+	free_ids_are(r, later, 7); /* the longest not used first */
+
+	/* Taken: only a packed ring knows which. Pushed and not shown: only a split one. */
+	assert_int_equal(vq_pop(&r->q, &r->c), 1);
+	free_ids_are(r, later, r->drv.packed ? 7 : 0);
+	vq_push(&r->q, r->c.head, 0);
+	free_ids_are(r, later, r->drv.packed ? 0 : 7);
+	vq_stop(&r->q);
+	free_ids_are(r, NULL, 0);
+}
+
+static void no_part_of_a_chain_is_free(void **state)
+{
+	const struct fake_buf two[] = {((struct ring *)*state)->out, ((struct ring *)*state)->in};
+	const unsigned free[] = {2, 3, 4, 5, 6, 7};
+	struct ring *r = *state;
+
+	assert_int_equal(fake_vq_add(&r->drv, two, 2), 0);
+	fake_vq_publish(&r->drv);
+	free_ids_are(r, free, 6);
+	/* However it goes on: round, and out of the ring. */
+	r->drv.desc[1].flags |= VRING_DESC_F_NEXT;
+	r->drv.desc[1].next = 0;
+	free_ids_are(r, free, 6);
+	r->drv.desc[1].next = 8;
+	free_ids_are(r, free, 6);
+	r->drv.avail->ring[0] = 8;
+	free_ids_are(r, (unsigned[]){2, 3, 4, 5, 6, 7, 1, 0}, 8);
+}
+
+static void a_chain_has_a_second_descriptor_or_not(void **state)
+{
+	const struct fake_buf two[] = {((struct ring *)*state)->out, ((struct ring *)*state)->in};
+	struct ring *r = *state;
+	int head;
+
+	assert_int_equal(fake_vq_add(&r->drv, two, 2), 0);
+	assert_int_equal(vq_second(&r->q, 0), r->drv.packed ? -ENOENT : 1);
+	assert_int_equal(vq_second(&r->q, 1), -ENOENT);
+	assert_int_equal(vq_second(&r->q, 8), -ENOENT);
+	assert_int_equal(vq_second(&r->q, UINT32_MAX), -ENOENT);
+	head = fake_vq_add_table(&r->drv, two, 2, 0);
+	assert_true(head > 0);
+	assert_int_equal(vq_second(&r->q, (uint32_t)head), -ENOENT);
+	vq_stop(&r->q);
+	assert_int_equal(vq_second(&r->q, 0), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -450,6 +518,9 @@ int main(void)
 		RING_EACH(a_queue_goes_on_where_somebody_else_left_it),
 		RING_SPLIT(requests_in_flight_elsewhere_still_count),
 		RING_SPLIT(a_place_that_cannot_be_is_refused),
+		RING_ANY_ORDER(ids_are_free_under_which_nothing_is_offered),
+		RING_SPLIT(no_part_of_a_chain_is_free),
+		RING_ANY_ORDER(a_chain_has_a_second_descriptor_or_not),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -251,7 +251,8 @@ int ring_take(struct ring *q, uint32_t *len)
 		if (bug(fifo_assumed) && e.id != q->avail[RING + q->seen % q->size])
 			return -2;
 		q->seen++;
-		i = q->indirect ? e.id : e.id / 2; /* in any order [used.any-order] */
+		/* In any order [used.any-order], and by its head: no rule asks to look at that, but a device may lie. */
+		i = e.id % entries(q) ? QUEUE_SIZE : e.id / entries(q);
 		*len = e.len;
 	}
 	/* No rule asks for this check; without it a device could make us write anywhere. */
