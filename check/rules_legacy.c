@@ -100,10 +100,14 @@ static enum verdict read_twice(struct check *c, const struct virtio_access *a)
 {
 	if (!c->dev.legacy || c->mac_reads < 2 || reads_mac(a))
 		return SILENT;
-	return c->mac_bytes >= 12
-	               ? KEPT
-	               : broken(c, "the address was taken by %u reads of %u bytes together",
-	                        c->mac_reads, c->mac_bytes);
+	if (c->mac_readings < 2)
+		return broken(c, "the address was taken by %u reads of %u bytes together",
+		              c->mac_reads, c->mac_bytes);
+	return c->mac_agrees ? KEPT
+	                     : broken(c,
+	                              "the address was read %u times, and what came last is not "
+	                              "what came before that",
+	                              c->mac_readings);
 }
 
 /* ---- registers */

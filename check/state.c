@@ -131,6 +131,27 @@ static void track_queue(struct check *c, const struct virtio_access *a)
 	}
 }
 
+/* A read that has nothing new begins the next reading. */
+static void track_mac(struct check *c, const struct virtio_access *a)
+{
+	const uint32_t from = a->off - VIRTIO_MMIO_CONFIG;
+	const unsigned all = (1u << sizeof(c->mac_now)) - 1;
+	const unsigned its = ((1u << min_u32(a->size, sizeof(c->mac_now))) - 1) << from & all;
+
+	if ((c->mac_have & its) == its)
+		c->mac_have = 0;
+	for (uint32_t i = 0; i < a->size && from + i < sizeof(c->mac_now); i++)
+		c->mac_now[from + i] = (uint8_t)(a->val >> 8 * i);
+	c->mac_have |= its;
+	if (c->mac_have != all)
+		return;
+	c->mac_agrees =
+		c->mac_readings > 0 && memcmp(c->mac_now, c->mac_before, sizeof(c->mac_now)) == 0;
+	memcpy(c->mac_before, c->mac_now, sizeof(c->mac_now));
+	c->mac_readings++;
+	c->mac_have = 0;
+}
+
 static void track_config(struct check *c, const struct virtio_access *a)
 {
 	const bool mac =
@@ -140,7 +161,11 @@ static void track_config(struct check *c, const struct virtio_access *a)
 		c->generation_before = reads(&c->last, VIRTIO_MMIO_CONFIG_GENERATION);
 		c->generation = c->last.val;
 		c->torn = 0;
+		c->mac_have = c->mac_readings = 0;
+		c->mac_agrees = false;
 	}
+	if (mac)
+		track_mac(c, a);
 	if (c->mac_reads > 1 && c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
 		c->torn = a->val != c->generation;
 	if (!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off + a->size > VIRTIO_MMIO_CONFIG + 6)

@@ -188,10 +188,14 @@ struct check {
 	bool unknown_seen; /* features that no version of the specification has, in what it read */
 	uint32_t pages_written; /* bit n: DriverFeatures with selector n */
 	uint64_t asked;
-	unsigned mac_bytes;     /* by all of these: */
-	unsigned mac_reads;     /* of the address in the config space, one behind the other */
-	bool generation_before; /* ... and the access before them was one to its generation, */
-	uint64_t generation;    /* which was that; */
+	unsigned mac_bytes; /* by all of these: */
+	unsigned mac_reads; /* of the address in the config space, one behind the other */
+	/* Of version 1: the bytes of one reading, as far as it has come (bit n: byte n), and of the one before. */
+	uint8_t mac_now[6], mac_before[6];
+	unsigned mac_have, mac_readings; /* so many were whole */
+	bool mac_agrees;                 /* the last two of those */
+	bool generation_before;          /* the access before those was one to its generation, */
+	uint64_t generation;             /* which was that; */
 	check_due torn; /* since it was another behind them: the address has to be read once more */
 	bool isr_looked;      /* InterruptStatus was read since the last acknowledgement */
 	uint32_t isr_seen;    /* bits that were read and not acknowledged */

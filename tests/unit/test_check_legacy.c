@@ -208,6 +208,8 @@ static const struct wrong {
 	{"feat.no-unoffered", TAKE, 1, WRITE(DRIVER_FEATURES, ACCEPTED | F(CSUM))},
 	{"feat.deps", TAKE, 1, WRITE(DRIVER_FEATURES, F(CTRL_RX))},
 	{"cfg.legacy-read-twice", ONCE_MORE, 6, {0}},
+	{"cfg.legacy-read-twice", ONCE_MORE + 3, 1, {'r', VIRTIO_MMIO_CONFIG + 3, 1, 9}},
+	{"cfg.legacy-read-twice", ONCE_MORE + 5, 1, {0}},
 	{"legacy.vq-size-from-device", MAX, 1, {0}},
 	{"mmio.qsize-le-max", MAX + 1, 1, WRITE(QUEUE_NUM, 512)},
 	{"mmio.queuesel-first", SELECT, 1, {0}},
@@ -246,6 +248,54 @@ static void address_may_be_written(unused void **state)
 	begin(OFFERED);
 	play(0, ARRAY_SIZE(right), PAGE_SIZE_TOLD + 3, 0, &s);
 	expect_clean("the address");
+}
+
+/* A device that changes its address has it read until it does not. */
+static void address_is_read_until_two_readings_agree(unused void **state)
+{
+	const struct step other = {'r', VIRTIO_MMIO_CONFIG + 3, 1, 9};
+
+	for (unsigned more = 0; more <= 2; more++) {
+		begin(OFFERED);
+		play(0, SELECT, ONCE_MORE + 3, 1, &other);
+		for (unsigned i = 0; i < more; i++)
+			play(ONCE_MORE, SELECT, UINT32_MAX, 0, NULL);
+		play(SELECT, ARRAY_SIZE(right), UINT32_MAX, 0, NULL);
+		if (more == 2)
+			expect_clean("until they agree");
+		else
+			expect_broken("cfg.legacy-read-twice");
+	}
+}
+
+/* Not two readings: what was read of one byte may be of another address than the next one. */
+static void each_byte_twice_is_one_reading(unused void **state)
+{
+	begin(OFFERED);
+	play(0, ONCE_MORE - 6, UINT32_MAX, 0, NULL);
+	for (unsigned i = 0; i < 12; i++)
+		play(ONCE_MORE + i / 2, ONCE_MORE + i / 2 + 1, UINT32_MAX, 0, NULL);
+	play(SELECT, ARRAY_SIZE(right), UINT32_MAX, 0, NULL);
+	expect_broken("cfg.legacy-read-twice");
+}
+
+/* In pieces of any width, which may overlap. */
+static void address_may_be_read_in_pieces(unused void **state)
+{
+	static const struct step pieces[] = {{'r', VIRTIO_MMIO_CONFIG, 4, 0x04030201},
+	                                     {'r', VIRTIO_MMIO_CONFIG + 4, 4, 0x99990605},
+	                                     {'r', VIRTIO_MMIO_CONFIG, 4, 0x04030201},
+	                                     {'r', VIRTIO_MMIO_CONFIG + 2, 4, 0x06050403}};
+
+	begin(OFFERED);
+	play(0, ONCE_MORE - 6, UINT32_MAX, 0, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(pieces); i++)
+		do_step(&pieces[i]);
+	play(SELECT, ARRAY_SIZE(right), UINT32_MAX, 0, NULL);
+	if (check_result(rig.c, number_of("cfg.legacy-read-twice"))->broken)
+		fail_msg("%s", check_result(rig.c, number_of("cfg.legacy-read-twice"))->why);
+	assert_true(check_result(rig.c, number_of("cfg.legacy-read-twice"))->kept > 0);
+	end();
 }
 
 static void each_wrong_step_is_found(unused void **state)
@@ -441,6 +491,9 @@ int main(void)
 		cmocka_unit_test(right_driver_is_clean),
 		cmocka_unit_test(address_may_be_written),
 		cmocka_unit_test(each_wrong_step_is_found),
+		cmocka_unit_test(address_is_read_until_two_readings_agree),
+		cmocka_unit_test(each_byte_twice_is_one_reading),
+		cmocka_unit_test(address_may_be_read_in_pieces),
 		cmocka_unit_test(a_driver_that_works_and_is_idle_is_clean),
 		cmocka_unit_test(a_kick_of_a_queue_that_is_not_there_is_survived),
 		cmocka_unit_test(registers_of_version_1_are_none_of_version_2),
