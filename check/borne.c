@@ -27,8 +27,9 @@ static bool has(const struct bearing *b, unsigned bit)
 
 static enum verdict answered_wrongly(const struct bearing *b)
 {
-	return broken(b->c, "%u wrong answers to %u questions, and the device did this: %s",
-	              b->r->corrupt, b->r->asked, b->by->does);
+	return broken(b->c, "%u wrong answer%s to %u question%s, and the device did this: %s",
+	              b->r->corrupt, plural(b->r->corrupt), b->r->asked, plural(b->r->asked),
+	              b->by->does);
 }
 
 /* Answers came, all of them right. */

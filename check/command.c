@@ -72,10 +72,15 @@ struct check_run {
 
 static int find_rule(const char *id, const struct rule **out, char *why, size_t size)
 {
+	const char *meant = rule_meant(id);
+
 	*out = rule_find(id);
 	if (*out)
 		return 0;
-	snprintf(why, size, "there is no such rule; the most like it is %s", rule_closest(id)->id);
+	if (meant)
+		snprintf(why, size, "there is no such rule; the most like it is %s", meant);
+	else
+		snprintf(why, size, "there is no such rule: --list-rules shows them");
 	return -EINVAL;
 }
 

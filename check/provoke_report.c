@@ -43,12 +43,11 @@ void provoke_text(const struct provoke *p, FILE *out)
 		if (r->verdict == PROVOKE_UNUSED)
 			continue;
 		fprintf(out,
-		        "  provoked by %s (F%u, %s): %s; %llu times, %u questions, %u lost, "
-		        "%u "
-		        "wrong answers\n",
+		        "  provoked by %s (F%u, %s): %s; %llu time%s, %u question%s, %u lost, "
+		        "%u wrong answer%s\n",
 		        what->name, what->number, provoke_tag_name(what->tag),
-		        verdict_name(r->verdict), (unsigned long long)r->times, r->asked, r->lost,
-		        r->corrupt);
+		        verdict_name(r->verdict), (unsigned long long)r->times, plural(r->times),
+		        r->asked, plural(r->asked), r->lost, r->corrupt, plural(r->corrupt));
 		if (is_failure(r->verdict))
 			fprintf(out, "    device: %s\n    rule:   %s\n    level:  %s\n", what->does,
 			        what->rule, level_name(what));

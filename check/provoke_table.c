@@ -248,8 +248,8 @@ static provoke_set set_of(const char *name)
 static int add(provoke_set *set, const char *name, char *why, size_t size)
 {
 	static const char *const sets[] = {"legal", "hostile", "all"};
-	const char *best = sets[0];
 	const provoke_set several = set_of(name);
+	const char *meant = NULL;
 
 	*set |= several;
 	for (unsigned i = 0; i < NR_PROVOCATIONS && !several; i++) {
@@ -259,15 +259,18 @@ static int add(provoke_set *set, const char *name, char *why, size_t size)
 			*set |= PROVOKE_BIT(i);
 			return 0;
 		}
-		if (word_distance(name, p->name) < word_distance(name, best))
-			best = p->name;
+		meant = word_nearer(name, meant, p->name);
 	}
 	if (several)
 		return 0;
-	for (unsigned i = 1; i < ARRAY_SIZE(sets); i++)
-		if (word_distance(name, sets[i]) < word_distance(name, best))
-			best = sets[i];
-	snprintf(why, size, "there is no provocation '%s'; the most like it is %s", name, best);
+	for (unsigned i = 0; i < ARRAY_SIZE(sets); i++)
+		meant = word_nearer(name, meant, sets[i]);
+	if (meant)
+		snprintf(why, size, "there is no provocation '%s'; the most like it is %s", name,
+		         meant);
+	else
+		snprintf(why, size, "there is no provocation '%s': --list-provocations shows them",
+		         name);
 	return -EINVAL;
 }
 

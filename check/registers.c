@@ -5,6 +5,7 @@
 #include <linux/virtio_mmio.h>
 #include <stdio.h>
 
+#include "check/rule.h"
 #include "devices/virtio_watch.h"
 #include "vmm/core/compiler.h"
 
@@ -132,7 +133,7 @@ const char *value_text(const struct virtio_access *a, char *buf, size_t size)
 	char width[24] = "", reg[48];
 
 	if (a->size != 4)
-		snprintf(width, sizeof(width), ", %u byte%s", a->size, a->size == 1 ? "" : "s");
+		snprintf(width, sizeof(width), ", %u byte%s", a->size, plural(a->size));
 	snprintf(buf, size, "0x%" PRIx64 " %s %s%s", a->val, a->write ? "to" : "from",
 	         register_text(a->off, reg, sizeof(reg)), width);
 	return buf;

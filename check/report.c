@@ -87,8 +87,7 @@ static void print_finding(const struct rule *rule, const struct check_result *re
 		return;
 	fprintf(out, "  %s %s (virtio %s), %llu time%s, first after %.3f s\n",
 	        rule_level_name(rule->level), rule->id, rule->section,
-	        (unsigned long long)res->broken, res->broken > 1 ? "s" : "",
-	        seconds(res->first_ns));
+	        (unsigned long long)res->broken, plural(res->broken), seconds(res->first_ns));
 	fprintf(out, "    rule:   %s\n    driver: %s\n    seen:   %s\n    advice: %s\n", rule->text,
 	        res->why, seen_text(res, seen, sizeof(seen)), rule->advice);
 }
@@ -169,8 +168,8 @@ static void print_device(const struct report *r, unsigned d, FILE *out)
 		else if (silent(c, i))
 			nr_silent++;
 	}
-	fprintf(out, "%s: %u rules broken, %u kept, %u not exercised\n", check_name(c), nr_broken,
-	        nr_kept, nr_silent);
+	fprintf(out, "%s: %u rule%s broken, %u kept, %u not exercised\n", check_name(c), nr_broken,
+	        plural(nr_broken), nr_kept, nr_silent);
 	/* The worst first. */
 	for (int level = RULE_MUST; level <= RULE_IMPLIED; level++)
 		for (size_t i = 0; i < nr_rules; i++)

@@ -36,10 +36,16 @@ const struct rule *rule_find(const char *id)
 	return NULL;
 }
 
-/* Levenshtein's. */
-size_t word_distance(const char *a, const char *b)
+/* Only the beginnings of long words are looked at. */
+static size_t length(const char *word)
 {
-	const size_t la = min_size(strlen(a), ID_MAX), lb = min_size(strlen(b), ID_MAX);
+	return strnlen(word, ID_MAX);
+}
+
+/* Levenshtein's. */
+static size_t distance(const char *a, const char *b)
+{
+	const size_t la = length(a), lb = length(b);
 	size_t row[ID_MAX + 1];
 
 	for (size_t k = 0; k <= lb; k++)
@@ -58,12 +64,20 @@ size_t word_distance(const char *a, const char *b)
 	return row[lb];
 }
 
-const struct rule *rule_closest(const char *id)
+const char *word_nearer(const char *word, const char *best, const char *other)
 {
-	const struct rule *best = &rules[0];
+	const size_t its = distance(word, other), a = length(word), b = length(other);
 
-	for (size_t i = 1; i < nr_rules; i++)
-		if (word_distance(id, rules[i].id) < word_distance(id, best->id))
-			best = &rules[i];
+	if (5 * its > 2 * (a > b ? a : b))
+		return best;
+	return best && distance(word, best) <= its ? best : other;
+}
+
+const char *rule_meant(const char *id)
+{
+	const char *best = NULL;
+
+	for (size_t i = 0; i < nr_rules; i++)
+		best = word_nearer(id, best, rules[i].id);
 	return best;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* IMPLIED: follows from a description or a table that has no capitalised word. */
 enum rule_level { RULE_MUST, RULE_MUST_NOT, RULE_SHOULD, RULE_SHOULD_NOT, RULE_IMPLIED };
@@ -34,9 +35,17 @@ enum rule_sight rule_sight(const struct rule *r);
 const char *rule_unseen(const struct rule *r);
 /* NULL: none has that id. */
 const struct rule *rule_find(const char *id);
-/* Letters to insert, delete or replace. Only the beginnings of long words are looked at. */
-size_t word_distance(const char *a, const char *b);
-/* The one whose id is most like @id; never NULL. */
-const struct rule *rule_closest(const char *id);
+/*
+ * Which of two words was @word meant to be: @best (NULL: nothing has been found yet), or @other? Only one that is near, with two
+ * letters of five to insert, delete or replace at most. NULL: neither is.
+ */
+const char *word_nearer(const char *word, const char *best, const char *other);
+/* The id that @id was meant to be, likewise; or NULL. */
+const char *rule_meant(const char *id);
+/* Behind the word for what there are @n of. */
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 #endif

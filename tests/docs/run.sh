@@ -160,7 +160,7 @@ check_ci() {
 		[ -s "$dir/work/check.xml" ]; then
 		result ci ""
 	else
-		result ci "$(grep -E 'doorbell:|rules broken|^ *(MUST|SHOULD|driver:)|: (corrupted|no progress)' <<<"$out" | paste -s -d ' ') $(tail -n 1 <<<"$out")"
+		result ci "$(grep -E 'doorbell:|rules? broken|^ *(MUST|SHOULD|driver:)|: (corrupted|no progress)' <<<"$out" | paste -s -d ' ') $(tail -n 1 <<<"$out")"
 	fi
 	rm -rf "$dir"
 }

@@ -13,7 +13,7 @@ check() {
 
 t_flat_binary_is_checked() {
 	check found --flat 0x200000 "$guests/guest.bin"
-	is_status 0 && err_has "net0: 1 rules broken" && err_has "SHOULD cfg.generation-loop"
+	is_status 0 && err_has "net0: 1 rule broken" && err_has "SHOULD cfg.generation-loop"
 }
 
 # In a DIRECTORY of its own. What ends by --timeout may take longer to come so far.
@@ -46,9 +46,9 @@ t_driver_that_comes_to_nothing_is_11() {
 		driver live verdict 0|11|the driver never offered a buffer to receive into
 		driver filled fault|11|the guest died
 		driver filled halt|11|has halted for good, with interrupts off, at 0x10
-		driver filled loop|124|net0: 1 rules broken
-		driver filled verdict 7|7|net0: 1 rules broken
-		driver filled off|0|net0: 1 rules broken
+		driver filled loop|124|net0: 1 rule broken
+		driver filled verdict 7|7|net0: 1 rule broken
+		driver filled off|0|net0: 1 rule broken
 		driver silent loop|10|MUST notif.must-kick
 	END
 	for n in "${!pids[@]}"; do
@@ -108,6 +108,8 @@ t_check_refuses_before_the_guest_starts() {
 	done <<-END
 		--ignore init.rset-first|the most like it is init.reset-first
 		--explain init.rset-first|the most like it is init.reset-first
+		--explain nope|there is no such rule: --list-rules shows them
+		--provoke nope|there is no provocation 'nope': --list-provocations shows them
 		--provoke reoder|the most like it is reorder
 		--provoke legal,hostil|the most like it is hostile
 		--report json=$tmp/none/report|--report json=$tmp/none/report: No such file or directory

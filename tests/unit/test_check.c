@@ -759,6 +759,7 @@ static void reports_tell_what_was_found(unused void **state)
 	report_text(&report, out);
 	report_junit(&report, out);
 	fclose(out);
+	assert_non_null(strstr(text, ": 1 rule broken, "));
 	assert_non_null(
 		strstr(text, "  MUST init.reset-first (virtio 1.2, 3.1.1), 1 time, first after"));
 	assert_non_null(

@@ -723,9 +723,13 @@ static void names_are_unique_and_found(unused void **state)
 	for (size_t i = 0; i < nr_rules; i++)
 		assert_ptr_equal(rule_find(rules[i].id), &rules[i]);
 	assert_null(rule_find("init.rset-first"));
-	assert_string_equal(rule_closest("init.rset-first")->id, "init.reset-first");
-	assert_string_equal(rule_closest("net.hdr-12-byte")->id, "net.hdr-12-bytes");
-	rule_closest("");
+	assert_string_equal(rule_meant("init.rset-first"), "init.reset-first");
+	assert_string_equal(rule_meant("net.hdr-12-byte"), "net.hdr-12-bytes");
+	assert_string_equal(rule_meant("reset-first"), "init.reset-first");
+	assert_null(rule_meant("nope"));
+	assert_null(rule_meant(""));
+	assert_null(
+		rule_meant("one that is longer than the id of any of the rules is, and like none"));
 }
 
 int main(void)

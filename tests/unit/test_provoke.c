@@ -55,6 +55,8 @@ static void wrong_names_get_the_closest_one(unused void **state)
 
 	assert_int_equal(provoke_parse(&set, "delay,reoder", why, sizeof(why)), -EINVAL);
 	assert_non_null(strstr(why, "most like it is reorder"));
+	assert_int_equal(provoke_parse(&set, "nope", why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "there is no provocation 'nope': --list-provocations shows them");
 	assert_int_equal(provoke_parse(&set, "", why, sizeof(why)), -EINVAL);
 }
 
@@ -355,7 +357,7 @@ static const char *level_of(const json_t *list, const char *name)
 
 static void reports_name_the_provocation_and_the_rule(unused void **state)
 {
-	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK, .asked = 48};
+	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK, .asked = 1, .corrupt = 1};
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -364,6 +366,7 @@ static void reports_name_the_provocation_and_the_rule(unused void **state)
 
 	assert_non_null(out);
 	prig_begin(&r, PROVOKE_BIT(P_REORDER) | PROVOKE_BIT(P_DELAY) | PROVOKE_BIT(P_BAD_ID));
+	provoke_count(r.p, P_REORDER);
 	provoke_note(r.p, P_REORDER, &stuck);
 	r.p->baseline = true;
 	provoke_end(r.p);
@@ -371,6 +374,8 @@ static void reports_name_the_provocation_and_the_rule(unused void **state)
 	provoke_junit(r.p, "net0", out);
 	assert_int_equal(fclose(out), 0);
 	assert_non_null(strstr(text, "provoked by reorder (F17, rare): no progress"));
+	assert_non_null(strstr(text, "; 1 time, 1 question, 0 lost, 1 wrong answer\n"));
+	assert_non_null(strstr(text, "; 0 times, 0 questions, 0 lost, 0 wrong answers\n"));
 	assert_non_null(strstr(text, "rule:   used.any-order"));
 	assert_non_null(strstr(text, "name=\"reorder\"><failure message=\"no progress\"/>"));
 	assert_non_null(strstr(text, "name=\"delay\"><skipped message=\"not tried\"/>"));
