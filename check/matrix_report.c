@@ -68,7 +68,14 @@ bool matrix_left_alone(const json_t *report)
 	return json_array_size(devices) > 0;
 }
 
-static const char *word_of(int status, const char *said)
+/* As with one run: --timeout is also how a driver that goes on for ever ends, and what it did by then was judged. */
+static bool without_fault(int status)
+{
+	return status == EXIT_OK || status == EXIT_TIMEOUT;
+}
+
+/* @found: something was, and is said before this. */
+static const char *word_of(int status, const char *said, bool found)
 {
 	static const struct {
 		int status;
@@ -78,9 +85,10 @@ static const char *word_of(int status, const char *said)
 		{EXIT_FINDINGS, "rules were broken"},
 		{EXIT_NO_DRIVER, "no driver worked, or the guest died"},
 		{EXIT_GUEST_DIED, "the guest died"},
-		{EXIT_TIMEOUT, "clean, and ended by --timeout"},
 	};
 
+	if (status == EXIT_TIMEOUT)
+		return found ? "ended by --timeout" : "clean, and ended by --timeout";
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		if (status == words[i].status)
 			return words[i].word;
@@ -116,7 +124,7 @@ void matrix_verdict(char *text, size_t size, int status, const json_t *report, c
 	if (!why)
 		why = report && status == EXIT_OK && matrix_left_alone(report)
 		              ? "left alone"
-		              : word_of(status, said);
+		              : word_of(status, said, first != NULL);
 	snprintf(text + len, size - (size_t)len, "%s%s", first ? "; " : "", why);
 }
 
@@ -193,7 +201,7 @@ void matrix_text(const json_t *cells, FILE *out)
 
 		print_line(cells, cell, out);
 		run += status != NULL;
-		good += status && json_integer_value(status) == EXIT_OK;
+		good += status && without_fault((int)json_integer_value(status));
 	}
 	fprintf(out, "%zu cells, %u run, %u of them without fault\n", json_array_size(cells), run,
 	        good);
@@ -216,7 +224,7 @@ static void junit_cell(const json_t *cell, FILE *out)
 	fputs("\">", out);
 	if (!status)
 		fputs("<skipped message=\"not run\"/>", out);
-	else if (json_integer_value(status) != EXIT_OK) {
+	else if (!without_fault((int)json_integer_value(status))) {
 		fputs("<failure message=\"", out);
 		xml_put(result_of(cell), out);
 		fputs("\"/>", out);

@@ -52,6 +52,8 @@ static void the_worst_finding_comes_first(unused void **state)
 	expect("MUST split.align", EXIT_FINDINGS, two_broken(), "reset.wait-for-zero");
 	expect("SHOULD reset.wait-for-zero", EXIT_OK, two_broken(), "split.align");
 	expect("MUST split.align and 1 more; the guest died", EXIT_GUEST_DIED, two_broken(), NULL);
+	expect("SHOULD reset.wait-for-zero; ended by --timeout", EXIT_TIMEOUT, two_broken(),
+	       "split.align");
 }
 
 static void cells_without_finding_say_what_became_of_them(unused void **state)
@@ -80,6 +82,26 @@ static void the_worst_cell_decides(unused void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++)
 		for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
 			assert_int_equal(matrix_worse(order[i], order[k]), i > k);
+}
+
+static void a_cell_that_goes_on_for_ever_is_no_failure(unused void **state)
+{
+	json_t *cells =
+		json_pack("[{s:i, s:s, s:i, s:s}, {s:i, s:s, s:i, s:s}]", "cell", 1, "keys", "a",
+	                  "status", EXIT_TIMEOUT, "result", "clean, and ended by --timeout", "cell",
+	                  2, "keys", "b", "status", 5, "result", "ended");
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	matrix_text(cells, out);
+	matrix_junit(cells, out);
+	fclose(out);
+	assert_non_null(strstr(text, "2 cells, 2 run, 1 of them without fault\n"));
+	assert_non_null(strstr(text, "name=\"a\"></testcase>"));
+	assert_non_null(strstr(text, "name=\"b\"><failure message=\"ended\"/>"));
+	json_decref(cells);
+	free(text);
 }
 
 static json_t *three_cells(void)
@@ -154,6 +176,7 @@ int main(void)
 		cmocka_unit_test(the_worst_finding_comes_first),
 		cmocka_unit_test(cells_without_finding_say_what_became_of_them),
 		cmocka_unit_test(the_worst_cell_decides),
+		cmocka_unit_test(a_cell_that_goes_on_for_ever_is_no_failure),
 		cmocka_unit_test(grid_and_files_have_every_cell),
 		cmocka_unit_test(what_all_cells_would_have_is_refused),
 	};
