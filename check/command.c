@@ -422,6 +422,7 @@ static FILE *begin_text(struct check_run *r)
 
 static int write_report(struct check_run *r, const struct report *report)
 {
+	int ret = 0;
 	FILE *out;
 
 	if (r->format == FORMAT_JSON)
@@ -430,10 +431,10 @@ static int write_report(struct check_run *r, const struct report *report)
 	if (!out)
 		return -errno;
 	if (r->format == FORMAT_JUNIT)
-		report_junit(report, out);
+		ret = report_junit(report, out);
 	else
 		report_text(report, out);
-	return fclose(out) == 0 ? 0 : -errno;
+	return fclose(out) == 0 ? ret : -errno;
 }
 
 /* The exit status, when writing the report returned @ret. */
@@ -540,6 +541,7 @@ static int check_guest(struct check_run *r)
 
 static int write_grid(struct check_run *r, int status)
 {
+	int ret = 0;
 	FILE *out;
 
 	if (r->format == FORMAT_JSON)
@@ -548,10 +550,10 @@ static int write_grid(struct check_run *r, int status)
 	if (!out)
 		return -errno;
 	if (r->format == FORMAT_JUNIT)
-		matrix_junit(r->cells.cells, out);
+		ret = matrix_junit(r->cells.cells, out);
 	else
 		matrix_text(r->cells.cells, out);
-	return fclose(out) == 0 ? 0 : -errno;
+	return fclose(out) == 0 ? ret : -errno;
 }
 
 static int check_matrix(struct check_run *r)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/junit.h"
 #include "check/matrix.h"
 #include "check/report.h"
 #include "check/rule.h"
@@ -232,12 +233,17 @@ static void junit_cell(const json_t *cell, FILE *out)
 	fputs("</testcase>\n", out);
 }
 
-void matrix_junit(const json_t *cells, FILE *out)
+int matrix_junit(const json_t *cells, FILE *out)
 {
-	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
-	      "  <testsuite name=\"doorbell check: matrix\">\n",
-	      out);
+	struct junit suite;
+	int ret = junit_begin(&suite);
+
+	if (ret < 0)
+		return ret;
 	for (size_t i = 0; i < json_array_size(cells); i++)
-		junit_cell(json_array_get(cells, i), out);
-	fputs("  </testsuite>\n</testsuites>\n", out);
+		junit_cell(json_array_get(cells, i), suite.cases);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", out);
+	ret = junit_end(&suite, "doorbell check: matrix", out);
+	fputs("</testsuites>\n", out);
+	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check/provoke.h"
 #include "check/rule.h"
+#include "vmm/core/xml.h"
 
 static const char *verdict_name(enum provoke_verdict v)
 {
@@ -81,14 +82,20 @@ void provoke_junit(const struct provoke *p, const char *device, FILE *out)
 {
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++) {
 		const struct provoke_result *r = provoke_result(p, i);
+		const struct provocation *what = &provocations[i];
 
 		if (r->verdict == PROVOKE_UNUSED)
 			continue;
 		fprintf(out, "    <testcase classname=\"%s.provoke\" name=\"%s\">", device,
-		        provocations[i].name);
-		if (is_failure(r->verdict))
-			fprintf(out, "<failure message=\"%s\"/>", verdict_name(r->verdict));
-		else if (r->verdict == PROVOKE_NOT_TRIED || r->verdict == PROVOKE_NO_OCCASION)
+		        what->name);
+		if (is_failure(r->verdict)) {
+			fprintf(out, "<failure message=\"%s\">%s %s, F%u, %s\n",
+			        verdict_name(r->verdict), level_name(what), what->rule,
+			        what->number, provoke_tag_name(what->tag));
+			xml_put(what->does, out);
+			fputs("</failure>", out);
+		}
+		if (r->verdict == PROVOKE_NOT_TRIED || r->verdict == PROVOKE_NO_OCCASION)
 			fprintf(out, "<skipped message=\"%s\"/>", verdict_name(r->verdict));
 		fputs("</testcase>\n", out);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check/borne.h"
+#include "check/junit.h"
 #include "check/provoke.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/xml.h"
@@ -78,6 +79,15 @@ static const char *seen_text(const struct check_result *res, char *buf, size_t s
 
 /* ---- text */
 
+/* "MUST init.reset-first (virtio 1.2, 3.1.1), 1 time, first after 0.001 s" */
+static void print_head(const struct rule *rule, const struct check_result *res, FILE *out)
+{
+	fprintf(out, "%s %s (virtio %s), %llu time%s, first after %.3f s\n",
+	        rule_level_name(rule->level), rule->id, rule->section,
+	        (unsigned long long)res->broken, plural(res->broken),
+	        seconds(res->first_ns));
+}
+
 /* @res NULL: there is none. */
 static void print_finding(const struct rule *rule, const struct check_result *res, FILE *out)
 {
@@ -85,9 +95,8 @@ static void print_finding(const struct rule *rule, const struct check_result *re
 
 	if (!res)
 		return;
-	fprintf(out, "  %s %s (virtio %s), %llu time%s, first after %.3f s\n",
-	        rule_level_name(rule->level), rule->id, rule->section,
-	        (unsigned long long)res->broken, plural(res->broken), seconds(res->first_ns));
+	fputs("  ", out);
+	print_head(rule, res, out);
 	fprintf(out, "    rule:   %s\n    driver: %s\n    seen:   %s\n    advice: %s\n", rule->text,
 	        res->why, seen_text(res, seen, sizeof(seen)), rule->advice);
 }
@@ -278,6 +287,7 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 		fputs(counts(r, &rules[i]) ? "<failure message=\"" : "<system-out>", out);
 		xml_put(res->why, out);
 		fputs(counts(r, &rules[i]) ? "\">" : "\n", out);
+		print_head(&rules[i], res, out); /* nothing in it is markup */
 		xml_put(seen_text(res, seen, sizeof(seen)), out);
 		fputs("\n", out);
 		xml_put(rules[i].advice, out);
@@ -314,24 +324,37 @@ static void put_stall(const struct check *c, unsigned queue, FILE *out)
 	fprintf(out, " (%s)</system-out></testcase>\n", s->rule);
 }
 
-void report_junit(const struct report *r, FILE *out)
+static int put_device(const struct report *r, unsigned d, FILE *out)
 {
+	const struct check *c = r->checks[d];
+	struct junit suite;
+	const int ret = junit_begin(&suite);
+	char name[64];
+
+	if (ret < 0)
+		return ret;
+	put_works("guest", "lives", r->dead, suite.cases);
+	put_works(check_name(c), "works", trouble(r, d), suite.cases);
+	for (size_t i = 0; i < nr_rules; i++)
+		if (rules[i].advice)
+			put_case(r, c, i, suite.cases);
+	for (unsigned q = 0; q < check_nr_queues(c); q++)
+		put_stall(c, q, suite.cases);
+	if (r->provokes)
+		provoke_junit(r->provokes[d], check_name(c), suite.cases);
+	snprintf(name, sizeof(name), "doorbell check: %s", check_name(c));
+	return junit_end(&suite, name, out);
+}
+
+int report_junit(const struct report *r, FILE *out)
+{
+	int ret = 0;
+
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", out);
-	for (unsigned d = 0; d < r->nr; d++) {
-		fprintf(out, "  <testsuite name=\"doorbell check: %s\">\n",
-		        check_name(r->checks[d]));
-		put_works("guest", "lives", r->dead, out);
-		put_works(check_name(r->checks[d]), "works", trouble(r, d), out);
-		for (size_t i = 0; i < nr_rules; i++)
-			if (rules[i].advice)
-				put_case(r, r->checks[d], i, out);
-		for (unsigned q = 0; q < check_nr_queues(r->checks[d]); q++)
-			put_stall(r->checks[d], q, out);
-		if (r->provokes)
-			provoke_junit(r->provokes[d], check_name(r->checks[d]), out);
-		fputs("  </testsuite>\n", out);
-	}
+	for (unsigned d = 0; d < r->nr && ret == 0; d++)
+		ret = put_device(r, d, out);
 	fputs("</testsuites>\n", out);
+	return ret;
 }
 
 /* ---- the rules themselves */

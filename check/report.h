@@ -28,7 +28,7 @@ bool report_fails(const struct report *r);
 int report_status(const struct report *r, int status);
 void report_text(const struct report *r, FILE *out);
 json_t *report_json(const struct report *r); /* NULL: no memory */
-void report_junit(const struct report *r, FILE *out);
+int report_junit(const struct report *r, FILE *out); /* 0 or -ENOMEM */
 
 /* All rules, one line each; those that are not checked are marked. */
 void report_rules(FILE *out);

@@ -127,6 +127,9 @@ static void grid_and_files_have_every_cell(unused void **state)
 	                             "   2  packed  MUST <x>\n"
 	                             "   3  split   not run\n"
 	                             "3 cells, 2 run, 1 of them without fault\n"));
+	assert_non_null(strstr(
+		text, "<testsuite name=\"doorbell check: matrix\" tests=\"3\" failures=\"1\" "
+		      "errors=\"0\" skipped=\"1\">"));
 	assert_non_null(strstr(text, "name=\"a&amp;b\"></testcase>"));
 	assert_non_null(strstr(text, "name=\"c\"><failure message=\"MUST &lt;x&gt;\"/>"));
 	assert_non_null(strstr(text, "name=\"d\"><skipped"));
