@@ -107,6 +107,14 @@ static const char *trouble(const json_t *report)
 	return said;
 }
 
+/* It may have a name that a user has given: whatever bytes that are, the grid, JSON and XML can have them. */
+static void to_ascii(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 void matrix_verdict(char *text, size_t size, int status, const json_t *report, const bool *ignored,
                     const char *said)
 {
@@ -127,6 +135,7 @@ void matrix_verdict(char *text, size_t size, int status, const json_t *report, c
 		              ? "left alone"
 		              : word_of(status, said, first != NULL);
 	snprintf(text + len, size - (size_t)len, "%s%s", first ? "; " : "", why);
+	to_ascii(text);
 }
 
 bool matrix_worse(int status, int other)

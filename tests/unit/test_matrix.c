@@ -27,7 +27,8 @@ static json_t *report(bool left_alone, json_t *one, json_t *two)
 	                 two);
 }
 
-static void expect(const char *want, int status, json_t *of, const char *ignored)
+static void expect_words(const char *want, int status, json_t *of, const char *ignored,
+                         const char *said)
 {
 	bool *ignore = calloc(nr_rules, sizeof(*ignore));
 	char text[256];
@@ -35,10 +36,15 @@ static void expect(const char *want, int status, json_t *of, const char *ignored
 	assert_non_null(ignore);
 	if (ignored)
 		ignore[rule_find(ignored) - rules] = true;
-	matrix_verdict(text, sizeof(text), status, of, ignore, "no KVM");
+	matrix_verdict(text, sizeof(text), status, of, ignore, said);
 	assert_string_equal(text, want);
 	json_decref(of);
 	free(ignore);
+}
+
+static void expect(const char *want, int status, json_t *of, const char *ignored)
+{
+	expect_words(want, status, of, ignored, "no KVM");
 }
 
 static json_t *two_broken(void)
@@ -72,6 +78,12 @@ static void cells_without_finding_say_what_became_of_them(unused void **state)
 	/* What is no report of ours does no harm. */
 	expect("clean", EXIT_OK, json_pack("{s:[i, {s:s}]}", "devices", 1, "rules", "x"), NULL);
 	expect("clean", EXIT_OK, report(false, rule("no.such", "broken"), json_integer(1)), NULL);
+}
+
+static void names_that_are_not_utf_8_are_words_still(unused void **state)
+{
+	expect_words("k? ?> \": No such file", EXIT_USAGE, NULL, NULL,
+	             "k\377 \001> \": No such file");
 }
 
 static void the_worst_cell_decides(unused void **state)
@@ -178,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_worst_finding_comes_first),
 		cmocka_unit_test(cells_without_finding_say_what_became_of_them),
+		cmocka_unit_test(names_that_are_not_utf_8_are_words_still),
 		cmocka_unit_test(the_worst_cell_decides),
 		cmocka_unit_test(a_cell_that_goes_on_for_ever_is_no_failure),
 		cmocka_unit_test(grid_and_files_have_every_cell),
