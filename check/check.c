@@ -150,6 +150,9 @@ static void on_interrupt(struct virtio_watch *w, uint32_t bits)
 
 	pthread_mutex_lock(&c->lock);
 	c->isr_up |= bits;
+	if (bits & VIRTIO_MMIO_INT_VRING) /* there is one cause for all queues */
+		for (unsigned i = 0; i < c->dev.nr_queues; i++)
+			c->queue[i].told = c->queue[i].shown;
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -255,6 +255,8 @@ void ring_avail(struct check_queue *q, unused uint16_t from, uint16_t to)
 	else
 		split_avail(q, to);
 	q->offered |= q->looked != looked;
+	q->c->answered |= q->c->received && q->looked != looked;
+	q->most = q->outstanding > q->most ? q->outstanding : q->most;
 	if ((uint16_t)(q->kicked - q->looked) >
 	    q->addr.num) /* long passed: kicks are not asked for */
 		q->kicked = q->looked;

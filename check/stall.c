@@ -166,6 +166,7 @@ void stall_at_used(struct check_queue *q, uint16_t from)
 {
 	struct ring_wish w;
 
+	q->c->received |= check_queue_kind(q->c, q->index) == QUEUE_RX;
 	(void)ring_offered(q, &q->avail_at_used);
 	if (!ring_driver_wish(q, &w) || w.kind != WISH_EVENT)
 		return;
@@ -248,11 +249,47 @@ static void why_not_told(const struct check_queue *q, uint16_t avail, struct rea
 		    (uint16_t)(avail - settled(q)));
 }
 
+/*
+ * Received, and the driver has done nothing since. It may have taken what there is and wait for more before it offers
+ * buffers again, as Linux does; but more than half of them are gone, or it has not moved since the first frame came.
+ */
+static void why_not_offered(const struct check_queue *q, struct reason *r)
+{
+	const unsigned gone = q->most > q->outstanding ? q->most - q->outstanding : 0;
+	const bool waits = gone <= q->outstanding && q->outstanding > 0;
+	const bool idle = !waits || !q->c->answered;
+	struct ring_wish w;
+	bool late;
+
+	if (!ring_driver_wish(q, &w))
+		return;
+	late = w.kind == WISH_EVENT && before(w.at, q->shown);
+	if (late && (q->unreaped > 0 || idle))
+		say(r, "event_idx.used-event-progress",
+		    "%u entries were used, and the driver waits for number %u, which was long ago",
+		    q->shown, (uint16_t)(w.at + 1));
+	else if (w.kind == WISH_EVENT ? waits : !idle)
+		return;
+	else if (w.kind == WISH_NONE)
+		say(r, "notif.recheck-after-enable",
+		    "%u of %u buffers are used, interrupts switched off, and the driver does not "
+		    "look",
+		    gone, q->most);
+	else if (w.kind == WISH_ALL && q->told != q->shown)
+		say(r, "notif.recheck-after-enable",
+		    "%u of %u buffers are used, the last ones while interrupts were switched off: "
+		    "they are on again, and the driver offers none",
+		    gone, q->most);
+	else
+		say(r, "net.rx-replenish",
+		    "%u of %u buffers are used, the driver was interrupted, and offers none again",
+		    gone, q->most);
+}
+
 /* Used, and the driver has done nothing since. */
 static void why_not_taken(const struct check_queue *q, struct reason *r)
 {
 	const struct check *c = q->c;
-	struct ring_wish w;
 
 	if (c->used_last == q->index && (c->isr_up & VIRTIO_MMIO_INT_VRING))
 		say(r, "mmio.irq-read-status",
@@ -260,19 +297,8 @@ static void why_not_taken(const struct check_queue *q, struct reason *r)
 	else if (c->used_last == q->index && (c->isr_seen & VIRTIO_MMIO_INT_VRING))
 		say(r, "mmio.intack-handled",
 		    "InterruptStatus has shown bit 0, and it was not acknowledged");
-	if (r->rule || check_queue_kind(c, q->index) != QUEUE_RX || !ring_driver_wish(q, &w))
-		return;
-	if (w.kind == WISH_EVENT && before(w.at, q->shown) &&
-	    (q->unreaped > 0 || q->outstanding == 0))
-		say(r, "event_idx.used-event-progress",
-		    "%u entries were used, and the driver waits for number %u, which was long ago",
-		    q->shown, (uint16_t)(w.at + 1));
-	else if (q->outstanding == 0 && w.kind == WISH_NONE)
-		say(r, "notif.recheck-after-enable",
-		    "all buffers are used, interrupts switched off, and the driver does not look");
-	else if (q->outstanding == 0)
-		say(r, "net.rx-replenish",
-		    "all buffers are used, the driver was interrupted, and offers none again");
+	else if (check_queue_kind(c, q->index) == QUEUE_RX)
+		why_not_offered(q, r);
 }
 
 static void find_reason(const struct check_queue *q, struct reason *r)

@@ -17,6 +17,7 @@ void state_forget_ring(struct check_queue *q)
 {
 	q->offered = q->tail_known = false;
 	early_forget(q);
+	q->most = q->told = 0;
 	q->outstanding = q->looked = q->kicked = q->shown = q->avail_at_used = q->stall_avail = 0;
 	q->in_turn = q->looked_at = q->shown_at = q->avail_at_event = q->begun = 0;
 	q->lost = q->event_known = q->event_passed = q->event_moved = q->kick.told = false;
@@ -52,7 +53,7 @@ void state_forget(struct check *c)
 	c->resetting = 0;
 	c->isr_seen = c->isr_ignored = c->isr_up = 0;
 	c->isr_looked = false;
-	c->live = false;
+	c->live = c->received = c->answered = false;
 	c->failed = c->hopes = 0;
 	net_forget(c);
 	for (unsigned i = 0; i < CHECK_QUEUES; i++)

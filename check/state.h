@@ -60,7 +60,7 @@ struct check_queue {
 	uint16_t owner[VQ_NUM_MAX];
 	uint8_t copy[VQ_NUM_MAX][16]; /* ... and its bytes, as they were offered */
 	struct check_list list[VQ_NUM_MAX];
-	uint16_t outstanding;                 /* chains */
+	uint16_t outstanding, most;           /* chains; and how many it were at most */
 	struct check_early early[VQ_NUM_MAX]; /* ring_early.c; by head */
 	bool tail_known; /* split: what stands where the event would be, if there were events */
 	uint16_t tail;
@@ -79,6 +79,7 @@ struct check_queue {
 	uint16_t stall_avail;
 	/* What was used last, and the available index then; and when the event that the driver waits for went by. */
 	uint16_t shown, avail_at_used, avail_at_event;
+	uint16_t told; /* what was shown when the driver was interrupted last */
 	uint16_t event_first;
 	bool event_known, event_passed, event_moved;
 	unsigned unkicked, unreaped, unwritten;
@@ -207,6 +208,8 @@ struct check {
 	unsigned hopes;     /* kicks long after that */
 	uint32_t isr_up;    /* bits that were raised and not read */
 	uint16_t used_last; /* the queue in which buffers were used last */
+	bool received;      /* a received frame was shown; */
+	bool answered;      /* ... and something was offered behind that, in any queue */
 	struct check_queue queue[CHECK_QUEUES];
 };
 

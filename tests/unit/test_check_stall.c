@@ -218,6 +218,100 @@ static void first_thing_that_is_missing_is_named(unused void **state)
 	rrig_end(r, NULL);
 }
 
+/* Four buffers are there, and @frames frames come; the driver is interrupted, and acknowledges it. */
+static void receive_and_acknowledge(struct ring_rig *r, unsigned frames)
+{
+	struct virtio_watch *w = check_watch(r->c);
+
+	for (unsigned i = 0; i < frames; i++) {
+		rrig_use(r, 0);
+		vq_publish(&r->vq);
+	}
+	w->interrupt(w, VIRTIO_MMIO_INT_VRING);
+	R(INTERRUPT_STATUS, 1);
+	W(INTERRUPT_ACK, 1);
+}
+
+static void offer_four(struct ring_rig *r, uint64_t accept)
+{
+	rrig_begin(r, accept, RX, 8);
+	for (uint16_t i = 0; i < 4; i++)
+		rrig_offer_one(r, i);
+	rrig_kick(r);
+	rrig_take(r);
+}
+
+/* The first thing that it should do, and it has never done anything. */
+static void acknowledged_and_not_taken_is_told(unused void **state)
+{
+	struct ring_rig rig, *r = &rig;
+
+	offer_four(r, 0);
+	rrig_look_often(r);
+	assert_null(check_stall(r->c, RX)); /* nothing has come */
+	receive_and_acknowledge(r, 1);
+	rrig_look_often(r);
+	assert_string_equal(
+		check_stall(r->c, RX)->why,
+		"1 of 4 buffers are used, the driver was interrupted, and offers none again");
+	put_le16(rrig_at(r, DRIVER), 1);
+	rrig_look_often(r);
+	assert_string_equal(check_stall(r->c, RX)->why,
+	                    "1 of 4 buffers are used, interrupts switched off, and the driver does "
+	                    "not look");
+	rrig_end(r, NULL);
+}
+
+/* Some drivers take what there is and offer buffers in batches: while most are there, nothing is missing. */
+static void batch_that_is_not_full_is_no_stall(unused void **state)
+{
+	for (unsigned kind = 0; kind < 2; kind++) {
+		struct ring_rig rig, *r = &rig;
+
+		offer_four(r, kind ? EVENT : 0);
+		receive_and_acknowledge(r, 1);
+		if (kind) { /* it waits for the next one, so it has seen this one */
+			put_le16(rrig_at(r, DRIVER + 4 + 2 * 8), 1);
+		} else {
+			rrig_offer_one(r, 0);
+			rrig_take(r);
+			receive_and_acknowledge(r, 2);
+		}
+		rrig_look_often(r);
+		assert_null(check_stall(r->c, RX));
+		if (!kind) {
+			rrig_use(r, 0);
+			vq_publish(&r->vq);
+			check_watch(r->c)->interrupt(check_watch(r->c), VIRTIO_MMIO_INT_CONFIG);
+			rrig_look_often(r);
+			assert_string_equal(check_stall(r->c, RX)->rule,
+			                    "notif.recheck-after-enable");
+			receive_and_acknowledge(r, 0);
+			rrig_look_often(r);
+			assert_string_equal(check_stall(r->c, RX)->rule, "net.rx-replenish");
+		}
+		rrig_end(r, NULL);
+	}
+}
+
+static void used_while_interrupts_were_off_is_told(unused void **state)
+{
+	struct ring_rig rig, *r = &rig;
+
+	offer_four(r, 0);
+	receive_and_acknowledge(r, 1);
+	put_le16(rrig_at(r, DRIVER), 1);
+	rrig_use(r, 0);
+	vq_publish(&r->vq); /* no interrupt */
+	put_le16(rrig_at(r, DRIVER), 0);
+	rrig_look_often(r);
+	assert_string_equal(check_stall(r->c, RX)->why,
+	                    "2 of 4 buffers are used, the last ones while interrupts were switched "
+	                    "off: they are on again, and the driver offers none");
+	assert_string_equal(check_stall(r->c, RX)->rule, "notif.recheck-after-enable");
+	rrig_end(r, NULL);
+}
+
 static void kick_of_the_wrong_queue_is_told(unused void **state)
 {
 	const struct vq_addr other = {4, BUF + 0x4000, BUF + 0x5000, BUF + 0x6000};
@@ -309,6 +403,9 @@ int main(void)
 		cmocka_unit_test_prestate(event_that_never_moves_is_found, &tally),
 		cmocka_unit_test(interface_that_is_down_breaks_no_rule),
 		cmocka_unit_test(first_thing_that_is_missing_is_named),
+		cmocka_unit_test(acknowledged_and_not_taken_is_told),
+		cmocka_unit_test(batch_that_is_not_full_is_no_stall),
+		cmocka_unit_test(used_while_interrupts_were_off_is_told),
 		cmocka_unit_test(kick_of_the_wrong_queue_is_told),
 		cmocka_unit_test(what_the_device_had_no_time_to_look_at_is_judged_at_the_reset),
 		cmocka_unit_test(what_was_kicked_for_is_there_at_the_reset),
