@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "check/ring.h"
 #include "vmm/core/loop.h"
@@ -77,18 +78,34 @@ static void look_for_kick(struct check_queue *q, uint16_t avail)
 	}
 }
 
-/* What was written and is not marked as offered: that may be a preparation, unless a kick says otherwise. */
+/* Chains that the device had at once, and has no more. */
+static unsigned gone(const struct check_queue *q)
+{
+	return q->most > q->outstanding ? q->most - q->outstanding : 0;
+}
+
+static bool is_scarce(const struct check_queue *q)
+{
+	return check_queue_kind(q->c, q->index) == QUEUE_RX && gone(q) > q->outstanding;
+}
+
+/*
+ * What was written and is not marked as offered: that may be a preparation, unless a kick says otherwise, or it has the
+ * marks of the other lap while buffers become few; a device that has some left asks for no kick.
+ */
 static void look_for_marks(struct check_queue *q)
 {
 	const char *rule = ring_unmarked(q);
 
 	if (!rule)
 		q->unwritten = 0;
+	else if (q->unwritten == 0 && is_scarce(q) && strcmp(rule, "packed.wrap-toggle") == 0)
+		q->unwritten = 1;
 	else if (q->unwritten > 0 && ++q->unwritten == LOOKS)
 		judged(q->c, rule,
 		       broken(q->c,
-		              "queue %u: after %u descriptors the next one was written, the queue "
-		              "was kicked, and its bits are not those of an offer in this lap",
+		              "queue %u: after %u descriptors the next one was written, and its "
+		              "bits are not those of an offer in this lap",
 		              q->index, q->looked));
 }
 
@@ -255,8 +272,7 @@ static void why_not_told(const struct check_queue *q, uint16_t avail, struct rea
  */
 static void why_not_offered(const struct check_queue *q, struct reason *r)
 {
-	const unsigned gone = q->most > q->outstanding ? q->most - q->outstanding : 0;
-	const bool waits = gone <= q->outstanding && q->outstanding > 0;
+	const bool waits = !is_scarce(q) && q->outstanding > 0;
 	const bool idle = !waits || !q->c->answered;
 	struct ring_wish w;
 	bool late;
@@ -274,16 +290,16 @@ static void why_not_offered(const struct check_queue *q, struct reason *r)
 		say(r, "notif.recheck-after-enable",
 		    "%u of %u buffers are used, interrupts switched off, and the driver does not "
 		    "look",
-		    gone, q->most);
+		    gone(q), q->most);
 	else if (w.kind == WISH_ALL && q->told != q->shown)
 		say(r, "notif.recheck-after-enable",
 		    "%u of %u buffers are used, the last ones while interrupts were switched off: "
 		    "they are on again, and the driver offers none",
-		    gone, q->most);
+		    gone(q), q->most);
 	else
 		say(r, "net.rx-replenish",
 		    "%u of %u buffers are used, the driver was interrupted, and offers none again",
-		    gone, q->most);
+		    gone(q), q->most);
 }
 
 /* Used, and the driver has done nothing since. */

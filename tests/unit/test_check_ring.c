@@ -286,6 +286,32 @@ static void descriptor_with_the_bits_of_another_lap_is_found(void **state)
 	}
 }
 
+/* A device that has buffers left asks for no kick: a driver whose wrap counter stands waits for ever. */
+static void receive_queue_with_the_bits_of_the_lap_before_is_found_without_a_kick(void **state)
+{
+	const struct rrig_piece p = {BUF + 0x800, 72, 1, RAW | AVAIL_BIT | D};
+	struct ring_rig r;
+
+	rrig_begin(&r, PACKED, RX, NUM);
+	for (uint16_t i = 0; i < NUM; i++)
+		rrig_offer_one(&r, i);
+	rrig_kick(&r);
+	rrig_take(&r);
+	for (unsigned i = 0; i < NUM / 2; i++) {
+		rrig_use(&r, 0);
+		vq_publish(&r.vq);
+	}
+	rrig_put(&r, &p, 1);
+	rrig_look_often(&r);
+	rrig_expect_clean(&r, "half of the buffers are there, it may be at work");
+	rrig_use(&r, 0);
+	vq_publish(&r.vq);
+	rrig_look_often(&r);
+	rrig_expect_broken(&r, *state, "packed.wrap-toggle");
+	assert_string_equal(check_stall(r.c, RX)->rule, "packed.wrap-toggle");
+	rrig_end(&r, NULL);
+}
+
 /* ---- what the device has */
 
 static void change_of_what_the_device_has_is_found(void **state)
@@ -584,6 +610,9 @@ int main(void)
 		cmocka_unit_test_prestate(slot_that_the_device_has_is_offered_again, &tally),
 		cmocka_unit_test_prestate(list_that_has_no_room_is_found, &tally),
 		cmocka_unit_test_prestate(descriptor_with_the_bits_of_another_lap_is_found, &tally),
+		cmocka_unit_test_prestate(
+			receive_queue_with_the_bits_of_the_lap_before_is_found_without_a_kick,
+			&tally),
 		cmocka_unit_test_prestate(change_of_what_the_device_has_is_found, &tally),
 		cmocka_unit_test_prestate(change_of_a_table_is_found, &tally),
 		cmocka_unit_test_prestate(packed_ring_that_is_recycled_before_the_reset_is_found,
