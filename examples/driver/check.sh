@@ -105,14 +105,21 @@ done
 matrix 10 bug-no_reset.elf --jobs 3
 grep -q 'MUST init.reset-first$' "$tmp/err" || why="init.reset-first was not found"
 result "bug: no_reset in the matrix" "$why"
-# It is ended from outside, and takes its cells along.
-"$doorbell" check --matrix --jobs 2 --mem 16M --net echo "$built/driver.elf" >"$tmp/out" 2>"$tmp/err" </dev/null &
+# It is ended from outside, and takes its cells along. The second signal comes while a cell is about to end.
+"$doorbell" check --matrix --jobs 2 --mem 16M --net echo --report text="$tmp/report" "$built/driver.elf" \
+	>"$tmp/out" 2>"$tmp/err" </dev/null &
 peer=$!
 until cells=$(pgrep -P $peer) && [ "$(wc -w <<<"$cells")" = 2 ] || ! kill -0 $peer 2>/dev/null; do sleep 0.01; done
+first=${cells%%$'\n'*}
+kill -STOP "$first"
 kill -TERM $peer
+until grep -q '^ShdPnd:.*0$' /proc/$peer/status || ! kill -0 $peer 2>/dev/null; do sleep 0.01; done
+kill -TERM $peer
+kill -CONT "$first"
 wait $peer
 guest=$? peer='' why=
 [ "$guest" = 143 ] || why="exit status $guest, expected 143"
+grep -q '^10 cells, ' "$tmp/report" || why="there is no report"
 for pid in $cells; do
 	! kill -0 "$pid" 2>/dev/null || why="a cell outlived its matrix"
 done
