@@ -590,9 +590,6 @@ static int judge_options(struct check_run *r)
 	else if (r->record_path && r->matrix)
 		log_error("--record %s: a recording is of one run, and --matrix makes many",
 		          r->record_path);
-	else if (r->record_path && r->path && strcmp(r->record_path, r->path) == 0)
-		log_error("--record %s: --report %s writes that file, too", r->record_path,
-		          format_names[r->format]);
 	else if (r->provocations && r->matrix)
 		log_error("--provoke and --matrix exclude each other");
 	else
@@ -616,6 +613,11 @@ static int check_kernel(struct check_run *r)
 	if (ret == 0)
 		ret = outcome_open(&r->record_file, "--record", r->record_path,
 		                   r->cfg.common.deadline_ns);
+	if (ret == 0 && outfile_is(&r->file, r->record_file.fd)) {
+		log_error("--record %s: --report %s writes that file, too", r->record_path,
+		          format_names[r->format]);
+		ret = -EINVAL;
+	}
 	if (ret < 0)
 		return exit_status_of(ret);
 	return r->matrix ? check_matrix(r) : check_guest(r);

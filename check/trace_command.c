@@ -28,6 +28,7 @@ struct trace_run {
 	struct outfile pcap_file;
 	struct trace_pcap pcap;
 	struct trace_sum sum;
+	bool unwritten; /* what is written to takes no more */
 };
 
 /* ---- options */
@@ -161,15 +162,18 @@ static int show(struct trace_run *r, const struct trace_record *t)
 {
 	const struct trace_device *d = &r->reader.device[t->nic];
 
+	int ret = 0;
+
 	if (r->pcap_path)
-		return trace_pcap_add(&r->pcap, r->reader.began_ns, t);
-	if (r->summary)
+		ret = trace_pcap_add(&r->pcap, r->reader.began_ns, t);
+	else if (r->summary)
 		trace_sum_add(&r->sum, d, t);
 	else if (r->json)
-		return trace_print_json(stdout, d, t);
+		ret = trace_print_json(stdout, d, t);
 	else
 		trace_print_text(stdout, d, t);
-	return ferror(stdout) ? -EIO : 0;
+	r->unwritten = ferror(stdout) || (r->pcap_path && ret < 0);
+	return r->unwritten ? -EIO : ret;
 }
 
 static int show_all(struct trace_run *r)
@@ -193,6 +197,10 @@ static int begin_pcap(struct trace_run *r)
 
 	ret = strcmp(r->pcap_path, "-") == 0 ? outfile_open_stdout(&r->pcap_file)
 	                                     : outfile_open(&r->pcap_file, r->pcap_path);
+	if (ret == 0 && outfile_is(&r->pcap_file, fileno(r->reader.in))) {
+		log_error("--pcap %s: that is the recording", r->pcap_path);
+		return EXIT_USAGE;
+	}
 	if (ret == 0)
 		ret = outfile_begin(&r->pcap_file);
 	if (ret == 0) {
@@ -222,6 +230,8 @@ static int outcome(const struct trace_run *r, int ret)
 		log_error("%s: %s", r->path, r->reader.why);
 		return EXIT_USAGE;
 	}
+	if (r->unwritten) /* trace_stream() says so, or main() */
+		return EXIT_OK;
 	if (ret < 0) {
 		log_error("%s: %s", r->path, strerror(-ret));
 		return exit_status_of(ret);

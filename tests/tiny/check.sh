@@ -99,6 +99,28 @@ t_pause_is_no_stall() {
 	return 1
 }
 
+# trace OPTION... : of the recording $tmp/one
+trace() {
+	err=$("$doorbell" trace "$@" "$tmp/one" 2>&1 >"$to")
+	status=$?
+}
+
+t_trace_spares_the_recording_and_names_what_takes_no_more() {
+	local to=/dev/null
+	check hello --record "$tmp/one" "$guest"
+	cp "$tmp/one" "$tmp/two"
+	trace --pcap "$tmp/./one"
+	is_status 2 && err_has "--pcap $tmp/./one: that is the recording" || return
+	cmp -s "$tmp/one" "$tmp/two" || { why="the recording was written over" && return 1; }
+	trace --pcap /dev/full
+	is_status 1 && err_has "--pcap /dev/full: it could not be written" || return
+	to=/dev/full
+	trace
+	is_status 1 && err_has "standard output cannot be written" || return
+	trace --json
+	is_status 1 && err_has "standard output cannot be written"
+}
+
 t_check_refuses_before_the_guest_starts() {
 	local words part
 	while IFS='|' read -r words part; do
@@ -116,6 +138,7 @@ t_check_refuses_before_the_guest_starts() {
 		--report junit=$tmp|--report junit=$tmp: Is a directory
 		--record $tmp/none/record|--record=$tmp/none/record: No such file or directory
 		--record $tmp/one --report json=$tmp/one|--record $tmp/one: --report json writes that file, too
+		--record $tmp/one --report json=$tmp/./one|--record $tmp/one: --report json writes that file, too
 		--report yaml=$tmp/report|allowed: text=FILE, json=FILE, junit=FILE
 	END
 }

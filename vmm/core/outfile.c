@@ -80,6 +80,14 @@ int outfile_begin(struct outfile *f)
 	return 0;
 }
 
+bool outfile_is(const struct outfile *f, int fd)
+{
+	struct stat a, b;
+
+	return fstat(f->fd, &a) == 0 && fstat(fd, &b) == 0 && !S_ISCHR(a.st_mode) &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* ---- writing */
 
 struct stream {

@@ -37,6 +37,8 @@ int outfile_open_by(struct outfile *f, const char *path, uint64_t deadline_ns);
 int outfile_open_stdout(struct outfile *f);
 /* From here on it is the run's: empty it, if it is a regular file. No-op when not open. 0 or -errno. */
 int outfile_begin(struct outfile *f);
+/* Is it the file that is open as @fd, by this name or another, and no device? False when one of them is -1. */
+bool outfile_is(const struct outfile *f, int fd);
 /*
  * After outfile_begin(): a stream that writes to it, and closes it. A write that the reader has not taken after
  * OUTFILE_PATIENCE_MS fails with ETIMEDOUT, and all later ones do so at once. NULL: errno says why.
