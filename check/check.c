@@ -122,7 +122,7 @@ static void on_command(struct virtio_watch *w, const struct virtio_command *cmd)
 	struct check *c = container_of(w, struct check, watch);
 
 	pthread_mutex_lock(&c->lock);
-	c->looking = &c->queue[c->dev.nr_queues - 1]; /* the control queue is the last one */
+	c->looking = &c->queue[check_ctrl_queue(c)];
 	net_command(c, cmd);
 	c->looking = NULL;
 	pthread_mutex_unlock(&c->lock);
@@ -202,7 +202,7 @@ void check_reboot(struct check *c, const struct check_device *d)
 	memcpy(c->dev.config, d->config, sizeof(c->dev.config));
 	memcpy(c->dev.num_max, d->num_max, sizeof(c->dev.num_max));
 	c->was_touched |= c->accesses > 0;
-	c->accesses = 0;
+	c->accesses = c->probe = 0;
 	c->was_reset = c->unknown_failed = false;
 	c->offer_known = 0;
 	c->page_size = 0;

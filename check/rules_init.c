@@ -217,8 +217,9 @@ static enum verdict setup_after_negotiation(struct check *c, const struct virtio
 	/* With a refusal it is stop_after_failure(). */
 	if (!sets_queue_up(a) || c->ok_written || c->dev.legacy)
 		return SILENT;
-	if (!(a->status & (ACKNOWLEDGE | DRIVER)))
-		return SILENT; /* no bring-up: a stray look */
+	/* No bring-up: a stray look, or (NetBSD) what was given is taken out of the registers behind a reset. */
+	if (!(a->status & (ACKNOWLEDGE | DRIVER)) && !writes(a, VIRTIO_MMIO_QUEUE_READY))
+		return SILENT;
 	return broken(c, "queue %u is set up (0x%03x) while Status is 0x%02x, before FEATURES_OK",
 	              c->queue_nr, a->off, a->status);
 }
@@ -232,7 +233,9 @@ static enum verdict setup_in_time(struct check *c, const struct virtio_access *a
 
 static enum verdict drvok_last(struct check *c, const struct virtio_access *a)
 {
-	if (!writes(a, VIRTIO_MMIO_QUEUE_READY) || a->val == 0)
+	const uint32_t begins = c->dev.legacy ? VIRTIO_MMIO_QUEUE_PFN : VIRTIO_MMIO_QUEUE_READY;
+
+	if (!writes(a, begins) || a->val == 0)
 		return SILENT;
 	return a->status & DRIVER_OK
 	               ? broken(c, "queue %u was made ready after DRIVER_OK", c->queue_nr)
@@ -254,14 +257,16 @@ static enum verdict features_before_ok(struct check *c, const struct virtio_acce
 {
 	if (!raises(a, FEATURES_OK))
 		return SILENT;
-	return c->pages_written == 3
+	if (c->asked && !c->offer_known)
+		return broken(c, "0x%" PRIx64 " was accepted, and DeviceFeatures never read",
+		              c->asked);
+	/* Who wants nothing of word 0 may leave it as the reset has: VERSION_1 is in word 1. */
+	return c->pages_written & 2
 	               ? KEPT
 	               : broken(c,
 	                        "FEATURES_OK was raised before DriverFeatures had been written for "
 	                        "%s",
-	                        c->pages_written == 0   ? "either word"
-	                        : c->pages_written == 1 ? "word 1"
-	                                                : "word 0");
+	                        c->pages_written ? "word 1" : "either word");
 }
 
 static enum verdict no_new_features(struct check *c, const struct virtio_access *a)
@@ -290,6 +295,10 @@ enum verdict none_of(struct check *c, const struct virtio_access *a, uint64_t ba
 
 static enum verdict no_unoffered(struct check *c, const struct virtio_access *a)
 {
+	/* With --provoke unknown-features there is something. */
+	if (c->beyond && !c->unknown_seen && settles_features(c, a))
+		return broken(c, "accepted 0x%" PRIx32 " in word %u, of which nothing was offered",
+		              c->beyond, c->beyond_page);
 	return none_of(c, a, ~c->dev.offered, "was not offered");
 }
 

@@ -91,14 +91,9 @@ static enum verdict bit_30(struct check *c, const struct virtio_access *a)
 
 /* ---- the address in the config space, which has no generation */
 
-static bool reads_mac(const struct virtio_access *a)
-{
-	return !a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off < VIRTIO_MMIO_CONFIG + 6;
-}
-
 static enum verdict read_twice(struct check *c, const struct virtio_access *a)
 {
-	if (!c->dev.legacy || c->mac_reads < 2 || reads_mac(a))
+	if (!c->dev.legacy || c->mac_reads < 2 || reads_config(a) || is_of_handler(a))
 		return SILENT;
 	if (c->mac_readings < 2)
 		return broken(c, "the address was taken by %u reads of %u bytes together",

@@ -58,27 +58,36 @@ static enum verdict control_32bit(struct check *c, const struct virtio_access *a
 	               : broken(c, "an access of %u bytes to register 0x%03x", a->size, a->off);
 }
 
-/* Access number @n, from 0, is to be a read of @reg; later ones are of no interest. */
-static enum verdict in_turn(struct check *c, const struct virtio_access *a, unsigned n,
-                            uint32_t reg)
+static const char *done_to(const struct virtio_access *a)
 {
-	if (c->accesses != n || is_config(a))
-		return SILENT;
-	return reads(a, reg) ? KEPT
-	                     : broken(c, "access number %u is a %s register 0x%03x", n + 1,
-	                              a->write ? "write to" : "read of", a->off);
+	return a->write ? "written" : "read";
 }
 
+/* Both, in any order: a bus may look at MagicValue, and its driver at both again (NetBSD). */
 static enum verdict probe_magic(struct check *c, const struct virtio_access *a)
 {
-	const enum verdict v = in_turn(c, a, 0, VIRTIO_MMIO_MAGIC_VALUE);
+	const bool magic = reads(a, VIRTIO_MMIO_MAGIC_VALUE);
+	const unsigned had = c->probe;
 
-	return v == SILENT ? in_turn(c, a, 1, VIRTIO_MMIO_VERSION) : v;
+	if (had >= PROBE_BOTH)
+		return SILENT;
+	if (magic || reads(a, VIRTIO_MMIO_VERSION))
+		return keeps((had | (magic ? PROBE_MAGIC : PROBE_VERSION)) == PROBE_BOTH);
+	return broken(c, "0x%03x was %s, and before it %s", a->off, done_to(a),
+	              had == PROBE_MAGIC     ? "only MagicValue"
+	              : had == PROBE_VERSION ? "only Version"
+	                                     : "neither MagicValue nor Version");
 }
 
 static enum verdict probe_devid(struct check *c, const struct virtio_access *a)
 {
-	return in_turn(c, a, 2, VIRTIO_MMIO_DEVICE_ID);
+	if (c->probe != PROBE_BOTH || reads(a, VIRTIO_MMIO_MAGIC_VALUE) ||
+	    reads(a, VIRTIO_MMIO_VERSION))
+		return SILENT;
+	return reads(a, VIRTIO_MMIO_DEVICE_ID)
+	               ? KEPT
+	               : broken(c, "behind MagicValue and Version 0x%03x was %s, not DeviceID read",
+	                        a->off, done_to(a));
 }
 
 static enum verdict device_sel_first(struct check *c, const struct virtio_access *a)
@@ -206,14 +215,19 @@ static enum verdict size_before_ready(struct check *c, const struct virtio_acces
 
 static enum verdict ready0_readback(struct check *c, const struct virtio_access *a)
 {
+	const struct check_queue *q = selected(c);
+
 	if (!writes(&c->last, VIRTIO_MMIO_QUEUE_READY) || c->last.val != 0 || c->accesses == 0 ||
 	    is_of_handler(a))
 		return SILENT;
-	return reads(a, VIRTIO_MMIO_QUEUE_READY) ? KEPT
-	                                         : broken(c,
-	                                                  "QueueReady became 0, and 0x%03x was "
-	                                                  "accessed instead of reading it",
-	                                                  a->off);
+	if (reads(a, VIRTIO_MMIO_QUEUE_READY))
+		return KEPT;
+	/* Behind a reset there is nothing to wait for: 0 is what it is. */
+	return q && q->stopping ? broken(c,
+	                                 "QueueReady of queue %u became 0, and 0x%03x was accessed "
+	                                 "instead of reading it",
+	                                 q->index, a->off)
+	                        : SILENT;
 }
 
 /* What is zeroed while the device may use it is taken away, not given back. */
@@ -268,27 +282,42 @@ static enum verdict kick_valid(struct check *c, const struct virtio_access *a)
 /* At a reset, so many are: the handler that found it first has ended without a word, and the second one, too. */
 #define IGNORED_AT_RESET 2u
 
+static enum verdict ack_of_bit(struct check *c, const struct virtio_access *a, unsigned bit)
+{
+	const unsigned ignored = c->isr_ignored[bit];
+
+	if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
+		return keeps(ignored > 0 && (a->val >> bit & 1));
+	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0 && ignored >= IGNORED_AT_RESET &&
+	    ignored <= IGNORED_MAX)
+		return broken(c,
+		              "InterruptStatus was read %u times with bit %u set, which was not "
+		              "written to InterruptACK before the reset",
+		              ignored, bit);
+	if (!reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || !(a->val >> bit & 1) ||
+	    ignored != IGNORED_MAX)
+		return SILENT;
+	return broken(c,
+	              "InterruptStatus was read %u times with bit %u set, which was not written to "
+	              "InterruptACK",
+	              IGNORED_MAX + 1, bit);
+}
+
 static enum verdict ack_handled(struct check *c, const struct virtio_access *a)
 {
-	if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
-		return keeps(c->isr_ignored > 0);
-	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0 && c->isr_ignored >= IGNORED_AT_RESET &&
-	    c->isr_ignored <= IGNORED_MAX)
-		return broken(c,
-		              "InterruptStatus was read %u times with bit 0 set, and InterruptACK "
-		              "not written before the reset",
-		              c->isr_ignored);
-	if (!reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || !(a->val & VIRTIO_MMIO_INT_VRING) ||
-	    c->isr_ignored != IGNORED_MAX)
-		return SILENT;
-	return broken(
-		c, "InterruptStatus was read %u times with bit 0 set, and InterruptACK not written",
-		IGNORED_MAX + 1);
+	enum verdict all = SILENT;
+
+	for (unsigned bit = 0; all != BROKEN && bit < ARRAY_SIZE(c->isr_ignored); bit++) {
+		const enum verdict v = ack_of_bit(c, a, bit);
+
+		all = v == SILENT ? all : v;
+	}
+	return all;
 }
 
 static enum verdict ack_seen(struct check *c, const struct virtio_access *a)
 {
-	const uint32_t strange = (uint32_t)a->val & ~c->isr_seen;
+	const uint32_t strange = (uint32_t)a->val & ~c->isr_seen & ~c->isr_late;
 
 	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK))
 		return SILENT;
@@ -298,12 +327,13 @@ static enum verdict ack_seen(struct check *c, const struct virtio_access *a)
 	               : KEPT;
 }
 
-/* Causes that were seen at once may be acknowledged one by one. */
+/* Causes that were seen at once may be acknowledged one by one; and 0 acknowledges nothing. */
 static enum verdict status_read(struct check *c, const struct virtio_access *a)
 {
-	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK) || !(a->status & VIRTIO_CONFIG_S_DRIVER_OK))
+	if (!writes(a, VIRTIO_MMIO_INTERRUPT_ACK) || a->val == 0 ||
+	    !(a->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return SILENT;
-	return c->isr_looked || (a->val & c->isr_seen)
+	return c->isr_looked || (a->val & (c->isr_seen | c->isr_late))
 	               ? KEPT
 	               : broken(c,
 	                        "0x%x was acknowledged, and InterruptStatus not read since the "
@@ -380,6 +410,13 @@ static const struct field {
          FEATURE(VIRTIO_NET_F_RSS) | FEATURE(VIRTIO_NET_F_HASH_REPORT)},
 };
 
+static bool covers(const struct virtio_access *a, const struct field *f)
+{
+	const uint32_t off = a->off - VIRTIO_MMIO_CONFIG;
+
+	return is_config(a) && off < f->off + f->width * f->count && off + a->size > f->off;
+}
+
 static const struct field *field_at(const struct virtio_access *a)
 {
 	const uint32_t off = a->off - VIRTIO_MMIO_CONFIG;
@@ -405,23 +442,30 @@ static enum verdict natural_width(struct check *c, const struct virtio_access *a
 	                        a->size, a->off - VIRTIO_MMIO_CONFIG, f->width);
 }
 
-static enum verdict feature_first(struct check *c, const struct virtio_access *a)
+static enum verdict needs_feature(struct check *c, const struct field *f)
 {
-	const struct field *f = field_at(a);
-
-	if (!f || !f->needs || a->write)
-		return SILENT;
 	if (!(c->dev.offered & f->needs))
 		return broken(c,
 		              "offset %u of the config space was read, and no feature that it "
 		              "belongs to is offered",
-		              a->off - VIRTIO_MMIO_CONFIG);
+		              f->off);
 	return c->dev.offered & f->needs & c->offer_known
 	               ? KEPT
 	               : broken(c,
 	                        "offset %u of the config space was read before the word of "
 	                        "DeviceFeatures that has its feature",
-	                        a->off - VIRTIO_MMIO_CONFIG);
+	                        f->off);
+}
+
+/* Each field of which the access takes some: a wide one of the address may take the status, too. */
+static enum verdict feature_first(struct check *c, const struct virtio_access *a)
+{
+	enum verdict v = SILENT;
+
+	for (unsigned i = 0; v != BROKEN && !a->write && i < ARRAY_SIZE(fields); i++)
+		if (fields[i].needs && covers(a, &fields[i]))
+			v = needs_feature(c, &fields[i]);
+	return v;
 }
 
 enum verdict keeps_torn(struct check *c)
@@ -439,8 +483,7 @@ static enum verdict generation(struct check *c, const struct virtio_access *a)
 		c->torn = 0; /* once */
 		return keeps_torn(c);
 	}
-	if (c->dev.legacy || c->mac_reads < 2 || is_of_handler(a) ||
-	    (is_config(a) && !a->write && a->off < VIRTIO_MMIO_CONFIG + 6))
+	if (c->dev.legacy || c->mac_reads < 2 || is_of_handler(a) || reads_config(a))
 		return SILENT;
 	if (c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
 		return keeps(a->val == c->generation); /* else it is to be read once more */

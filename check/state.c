@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+unsigned check_ctrl_queue(const struct check *c)
+{
+	return net_has_several(c) ? c->dev.nr_queues - 1 : 2;
+}
+
 enum queue_kind check_queue_kind(const struct check *c, unsigned index)
 {
-	const bool many = accepted(c, VIRTIO_NET_F_MQ) || accepted(c, VIRTIO_NET_F_RSS);
-	const unsigned ctrl = many ? c->dev.nr_queues - 1 : 2;
-
-	if (index == ctrl && accepted(c, VIRTIO_NET_F_CTRL_VQ))
+	if (index == check_ctrl_queue(c) && accepted(c, VIRTIO_NET_F_CTRL_VQ))
 		return QUEUE_CTRL;
 	return index % 2 ? QUEUE_TX : QUEUE_RX;
 }
@@ -33,7 +35,7 @@ static void forget_queue(struct check_queue *q)
 	q->align = 0;
 	q->halves = 0;
 	q->max_read = q->num_written = q->ready_read = q->ready = q->served = false;
-	q->found_ready = false;
+	q->found_ready = q->stopping = false;
 	q->dry = 0;
 	q->kick_ns = 0;
 	q->idle_known = false;
@@ -48,10 +50,13 @@ void state_forget(struct check *c)
 	c->device_page = c->driver_page = c->queue_nr = c->pages_written = 0;
 	c->unknown_seen = false;
 	c->asked = 0;
+	c->beyond = c->beyond_page = 0;
 	c->mac_reads = c->mac_bytes = 0;
+	c->generation_before = false;
 	c->torn = 0;
 	c->resetting = 0;
-	c->isr_seen = c->isr_ignored = c->isr_up = 0;
+	c->isr_seen = c->isr_twice = c->isr_late = c->isr_up = 0;
+	memset(c->isr_ignored, 0, sizeof(c->isr_ignored));
 	c->isr_looked = false;
 	c->live = c->received = c->answered = false;
 	c->failed = c->hopes = 0;
@@ -70,12 +75,18 @@ static void track_status(struct check *c, const struct virtio_access *a)
 			c->refused = !(a->val & VIRTIO_CONFIG_S_FEATURES_OK);
 		}
 	} else if (a->val == 0) {
+		/* A handler on another CPU may be about to acknowledge what it has seen before. */
+		const uint32_t late = c->isr_seen | c->isr_late;
+
 		state_forget(c);
+		c->isr_late = late;
 		c->was_reset = true;
 	} else {
 		c->status_written = true;
-		if ((a->val & ~(uint64_t)a->status) & VIRTIO_CONFIG_S_FEATURES_OK)
+		if ((a->val & ~(uint64_t)a->status) & VIRTIO_CONFIG_S_FEATURES_OK) {
 			c->ok_written = true;
+			c->ok_read = c->refused = false; /* asked once more: a new answer */
+		}
 		if (a->val & VIRTIO_CONFIG_S_DRIVER_OK)
 			c->was_live = c->live = true;
 	}
@@ -118,9 +129,10 @@ static void track_queue(struct check *c, const struct virtio_access *a)
 		break;
 	case VIRTIO_MMIO_QUEUE_READY:
 		q->ready_read |= !a->write;
-		if (a->write)
+		if (a->write) {
+			q->stopping = !(a->val & 1) && (q->ready || q->found_ready);
 			q->ready = a->val & 1;
-		else
+		} else
 			q->found_ready = a->val & 1;
 		if (a->write && !q->ready)
 			q->served = false;
@@ -153,39 +165,49 @@ static void track_mac(struct check *c, const struct virtio_access *a)
 	c->mac_have = 0;
 }
 
+/* What stands between two reads of the generation may be all of the config space. */
 static void track_config(struct check *c, const struct virtio_access *a)
 {
-	const bool mac =
-		!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off < VIRTIO_MMIO_CONFIG + 6;
+	const bool generation = reads(a, VIRTIO_MMIO_CONFIG_GENERATION);
 
-	if (mac && c->mac_reads == 0) {
-		c->generation_before = reads(&c->last, VIRTIO_MMIO_CONFIG_GENERATION);
-		c->generation = c->last.val;
-		c->torn = 0;
-		c->mac_have = c->mac_readings = 0;
-		c->mac_agrees = false;
-	}
-	if (mac)
+	if (reads_config(a)) {
+		if (a->off + a->size > VIRTIO_MMIO_CONFIG + 6)
+			c->behind_mac = c->was_behind_mac = true;
+		if (a->off >= VIRTIO_MMIO_CONFIG + 6)
+			return;
+		if (c->mac_reads++ == 0) {
+			c->torn = 0;
+			c->mac_have = c->mac_readings = 0;
+			c->mac_agrees = false;
+		}
+		c->mac_bytes += a->size;
 		track_mac(c, a);
-	if (c->mac_reads > 1 && c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
+		return;
+	}
+	if (c->mac_reads > 1 && c->generation_before && generation)
 		c->torn = a->val != c->generation;
-	if (!a->write && a->off >= VIRTIO_MMIO_CONFIG && a->off + a->size > VIRTIO_MMIO_CONFIG + 6)
-		c->behind_mac = c->was_behind_mac = true;
-	c->mac_reads = mac ? c->mac_reads + 1 : 0;
-	c->mac_bytes = mac ? c->mac_bytes + a->size : 0;
+	c->generation_before = generation;
+	c->generation = a->val;
+	c->mac_reads = c->mac_bytes = 0;
 }
 
 static void track_interrupt(struct check *c, const struct virtio_access *a)
 {
+	const uint32_t bits = u32_of(a->val);
+
 	if (reads(a, VIRTIO_MMIO_INTERRUPT_STATUS)) {
 		c->isr_looked = true;
-		c->isr_seen |= u32_of(a->val);
-		c->isr_up &= ~u32_of(a->val);
-		if (a->val & VIRTIO_MMIO_INT_VRING)
-			c->isr_ignored++;
+		c->isr_twice |= c->isr_seen & bits;
+		c->isr_seen |= bits;
+		c->isr_up &= ~bits;
+		for (unsigned i = 0; i < ARRAY_SIZE(c->isr_ignored); i++)
+			c->isr_ignored[i] += bits >> i & 1;
 	} else if (writes(a, VIRTIO_MMIO_INTERRUPT_ACK)) {
-		c->isr_seen &= ~u32_of(a->val);
-		c->isr_ignored = 0;
+		c->isr_late = (c->isr_late & ~bits) | (c->isr_twice & bits);
+		c->isr_twice &= ~bits;
+		c->isr_seen &= ~bits;
+		for (unsigned i = 0; i < ARRAY_SIZE(c->isr_ignored); i++)
+			c->isr_ignored[i] = bits >> i & 1 ? 0 : c->isr_ignored[i];
 		c->isr_looked = false;
 	}
 }
@@ -221,15 +243,33 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 		c->driver_sel = true;
 		c->driver_page = u32_of(a->val);
 	}
-	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) || c->driver_page > 1 ||
+	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) ||
 	    (a->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) || is_served(c))
 		return;
+	if (c->driver_page > 1) {
+		if (a->val || c->beyond_page == c->driver_page) {
+			c->beyond = u32_of(a->val);
+			c->beyond_page = c->driver_page;
+		}
+		return;
+	}
 	c->pages_written |= 1u << c->driver_page;
 	c->asked = (c->asked & ~((uint64_t)UINT32_MAX << shift)) | (a->val & UINT32_MAX) << shift;
 }
 
+static void track_probe(struct check *c, const struct virtio_access *a)
+{
+	if (reads(a, VIRTIO_MMIO_MAGIC_VALUE))
+		c->probe |= PROBE_MAGIC;
+	else if (reads(a, VIRTIO_MMIO_VERSION))
+		c->probe |= PROBE_VERSION;
+	else
+		c->probe |= PROBE_OVER;
+}
+
 void state_track(struct check *c, const struct virtio_access *a)
 {
+	track_probe(c, a);
 	if (!is_of_handler(a))
 		track_config(c, a);
 	net_track(c, a);

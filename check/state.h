@@ -55,6 +55,7 @@ struct check_queue {
 	uint8_t halves; /* of the six of its addresses, those that were written */
 	uint32_t max;   /* as it was read last; with max_read */
 	bool max_read, num_written, ready_read, ready;
+	bool stopping;    /* QueueReady became 0, and the device had the queue */
 	bool found_ready; /* QueueReady was 1 when it was read last */
 	/* Rings: owner[i] is the head of the chain that descriptor i is in while the device has it. */
 	uint16_t owner[VQ_NUM_MAX];
@@ -151,6 +152,8 @@ struct check_slot {
 	bool bad_magic, bad_version, empty;
 };
 
+enum { PROBE_MAGIC = 1, PROBE_VERSION = 2, PROBE_BOTH = 3, PROBE_OVER = 4 };
+
 enum verdict { SILENT, KEPT, BROKEN };
 
 struct check {
@@ -171,6 +174,7 @@ struct check {
 	bool unknown_failed; /* it gave up when features were offered that nobody knows */
 	bool was_touched;    /* in a life before this one */
 	unsigned accesses;
+	unsigned probe; /* PROBE_*: what it has looked at */
 	bool was_written, was_reset, was_live;
 	bool was_behind_mac;  /* behind_mac, of any life */
 	bool was_filled;      /* a buffer was offered to receive into */
@@ -189,18 +193,23 @@ struct check {
 	bool unknown_seen; /* features that no version of the specification has, in what it read */
 	uint32_t pages_written; /* bit n: DriverFeatures with selector n */
 	uint64_t asked;
-	unsigned mac_bytes; /* by all of these: */
-	unsigned mac_reads; /* of the address in the config space, one behind the other */
+	uint32_t beyond, beyond_page; /* features accepted behind the 64 that there are; 0: none */
+	unsigned mac_bytes;           /* by all of these: */
+	unsigned
+		mac_reads; /* of the address, among reads of the config space, one behind the other */
+	bool generation_before; /* ... and the access before them was one to its generation, */
+	uint64_t generation;    /* which was that; */
 	/* Of version 1: the bytes of one reading, as far as it has come (bit n: byte n), and of the one before. */
 	uint8_t mac_now[6], mac_before[6];
 	unsigned mac_have, mac_readings; /* so many were whole */
 	bool mac_agrees;                 /* the last two of those */
-	bool generation_before;          /* the access before those was one to its generation, */
-	uint64_t generation;             /* which was that; */
 	check_due torn; /* since it was another behind them: the address has to be read once more */
-	bool isr_looked;      /* InterruptStatus was read since the last acknowledgement */
-	uint32_t isr_seen;    /* bits that were read and not acknowledged */
-	unsigned isr_ignored; /* reads that found bit 0, without an acknowledgement between them */
+	bool isr_looked;    /* InterruptStatus was read since the last acknowledgement */
+	uint32_t isr_seen;  /* bits that were read and not acknowledged, */
+	uint32_t isr_twice; /* ... by several reads: handlers on several CPUs; */
+	uint32_t isr_late;  /* those that one of them has acknowledged, and another one may yet */
+	unsigned isr_ignored
+		[2]; /* reads that found bit n, without an acknowledgement of it between */
 	struct check_net net;
 	struct check_slot slot[CHECK_SLOTS];
 	bool live;          /* DRIVER_OK */
@@ -287,6 +296,11 @@ static inline bool reads(const struct virtio_access *a, uint32_t off)
 	return !a->write && a->off == off;
 }
 
+static inline bool reads_config(const struct virtio_access *a)
+{
+	return !a->write && a->off >= VIRTIO_MMIO_CONFIG;
+}
+
 /* What a handler of interrupts does comes between any two accesses of whoever it has interrupted. */
 static inline bool is_of_handler(const struct virtio_access *a)
 {
@@ -322,6 +336,8 @@ enum verdict takes(struct check *c, const struct virtio_access *a, unsigned bit)
 
 enum queue_kind { QUEUE_RX, QUEUE_TX, QUEUE_CTRL };
 enum queue_kind check_queue_kind(const struct check *c, unsigned index);
+/* Where that of commands is, when there is one (virtio 1.2, 5.1.2). */
+unsigned check_ctrl_queue(const struct check *c);
 
 /* rules_legacy.c: version 1. */
 uint32_t legacy_header_len(const struct check *c);

@@ -227,6 +227,7 @@ static const struct wrong {
 	{"mmio.no-qreg-when-ready", GO, 0, WRITE(QUEUE_NUM, 4)},
 	{"notify.queue-index-valid", KICK, 1, WRITE(QUEUE_NOTIFY, RX)},
 	{"init.no-kick-before-drvok", GO, 0, WRITE(QUEUE_NOTIFY, TX)},
+	{"init.drvok-last", KICK, 0, WRITE(QUEUE_PFN, RING / PAGE)},
 	{"split.areas-in-ram", PFN, 1, WRITE(QUEUE_PFN, MEMORY / PAGE - 1)},
 	{"net.cfg-readonly", GO, 0, {'w', VIRTIO_MMIO_CONFIG + 6, 2, 0}},
 };

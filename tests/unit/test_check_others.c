@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What right drivers may do and few do: those of other systems than Linux, and those whose CPUs meet. Beside each a wrong one
+ * that is nearly the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#define VIRTIO_MMIO_NO_LEGACY
+#include <linux/virtio_mmio.h>
+#include <string.h>
+
+#include "tests/lib/check_rig.h"
+
+#define PLAIN (CRIG_V1 | CRIG_F(MAC))
+#define LINK  (PLAIN | CRIG_F(STATUS))
+#define CTRL  (PLAIN | CRIG_F(CTRL_VQ) | CRIG_F(CTRL_RX))
+
+#define W(r, reg, v) crig_write(r, VIRTIO_MMIO_##reg, v)
+#define R(r, reg, v) crig_read(r, VIRTIO_MMIO_##reg, v)
+
+static const struct check_result *result_of(const struct check_rig *r, const char *id)
+{
+	return check_result(r->c, (size_t)(rule_find(id) - rules));
+}
+
+static void expect_clean(const struct check_rig *r, const char *what)
+{
+	struct check_tally t = {0};
+
+	crig_expect_clean(r, what, &t);
+}
+
+static void expect_broken(struct check_rig *r, const char *id)
+{
+	struct check_tally t = {0};
+
+	crig_expect_broken(r, id, &t);
+	crig_end(r);
+}
+
+/* ---- the first looks */
+
+static void magic_number_may_be_read_twice(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	R(&r, MAGIC_VALUE, 0x74726976); /* a bus does, and its driver once more (NetBSD) */
+	crig_up(&r, PLAIN);
+	expect_clean(&r, "twice");
+	assert_int_equal(result_of(&r, "mmio.probe-magic-version")->kept, 1);
+	assert_int_equal(result_of(&r, "mmio.probe-devid")->kept, 1);
+	crig_end(&r);
+
+	crig_begin(&r, PLAIN);
+	R(&r, VERSION, 2);
+	crig_up(&r, PLAIN);
+	expect_clean(&r, "version first");
+	crig_end(&r);
+}
+
+static void what_comes_before_the_first_looks_is_found(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_config(&r, 0, 1, 2);
+	crig_up(&r, PLAIN);
+	expect_broken(&r, "mmio.probe-magic-version");
+
+	crig_begin(&r, PLAIN);
+	R(&r, MAGIC_VALUE, 0x74726976);
+	R(&r, VERSION, 2);
+	W(&r, STATUS, 0);
+	expect_broken(&r, "mmio.probe-devid");
+}
+
+/* ---- bring-up */
+
+static void begin(struct check_rig *r, uint64_t offered)
+{
+	crig_begin(r, offered);
+	R(r, MAGIC_VALUE, 0x74726976);
+	R(r, VERSION, 2);
+	R(r, DEVICE_ID, 1);
+	W(r, STATUS, 0);
+	R(r, STATUS, 0);
+	W(r, STATUS, 1);
+	W(r, STATUS, 3);
+}
+
+static void accept_word(struct check_rig *r, unsigned word, uint32_t bits)
+{
+	W(r, DRIVER_FEATURES_SEL, word);
+	W(r, DRIVER_FEATURES, bits);
+}
+
+static void read_offer(struct check_rig *r)
+{
+	W(r, DEVICE_FEATURES_SEL, 1);
+	R(r, DEVICE_FEATURES, 1);
+}
+
+static void word_of_which_nothing_is_wanted_need_not_be_written(unused void **state)
+{
+	struct check_rig r;
+
+	begin(&r, CRIG_V1);
+	read_offer(&r);
+	accept_word(&r, 1, 1);
+	W(&r, STATUS, 11);
+	R(&r, STATUS, 11);
+	expect_clean(&r, "word 1 alone"); /* Zephyr */
+	crig_end(&r);
+}
+
+static void offer_that_nobody_has_read_is_found(unused void **state)
+{
+	struct check_rig r;
+
+	begin(&r, CRIG_V1);
+	accept_word(&r, 0, 0);
+	accept_word(&r, 1, 1);
+	W(&r, STATUS, 11);
+	expect_broken(&r, "init.features-before-ok");
+}
+
+static void features_behind_the_last_word_are_found(unused void **state)
+{
+	static const char *const ids[] = {"feat.no-unoffered", "feat.no-undefined-bit"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct check_rig r;
+
+		begin(&r, CRIG_V1);
+		read_offer(&r);
+		accept_word(&r, 1, 1);
+		accept_word(&r, 2, 4);
+		W(&r, STATUS, 11);
+		expect_broken(&r, ids[i]);
+	}
+}
+
+static void zero_behind_the_last_word_is_clean(unused void **state)
+{
+	struct check_rig r;
+
+	begin(&r, CRIG_V1);
+	read_offer(&r);
+	for (unsigned word = 0; word < 4; word++)
+		accept_word(&r, word, word == 1);
+	W(&r, STATUS, 11);
+	R(&r, STATUS, 11);
+	expect_clean(&r, "four words");
+	crig_end(&r);
+}
+
+/* The device has refused once, and is asked again. */
+static void ask_twice(struct check_rig *r, bool look)
+{
+	begin(r, LINK);
+	read_offer(r);
+	accept_word(r, 0, LINK & UINT32_MAX);
+	accept_word(r, 1, 1);
+	W(r, STATUS, 11);
+	r->status = 3;
+	R(r, STATUS, 3);
+	accept_word(r, 0, PLAIN & UINT32_MAX);
+	W(r, STATUS, 11);
+	if (look)
+		R(r, STATUS, 11);
+	crig_ready(r, 0);
+	crig_ready(r, 1);
+	crig_go(r);
+}
+
+static void second_answer_counts(unused void **state)
+{
+	struct check_rig r;
+
+	ask_twice(&r, true);
+	expect_clean(&r, "refused, then accepted");
+	crig_end(&r);
+	ask_twice(&r, false);
+	assert_int_equal(result_of(&r, "init.stop-after-failure")->broken, 0);
+	expect_broken(&r, "init.reread-features-ok");
+}
+
+static void queue_without_any_step_is_found(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	W(&r, STATUS, 0);
+	R(&r, STATUS, 0);
+	crig_ready(&r, 0);
+	expect_broken(&r, "init.setup-after-negotiation");
+}
+
+/* ---- behind a reset */
+
+static void queues_are_taken_out_of_registers_behind_the_reset(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	W(&r, STATUS, 0);
+	R(&r, STATUS, 0);
+	for (unsigned i = 0; i < 2; i++) { /* NetBSD */
+		W(&r, QUEUE_SEL, i);
+		W(&r, QUEUE_READY, 0);
+		W(&r, QUEUE_DESC_LOW, 0);
+		W(&r, QUEUE_DESC_HIGH, 0);
+	}
+	expect_clean(&r, "out of registers");
+	crig_end(&r);
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	W(&r, QUEUE_SEL, 0);
+	W(&r, QUEUE_READY, 0);
+	W(&r, STATUS, 0);
+	expect_broken(&r, "mmio.qready0-readback");
+}
+
+/* ---- config space */
+
+static void read_mac(struct check_rig *r)
+{
+	for (unsigned i = 0; i < sizeof(crig_mac); i++)
+		crig_config(r, i, 1, crig_mac[i]);
+}
+
+static void bracket_may_hold_all_of_the_config_space(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, LINK);
+	crig_up(&r, LINK);
+	for (unsigned i = 0; i < 2; i++) { /* the first time it has changed */
+		R(&r, CONFIG_GENERATION, i);
+		crig_config(&r, 6, 2, 1);
+		read_mac(&r);
+		R(&r, INTERRUPT_STATUS, 0); /* a handler, on another CPU */
+		crig_config(&r, 6, 2, 1);
+		R(&r, CONFIG_GENERATION, 1);
+	}
+	R(&r, STATUS, 15);
+	crig_ticks(&r, 12);
+	expect_clean(&r, "all in one bracket");
+	assert_int_equal(result_of(&r, "cfg.generation-loop")->kept, 1);
+	crig_end(&r);
+
+	crig_begin(&r, LINK);
+	crig_up(&r, LINK);
+	R(&r, CONFIG_GENERATION, 0);
+	read_mac(&r);
+	crig_config(&r, 6, 2, 1);
+	R(&r, STATUS, 15);
+	expect_broken(&r, "cfg.generation-loop");
+}
+
+static void wide_read_takes_the_field_behind_too(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	crig_config(&r, 4, 4, 0);
+	expect_broken(&r, "cfg.check-feature-first");
+}
+
+/* ---- interrupts */
+
+static void handlers_on_two_cpus_may_both_acknowledge(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	R(&r, INTERRUPT_STATUS, 1);
+	R(&r, INTERRUPT_STATUS, 1);
+	W(&r, INTERRUPT_ACK, 1);
+	W(&r, INTERRUPT_ACK, 1);
+	for (unsigned i = 0; i < 2; i++)
+		R(&r, INTERRUPT_STATUS, 0);
+	for (unsigned i = 0; i < 2; i++) /* of whoever writes what it has read (FreeBSD) */
+		W(&r, INTERRUPT_ACK, 0);
+	expect_clean(&r, "two CPUs");
+	W(&r, INTERRUPT_ACK, 1);
+	assert_int_equal(result_of(&r, "mmio.irq-read-status")->broken, 1);
+	expect_broken(&r, "mmio.irq-ack");
+}
+
+static void reset_may_overtake_a_handler(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	R(&r, INTERRUPT_STATUS, 1);
+	W(&r, STATUS, 0);
+	W(&r, INTERRUPT_ACK, 1);
+	R(&r, STATUS, 0);
+	expect_clean(&r, "overtaken");
+	W(&r, INTERRUPT_ACK, 1);
+	expect_broken(&r, "mmio.irq-ack");
+}
+
+static void cause_that_is_never_acknowledged_is_found_beside_one_that_is(unused void **state)
+{
+	struct check_rig r;
+
+	for (unsigned bit = 0; bit < 2; bit++) {
+		crig_begin(&r, PLAIN);
+		crig_up(&r, PLAIN);
+		for (unsigned i = 0; i < 9; i++) {
+			assert_int_equal(result_of(&r, "mmio.intack-handled")->broken, 0);
+			R(&r, INTERRUPT_STATUS, 3);
+			W(&r, INTERRUPT_ACK, 1u << bit);
+		}
+		assert_non_null(strstr(result_of(&r, "mmio.intack-handled")->why,
+		                       bit ? "with bit 0 set" : "with bit 1 set"));
+		expect_broken(&r, "mmio.intack-handled");
+	}
+}
+
+/* ---- where it was */
+
+static void command_is_of_the_queue_that_has_it(unused void **state)
+{
+	static const uint8_t odd[] = {0, 0, 7};
+	struct check_rig r;
+
+	for (unsigned several = 0; several < 2; several++) {
+		const uint64_t f = CTRL | (several ? CRIG_F(MQ) : 0);
+
+		crig_begin(&r, f);
+		crig_up(&r, f);
+		crig_command(&r, odd, sizeof(odd), 0);
+		assert_int_equal(result_of(&r, "ctrl.rx-data-bool")->queue,
+		                 several ? CRIG_QUEUES - 1 : 2);
+		expect_broken(&r, "ctrl.rx-data-bool");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(magic_number_may_be_read_twice),
+		cmocka_unit_test(what_comes_before_the_first_looks_is_found),
+		cmocka_unit_test(word_of_which_nothing_is_wanted_need_not_be_written),
+		cmocka_unit_test(offer_that_nobody_has_read_is_found),
+		cmocka_unit_test(features_behind_the_last_word_are_found),
+		cmocka_unit_test(zero_behind_the_last_word_is_clean),
+		cmocka_unit_test(second_answer_counts),
+		cmocka_unit_test(queue_without_any_step_is_found),
+		cmocka_unit_test(queues_are_taken_out_of_registers_behind_the_reset),
+		cmocka_unit_test(bracket_may_hold_all_of_the_config_space),
+		cmocka_unit_test(wide_read_takes_the_field_behind_too),
+		cmocka_unit_test(handlers_on_two_cpus_may_both_acknowledge),
+		cmocka_unit_test(reset_may_overtake_a_handler),
+		cmocka_unit_test(cause_that_is_never_acknowledged_is_found_beside_one_that_is),
+		cmocka_unit_test(command_is_of_the_queue_that_has_it),
+	};
+
+	return cmocka_run_group_tests_name("check_others", tests, NULL, NULL);
+}
