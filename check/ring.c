@@ -36,6 +36,55 @@ bool ring_in_memory(const struct check_queue *q, gpa_t at, uint64_t len)
 	       gmem_iov(q->c->dev.mem, at, u32_of(len), iov, ARRAY_SIZE(iov)) > 0;
 }
 
+struct area {
+	gpa_t at;
+	uint64_t len;
+};
+
+/* Without the words behind the rings, about which split.used-tail-allocated is. */
+static void areas_of(const struct check_queue *q, struct area out[3])
+{
+	const struct vq_addr *a = &q->addr;
+	const bool packed = is_packed(q);
+
+	out[0] = (struct area){a->desc, 16 * (uint64_t)a->num};
+	out[1] = (struct area){a->avail, packed ? 4 : 4 + 2 * (uint64_t)a->num};
+	out[2] = (struct area){a->used, packed ? 4 : 4 + 8 * (uint64_t)a->num};
+}
+
+static bool share(const struct check_queue *q, const struct check_queue *other)
+{
+	struct area a[3], b[3];
+
+	areas_of(q, a);
+	areas_of(other, b);
+	for (unsigned i = 0; i < ARRAY_SIZE(a); i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(b); k++)
+			if (ring_in_memory(other, b[k].at, b[k].len) &&
+			    !ring_apart(a[i].at, a[i].len, b[k].at, b[k].len))
+				return true;
+	return false;
+}
+
+const struct check_queue *ring_shared_with(const struct check_queue *q)
+{
+	for (unsigned i = 0; i < q->c->dev.nr_queues; i++) {
+		const struct check_queue *other = &q->c->queue[i];
+
+		if (other != q && other->ready && share(q, other))
+			return other;
+	}
+	return NULL;
+}
+
+void ring_outside(struct check_queue *q, const char *what, gpa_t at)
+{
+	if (!accepted(q->c, VIRTIO_F_ACCESS_PLATFORM))
+		judged(q->c, "feat.physical-addresses",
+		       broken(q->c, "queue %u: %s, at 0x%" PRIx64 ", is not in memory", q->index,
+		              what, at));
+}
+
 bool ring_is_zero(const struct check_queue *q, gpa_t at, uint64_t len)
 {
 	uint8_t part[256];
@@ -136,7 +185,15 @@ bool chain_flags(struct check_chain *ch, const struct ring_desc *d)
 	       d->len && d->len % 16 == 0 ? KEPT
 	                                  : broken(c, "queue %u, chain %u: a table of %u bytes", nr,
 	                                           ch->head, d->len));
-	return d->len && d->len % 16 == 0 && ring_in_memory(ch->q, d->addr, d->len);
+	if (d->len == 0 || d->len % 16)
+		return false;
+	if (ring_in_memory(ch->q, d->addr, d->len))
+		return true;
+	judged(c, r->in_ram,
+	       broken(c, "queue %u, chain %u: a table of %u bytes at 0x%" PRIx64, nr, ch->head,
+	              d->len, d->addr));
+	ring_outside(ch->q, "a table", d->addr);
+	return false;
 }
 
 void chain_piece(struct check_chain *ch, const struct ring_desc *d)

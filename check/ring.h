@@ -28,6 +28,15 @@ extern const struct ring_rules split_rules, packed_rules;
 /* Words as they are now: the driver, or the device on another thread, may write them. False: they are not in memory. */
 bool ring_word(const struct check_queue *q, gpa_t at, uint16_t *out);
 bool ring_in_memory(const struct check_queue *q, gpa_t at, uint64_t len);
+/* Do @a, of @a_len bytes, and @b have no byte in common? Both are in memory. */
+static inline bool ring_apart(gpa_t a, uint64_t a_len, gpa_t b, uint64_t b_len)
+{
+	return a + a_len <= b || b + b_len <= a;
+}
+/* Another queue that is ready and has memory of @q, which has not become ready yet; NULL: there is none. */
+const struct check_queue *ring_shared_with(const struct check_queue *q);
+/* Something of @q, at @at, is not in memory: no address of the guest's. */
+void ring_outside(struct check_queue *q, const char *what, gpa_t at);
 bool ring_is_zero(const struct check_queue *q, gpa_t at, uint64_t len);
 
 /* Entry @i at @table, of the layout that @q has. False: it is not in memory. */

@@ -81,9 +81,10 @@ void packed_ready(struct check_queue *q)
 	const bool aligned = a->desc % 16 == 0 && a->avail % 4 == 0 && a->used % 4 == 0;
 	const bool size = a->num > 0 && a->num <= 32768;
 	const uint64_t bytes = 16 * (uint64_t)a->num;
+	const struct check_queue *other;
 	gpa_t at = a->desc;
 	uint8_t d[16];
-	bool fits;
+	bool inside, fits;
 
 	judged(c, "packed.align",
 	       aligned ? KEPT
@@ -93,14 +94,23 @@ void packed_ready(struct check_queue *q)
 	       size ? KEPT : broken(c, "queue %u has %u entries", q->index, a->num));
 	if (!size)
 		return;
-	fits = ring_in_memory(q, a->desc, bytes) && ring_in_memory(q, a->avail, 4) &&
-	       ring_in_memory(q, a->used, 4);
+	inside = ring_in_memory(q, a->desc, bytes) && ring_in_memory(q, a->avail, 4) &&
+	         ring_in_memory(q, a->used, 4);
+	fits = inside && ring_apart(a->desc, bytes, a->avail, 4) &&
+	       ring_apart(a->desc, bytes, a->used, 4) && ring_apart(a->avail, 4, a->used, 4);
 	judged(c, "packed.areas-in-ram",
 	       fits ? KEPT
 	            : broken(c, "queue %u of %u entries: 0x%" PRIx64 ", 0x%" PRIx64 ", 0x%" PRIx64,
 	                     q->index, a->num, a->desc, a->avail, a->used));
+	if (!inside)
+		ring_outside(q, "one of its three parts, the first of which is", a->desc);
 	if (!fits)
 		return;
+	other = ring_shared_with(q);
+	if (other)
+		judged(c, "packed.areas-in-ram",
+		       broken(c, "queue %u has memory that queue %u has, too", q->index,
+		              other->index));
 	/* What is offered already is what it is for. */
 	while (at < a->desc + bytes && gmem_read(c->dev.mem, at, d, sizeof(d)) == 0 &&
 	       (get_le16(d + 14) & (AVAIL | USED)) == AVAIL)
@@ -143,6 +153,8 @@ static bool walk_table(struct check_chain *ch, const struct ring_desc *d)
 			return false;
 		chain_piece(ch, &p);
 	}
+	if (d->len / 16 > VQ_NUM_MAX) /* those that were not looked at count, too */
+		ch->pieces += d->len / 16 - VQ_NUM_MAX;
 	chain_limit(ch);
 	return true;
 }

@@ -34,11 +34,6 @@ static bool used_word(const struct check_queue *q, unsigned word, uint16_t *out)
 
 /* ---- when a queue is handed over */
 
-static bool apart(gpa_t a, uint64_t a_len, gpa_t b, uint64_t b_len)
-{
-	return a + a_len <= b || b + b_len <= a;
-}
-
 /* The used ring is the device's: whatever stands in it is from before. The index of the other one may only count. */
 static void judge_first_words(struct check_queue *q)
 {
@@ -75,9 +70,9 @@ static bool tail_in(const struct vq_addr *a, const struct vq_addr *b, gpa_t *at)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(tails); i++) {
 		*at = tails[i];
-		if (!apart(b->desc, 16 * (uint64_t)b->num, *at, 2) ||
-		    !apart(b->avail, 6 + 2 * (uint64_t)b->num, *at, 2) ||
-		    !apart(b->used, 6 + 8 * (uint64_t)b->num, *at, 2))
+		if (!ring_apart(b->desc, 16 * (uint64_t)b->num, *at, 2) ||
+		    !ring_apart(b->avail, 6 + 2 * (uint64_t)b->num, *at, 2) ||
+		    !ring_apart(b->used, 6 + 8 * (uint64_t)b->num, *at, 2))
 			return true;
 	}
 	return false;
@@ -115,7 +110,8 @@ void split_ready(struct check_queue *q)
 	const uint64_t num = a->num, desc = 16 * num, avail = 6 + 2 * num, used = 6 + 8 * num;
 	const bool aligned = a->desc % 16 == 0 && a->avail % 2 == 0 && a->used % 4 == 0;
 	const bool pow2 = num > 0 && num <= 32768 && (num & (num - 1)) == 0;
-	bool fits;
+	const struct check_queue *other;
+	bool inside, fits;
 
 	judged(c, "split.align",
 	       aligned ? KEPT
@@ -125,17 +121,26 @@ void split_ready(struct check_queue *q)
 	       pow2 ? KEPT : broken(c, "queue %u has %" PRIu64 " entries", q->index, num));
 	if (!pow2)
 		return;
-	fits = ring_in_memory(q, a->desc, desc) && ring_in_memory(q, a->avail, avail) &&
-	       ring_in_memory(q, a->used, used) && apart(a->desc, desc, a->avail, avail) &&
-	       apart(a->avail, avail, a->used, used) && apart(a->desc, desc, a->used, used);
+	inside = ring_in_memory(q, a->desc, desc) && ring_in_memory(q, a->avail, avail) &&
+	         ring_in_memory(q, a->used, used);
+	fits = inside && ring_apart(a->desc, desc, a->avail, avail) &&
+	       ring_apart(a->avail, avail, a->used, used) &&
+	       ring_apart(a->desc, desc, a->used, used);
 	judged(c, "split.areas-in-ram",
 	       fits ? KEPT
 	            : broken(c,
 	                     "queue %u of %" PRIu64 " entries: 0x%" PRIx64 ", 0x%" PRIx64
 	                     ", 0x%" PRIx64,
 	                     q->index, num, a->desc, a->avail, a->used));
+	if (!inside)
+		ring_outside(q, "one of its three parts, the first of which is", a->desc);
 	if (!fits)
 		return;
+	other = ring_shared_with(q);
+	if (other)
+		judged(c, "split.areas-in-ram",
+		       broken(c, "queue %u has memory that queue %u has, too", q->index,
+		              other->index));
 	judge_tails(q);
 	judge_first_words(q);
 }
@@ -196,6 +201,11 @@ static bool walk_table(struct check_chain *ch, const struct ring_desc *d)
 		at = p.next;
 		if (at >= nr)
 			break;
+	}
+	if (at < nr && nr > VQ_NUM_MAX) { /* so many were there, and another one follows */
+		ch->pieces++;
+		chain_limit(ch);
+		return false;
 	}
 	judged(c, "indirect.next-in-table",
 	       broken(c, "queue %u, chain %u: entry %u follows in a table of %u, or it goes round",
@@ -293,7 +303,7 @@ static void judge_chain(struct check_queue *q, uint16_t head)
 	if (!whole)
 		return;
 	judged(c, "split.chain-bytes",
-	       ch.out_len + ch.in_len <= UINT32_MAX
+	       ch.out_len + ch.in_len <= UINT64_C(1) << 32
 	               ? KEPT
 	               : broken(c, "queue %u, chain %u has %" PRIu64 " bytes", q->index, head,
 	                        ch.out_len + ch.in_len));
@@ -428,27 +438,36 @@ static void look_at_tail(struct check_queue *q)
 	q->tail = now;
 }
 
+/* What the device has when the driver resets it is still what was offered. */
+static enum verdict left_alone(struct check_queue *q, uint16_t avail)
+{
+	if ((uint16_t)(avail - q->looked) > q->addr.num)
+		return broken(q->c,
+		              "queue %u: the device is reset when the available index is %u "
+		              "already, and was %u",
+		              q->index, avail, q->looked);
+	for (unsigned i = 0; i < q->addr.num; i++)
+		if (q->owner[i] != NO_OWNER && !ring_unchanged(q, i, 16))
+			return ring_changed(q, i);
+	return KEPT;
+}
+
 void split_recheck(struct check_queue *q, bool end)
 {
 	uint16_t avail;
 
-	if (!end)
-		look_at_tail(q);
-	for (unsigned i = 0; !end && i < q->addr.num; i++) {
+	if (end) {
+		if (split_offered(q, &avail))
+			judged(q->c, "cleanup.reset-before-unexpose", left_alone(q, avail));
+		return;
+	}
+	look_at_tail(q);
+	for (unsigned i = 0; i < q->addr.num; i++) {
 		if (q->owner[i] == NO_OWNER || ring_unchanged(q, i, 16))
 			continue;
 		judge_entry(q, i);
 		gmem_read(q->c->dev.mem, q->addr.desc + 16 * (gpa_t)i, q->copy[i], 16);
 	}
-	if (!end || !split_offered(q, &avail))
-		return;
-	judged(q->c, "cleanup.reset-before-unexpose",
-	       (uint16_t)(avail - q->looked) <= q->addr.num
-	               ? KEPT
-	               : broken(q->c,
-	                        "queue %u: the device is reset when the available index is %u "
-	                        "already, and was %u",
-	                        q->index, avail, q->looked));
 }
 
 /* ---- who wants to hear of whom */

@@ -11,6 +11,10 @@
 #define TCP_CWR    0x80u
 #define PROTO_TCP  6u
 
+/* Where they have their checksums. */
+#define TCP_CSUM 16u
+#define UDP_CSUM 6u
+
 /*
  * A port may send what others gave it: a bridge does. So a driver whose frames come from elsewhere is believed to be
  * wrong only when none of its first ones comes from its own address.
@@ -175,6 +179,27 @@ static enum verdict csum_pseudo(struct check *c, const struct check_frame *m)
 	                     m->ch->q->index, m->ch->head, (unsigned)start, (unsigned)off);
 }
 
+/*
+ * Completed, the sum has to be where the protocol has its own. Behind UDP's header there may be another frame, with a sum of its
+ * own (VXLAN, Geneve).
+ */
+static enum verdict csum_place(struct check *c, const struct check_frame *m)
+{
+	const size_t start = get_le16(m->ch->start + 6), off = get_le16(m->ch->start + 8);
+	const bool tcp = m->f.proto == PROTO_TCP;
+	const size_t field = tcp ? TCP_CSUM : UDP_CSUM;
+
+	if (!needs_csum(m) || !m->f.payload || (!tcp && start > m->f.l4))
+		return SILENT;
+	return start == m->f.l4 && off == field
+	               ? KEPT
+	               : broken(c,
+	                        "queue %u, chain %u: the checksum is to be at %u + %u, and that of "
+	                        "protocol %u is at %u + %u",
+	                        m->ch->q->index, m->ch->head, (unsigned)start, (unsigned)off,
+	                        m->f.proto, (unsigned)m->f.l4, (unsigned)field);
+}
+
 /* ---- segmentation */
 
 static bool has_cwr(const struct check_frame *m)
@@ -235,6 +260,7 @@ const struct frame_rule frame_rules[] = {
 	{"net.tx-full-csum", csum_full},
 	{"net.tx-csum-preceding", csum_preceding},
 	{"net.tx-csum-pseudo", csum_pseudo},
+	{"net.tx-csum-range", csum_place},
 	{"net.tx-ecn-needs-feature", ecn_negotiated},
 	{"net.tx-ecn-bit", ecn_bit},
 	{"net.tx-hdrlen-exact", hdrlen_exact},

@@ -145,10 +145,14 @@ static enum verdict size_le_max(struct check *c, const struct virtio_access *a)
 
 static enum verdict absent_queue(struct check *c, const struct virtio_access *a)
 {
+	const struct check_queue *q = selected(c);
+
 	if (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !is_ring_address(a->off))
 		return SILENT;
-	return selected(c) ? KEPT
-	                   : broken(c, "queue %u is set up, and does not exist", c->queue_nr);
+	/* What is taken out of the registers is none that is set up. */
+	if (q && q->max_read && q->max == 0 && a->val)
+		return broken(c, "queue %u is set up, and QueueNumMax read 0", q->index);
+	return q ? KEPT : broken(c, "queue %u is set up, and does not exist", c->queue_nr);
 }
 
 static enum verdict no_change_when_ready(struct check *c, const struct virtio_access *a)

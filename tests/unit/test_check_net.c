@@ -374,6 +374,10 @@ static const struct sent frames[] = {
 	{"net.tx-csum-preceding", TSO, TCP, PARTIAL, .spoil = 14 + 8},
 	{"net.tx-csum-pseudo", TSO, TCP, PARTIAL, .spoil = 34 + 16},
 	{"net.tx-csum-pseudo", TSO, TCP, .flags = 1, .start = 34, .off = 16, .data = 5},
+	{"net.tx-csum-range", TSO, TCP, .flags = 1, .start = 46, .off = 16, .data = 99},
+	{"net.tx-csum-range", TSO, TCP, .flags = 1, .start = 34, .off = 6, .data = 99},
+	{"net.tx-csum-range", TSO, UDP, .flags = 1, .start = 34, .off = 16, .data = 99},
+	{"net.tx-csum-range", TSO, UDP, .flags = 1, .start = 14, .off = 26, .data = 99},
 	{"net.tx-ecn-needs-feature", TSO, TCP, SEGMENT, GSO, .hdr_len = 54, .tcp = CWR},
 	{"net.tx-ecn-needs-feature", TSO, TCP, SEGMENT, .gso = 1 | ECN, .hdr_len = 54},
 	{"net.tx-ecn-bit", TSO | F(HOST_ECN), TCP, SEGMENT, GSO, .hdr_len = 54, .tcp = CWR},
@@ -390,6 +394,7 @@ static const struct sent frames[] = {
 	{NULL, MAKES, UDP, .from = 0x52, .times = 5},
 	{NULL, MAKES | F(CTRL_VQ) | F(CTRL_MAC_ADDR), UDP, .times = 5},
 	{NULL, TSO, TCP, PARTIAL, .data = 9},
+	{NULL, TSO, UDP, .flags = 1, .start = 76, .off = 16, .data = 99}, /* TCP in VXLAN */
 	{NULL, TSO, TCP, SEGMENT, GSO, .hdr_len = 54},
 	{NULL, TSO, TCP, SEGMENT, GSO, .hdr_len = 100},
 	{NULL, TSO | F(HOST_ECN), TCP, SEGMENT, .gso = 1 | ECN, .hdr_len = 54, .tcp = CWR},

@@ -13,11 +13,14 @@
 #include <linux/virtio_mmio.h>
 #include <string.h>
 
+#include "devices/vq.h"
 #include "tests/lib/check_rig.h"
+#include "vmm/core/le.h"
 
-#define PLAIN (CRIG_V1 | CRIG_F(MAC))
-#define LINK  (PLAIN | CRIG_F(STATUS))
-#define CTRL  (PLAIN | CRIG_F(CTRL_VQ) | CRIG_F(CTRL_RX))
+#define PLAIN  (CRIG_V1 | CRIG_F(MAC))
+#define TABLES FEATURE(VIRTIO_RING_F_INDIRECT_DESC)
+#define LINK   (PLAIN | CRIG_F(STATUS))
+#define CTRL   (PLAIN | CRIG_F(CTRL_VQ) | CRIG_F(CTRL_RX))
 
 #define W(r, reg, v) crig_write(r, VIRTIO_MMIO_##reg, v)
 #define R(r, reg, v) crig_read(r, VIRTIO_MMIO_##reg, v)
@@ -275,6 +278,137 @@ static void wide_read_takes_the_field_behind_too(unused void **state)
 	expect_broken(&r, "cfg.check-feature-first");
 }
 
+/* ---- rings */
+
+#define RING_OF(queue) (0x1000u * (queue))
+#define TABLE          0x10000u
+#define NR_MANY        (VQ_NUM_MAX + 2)
+
+struct piece {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+static void put(struct check_rig *r, gpa_t at, const struct piece *p)
+{
+	uint8_t *d = gmem_ptr(&r->mem, at, 16);
+
+	put_le64(d, p->addr);
+	put_le32(d + 8, p->len);
+	put_le16(d + 12, p->flags);
+	put_le16(d + 14, p->next);
+}
+
+/* One chain of queue 1, by way of a table at @at. */
+static void offer_table(struct check_rig *r, uint64_t at, unsigned nr)
+{
+	crig_begin(r, PLAIN | TABLES);
+	crig_up(r, PLAIN | TABLES);
+	crig_offer(r, 1, "", 1);
+	put(r, RING_OF(1), &(struct piece){at, 16 * nr, VRING_DESC_F_INDIRECT, 0});
+}
+
+static void table_outside_memory_is_found(unused void **state)
+{
+	static const char *const ids[] = {"split.desc-in-ram", "feat.physical-addresses"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct check_rig r;
+
+		offer_table(&r, UINT64_C(1) << 40, 2);
+		crig_look(&r, 1);
+		expect_broken(&r, ids[i]);
+	}
+}
+
+static void table_of_more_than_any_ring_is_too_long(unused void **state)
+{
+	struct check_rig r;
+
+	offer_table(&r, TABLE, NR_MANY);
+	for (unsigned i = 0; i < NR_MANY; i++)
+		put(&r, TABLE + 16 * (gpa_t)i,
+		    &(struct piece){0x8000, 1, i + 1 < NR_MANY ? VRING_DESC_F_NEXT : 0,
+		                    (uint16_t)(i + 1)});
+	crig_look(&r, 1);
+	assert_int_equal(result_of(&r, "indirect.next-in-table")->broken, 0);
+	expect_broken(&r, "indirect.chain-le-queue-size");
+}
+
+static void chain_may_have_all_of_four_gibibytes(unused void **state)
+{
+	for (unsigned more = 0; more < 2; more++) {
+		const uint32_t half = UINT32_C(1) << 31;
+		struct check_rig r;
+
+		offer_table(&r, TABLE, 2);
+		put(&r, TABLE, &(struct piece){0x8000, half, VRING_DESC_F_NEXT, 1});
+		put(&r, TABLE + 16, &(struct piece){0x8000, half + more, 0, 0});
+		crig_look(&r, 1);
+		assert_int_equal(result_of(&r, "split.chain-bytes")->broken, more);
+		crig_end(&r);
+	}
+}
+
+static void rings_that_two_queues_have_are_found(unused void **state)
+{
+	static const char *const ids[] = {"split.areas-in-ram", "packed.areas-in-ram"};
+	static const uint32_t low[] = {VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_AVAIL_LOW,
+	                               VIRTIO_MMIO_QUEUE_USED_LOW};
+
+	for (unsigned i = 0; i < 6; i++) {
+		const uint64_t f = PLAIN | (i % 2 ? FEATURE(VIRTIO_F_RING_PACKED) : 0);
+		struct check_rig r;
+
+		crig_begin(&r, f);
+		crig_negotiate(&r, f);
+		crig_ready(&r, 0);
+		expect_clean(&r, "the first");
+		W(&r, QUEUE_SEL, 1);
+		W(&r, QUEUE_NUM, CRIG_NUM);
+		for (unsigned k = 0; k < 3; k++) /* one of the three is the other's */
+			crig_write(&r, low[k], RING_OF(k != i / 2) + 0x400 * k);
+		W(&r, QUEUE_READY, 1);
+		expect_broken(&r, ids[i % 2]);
+	}
+}
+
+static void descriptor_that_is_withdrawn_before_the_reset_is_found(unused void **state)
+{
+	for (unsigned used = 0; used < 2; used++) {
+		struct check_rig r;
+
+		crig_begin(&r, PLAIN);
+		crig_up(&r, PLAIN);
+		crig_offer(&r, 0, NULL, 1526);
+		crig_look(&r, 0);
+		if (used)
+			crig_use(&r, 0);
+		put(&r, RING_OF(0), &(struct piece){0, 0, 0, 1});
+		W(&r, STATUS, 0);
+		R(&r, STATUS, 0);
+		if (used) {
+			expect_clean(&r, "it is the driver's again");
+			crig_end(&r);
+		} else {
+			expect_broken(&r, "cleanup.reset-before-unexpose");
+		}
+	}
+}
+
+static void queue_without_room_is_none(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_negotiate(&r, PLAIN);
+	W(&r, QUEUE_SEL, 0);
+	R(&r, QUEUE_NUM_MAX, 0);
+	W(&r, QUEUE_DESC_LOW, 0x1000);
+	expect_broken(&r, "mmio.qmax0-absent");
+}
+
 /* ---- interrupts */
 
 static void handlers_on_two_cpus_may_both_acknowledge(unused void **state)
@@ -363,6 +497,12 @@ int main(void)
 		cmocka_unit_test(queues_are_taken_out_of_registers_behind_the_reset),
 		cmocka_unit_test(bracket_may_hold_all_of_the_config_space),
 		cmocka_unit_test(wide_read_takes_the_field_behind_too),
+		cmocka_unit_test(table_outside_memory_is_found),
+		cmocka_unit_test(table_of_more_than_any_ring_is_too_long),
+		cmocka_unit_test(chain_may_have_all_of_four_gibibytes),
+		cmocka_unit_test(rings_that_two_queues_have_are_found),
+		cmocka_unit_test(descriptor_that_is_withdrawn_before_the_reset_is_found),
+		cmocka_unit_test(queue_without_room_is_none),
 		cmocka_unit_test(handlers_on_two_cpus_may_both_acknowledge),
 		cmocka_unit_test(reset_may_overtake_a_handler),
 		cmocka_unit_test(cause_that_is_never_acknowledged_is_found_beside_one_that_is),

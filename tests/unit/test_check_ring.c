@@ -42,6 +42,8 @@ static const struct lists wrong[] = {
 	{"packed.readable-before-writable", 0, {{BUF, 8, 0, N | D}, {BUF, 60, 0, 0}}, {{0}}, 0},
 	{"packed.desc-nonempty", 0, {{BUF, 72, 0, N}, {BUF, 0, 0, 0}}, {{0}}, 0},
 	{"packed.desc-in-ram", 0, {{UINT64_MAX - 4, 72, 0, 0}}, {{0}}, 0},
+	{"packed.desc-in-ram", TABLES, {{MEMORY - 16, 32, 0, I}}, {{0}}, 0},
+	{"feat.physical-addresses", TABLES, {{MEMORY - 16, 32, 0, I}}, {{0}}, 0},
 	{"packed.desc-flags-known", 0, {{BUF, 72, 0, 0x10}}, {{0}}, 0},
 	{"packed.id-in-last", 0, {A, A}, {{0}}, 0},
 	{"packed.indirect-negotiated", 0, {{TABLE, 16, 0, I}}, {A}, 0},
@@ -120,6 +122,9 @@ static void packed_rings_that_do_not_fit_are_found(void **state)
 		{"packed.size-range", {0, RING, DRIVER, DEVICE}},
 		{"packed.size-range", {32769, RING, DRIVER, DEVICE}},
 		{"packed.areas-in-ram", {NUM, MEMORY - 16, DRIVER, DEVICE}},
+		{"packed.areas-in-ram", {NUM, RING, RING + 16, DEVICE}},
+		{"packed.areas-in-ram", {NUM, RING, DRIVER, DRIVER}},
+		{"feat.physical-addresses", {NUM, MEMORY - 16, DRIVER, DEVICE}},
 		{"packed.zero-init", {NUM, BUF, DRIVER, DEVICE}},
 	};
 
