@@ -195,21 +195,22 @@ static enum verdict reread_features_ok(struct check *c, const struct virtio_acce
 	                           a->off);
 }
 
+/* It is kept by who stops: a bring-up in which nothing fails says nothing of it. */
 static enum verdict stop_after_failure(struct check *c, const struct virtio_access *a)
 {
+	const bool failed = a->status & FAILED, refused = c->ok_read && c->refused;
 	const bool goes_on = (sets_queue_up(a) && a->write) || goes_live(a) ||
 	                     writes(a, VIRTIO_MMIO_QUEUE_NOTIFY);
 
-	if (!goes_on || (!c->ok_read && !(a->status & FAILED)))
+	if (!failed && !refused)
 		return SILENT;
-	if (a->status & FAILED)
-		return broken(c, "a write to 0x%03x after FAILED", a->off);
-	return c->refused
-	               ? broken(c,
-	                        "a write to 0x%03x after Status was read without FEATURES_OK: the "
-	                        "device had refused",
-	                        a->off)
-	               : KEPT;
+	if (!goes_on)
+		return keeps(writes_status(a) && (a->val == 0 || raises(a, FAILED)));
+	return failed ? broken(c, "a write to 0x%03x after FAILED", a->off)
+	              : broken(c,
+	                       "a write to 0x%03x after Status was read without FEATURES_OK: the "
+	                       "device had refused",
+	                       a->off);
 }
 
 static enum verdict setup_after_negotiation(struct check *c, const struct virtio_access *a)

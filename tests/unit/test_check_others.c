@@ -193,6 +193,29 @@ static void second_answer_counts(unused void **state)
 	expect_broken(&r, "init.reread-features-ok");
 }
 
+static void only_who_stops_has_stopped(unused void **state)
+{
+	static const uint64_t ends[] = {0, 0x83};
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN); /* nothing has failed */
+	assert_int_equal(result_of(&r, "init.stop-after-failure")->kept, 0);
+	crig_end(&r);
+	for (unsigned i = 0; i < 2; i++) {
+		begin(&r, CRIG_V1);
+		read_offer(&r);
+		accept_word(&r, 1, 1);
+		W(&r, STATUS, 11);
+		r.status = 3;
+		R(&r, STATUS, 3);
+		W(&r, STATUS, ends[i]);
+		expect_clean(&r, "it stops");
+		assert_int_equal(result_of(&r, "init.stop-after-failure")->kept, 1);
+		crig_end(&r);
+	}
+}
+
 static void queue_without_any_step_is_found(unused void **state)
 {
 	struct check_rig r;
@@ -493,6 +516,7 @@ int main(void)
 		cmocka_unit_test(features_behind_the_last_word_are_found),
 		cmocka_unit_test(zero_behind_the_last_word_is_clean),
 		cmocka_unit_test(second_answer_counts),
+		cmocka_unit_test(only_who_stops_has_stopped),
 		cmocka_unit_test(queue_without_any_step_is_found),
 		cmocka_unit_test(queues_are_taken_out_of_registers_behind_the_reset),
 		cmocka_unit_test(bracket_may_hold_all_of_the_config_space),
