@@ -172,7 +172,7 @@ static enum verdict wait_for_zero(struct check *c, const struct virtio_access *a
 		writes(&c->last, VIRTIO_MMIO_STATUS) && c->last.val == 0 && c->accesses > 0;
 	const uint32_t was = c->resetting;
 
-	if ((!first && !was) || is_of_handler(a))
+	if ((!first && !was) || is_of_anybody(a))
 		return SILENT;
 	c->resetting = reads(a, VIRTIO_MMIO_STATUS) ? u32_of(a->val) : 0;
 	if (reads(a, VIRTIO_MMIO_STATUS))

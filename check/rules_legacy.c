@@ -93,7 +93,7 @@ static enum verdict bit_30(struct check *c, const struct virtio_access *a)
 
 static enum verdict read_twice(struct check *c, const struct virtio_access *a)
 {
-	if (!c->dev.legacy || c->mac_reads < 2 || reads_config(a) || is_of_handler(a))
+	if (!c->dev.legacy || c->mac_reads < 2 || reads_config(a) || is_of_anybody(a))
 		return SILENT;
 	if (c->mac_readings < 2)
 		return broken(c, "the address was taken by %u reads of %u bytes together",
@@ -262,9 +262,9 @@ static enum verdict header_of_10(struct check *c, const struct check_chain *ch)
 	if (!c->dev.legacy || len != 10 || !is_kind(c, ch, QUEUE_TX) ||
 	    ch->out_len < len + FRAME_MIN || ch->started < 24)
 		return SILENT;
-	if (memcmp(from + len, c->dev.config, 6) == 0)
+	if (memcmp(from + len, c->net.mac, 6) == 0)
 		return KEPT;
-	return memcmp(from + 12, c->dev.config, 6) == 0
+	return memcmp(from + 12, c->net.mac, 6) == 0
 	               ? broken(c, "queue %u, chain %u: the frame begins behind 12 bytes, not 10",
 	                        ch->q->index, ch->head)
 	               : SILENT;

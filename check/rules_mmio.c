@@ -222,7 +222,7 @@ static enum verdict ready0_readback(struct check *c, const struct virtio_access 
 	const struct check_queue *q = selected(c);
 
 	if (!writes(&c->last, VIRTIO_MMIO_QUEUE_READY) || c->last.val != 0 || c->accesses == 0 ||
-	    is_of_handler(a))
+	    is_of_anybody(a))
 		return SILENT;
 	if (reads(a, VIRTIO_MMIO_QUEUE_READY))
 		return KEPT;
@@ -487,7 +487,7 @@ static enum verdict generation(struct check *c, const struct virtio_access *a)
 		c->torn = 0; /* once */
 		return keeps_torn(c);
 	}
-	if (c->dev.legacy || c->mac_reads < 2 || is_of_handler(a) || reads_config(a))
+	if (c->dev.legacy || c->mac_reads < 2 || is_of_anybody(a) || reads_config(a))
 		return SILENT;
 	if (c->generation_before && reads(a, VIRTIO_MMIO_CONFIG_GENERATION))
 		return keeps(a->val == c->generation); /* else it is to be read once more */

@@ -270,7 +270,7 @@ static void track_probe(struct check *c, const struct virtio_access *a)
 void state_track(struct check *c, const struct virtio_access *a)
 {
 	track_probe(c, a);
-	if (!is_of_handler(a))
+	if (!is_of_anybody(a))
 		track_config(c, a);
 	net_track(c, a);
 	if (a->size == 4) {
@@ -285,7 +285,7 @@ void state_track(struct check *c, const struct virtio_access *a)
 		if (a->off == VIRTIO_MMIO_STATUS)
 			track_status(c, a);
 	}
-	if (!is_of_handler(a))
+	if (!is_of_anybody(a))
 		c->last = *a;
 	c->was_written |= a->write;
 	c->accesses++;

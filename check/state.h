@@ -183,7 +183,7 @@ struct check {
 	enum verdict trust;
 	uint32_t page_size; /* version 1: bytes, 0 not told */
 	/* Since the last reset. */
-	struct virtio_access last; /* the access before, but for is_of_handler() */
+	struct virtio_access last; /* the access before, but for is_of_anybody() */
 	uint32_t resetting;        /* what Status was after that, when it was not 0 */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
 	bool offer_refused; /* it gave up before FEATURES_OK */
@@ -301,10 +301,11 @@ static inline bool reads_config(const struct virtio_access *a)
 	return !a->write && a->off >= VIRTIO_MMIO_CONFIG;
 }
 
-/* What a handler of interrupts does comes between any two accesses of whoever it has interrupted. */
-static inline bool is_of_handler(const struct virtio_access *a)
+/* What a handler of interrupts does, and a kick, comes between any two accesses of whoever is interrupted, or has other CPUs. */
+static inline bool is_of_anybody(const struct virtio_access *a)
 {
-	return reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || writes(a, VIRTIO_MMIO_INTERRUPT_ACK);
+	return reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || writes(a, VIRTIO_MMIO_INTERRUPT_ACK) ||
+	       writes(a, VIRTIO_MMIO_QUEUE_NOTIFY);
 }
 
 static inline bool accepted(const struct check *c, unsigned bit)

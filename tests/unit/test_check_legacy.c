@@ -34,6 +34,8 @@ enum { RX, TX, CTRL, NR_QUEUES };
 /* Of all cases: rules that were kept by right drivers, and broken by the others. */
 static bool kept[512], broke[512];
 
+static const uint8_t own_mac[6] = {2, 1, 2, 3, 4, 5};
+
 static struct {
 	struct gmem mem;
 	struct check *c;
@@ -113,7 +115,10 @@ struct step {
 static void do_step(const struct step *s)
 {
 	struct virtio_watch *w = check_watch(rig.c);
-	const struct virtio_access a = {s->off, s->size, s->how != 'r', s->val, rig.status};
+	const uint32_t byte = s->off - VIRTIO_MMIO_CONFIG;
+	const bool mac = s->how == 'r' && s->off >= VIRTIO_MMIO_CONFIG && byte < 6;
+	const struct virtio_access a = {s->off, s->size, s->how != 'r',
+	                                mac ? own_mac[byte] : s->val, rig.status};
 
 	w->access(w, &a);
 	if (s->how == 's')
@@ -438,6 +443,27 @@ static void each_chain_is_judged(unused void **state)
 	}
 }
 
+/* A driver of version 1 may write the address of the device: its frames come from there. */
+static void header_is_seen_by_the_address_that_was_written(unused void **state)
+{
+	static const uint32_t len[] = {72};
+
+	for (unsigned wrong = 0; wrong < 2; wrong++) {
+		bring_up(ACCEPTED);
+		for (uint32_t i = 0; i < 6; i++) {
+			const struct step s = {'w', VIRTIO_MMIO_CONFIG + i, 1, 0x12 + i};
+
+			do_step(&s);
+			*(uint8_t *)at(DATA + (wrong ? 12 : 10) + 6 + i) = (uint8_t)(0x12 + i);
+		}
+		offer(TX, len, 1, UINT32_MAX);
+		if (wrong)
+			expect_broken("net.legacy-hdr-10-bytes");
+		else
+			expect_clean("its own address");
+	}
+}
+
 /* Class 1, command 0: a list of unicast addresses, and one of others. */
 static void tables_of_addresses_are_two_pieces(unused void **state)
 {
@@ -499,6 +525,7 @@ int main(void)
 		cmocka_unit_test(a_kick_of_a_queue_that_is_not_there_is_survived),
 		cmocka_unit_test(registers_of_version_1_are_none_of_version_2),
 		cmocka_unit_test(each_chain_is_judged),
+		cmocka_unit_test(header_is_seen_by_the_address_that_was_written),
 		cmocka_unit_test(tables_of_addresses_are_two_pieces),
 		cmocka_unit_test(rings_that_are_elsewhere_are_found),
 		cmocka_unit_test(all_rules_of_the_part_have_both),

@@ -291,6 +291,26 @@ static void bracket_may_hold_all_of_the_config_space(unused void **state)
 	expect_broken(&r, "cfg.generation-loop");
 }
 
+/* On a CPU that does not know of the other's. */
+static void kicks_come_between_any_two_accesses(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	R(&r, CONFIG_GENERATION, 0);
+	W(&r, QUEUE_NOTIFY, 1);
+	read_mac(&r);
+	W(&r, QUEUE_NOTIFY, 1);
+	R(&r, CONFIG_GENERATION, 0);
+	W(&r, QUEUE_SEL, 0);
+	W(&r, QUEUE_READY, 0);
+	W(&r, QUEUE_NOTIFY, 1);
+	R(&r, QUEUE_READY, 0);
+	expect_clean(&r, "kicks");
+	crig_end(&r);
+}
+
 static void wide_read_takes_the_field_behind_too(unused void **state)
 {
 	struct check_rig r;
@@ -520,6 +540,7 @@ int main(void)
 		cmocka_unit_test(queue_without_any_step_is_found),
 		cmocka_unit_test(queues_are_taken_out_of_registers_behind_the_reset),
 		cmocka_unit_test(bracket_may_hold_all_of_the_config_space),
+		cmocka_unit_test(kicks_come_between_any_two_accesses),
 		cmocka_unit_test(wide_read_takes_the_field_behind_too),
 		cmocka_unit_test(table_outside_memory_is_found),
 		cmocka_unit_test(table_of_more_than_any_ring_is_too_long),
