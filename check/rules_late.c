@@ -73,8 +73,8 @@ static void look_for_an_end(struct check *c)
 		judged(c, "feat.fail-when-unusable",
 		       broken(c,
 		              "nothing has happened for seconds, and Status is 0x%02x: neither "
-		              "FEATURES_OK nor FAILED",
-		              status));
+		              "%s nor FAILED",
+		              status, c->dev.legacy ? "DRIVER_OK" : "FEATURES_OK"));
 	}
 }
 

@@ -247,6 +247,20 @@ static void right_driver_is_clean(unused void **state)
 	expect_clean("registers");
 }
 
+static void driver_that_goes_away_had_another_step_to_take(unused void **state)
+{
+	const struct check_result *res;
+
+	begin(OFFERED);
+	play(0, TAKE - 4, UINT32_MAX, 0, NULL); /* up to DRIVER */
+	res = check_result(rig.c, number_of("feat.fail-when-unusable"));
+	for (unsigned i = 0; i < 100; i++)
+		check_tick(rig.c);
+	assert_int_equal(res->broken, 1);
+	assert_non_null(strstr(res->why, "neither DRIVER_OK nor FAILED"));
+	end();
+}
+
 static void address_may_be_written(unused void **state)
 {
 	const struct step s = {'w', VIRTIO_MMIO_CONFIG + 5, 1, 9};
@@ -516,6 +530,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(right_driver_is_clean),
+		cmocka_unit_test(driver_that_goes_away_had_another_step_to_take),
 		cmocka_unit_test(address_may_be_written),
 		cmocka_unit_test(each_wrong_step_is_found),
 		cmocka_unit_test(address_is_read_until_two_readings_agree),
