@@ -270,12 +270,18 @@ static enum verdict header_of_10(struct check *c, const struct check_chain *ch)
 	               : SILENT;
 }
 
+/*
+ * A buffer that may be one of several for a frame begins with a header or with data. Linux does not cut those, and the device
+ * that is known to want headers alone does not want it here.
+ */
 static enum verdict header_alone(struct check *c, const struct check_chain *ch)
 {
 	if (!framed(c) || is_kind(c, ch, QUEUE_CTRL))
 		return SILENT;
-	return ch->pieces >= 2 && ch->len[0] == legacy_header_len(c)
-	               ? KEPT
+	if (ch->pieces >= 2 && ch->len[0] == legacy_header_len(c))
+		return KEPT;
+	return is_kind(c, ch, QUEUE_RX) && accepted(c, VIRTIO_NET_F_MRG_RXBUF)
+	               ? SILENT
 	               : broken(c,
 	                        "queue %u, chain %u: the first of %u pieces has %u bytes, the "
 	                        "header %u",
