@@ -281,6 +281,12 @@ static void kick_write(struct provoke *p, uint32_t val)
 		loop_call(p->dev->loop, flush_in_kick, p);
 }
 
+/* Gives the device a queue, or takes it back. */
+static bool gives_queue(const struct provoke *p, uint32_t off)
+{
+	return off == (p->legacy ? VIRTIO_MMIO_QUEUE_PFN : VIRTIO_MMIO_QUEUE_READY);
+}
+
 static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 {
 	struct provoke *p = provoke_of(hooks);
@@ -292,8 +298,7 @@ static bool on_write(struct virtio_provoke *hooks, uint32_t off, uint32_t *val)
 			p->on_illegal(p->on_illegal_arg);
 		return false;
 	}
-	if (provoke_on(p, P_SHARED_LINE) &&
-	    (off == VIRTIO_MMIO_STATUS || off == VIRTIO_MMIO_QUEUE_READY))
+	if (provoke_on(p, P_SHARED_LINE) && (off == VIRTIO_MMIO_STATUS || gives_queue(p, off)))
 		provoke_ask(p, ACT_SHARED_LINE);
 	if (off == VIRTIO_MMIO_STATUS)
 		return status_write(p, val);

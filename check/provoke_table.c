@@ -136,7 +136,7 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"interrupts with InterruptStatus 0, and with nothing used; 200 at most", "notif.handle-spurious"},
 	[P_SHARED_LINE] = {"shared-line", 27, LEGAL, BOOT,
 		"interrupts with InterruptStatus 0 before DRIVER_OK, as from a neighbour on the line: behind a reset, at each step"
-		" and with each queue that becomes ready", "notif.handle-spurious"},
+		" and with each queue that becomes ready, 200 at most", "notif.handle-spurious"},
 	[P_UNASKED] = {"unasked", 27, LEGAL, ROUND,
 		"used buffers interrupt although flags or event ask for none: that is advice", "notif.handle-suppressed"},
 	[P_CONFIG_IRQ] = {"config-irq", 6, LEGAL, ROUND,
@@ -197,15 +197,14 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 
 /*
  * A driver that gives up with one of these may be right, or it takes long, or is stuck and breaks no rule (P_KEPT), or others
- * have no occasion with it (P_IN_ORDER), or few drivers have been tried with it (P_SHARED_LINE), or do what it takes
- * (P_SLOW_RESET).
+ * have no occasion with it (P_IN_ORDER), or few drivers do what it takes (P_SLOW_RESET).
  */
 #define BY_NAME                                                                              \
 	(PROVOKE_BIT(P_FEATURES_REFUSED) | PROVOKE_BIT(P_NEVER_OK) |                         \
 	 PROVOKE_BIT(P_EARLY_FAILURE) | PROVOKE_BIT(P_TINY_QUEUES) |                         \
 	 PROVOKE_BIT(P_VERSION_ALONE) | PROVOKE_BIT(P_ORPHANS) | PROVOKE_BIT(P_INDEX_WRAP) | \
 	 PROVOKE_BIT(P_KEPT) | PROVOKE_BIT(P_DEMANDED_FEATURE) | PROVOKE_BIT(P_IN_ORDER) |   \
-	 PROVOKE_BIT(P_SLOW_RESET) | PROVOKE_BIT(P_SHARED_LINE))
+	 PROVOKE_BIT(P_SLOW_RESET))
 
 bool provoke_by_name(enum provoke_id id)
 {

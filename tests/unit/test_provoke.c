@@ -13,6 +13,7 @@
 
 #include "devices/virtio.h"
 #include "tests/lib/provoke_rig.h"
+#include "vmm/nic_config.h"
 
 #define V1          FEATURE(VIRTIO_F_VERSION_1)
 #define QUEUE_RESET 0x0c0u
@@ -39,6 +40,7 @@ static void names_groups_and_lists_are_understood(unused void **state)
 		assert_true(strlen(p->does) > 0 && strlen(p->rule) > 0);
 		assert_int_equal(set >> i & 1, tame && !provoke_by_name(i));
 	}
+	assert_true((set & PROVOKE_BIT(P_SHARED_LINE)) != 0);
 	set |= all;
 	all = 0;
 	assert_int_equal(provoke_parse(&all, "all", why, sizeof(why)), 0);
@@ -197,6 +199,31 @@ static void somebody_else_is_on_the_line_while_the_device_is_brought_up(unused v
 	assert_int_equal(r.pulses, pulses);
 	assert_int_equal(prig_times(&r, P_SHARED_LINE), 2);
 	prig_end(&r);
+}
+
+/* A queue that becomes ready is a step of its own. */
+static void somebody_else_is_on_the_line_at_each_queue(unused void **state)
+{
+	static const uint32_t given[] = {VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_PFN};
+
+	for (unsigned legacy = 0; legacy < 2; legacy++) {
+		struct nic_config nic;
+		struct prig r;
+
+		prig_begin(&r, PROVOKE_BIT(P_SHARED_LINE));
+		assert_int_equal(nic_config_parse(&nic, 0,
+		                                  legacy ? "echo,transport=mmio-legacy" : "echo",
+		                                  true),
+		                 0);
+		provoke_nic(r.p, &nic);
+		for (unsigned i = 0; i < 2; i++) { /* that of the other version is none */
+			prig_set_reg(&r, given[i], 1);
+			provoke_act(r.p);
+			assert_int_equal(r.pulses, i >= legacy);
+		}
+		nic_config_free(&nic);
+		prig_end(&r);
+	}
 }
 
 static void registers_without_a_value_have_any(unused void **state)
@@ -404,6 +431,7 @@ int main(void)
 		cmocka_unit_test(a_ready_queue_is_slow_to_go),
 		cmocka_unit_test(a_reset_takes_its_time),
 		cmocka_unit_test(somebody_else_is_on_the_line_while_the_device_is_brought_up),
+		cmocka_unit_test(somebody_else_is_on_the_line_at_each_queue),
 		cmocka_unit_test(registers_without_a_value_have_any),
 		cmocka_unit_test(interrupt_status_has_bits_that_mean_nothing),
 		cmocka_unit_test(a_torn_address_shows_in_the_generation),
