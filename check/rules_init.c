@@ -243,9 +243,12 @@ static enum verdict drvok_last(struct check *c, const struct virtio_access *a)
 	               : KEPT;
 }
 
+/* Nor is it early behind a DRIVER_OK that the device did not take, since it had failed. */
 static enum verdict no_kick_before_drvok(struct check *c, const struct virtio_access *a)
 {
 	if (!writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) || (a->status & NEEDS_RESET))
+		return SILENT;
+	if (c->live && !(a->status & DRIVER_OK))
 		return SILENT;
 	return a->status & DRIVER_OK ? KEPT
 	                             : broken(c, "queue %u was kicked while Status was 0x%02x",

@@ -200,6 +200,28 @@ static void queue_that_is_in_use_is_left_alone(unused void **state)
 	crig_end(&r);
 }
 
+/* ---- init.no-kick-before-drvok */
+
+/* One that fails in front of it: --provoke early-needs-reset. Who is not told by an interrupt need not look. */
+static void kick_behind_a_driver_ok_that_was_not_taken_is_not_early(unused void **state)
+{
+	struct check_tally t = {{false}, {false}};
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_negotiate(&r, PLAIN);
+	queues(&r);
+	crig_write(&r, VIRTIO_MMIO_STATUS, 15);
+	r.status = 11;
+	crig_write(&r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	crig_expect_clean(&r, "a kick", &t);
+	crig_negotiate(&r, PLAIN);
+	queues(&r);
+	crig_write(&r, VIRTIO_MMIO_QUEUE_NOTIFY, 0);
+	crig_expect_broken(&r, "init.no-kick-before-drvok", &t);
+	crig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +232,7 @@ int main(void)
 		cmocka_unit_test(reset_that_is_not_over_is_waited_for),
 		cmocka_unit_test(handler_of_interrupts_may_come_between_any_two_accesses),
 		cmocka_unit_test(queue_that_is_in_use_is_left_alone),
+		cmocka_unit_test(kick_behind_a_driver_ok_that_was_not_taken_is_not_early),
 	};
 
 	return cmocka_run_group_tests_name("check, what is read counts", tests, NULL, NULL);
