@@ -117,17 +117,17 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 	[P_LATE_FRAMES] = {"late-frames", 24, LEGAL, BOOT,
 		"buffers are filled while Status is being written 0, before that has an effect", "cleanup.reset-before-unexpose"},
 	[P_BAD_ID] = {"bad-id", 25, ILLEGAL, ROUND,
-		"the id of a used buffer is outside the ring, four times", "no rule: hardening"},
+		"the id of a used buffer is outside the ring, four times in each queue", "no rule: hardening"},
 	[P_CHAIN_ID] = {"chain-id", 25, ILLEGAL, ROUND,
-		"a used buffer comes back under the second descriptor of its chain, four times; of split rings, not of the control"
+		"a used buffer comes back under the second descriptor of its chain, four times in each queue; of split rings, not of the control"
 		" queue", "no rule: hardening"},
 	[P_FREE_ID] = {"free-id", 25, ILLEGAL, ROUND,
-		"a sent buffer comes back under an id that the driver has not given out, four times: of a split ring a free"
+		"a sent buffer comes back under an id that the driver has not given out, four times in each queue: of a split ring a free"
 		" descriptor", "no rule: hardening"},
 	[P_USED_TWICE] = {"used-twice", 25, ILLEGAL, ROUND,
-		"the same buffer comes back twice in one batch, four times", "no rule: hardening"},
+		"the same buffer comes back twice in one batch, four times in each queue", "no rule: hardening"},
 	[P_INDEX_JUMP] = {"index-jump", 25, HARDENING, ROUND,
-		"the used index claims more than there ever was, twice, and goes back", "no rule: hardening"},
+		"the used index claims more than there ever was, twice in each queue, and goes back", "no rule: hardening"},
 	[P_WRONG_WORDS] = {"wrong-words", 26, ILLEGAL, ROUND,
 		"flags say no kicks with EVENT_IDX, avail_event is written without it", "event_idx.ignore-used-flags"},
 	[P_ISR_BITS] = {"isr-bits", 26, ILLEGAL, ROUND,
