@@ -199,11 +199,11 @@ struct check {
 		mac_reads; /* of the address, among reads of the config space, one behind the other */
 	bool generation_before; /* ... and the access before them was one to its generation, */
 	uint64_t generation;    /* which was that; */
+	check_due torn; /* since it was another behind them: the address has to be read once more */
 	/* Of version 1: the bytes of one reading, as far as it has come (bit n: byte n), and of the one before. */
 	uint8_t mac_now[6], mac_before[6];
 	unsigned mac_have, mac_readings; /* so many were whole */
 	bool mac_agrees;                 /* the last two of those */
-	check_due torn; /* since it was another behind them: the address has to be read once more */
 	bool isr_looked;    /* InterruptStatus was read since the last acknowledgement */
 	uint32_t isr_seen;  /* bits that were read and not acknowledged, */
 	uint32_t isr_twice; /* ... by several reads: handlers on several CPUs; */
