@@ -83,3 +83,9 @@ bool vu_case_tx_back(void *c)
 {
 	return each_lane(c, has_tx_back);
 }
+
+void vu_case_settles(struct vu_case *c)
+{
+	vu_rig_until(&c->rig, vu_case_tx_back, c, "the driver does not get its frames back");
+	vu_rig_until(&c->rig, vu_case_all_came, c, "frames were lost");
+}

@@ -28,6 +28,11 @@ int vu_case_create(struct vu_case *c, const char *more, const struct net_common 
 void vu_case_start(struct vu_case *c);
 /* The peer is lost, and the next one serves. */
 void vu_case_goes_on(struct vu_case *c);
+/*
+ * Every frame has come, and its buffer is back: vu_rig_traffic() may end with a whole ring of frames that came,
+ * of which none is used yet (a peer publishes one ring after the other), and vu_rig_send() sends nothing then.
+ */
+void vu_case_settles(struct vu_case *c);
 
 /* Conditions for vu_rig_until(); @c is a struct vu_case. */
 bool vu_case_all_came(void *c); /* what was sent */
