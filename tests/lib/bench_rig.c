@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lib/bench_rig.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,4 +150,17 @@ int bench_rig_measure(struct bench_rig *r, unsigned rounds)
 void bench_rig_end(struct bench_rig *r)
 {
 	bench_run_free(&r->run);
+}
+
+char *bench_rig_written(const struct bench_report *rep,
+                        int (*fn)(const struct bench_report *rep, FILE *out))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(fn(rep, out), 0);
+	fclose(out);
+	return text;
 }

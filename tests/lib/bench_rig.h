@@ -3,7 +3,10 @@
 #ifndef DOORBELL_TESTS_BENCH_RIG_H
 #define DOORBELL_TESTS_BENCH_RIG_H
 
+#include <stdio.h>
+
 #include "bench/cmd/method.h"
+#include "bench/cmd/report.h"
 
 #define BENCH_RIG_ROWS 8u
 
@@ -53,5 +56,8 @@ struct bench_rig_row *bench_rig_add(struct bench_rig *r, const char *name, const
                                     int subject);
 int bench_rig_measure(struct bench_rig *r, unsigned rounds); /* what bench_measure() returns */
 void bench_rig_end(struct bench_rig *r);
+/* What fn() writes of @rep; free() it. */
+char *bench_rig_written(const struct bench_report *rep,
+                        int (*fn)(const struct bench_report *rep, FILE *out));
 
 #endif

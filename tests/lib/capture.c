@@ -42,3 +42,9 @@ void assert_one_line(const struct capture *c, const char *part)
 	    !strstr(c->text, part))
 		fail_msg("expected one log line with '%s', got '%s'", part, c->text);
 }
+
+void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' is not in: %s", part, text);
+}

@@ -17,6 +17,9 @@ void capture_end(struct capture *c); /* before any assertion, so that its messag
 /* Fails the case unless exactly one line was written, by log_line(), and @part is in it. */
 void assert_one_line(const struct capture *c, const char *part);
 
+/* Fails the case unless @part is in @text. */
+void assert_has(const char *text, const char *part);
+
 /* *ret = call; while stderr is captured. */
 #define CAPTURED(c, ret, call)    \
 	do {                      \

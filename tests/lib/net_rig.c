@@ -495,6 +495,18 @@ unsigned count_fds(void)
 	return nr;
 }
 
+rlim_t limit_fds(rlim_t nr)
+{
+	struct rlimit l;
+	rlim_t was;
+
+	must(getrlimit(RLIMIT_NOFILE, &l) == 0, "getrlimit()");
+	was = l.rlim_cur;
+	l.rlim_cur = nr;
+	must(setrlimit(RLIMIT_NOFILE, &l) == 0, "setrlimit()");
+	return was;
+}
+
 int listen_on(int type, uint16_t *port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(*port)};

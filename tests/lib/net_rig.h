@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "bench/cmd/own_network.h" /* enter_own_network() */
 #include "net/net_backend.h"
@@ -90,6 +91,8 @@ rig_find(struct rig *r, bool (*match)(const uint8_t *frame, size_t len, void *ar
 void rig_forget(struct rig *r); /* forget received frames */
 
 unsigned count_fds(void); /* open descriptors of this process */
+/* From now on they are below @nr; 0: nobody gets another. What the limit was, for the call that gives it back. */
+rlim_t limit_fds(rlim_t nr);
 /* A socket of @type on 127.0.0.1; *port 0: the kernel picks, and it is told there. */
 int listen_on(int type, uint16_t *port);
 

@@ -18,6 +18,7 @@
 #include "bench/cmd/report.h"
 #include "bench/cmd/rows_net.h"
 #include "tests/lib/bench_rig.h"
+#include "tests/lib/capture.h"
 #include "vmm/core/compiler.h"
 
 struct fixture {
@@ -74,24 +75,6 @@ static int end(void **state)
 	return system(command); /* NOLINT(cert-env33-c): a directory of ours */
 }
 
-static char *written(struct fixture *f, int (*fn)(const struct bench_report *rep, FILE *out))
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	assert_int_equal(fn(&f->rep, out), 0);
-	fclose(out);
-	return text;
-}
-
-static void has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
-}
-
 static void points_of_a_subject_and_a_way_are_a_line_in_the_order_of_their_rates(void **state)
 {
 	struct fixture *f = *state;
@@ -121,7 +104,7 @@ static void lossless_is_the_most_below_which_nothing_is_lost(void **state)
 static void every_report_has_the_curves(void **state)
 {
 	struct fixture *f = *state;
-	char *text = written(f, bench_write_json);
+	char *text = bench_rig_written(&f->rep, bench_write_json);
 	json_t *json = json_loads(text, 0, NULL);
 	const json_t *line = json_array_get(json_object_get(json, "loss_over_rate"), 0);
 	const json_t *point = json_array_get(json_object_get(line, "points"), 2);
@@ -134,19 +117,19 @@ static void every_report_has_the_curves(void **state)
 	assert_true(json_number_value(json_object_get(line, "lossless")) > 19999);
 	json_decref(json);
 	free(text);
-	text = written(f, bench_write_markdown);
-	has(text, "\n## Loss over rate\n");
-	has(text, "| vhost | u-max/h2g/vhost | 90000 | 0.500 (0.500 .. 0.500) |\n");
-	has(text, "- vhost, into the guest: 20000 per second\n");
-	has(text, "- pure, out of the guest: 0 per second\n");
+	text = bench_rig_written(&f->rep, bench_write_markdown);
+	assert_has(text, "\n## Loss over rate\n");
+	assert_has(text, "| vhost | u-max/h2g/vhost | 90000 | 0.500 (0.500 .. 0.500) |\n");
+	assert_has(text, "- vhost, into the guest: 20000 per second\n");
+	assert_has(text, "- pure, out of the guest: 0 per second\n");
 	free(text);
-	text = written(f, bench_write_html);
-	has(text, "<td>vhost</td><td>u-max/h2g/vhost</td><td>90000</td><td>0.500");
-	has(text, "<li>vhost, into the guest: 20000 per second</li>");
+	text = bench_rig_written(&f->rep, bench_write_html);
+	assert_has(text, "<td>vhost</td><td>u-max/h2g/vhost</td><td>90000</td><td>0.500");
+	assert_has(text, "<li>vhost, into the guest: 20000 per second</li>");
 	free(text);
-	text = written(f, bench_write_csv);
-	has(text, "\"u-max/h2g/vhost\",set,,measured,\"\",sent,packets/s,9,90000,");
-	has(text, "\"u-max/h2g/vhost\",set,,measured,\"\",loss,of 1,9,0.5,");
+	text = bench_rig_written(&f->rep, bench_write_csv);
+	assert_has(text, "\"u-max/h2g/vhost\",set,,measured,\"\",sent,packets/s,9,90000,");
+	assert_has(text, "\"u-max/h2g/vhost\",set,,measured,\"\",loss,of 1,9,0.5,");
 	free(text);
 }
 
@@ -155,16 +138,16 @@ static void one_chart_for_each_way_has_a_line_for_each_subject(void **state)
 	struct fixture *f = *state;
 	struct bench_chart chart[BENCH_CHARTS_MAX];
 	const size_t nr = bench_charts(&f->rig.run, chart);
-	char *text = written(f, bench_write_plots), file[64];
+	char *text = bench_rig_written(&f->rep, bench_write_plots), file[64];
 
 	assert_true(nr >= 2);
 	assert_string_equal(bench_chart_file(&chart[nr - 2], "svg", file, sizeof(file)),
 	                    "loss-over-rate-h2g.svg");
 	assert_string_equal(bench_chart_file(&chart[nr - 1], "png", file, sizeof(file)),
 	                    "loss-over-rate-g2h.png");
-	has(text, "1000 0 0 0\n20000 5e-05 5e-05 5e-05\n90000 0.5 0.5 0.5\nEND\n");
-	has(text, "plot $line0 using 1:2:3:4 with yerrorlines title \"vhost\"\n");
-	has(text, "plot $line1 using 1:2:3:4 with yerrorlines title \"pure\"\n");
+	assert_has(text, "1000 0 0 0\n20000 5e-05 5e-05 5e-05\n90000 0.5 0.5 0.5\nEND\n");
+	assert_has(text, "plot $line0 using 1:2:3:4 with yerrorlines title \"vhost\"\n");
+	assert_has(text, "plot $line1 using 1:2:3:4 with yerrorlines title \"pure\"\n");
 	free(text);
 }
 
@@ -184,9 +167,9 @@ static void gnuplot_draws_the_curves(void **state)
 	assert_int_equal(access(path, R_OK), 0);
 	snprintf(path, sizeof(path), "%s/loss-over-rate-g2h.png", f->dir);
 	assert_int_equal(access(path, R_OK), 0);
-	page = written(f, bench_write_html);
-	has(page, "src=\"loss-over-rate-h2g.svg\">");
-	has(page, "src=\"loss-over-rate-g2h.svg\">");
+	page = bench_rig_written(&f->rep, bench_write_html);
+	assert_has(page, "src=\"loss-over-rate-h2g.svg\">");
+	assert_has(page, "src=\"loss-over-rate-g2h.svg\">");
 	free(page);
 }
 

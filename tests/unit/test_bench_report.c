@@ -16,6 +16,7 @@
 #include "bench/cmd/report.h"
 #include "bench/cmd/saved.h"
 #include "tests/lib/bench_rig.h"
+#include "tests/lib/capture.h"
 #include "vmm/core/compiler.h"
 
 struct fixture {
@@ -69,28 +70,10 @@ static int end(void **state)
 	return 0;
 }
 
-static char *written(struct fixture *f, int (*fn)(const struct bench_report *rep, FILE *out))
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	assert_int_equal(fn(&f->rep, out), 0);
-	fclose(out);
-	return text;
-}
-
-static void has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
-}
-
 static void json_is_what_compare_reads(void **state)
 {
 	struct fixture *f = *state;
-	char *text = written(f, bench_write_json), why[BENCH_WHY_MAX];
+	char *text = bench_rig_written(&f->rep, bench_write_json), why[BENCH_WHY_MAX];
 	struct bench_saved s;
 
 	assert_int_equal(bench_saved_parse(text, strlen(text), &s, why), 0);
@@ -102,21 +85,22 @@ static void json_is_what_compare_reads(void **state)
 	assert_string_equal(json_string_value(json_object_get(s.row[1].setup, "features")), "mac");
 	assert_string_equal(s.word[SAVED_KVM], "kvm_amd");
 	assert_true(s.cost_ns[COST_SYSCALL] > 99);
-	has(text, "\"began\": \"1970-01-02T00:00:00Z\"");
-	has(text, "\"unlike\": \"other features than pure\"");
-	has(text, "\"why\": \"peer needs a right\"");
-	has(text, "\"verdict\": \"faster\"");
-	has(text, "\"tap-write\": \"no right\"");
-	has(text, "\"expected\": 2.0,");
-	has(text, "\"kicks\": {");
-	has(text, "\"agree\": false");
+	assert_has(text, "\"began\": \"1970-01-02T00:00:00Z\"");
+	assert_has(text, "\"unlike\": \"other features than pure\"");
+	assert_has(text, "\"why\": \"peer needs a right\"");
+	assert_has(text, "\"verdict\": \"faster\"");
+	assert_has(text, "\"tap-write\": \"no right\"");
+	assert_has(text, "\"expected\": 2.0,");
+	assert_has(text, "\"kicks\": {");
+	assert_has(text, "\"agree\": false");
 	bench_saved_free(&s);
 	free(text);
 }
 
 static void csv_has_a_line_for_each_row_and_metric(void **state)
 {
-	char *text = written(*state, bench_write_csv);
+	struct fixture *f = *state;
+	char *text = bench_rig_written(&f->rep, bench_write_csv);
 
 	assert_string_equal(text,
 	                    "row,set,subject,state,note,metric,unit,samples,median,low,high,"
@@ -137,26 +121,29 @@ static void csv_has_a_line_for_each_row_and_metric(void **state)
 
 static void markdown_has_card_rows_and_reasons(void **state)
 {
-	char *text = written(*state, bench_write_markdown);
+	struct fixture *f = *state;
+	char *text = bench_rig_written(&f->rep, bench_write_markdown);
 
-	has(text, "| KVM | kvm_amd |\n");
-	has(text, "| a system call that does nothing | 100 ns |\n");
-	has(text, "dropped | no right |\n");
-	has(text, "\n## set\n");
-	has(text, "| t/b | ns | 50.00 (50.00 .. 50.00) |  | ns | 0.500 (0.500 .. 0.500) | t/a | "
-	          "faster |\n");
-	has(text, "- t/b: unlike: other features than pure\n");
-	has(text, "- t/c: cannot: peer needs a right\n");
+	assert_has(text, "| KVM | kvm_amd |\n");
+	assert_has(text, "| a system call that does nothing | 100 ns |\n");
+	assert_has(text, "dropped | no right |\n");
+	assert_has(text, "\n## set\n");
+	assert_has(text,
+	           "| t/b | ns | 50.00 (50.00 .. 50.00) |  | ns | 0.500 (0.500 .. 0.500) | t/a | "
+	           "faster |\n");
+	assert_has(text, "- t/b: unlike: other features than pure\n");
+	assert_has(text, "- t/c: cannot: peer needs a right\n");
 	free(text);
 }
 
 static void page_escapes_what_it_shows(void **state)
 {
-	char *text = written(*state, bench_write_html);
+	struct fixture *f = *state;
+	char *text = bench_rig_written(&f->rep, bench_write_html);
 
-	has(text, "CPU &lt;1&gt; &amp; &quot;2&quot;");
-	has(text, "<td class=\"faster\">faster</td>");
-	has(text, "cannot: peer needs a right");
+	assert_has(text, "CPU &lt;1&gt; &amp; &quot;2&quot;");
+	assert_has(text, "<td class=\"faster\">faster</td>");
+	assert_has(text, "cannot: peer needs a right");
 	assert_null(strstr(text, "<img")); /* nothing was drawn */
 	free(text);
 }
@@ -165,12 +152,12 @@ static void plots_have_one_chart_for_each_metric_of_a_set(void **state)
 {
 	struct fixture *f = *state;
 	struct bench_chart chart[BENCH_CHARTS_MAX];
-	char *text = written(f, bench_write_plots), file[64];
+	char *text = bench_rig_written(&f->rep, bench_write_plots), file[64];
 
 	assert_int_equal(bench_charts(&f->rig.run, chart), 2);
 	assert_string_equal(bench_chart_file(&chart[1], "svg", file, sizeof(file)), "set-ns.svg");
-	has(text, "set output \"set-exits.\".kind\n");
-	has(text, "\"t/b\" 50 50 50\nEND\n");
+	assert_has(text, "set output \"set-exits.\".kind\n");
+	assert_has(text, "\"t/b\" 50 50 50\nEND\n");
 	free(text);
 }
 
@@ -188,18 +175,21 @@ static void table_lists_figures_and_reasons(void **state)
 		bench_table_group(out, &f->rig.run, g);
 	bench_table_end(out, &f->rep);
 	fclose(out);
-	has(text, "0.500 (0.500 .. 0.500) faster\n");
-	has(text, "unlike: other features than pure\n");
-	has(text, "note: one thing was not measured\n");
-	has(text, " <= 2.000 ");
-	has(text, "tracepoints: exits 10 and 12, kicks 10 and 14 (!): differ\n");
-	has(text,
-	    "events of 1 rows were counted by the kernel's tracepoints, too: they agree in 0, "
-	    "differ in 1\n");
-	has(text, "cannot: peer needs a right\n");
-	has(text, "1 of 10 rounds thrown out: costs of the machine moved in 0, the host took time "
-	          "away in 1\n");
-	has(text, "2 rows measured, 1 cannot be here, 0 failed; 1 of 10 rounds thrown out; 2 s\n");
+	assert_has(text, "0.500 (0.500 .. 0.500) faster\n");
+	assert_has(text, "unlike: other features than pure\n");
+	assert_has(text, "note: one thing was not measured\n");
+	assert_has(text, " <= 2.000 ");
+	assert_has(text, "tracepoints: exits 10 and 12, kicks 10 and 14 (!): differ\n");
+	assert_has(
+		text,
+		"events of 1 rows were counted by the kernel's tracepoints, too: they agree in 0, "
+		"differ in 1\n");
+	assert_has(text, "cannot: peer needs a right\n");
+	assert_has(text,
+	           "1 of 10 rounds thrown out: costs of the machine moved in 0, the host took time "
+	           "away in 1\n");
+	assert_has(text,
+	           "2 rows measured, 1 cannot be here, 0 failed; 1 of 10 rounds thrown out; 2 s\n");
 	free(text);
 }
 

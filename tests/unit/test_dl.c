@@ -7,9 +7,9 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "net/dl.h"
+#include "tests/lib/net_rig.h"
 #include "vmm/core/compiler.h"
 
 /* Not loaded by anything else in here: opening it takes a descriptor. */
@@ -35,16 +35,14 @@ static int open_it(struct dl_library *lib, const char *function, char why[WHY])
 static void too_many_open_files_is_not_a_missing_library(unused void **state)
 {
 	static const struct dl_function functions[] = {{NULL, 0}};
-	struct rlimit old, none;
+	rlim_t was;
 	char why[WHY];
 	int ret;
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
 	libpcap.functions = functions;
-	setrlimit(RLIMIT_NOFILE, &none);
+	was = limit_fds(3);
 	ret = dl_open(&libpcap, NULL, why, sizeof(why));
-	setrlimit(RLIMIT_NOFILE, &old);
+	limit_fds(was);
 	assert_int_equal(ret, -EMFILE);
 	assert_non_null(strstr(why, "Too many open files"));
 	assert_null(strstr(why, "apt"));

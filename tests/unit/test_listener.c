@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/lib/net_rig.h"
@@ -78,21 +77,10 @@ static void clients_are_taken_while_it_is_on(void **state)
 	close(b);
 }
 
-/* From here on nobody gets a descriptor. */
-static struct rlimit use_up_descriptors(void)
-{
-	struct rlimit was, none;
-
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-	none = (struct rlimit){0, was.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	return was;
-}
-
 static void a_client_without_a_descriptor_for_it_does_not_spin_the_loop(void **state)
 {
 	int client = unix_connect(&addr);
-	struct rlimit was = use_up_descriptors();
+	rlim_t was = limit_fds(0);
 
 	(void)state;
 	listener_on(&listener);
@@ -104,7 +92,7 @@ static void a_client_without_a_descriptor_for_it_does_not_spin_the_loop(void **s
 		assert_int_not_equal(listener.watch.events, 0);
 	}
 	assert_int_equal(clients, 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	limit_fds(was);
 	turn_until(1);
 	close(client);
 }
@@ -112,13 +100,13 @@ static void a_client_without_a_descriptor_for_it_does_not_spin_the_loop(void **s
 static void one_that_rests_can_be_switched_off(void **state)
 {
 	int client = unix_connect(&addr);
-	struct rlimit was = use_up_descriptors();
+	rlim_t was = limit_fds(0);
 
 	(void)state;
 	listener_on(&listener);
 	assert_int_equal(loop_turn(loop, 1000), 1);
 	listener_off(&listener);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	limit_fds(was);
 	assert_false(listener.rest.armed);
 	assert_int_equal(loop_turn(loop, 0), 0);
 	listener_on(&listener);

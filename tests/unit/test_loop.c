@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "tests/lib/net_rig.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/loop.h"
@@ -199,7 +199,7 @@ static void timer_that_rests_is_silent_and_needs_no_descriptor_to_be_set(void **
 {
 	struct ticker k = {.loop = *state, .wanted = 1};
 	struct watched b = {.then = stop_me};
-	struct rlimit was, none;
+	rlim_t was;
 
 	k.t = (struct loop_timer){.fn = ticked, .arg = &k};
 	watch(&b, *state);
@@ -209,11 +209,9 @@ static void timer_that_rests_is_silent_and_needs_no_descriptor_to_be_set(void **
 	fd_event_set(b.w.fd);
 	assert_int_equal(loop_run(*state), 0);
 	assert_int_equal(k.calls, 0);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-	none = (struct rlimit){0, was.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	was = limit_fds(0);
 	assert_int_equal(loop_timer_at(*state, &k.t, 1), 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	limit_fds(was);
 	assert_true(loop_turn(*state, -1) >= 0);
 	assert_int_equal(k.calls, 1);
 	loop_timer_off(&k.t);

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "tests/lib/capture.h"
@@ -121,32 +120,21 @@ static void one_that_dies_before_its_answer_has_just_gone(void **state)
 
 /* ---- descriptors run out */
 
-/* From here on nobody gets one. */
-static struct rlimit use_up_descriptors(void)
-{
-	struct rlimit was, none;
-
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-	none = (struct rlimit){0, was.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	return was;
-}
-
 static void a_front_end_without_a_descriptor_for_it_waits_and_does_not_spin_the_thread(void **state)
 {
 	struct front *f = *state;
 	struct sockaddr_un addr;
-	struct rlimit was;
+	rlim_t was;
 	int turns = 0;
 
 	front_leave(f);
 	assert_int_equal(unix_address(f->path, &addr), 0);
 	f->fd = unix_connect(&addr);
 	assert_true(f->fd >= 0);
-	was = use_up_descriptors();
+	was = limit_fds(0);
 	while (turns < 100 && loop_turn(f->nic.loop, 0) > 0)
 		turns++;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	limit_fds(was);
 	assert_true(turns < 100);
 	while (loop_turn(f->nic.loop, RIG_PATIENCE_S * 1000) > 0) {
 		struct vu_msg m = front_msg(f, VU_GET_FEATURES, 0, 0), answer;
@@ -164,13 +152,13 @@ static void a_message_whose_descriptors_find_no_place_is_called_so(void **state)
 	struct front *f = *state;
 	const struct vu_msg m = front_msg(f, VU_SET_MEM_TABLE, 0, 0);
 	struct capture cap;
-	struct rlimit was;
+	rlim_t was;
 
 	front_connect(f);
 	capture_begin(&cap);
-	was = use_up_descriptors();
+	was = limit_fds(0);
 	front_send(f, &m);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	limit_fds(was);
 	capture_end(&cap);
 	assert_true(front_closed(f));
 	assert_one_line(&cap, "Too many open files");

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,17 +196,15 @@ static void a_server_takes_the_next_peer(void **state)
 
 static void the_next_peer_is_found_when_descriptors_were_used_up_meanwhile(void **state)
 {
-	struct rlimit was, none;
+	rlim_t was;
 
 	(void)state;
 	vu_case_start(&vu);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-	none = (struct rlimit){0, was.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	was = limit_fds(0);
 	fake_peer_die(&vu.peer);
 	vu_rig_until_link(&vu.rig, false);
 	vu_rig_turn(&vu.rig, 150);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	limit_fds(was);
 	fake_peer_listen(&vu.peer);
 	vu_rig_until_link(&vu.rig, true);
 	vu_rig_traffic(&vu.rig, 50);

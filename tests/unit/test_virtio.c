@@ -12,9 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "tests/lib/net_rig.h"
 #include "tests/lib/probe_device.h"
 #include "vmm/core/fd.h"
 #include "vmm/core/log.h"
@@ -64,18 +64,16 @@ static void kick_descriptors_are_open_all_life_long(void **state)
 static void running_out_of_descriptors_leaves_none_open(void **state)
 {
 	struct probe *p = *state;
-	struct rlimit saved, few;
+	rlim_t was;
 	int lowest, rc;
 
 	virtio_fini(&p->dev);
 	lowest = fd_eventfd();
 	assert_true(lowest >= 0);
 	close(lowest);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
-	few = (struct rlimit){.rlim_cur = (rlim_t)lowest + 2, .rlim_max = saved.rlim_max};
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	was = limit_fds((rlim_t)lowest + 2);
 	rc = virtio_init(&p->dev);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+	limit_fds(was);
 	assert_int_equal(rc, -EMFILE);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(p->queue[i].kick_fd, -1);
