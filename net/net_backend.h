@@ -256,6 +256,7 @@ struct net_kind {
 	size_t config_size;    /* <= NET_CONFIG_MAX */
 	const char *one_queue; /* why it has one queue pair only; NULL: it can have several */
 	bool kicks_inline; /* kick=inline is possible: to send is a system call, from any thread */
+	bool done_later;   /* its frames have a done(): no interrupt about one waits (tx-usecs=) */
 	bool one_loop;     /* of a NIC of this kind all pairs are on the loop of the first */
 	void (*config_init)(void *config);
 	/*

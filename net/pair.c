@@ -286,9 +286,14 @@ static int check_name(const struct net_common *common, const char *name)
 {
 	unsigned nr = 0;
 
-	if (!name || !name[0] || strlen(name) > NAME_MAX_) {
+	if (!name) {
 		log_error("%s: pair needs name=NAME, of 1 to %u characters", common->nic,
 		          NAME_MAX_);
+		return -EINVAL;
+	}
+	if (!name[0] || strlen(name) > NAME_MAX_) {
+		log_error("%s: pair: name=%s is not possible, allowed: 1 to %u characters",
+		          common->nic, name, NAME_MAX_);
 		return -EINVAL;
 	}
 	if (!common->pairs) {
@@ -369,6 +374,7 @@ const struct net_kind net_kind_pair = {
 	.keys = pair_keys,
 	.config_size = sizeof(struct pair_config),
 	.one_queue = "it is one lane each way",
+	.done_later = true,
 	.loop = pair_loop,
 	.create = pair_create,
 };

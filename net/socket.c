@@ -10,9 +10,22 @@
 #include "net/net_kinds.h"
 #include "vmm/core/log.h"
 
-static int refuse(const struct net_common *common, const char *why)
+/* local= and hello= are for who comes to a peer of datagrams. */
+static int check_comes(const struct socket_config *cfg, const struct net_common *common)
 {
-	log_error("%s: socket %s", common->nic, why);
+	const bool comes = cfg->type == SOCKET_DGRAM && !cfg->server;
+
+	if (comes || (!cfg->local && !cfg->hello))
+		return 0;
+	log_error("%s: socket: %s=%s is possible with type=dgram and without server=on only",
+	          common->nic, cfg->local ? "local" : "hello",
+	          cfg->local ? cfg->local : cfg->hello);
+	return -EINVAL;
+}
+
+static int needs(const struct net_common *common, const char *what)
+{
+	log_error("%s: socket needs %s", common->nic, what);
 	return -EINVAL;
 }
 
@@ -23,17 +36,14 @@ static int socket_create(const void *config, const struct net_common *common, st
 
 	*out = NULL;
 	if (!cfg->path)
-		return refuse(common, "needs path=PATH");
-	if (cfg->type == SOCKET_STREAM) {
-		if (cfg->local || cfg->hello)
-			return refuse(common, "has local= and hello= with type=dgram only");
+		return needs(common, "path=PATH");
+	if (check_comes(cfg, common) < 0)
+		return -EINVAL;
+	if (cfg->type == SOCKET_STREAM)
 		return socket_stream_create(cfg, common, l, out);
-	}
-	if (cfg->server && (cfg->local || cfg->hello))
-		return refuse(common, "has local= and hello= without server=on only");
 	if (!cfg->server && !cfg->local)
-		return refuse(common, "with type=dgram needs local=PATH, where the peer answers, "
-		                      "or server=on");
+		return needs(common, "local=PATH, where the peer answers, or server=on with "
+		                     "type=dgram");
 	return socket_dgram_create(cfg, common, l, out);
 }
 

@@ -102,16 +102,15 @@ static int check_possible(const struct nic *n)
 {
 	const struct nic_config *cfg = n->cfg;
 	const struct net_backend *b = n->backend;
-	const char *bad = cfg->transport == NIC_MMIO_LEGACY ? "transport=mmio-legacy"
-	                  : cfg->irq == NIC_IRQ_IOCTL       ? "irq=ioctl"
-	                                                    : NULL;
+	const bool legacy = cfg->transport == NIC_MMIO_LEGACY;
 	uint64_t can = virtio_net_can(b->can, cfg->mtu != 0), features;
 	int ret;
 
-	if (n->rings && bad) {
-		log_error("%s: %s and path=%s exclude each other: a legacy device is served by "
-		          "doorbell itself, and rings that it does not serve interrupt by an irqfd",
-		          cfg->name, bad, b->ring->name);
+	if (n->rings && (legacy || cfg->irq == NIC_IRQ_IOCTL)) {
+		log_error("%s: %s and path=%s exclude each other: %s", cfg->name,
+		          legacy ? "transport=mmio-legacy" : "irq=ioctl", b->ring->name,
+		          legacy ? "a legacy device is served by doorbell itself"
+		                 : "rings that others serve interrupt by an irqfd");
 		return -EINVAL;
 	}
 	if (n->rings)

@@ -73,6 +73,10 @@ static int parse_queue_size(void *target, const char *value, char *why, size_t s
 	return 0;
 }
 
+/* Above what is allowed. */
+#define TX_HOLD_NOT_GIVEN UINT64_MAX
+#define TX_HOLD_DEFAULT   1000u
+
 #define NIC(member) offsetof(struct nic_config, member)
 
 static const struct opt_def nic_keys[] = {
@@ -173,6 +177,22 @@ int nic_config_set_queues(struct nic_config *nic, uint64_t queues)
 	return check_queues(nic);
 }
 
+/* What the interrupt about a frame waits for in vain where nobody could raise it later: see virtio_net_hold.c. */
+static int settle_tx_hold(struct nic_config *nic)
+{
+	const bool in_line = nic->kick == NIC_KICK_INLINE, never = in_line || nic->kind->done_later;
+
+	if (nic->tx_hold == TX_HOLD_NOT_GIVEN)
+		nic->tx_hold = never ? 0 : TX_HOLD_DEFAULT;
+	if (nic->tx_hold == 0 || !never)
+		return 0;
+	log_error("--net %s: tx-usecs=%u: allowed with %s is 0: %s", nic->kind->name,
+	          (unsigned)nic->tx_hold, in_line ? "kick=inline" : "this kind",
+	          in_line ? "the thread that kicks does not stay to interrupt later"
+	                  : "the driver hears of a frame when the other end has it");
+	return -EINVAL;
+}
+
 /* Defaults of keys that depend on others, and what cannot be together. */
 static int settle_registers(struct nic_config *nic)
 {
@@ -181,8 +201,12 @@ static int settle_registers(struct nic_config *nic)
 	                  : nic->kick == NIC_KICK_IOEVENTFD ? "kick=ioeventfd"
 	                                                    : NULL;
 
-	if (legacy && nic->kind->shares_memory)
-		bad = "its kind";
+	if (legacy && nic->kind->shares_memory) {
+		log_error("--net %s: transport=mmio-legacy: allowed with this kind is mmio: "
+		          "registers of version 1 are for rings that doorbell serves itself",
+		          nic->kind->name);
+		return -EINVAL;
+	}
 	if (legacy && bad) {
 		log_error(
 			"--net %s: transport=mmio-legacy and %s exclude each other: each access to "
@@ -196,8 +220,7 @@ static int settle_registers(struct nic_config *nic)
 		nic->kick = NIC_KICK_EXIT;
 	if (nic->kick == NIC_KICK_INLINE && !nic->kind->kicks_inline) {
 		log_error("--net %s: kick=inline: allowed with this kind is ioeventfd, exit: the "
-		          "thread "
-		          "that kicks sends by a TAP only",
+		          "thread that kicks sends by a TAP only",
 		          nic->kind->name);
 		return -EINVAL;
 	}
@@ -219,6 +242,8 @@ static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
 	ret = opt_parse_keys(groups, nr, what, keys);
 	if (ret == 0)
 		ret = settle_registers(nic);
+	if (ret == 0)
+		ret = settle_tx_hold(nic);
 	return ret < 0 ? ret : check_queues(nic);
 }
 
@@ -251,7 +276,7 @@ int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, b
 	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
 	                           .queues = 1,
-	                           .tx_hold = 1000,
+	                           .tx_hold = TX_HOLD_NOT_GIVEN,
 	                           .regs = NIC_REGS_NOT_GIVEN,
 	                           .kick = NIC_KICK_NOT_GIVEN};
 	if (len >= sizeof(kind) || !possible(nic->kind, own_guest)) {

@@ -356,7 +356,7 @@ test_registers_of_version_1() {
 	refused 2 'packed is not possible here' run --net $net,features=default+packed "$bzimage"
 	refused 2 'regs=page exclude each other' run --net $net,regs=page "$bzimage"
 	refused 2 'kick=ioeventfd exclude' run --net $net,kick=ioeventfd "$bzimage"
-	refused 2 'its kind exclude' run --net vhost-user,socket="$work/s",transport=mmio-legacy "$bzimage"
+	refused 2 'transport=mmio-legacy: allowed with this kind is mmio' run --net vhost-user,socket="$work/s",transport=mmio-legacy "$bzimage"
 }
 
 test_checks() {

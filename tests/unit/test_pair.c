@@ -83,7 +83,7 @@ static void end_without_a_name_is_refused(void **state)
 	struct fixture *f = *state;
 
 	refuse(&f->rig[0], "", -EINVAL, "pair needs name=NAME, of 1 to 31 characters");
-	refuse(&f->rig[0], "name=", -EINVAL, "pair needs name=NAME");
+	refuse(&f->rig[0], "name=", -EINVAL, "name= is not possible, allowed: 1 to 31 char");
 	refuse(&f->rig[0], "name=0123456789012345678901234567890x", -EINVAL, "1 to 31");
 	f->rig[0].pairs = NULL;
 	refuse(&f->rig[0], "name=x", -ENOTSUP, "there can be no other end here");

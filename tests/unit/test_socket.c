@@ -212,8 +212,8 @@ static void keys_that_do_not_fit_together_are_refused(void **state)
 
 	refuse(f, "", -EINVAL, "socket needs path=PATH");
 	refuse(f, "path=", -EINVAL, "path=: the path is empty");
-	refuse(f, "path=/x,local=/y", -EINVAL, "with type=dgram only");
-	refuse(f, "path=/x,hello=VFKT", -EINVAL, "with type=dgram only");
+	refuse(f, "path=/x,local=/y", -EINVAL, "local=/y is possible with type=dgram");
+	refuse(f, "path=/x,hello=VFKT", -EINVAL, "hello=VFKT is possible with type=dgram");
 	refuse(f, "path=/x,type=dgram", -EINVAL, "needs local=PATH");
 	refuse(f, "path=/x,type=dgram,server=on,local=/y", -EINVAL, "without server=on only");
 	refuse(f, "path=/etc/passwd", -EEXIST, "path=/etc/passwd: there is something else");
