@@ -124,26 +124,30 @@ static struct extent extent_of(const struct bench_run *run, const struct bench_c
 	return e;
 }
 
-static void put_axes(const struct extent *e, FILE *out)
+/* Where the bars begin. */
+static double put_axes(const struct extent *e, FILE *out)
 {
-	/* Names of rows are turned, and stand beside each other. */
-	fprintf(out, "set xrange [-0.6:%zu.6]\n", e->rows ? e->rows - 1 : 0);
-	if (e->least > 0 && e->most > FAR * e->least)
-		fprintf(out, "set logscale y\nset yrange [%.9g:*]\n", e->least / 2);
+	const bool far = e->least > 0 && e->most > FAR * e->least;
+
+	/* The first row is the uppermost. */
+	fprintf(out, "set yrange [%zu.5:-0.5]\n", e->rows ? e->rows - 1 : 0);
+	if (far)
+		fprintf(out, "set logscale x\nset xrange [%.9g:*]\n", e->least / 2);
 	else
-		fputs("unset logscale y\nset yrange [0:*]\n", out);
+		fputs("unset logscale x\nset xrange [0:*]\n", out);
+	return far ? e->least / 2 : 0;
 }
 
 /* Where the next chart goes, and what it is called. */
-static void put_head(const struct bench_chart *c, size_t width, FILE *out)
+static void put_head(const struct bench_chart *c, size_t height, FILE *out)
 {
 	char text[160];
 
 	fprintf(out,
-	        "if (kind eq \"png\") set terminal pngcairo noenhanced size %zu,560\n"
-	        "if (kind eq \"svg\") set terminal svg noenhanced size %zu,560 background "
+	        "if (kind eq \"png\") set terminal pngcairo noenhanced size 860,%zu\n"
+	        "if (kind eq \"svg\") set terminal svg noenhanced size 860,%zu background "
 	        "\"white\"\n",
-	        width, width);
+	        height, height);
 	fprintf(out, "set output \"%s\".kind\n", bench_chart_file(c, "", text, sizeof(text)));
 	fprintf(out, "set title \"%s\"\n", bench_chart_text(c, text, sizeof(text)));
 }
@@ -170,10 +174,10 @@ static void put_curve(const struct bench_run *run, const struct bench_chart *c, 
 		}
 		fputs("END\n", out);
 	}
-	put_head(c, 860, out);
+	put_head(c, 560, out);
 	fprintf(out,
 	        "set xlabel \"sent per second\"\nset ylabel \"lost, of 1\"\n"
-	        "set xtics norotate autofreq\nset bmargin\nset rmargin 4\nset key left top\n"
+	        "set ytics autofreq\nunset grid\nset grid ytics\nset key left top\n"
 	        "set logscale x\nset xrange [*:*]\nunset logscale y\nset yrange [0:%.9g]\n",
 	        most * 1.05);
 	for (size_t i = 0; i < nr; i++) {
@@ -191,7 +195,7 @@ static void put_chart(const struct bench_run *run, const struct bench_chart *c, 
 {
 	const struct bench_metric *m = &bench_metrics[c->id];
 	const struct extent e = extent_of(run, c);
-	const size_t width = 260 + 50 * (e.rows < 12 ? 12 : e.rows);
+	double base;
 
 	fputs("\n$data << END\n", out);
 	for (size_t i = 0; i < run->nr; i++) {
@@ -202,11 +206,16 @@ static void put_chart(const struct bench_run *run, const struct bench_chart *c, 
 			        v->low, v->high);
 	}
 	fputs("END\n", out);
-	put_head(c, width, out);
-	fprintf(out, "set ylabel \"%s (%s)\"\n", m->unit,
-	        m->want == BENCH_LESS ? "less is better" : "more is better");
-	put_axes(&e, out);
-	fputs("plot $data using 0:2:3:4:(0.6):xtic(1) with boxerrorbars notitle\n", out);
+	/* Names of rows are long: they stand below each other, however many they are. */
+	put_head(c, 120 + 24 * e.rows, out);
+	base = put_axes(&e, out);
+	fprintf(out, "set xlabel \"%s (%s%s): median, and where 95 %% lie\"\n", m->unit,
+	        m->want == BENCH_LESS ? "less is better" : "more is better",
+	        base > 0 ? "; logarithmic" : "");
+	fprintf(out,
+	        "plot $data using 2:0:(%.9g):2:($0-0.3):($0+0.3):ytic(1) with boxxyerror notitle, "
+	        "\\\n    $data using 2:0:3:4 with xerrorbars pointtype 0 linecolor black notitle\n",
+	        base);
 }
 
 int bench_write_plots(const struct bench_report *rep, FILE *out)
@@ -217,8 +226,7 @@ int bench_write_plots(const struct bench_report *rep, FILE *out)
 	fputs("# Medians, and where 95 % of resampled medians lie: gnuplot -e \"kind='png'\" "
 	      "plots.gp\n"
 	      "if (!exists(\"kind\")) kind = \"svg\"\n"
-	      "set style fill solid 0.5\nset grid ytics\n"
-	      "set xtics rotate by -40\nset bmargin 13\nset rmargin 16\n",
+	      "set style fill solid 0.5\nset grid xtics\nset rmargin 4\n",
 	      out);
 	for (size_t i = 0; i < nr; i++)
 		(chart[i].way[0] ? put_curve : put_chart)(rep->run, &chart[i], out);

@@ -161,6 +161,16 @@ static void plots_have_one_chart_for_each_metric_of_a_set(void **state)
 	free(text);
 }
 
+/* Forty beside each other were drawn 2410 pixels wide, which nobody could read in the page. */
+static void many_rows_make_a_chart_longer_and_not_wider(void **state)
+{
+	char *text = written(*state, bench_write_plots);
+
+	has(text, "set terminal svg noenhanced size 860,168 "); /* of two rows */
+	has(text, "set yrange [1.5:-0.5]\n");
+	free(text);
+}
+
 static void table_lists_figures_and_reasons(void **state)
 {
 	struct fixture *f = *state;
@@ -234,6 +244,7 @@ int main(void)
 		CASE(markdown_has_card_rows_and_reasons),
 		CASE(page_escapes_what_it_shows),
 		CASE(plots_have_one_chart_for_each_metric_of_a_set),
+		CASE(many_rows_make_a_chart_longer_and_not_wider),
 		CASE(table_lists_figures_and_reasons),
 		cmocka_unit_test(stolen_time_is_the_eighth_field),
 		cmocka_unit_test(card_of_this_machine_has_no_empty_words),
