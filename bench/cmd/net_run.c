@@ -24,6 +24,7 @@
  */
 struct watch {
 	bool whole;
+	struct net_busy cpu;               /* of the middle, without what looking takes */
 	struct net_span guest[NET_GUESTS]; /* of doorbells */
 	struct trace *trace;
 	struct net_traced traced;
@@ -105,15 +106,25 @@ static void look(struct net_state *s, struct watch *w, unsigned which)
 
 static int look_at_middle(struct net_state *s, unsigned ms, struct watch *w)
 {
+	const uint64_t end = net_now_ns() + (uint64_t)ms * 1000000u;
+	uint64_t begin = 0, busy = 0;
 	int ret = net_sleep(s->env, ms / 8);
 
 	if (ret == 0) {
 		look(s, w, 0);
+		begin = net_now_ns();
+		busy = net_busy_ns();
 		ret = net_sleep(s->env, ms / 4 * 3);
 	}
-	if (ret == 0)
-		look(s, w, 1);
-	return ret;
+	if (ret < 0)
+		return ret;
+	w->cpu.busy_ns = (double)net_busy_ns() - (double)busy;
+	w->cpu.span_ns = (double)(net_now_ns() - begin);
+	/* So late, perhaps nothing flowed any more. */
+	if (net_now_ns() > end)
+		w->cpu = (struct net_busy){0};
+	look(s, w, 1);
+	return 0;
 }
 
 static void watch_drop(struct watch *w)
@@ -178,21 +189,26 @@ static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, 
 
 /* ---- what came of it */
 
-static void per_cpu(double messages, double bytes, double busy_ns, struct bench_sample *s)
+/* Of so many @packets and @bytes in @ns those have the CPU time that came while it was looked at. */
+static void per_cpu(double packets, double bytes, double ns, const struct net_busy *cpu,
+                    struct bench_sample *s)
 {
-	if (busy_ns <= 0)
+	const double part = ns > 0 ? cpu->span_ns / ns : 0;
+
+	if (cpu->busy_ns <= 0 || part <= 0)
 		return;
-	if (messages > 0) {
-		bench_set(s, BM_CPU_NS, busy_ns / messages);
-		bench_set(s, BM_PACKETS_PER_CPU, messages / busy_ns * 1e9);
+	if (packets > 0) {
+		bench_set(s, BM_CPU_NS, cpu->busy_ns / (packets * part));
+		bench_set(s, BM_PACKETS_PER_CPU, packets * part / cpu->busy_ns * 1e9);
 	}
 	if (bytes > 0)
-		bench_set(s, BM_BYTES_PER_CPU, bytes / busy_ns * 1e9);
+		bench_set(s, BM_BYTES_PER_CPU, bytes * part / cpu->busy_ns * 1e9);
 }
 
-static void sample_asked(const struct load_said *client, double busy_ns, struct bench_sample *s)
+static void sample_asked(const struct load_said *client, const struct net_busy *cpu,
+                         struct bench_sample *s)
 {
-	per_cpu((double)client->messages, 0, busy_ns, s);
+	per_cpu((double)client->messages, 0, (double)client->ns, cpu, s);
 	bench_set(s, BM_PACKETS,
 	          client->ns ? (double)client->messages / (double)client->ns * 1e9 : 0);
 	if (!client->messages)
@@ -203,13 +219,15 @@ static void sample_asked(const struct load_said *client, double busy_ns, struct 
 }
 
 static void sample_flow(const struct net_work *w, const struct load_said *from,
-                        const struct load_said *to, double frames, double busy_ns,
+                        const struct load_said *to, double frames, const struct net_busy *cpu,
                         struct bench_sample *s)
 {
-	const double seconds = (double)to->ns / 1e9;
+	/* The receiver's time of datagrams begins behind the first of them, of which it may have had many at once. */
+	const uint64_t ns = w->work == LOAD_UDP && from->ns > to->ns ? from->ns : to->ns;
+	const double seconds = (double)ns / 1e9;
 	const double packets = w->work == LOAD_UDP ? (double)to->messages : frames;
 
-	per_cpu(packets, (double)to->bytes, busy_ns, s);
+	per_cpu(packets, (double)to->bytes, (double)ns, cpu, s);
 	if (seconds > 0) {
 		bench_set(s, BM_BITS, (double)to->bytes * 8 / seconds);
 		bench_set(s, BM_PACKETS, packets / seconds);
@@ -224,15 +242,15 @@ static void sample_flow(const struct net_work *w, const struct load_said *from,
 }
 
 void net_sample(const struct net_work *w, const struct load_said *first,
-                const struct load_said *second, double busy_ns, struct bench_sample *s)
+                const struct load_said *second, const struct net_busy *cpu, struct bench_sample *s)
 {
 	const bool out = w->dir == NET_OUT;
 
 	if (asks(w))
-		sample_asked(out ? first : second, busy_ns, s);
+		sample_asked(out ? first : second, cpu, s);
 	else
 		sample_flow(w, out ? first : second, out ? second : first, (double)first->frames,
-		            busy_ns, s);
+		            cpu, s);
 }
 
 /* How many frames passed while the kernel counted: as the interface says, or as the guest does, by time. */
@@ -279,16 +297,13 @@ static int measure(struct net_state *s, const struct bench_row *row, unsigned ms
 {
 	const struct net_setup *t = setup_of(s);
 	const struct net_work *w = row->arg;
-	const uint64_t begin = net_now_ns(), busy = net_busy_ns();
 	struct load_said said[2] = {0};
 	struct watch watch = {0};
 	int ret = run_once(s, w, ms, &watch, said, why);
-	double spent;
 
 	if (ret == 0) {
-		spent = (double)net_busy_ns() - (double)busy -
-		        idle * (double)(net_now_ns() - begin);
-		net_sample(w, &said[0], &said[1], spent, out);
+		watch.cpu.busy_ns -= idle * watch.cpu.span_ns;
+		net_sample(w, &said[0], &said[1], &watch.cpu, out);
 		if (is_doorbell(s))
 			(void)net_count_doorbell(watch.guest, t->guests,
 			                         frames_watched(&watch, &said[0]), out);

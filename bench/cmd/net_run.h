@@ -23,8 +23,12 @@ struct net_work {
 int net_measure(const struct bench_env *env, const struct bench_row *row, void *state,
                 struct bench_sample *s, char *why);
 
-/* What both ends said of it, and the time that all CPUs took, as metrics. */
+/* What all CPUs took, idle cost taken off, in a part of the run; 0: not known. */
+struct net_busy {
+	double busy_ns, span_ns;
+};
+/* What both ends said of all of the run, and the time of CPUs in a part of it, as metrics. */
 void net_sample(const struct net_work *w, const struct load_said *first,
-                const struct load_said *second, double busy_ns, struct bench_sample *s);
+                const struct load_said *second, const struct net_busy *cpu, struct bench_sample *s);
 
 #endif

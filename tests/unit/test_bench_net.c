@@ -245,15 +245,56 @@ static void a_flow_is_judged_by_what_arrived(void **state)
 	const struct load_said guest = {
 		.messages = 75, .bytes = 1350, .ns = 500000000, .frames = 80};
 	const struct load_said host = {.messages = 100, .bytes = 1800, .ns = 400000000};
+	const struct net_busy all = {.busy_ns = 75000, .span_ns = 500000000};
 	struct bench_sample s = {0};
 
 	(void)state;
-	net_sample(&udp, &guest, &host, 75000, &s);
+	net_sample(&udp, &guest, &host, &all, &s);
 	assert_true(value(&s, BM_LOSS) == 0.25 && value(&s, BM_PACKETS) == 150);
 	assert_true(value(&s, BM_SENT) == 250);
 	assert_true(value(&s, BM_CPU_NS) == 1000 && value(&s, BM_PACKETS_PER_CPU) == 1e6);
 	assert_true(value(&s, BM_BITS) == 21600);
 	assert_false(s.has & 1u << BM_P50_NS);
+}
+
+/* The receiver looks at its clock behind the first datagrams: of 64 in 32 ms it had 32 by then. */
+static void no_more_arrive_per_second_than_were_sent(void **state)
+{
+	const struct net_work udp = {.work = LOAD_UDP, .dir = NET_IN};
+	const struct load_said guest = {.messages = 64, .bytes = 1152, .ns = 16000000};
+	const struct load_said host = {.messages = 64, .bytes = 1152, .ns = 32000000};
+	struct bench_sample s = {0};
+
+	(void)state;
+	net_sample(&udp, &guest, &host, &(struct net_busy){0}, &s);
+	assert_true(value(&s, BM_PACKETS) == 2000 && value(&s, BM_SENT) == 2000);
+	assert_true(value(&s, BM_BITS) == 288000);
+}
+
+/*
+ * Consoles, handshakes and waiting are at the ends of a run: in half of its time is half of what was carried, whatever
+ * the ends cost.
+ */
+static void cpu_of_the_middle_is_for_what_was_carried_meanwhile(void **state)
+{
+	const struct net_work udp = {.work = LOAD_UDP}, rr = {.work = LOAD_RR},
+			      tcp = {.work = LOAD_STREAM};
+	const struct load_said end = {
+		.messages = 100, .bytes = 1800, .ns = 400000000, .frames = 200};
+	const struct net_busy half = {.busy_ns = 50000, .span_ns = 200000000}, late = {0};
+	struct bench_sample s = {0}, none = {0};
+
+	(void)state;
+	net_sample(&udp, &end, &end, &half, &s);
+	assert_true(value(&s, BM_CPU_NS) == 1000 && value(&s, BM_PACKETS_PER_CPU) == 1e6);
+	assert_true(value(&s, BM_BYTES_PER_CPU) == 18e6);
+	net_sample(&rr, &end, &end, &half, &s);
+	assert_true(value(&s, BM_CPU_NS) == 1000);
+	net_sample(&tcp, &end, &end, &half, &s);
+	assert_true(value(&s, BM_CPU_NS) == 500);
+	net_sample(&rr, &end, &end, &late, &none);
+	assert_false(none.has & (1u << BM_CPU_NS | 1u << BM_PACKETS_PER_CPU));
+	assert_true(value(&none, BM_PACKETS) == 250);
 }
 
 static void frames_of_tcp_are_the_guests(void **state)
@@ -265,7 +306,7 @@ static void frames_of_tcp_are_the_guests(void **state)
 	struct bench_sample s = {0};
 
 	(void)state;
-	net_sample(&tcp, &guest, &host, 4000, &s);
+	net_sample(&tcp, &guest, &host, &(struct net_busy){4000, 2e9}, &s);
 	assert_true(value(&s, BM_CPU_NS) == 100 && value(&s, BM_BITS) == 4000);
 	assert_true(value(&s, BM_BYTES_PER_CPU) == 250e6 && value(&s, BM_PACKETS) == 20);
 	assert_false(s.has & 1u << BM_LOSS);
@@ -280,12 +321,12 @@ static void who_asks_knows_the_latency(void **state)
 	struct bench_sample s = {0}, idle = {0};
 
 	(void)state;
-	net_sample(&rr, &guest, &host, 5000, &s);
+	net_sample(&rr, &guest, &host, &(struct net_busy){5000, 5e8}, &s);
 	assert_true(value(&s, BM_P50_NS) == 1 && value(&s, BM_P99_NS) == 2 &&
 	            value(&s, BM_P999_NS) == 3);
 	assert_true(value(&s, BM_PACKETS) == 20 && value(&s, BM_CPU_NS) == 500);
 	/* The machine was less busy than when it rested: that says nothing. */
-	net_sample(&rr, &guest, &host, -1, &idle);
+	net_sample(&rr, &guest, &host, &(struct net_busy){-1, 5e8}, &idle);
 	assert_false(idle.has & 1u << BM_CPU_NS);
 }
 
@@ -632,6 +673,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_initrd_has_the_generator_and_the_modules, set_up,
 	                                        tear_down),
 		cmocka_unit_test(a_flow_is_judged_by_what_arrived),
+		cmocka_unit_test(no_more_arrive_per_second_than_were_sent),
+		cmocka_unit_test(cpu_of_the_middle_is_for_what_was_carried_meanwhile),
 		cmocka_unit_test(frames_of_tcp_are_the_guests),
 		cmocka_unit_test(who_asks_knows_the_latency),
 		cmocka_unit_test_setup_teardown(lines_are_waited_for_and_others_passed_over, set_up,
