@@ -2,9 +2,10 @@
 /*
  * bench/cmd/bench.h - what can be measured, and what came of it: the words that rows, method and reports share
  *
- * A subject is something that carries packets (or nothing at all, for the micro rows): it is opened once and stays up
- * for all rounds, because booting it costs more than measuring it. A row is one measurement of one subject; rows of
- * one comparison are measured in turns (A B B A), so that a machine that changes hits both sides alike.
+ * A subject is something that carries packets (or nothing at all, for the micro rows): it is opened once for each part of
+ * the rounds and stays up for all of them, because booting it costs more than measuring it. A row is one measurement of
+ * one subject; rows of one comparison are measured in turns (A B B A), so that a machine that changes hits both sides
+ * alike.
  */
 #ifndef DOORBELL_BENCH_H
 #define DOORBELL_BENCH_H

@@ -29,7 +29,7 @@
 struct bench_command {
 	bool help, quick, full, list;
 	struct bench_choice choice;
-	uint64_t rounds, seed;
+	uint64_t rounds, restarts, seed;
 	const char *out_dir, *peer_cmd, *kernel;
 
 	char self[PATH_MAX], tmp[PATH_MAX - 16], initrd[PATH_MAX], found_kernel[PATH_MAX];
@@ -72,6 +72,13 @@ static const struct opt_def bench_options[] = {
          .max = BENCH_ROUNDS_MAX,
          .arg = "N",
          .help = "of each row (default: 9; with fewer nothing is concluded)"},
+	{.name = "restarts",
+         .type = OPT_UINT,
+         .offset = CMD(restarts),
+         .max = BENCH_ROUNDS_MAX,
+         .arg = "N",
+         .help = "how often guests are started anew, each behind an equal part of the rounds "
+                 "(default: 1)"},
 	{.name = "out",
          .type = OPT_STRING,
          .offset = CMD(out_dir),
@@ -282,8 +289,11 @@ static int run_rows(struct bench_command *c, const struct bench_row *const *rows
 	c->ops = (struct bench_ops){
 		.probe = on_probe, .progress = on_progress, .group_done = on_group_done, .arg = c};
 	c->on_terminal = isatty(STDERR_FILENO);
-	c->run = (struct bench_run){
-		.env = &c->env, .ops = &c->ops, .rounds = (unsigned)c->rounds, .seed = c->seed};
+	c->run = (struct bench_run){.env = &c->env,
+	                            .ops = &c->ops,
+	                            .rounds = (unsigned)c->rounds,
+	                            .restarts = (unsigned)c->restarts,
+	                            .seed = c->seed};
 	status = bench_run_init(&c->run, rows, nr) < 0 ? EXIT_HOST : measure(c);
 	bench_run_free(&c->run);
 	bench_out_end(&c->out);
@@ -292,8 +302,8 @@ static int run_rows(struct bench_command *c, const struct bench_row *const *rows
 
 static int list_rows(const struct bench_command *c, const struct bench_row *const *rows, size_t nr)
 {
+	const unsigned starts = bench_starts((unsigned)c->rounds, (unsigned)c->restarts);
 	uint64_t total_ms = 0;
-
 	size_t core = 0;
 
 	printf("%-36s %-12s %-4s %8s  %s\n", "row", "set", "core", "seconds", "what");
@@ -310,7 +320,7 @@ static int list_rows(const struct bench_command *c, const struct bench_row *cons
 		         (rows[i]->can && rows[i]->can(&c->env, rows[i], why) < 0);
 		if (cannot)
 			printf("%-36s cannot here: %s\n", "", why);
-		total_ms += cannot ? 0 : ms + bench_open_ms(rows, i);
+		total_ms += cannot ? 0 : ms + bench_open_ms(rows, i, starts);
 	}
 	printf("\n%zu rows, about %u:%02u minutes for those that can be measured; %zu of them are "
 	       "the core\n",
@@ -354,6 +364,7 @@ int cmd_bench(int argc, char **argv)
 	if (!c)
 		return EXIT_HOST;
 	c->rounds = BENCH_ROUNDS;
+	c->restarts = BENCH_RESTARTS;
 	c->seed = 1;
 	words = opt_parse_argv(&(const struct opt_group){bench_options, c}, 1, argc, argv);
 	if (words > 0) {

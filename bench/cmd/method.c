@@ -74,7 +74,7 @@ int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, s
 		r->subject = index_of_subject(run, rows[i]->subject);
 		run->nr++;
 		run->total_ms += bench_estimate_ms(run->env, rows[i], run->rounds);
-		run->total_ms += bench_open_ms(rows, i);
+		run->total_ms += bench_open_ms(rows, i, bench_starts(run->rounds, run->restarts));
 	}
 	return give_room(run);
 }
@@ -107,12 +107,17 @@ uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *
 	return (ms + row->more_ms + (row->against ? 0 : BENCH_PROBE_MS)) * rounds;
 }
 
-uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i)
+unsigned bench_starts(unsigned rounds, unsigned restarts)
+{
+	return restarts < rounds ? restarts + 1 : rounds;
+}
+
+uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i, unsigned starts)
 {
 	for (size_t k = 0; k < i; k++)
 		if (rows[k]->subject == rows[i]->subject)
 			return 0;
-	return rows[i]->subject ? rows[i]->subject->open_ms : 0;
+	return rows[i]->subject ? (uint64_t)rows[i]->subject->open_ms * starts : 0;
 }
 
 uint64_t bench_left_s(const struct bench_run *run)
@@ -393,21 +398,36 @@ static int open_group(struct bench_run *run, size_t group)
 	return 0;
 }
 
-/* Is there one more? It has its time in what is left, when it is one that is measured again. */
-static bool has_round(struct bench_run *run, size_t group)
+/* How many rounds are to be kept by the end of part @part; all of them at once where nothing is started. */
+static size_t rounds_until(const struct bench_run *run, size_t group, unsigned part)
+{
+	const size_t starts = bench_starts(run->rounds, run->restarts);
+
+	for (size_t i = 0; i < run->nr; i++)
+		if (run->result[i].group == group && run->result[i].subject != BENCH_NO_ROW)
+			return ((part + 1) * (size_t)run->rounds + starts - 1) / starts;
+	return run->rounds;
+}
+
+static bool has_round(const struct bench_run *run, size_t group, size_t until)
 {
 	const struct bench_group *g = &run->group[group];
 
-	if (g->kept >= run->rounds || g->rounds >= 2 * (size_t)run->rounds ||
-	    nr_alive(run, group) == 0)
-		return false;
+	return g->kept < until && g->rounds < 2 * until && nr_alive(run, group) > 0;
+}
+
+/* One that is measured again has its time in what is left. */
+static void give_time(struct bench_run *run, size_t group)
+{
+	const struct bench_group *g = &run->group[group];
+
 	for (size_t i = 0; i < run->nr && g->rounds > 0 && g->thrown[g->rounds - 1]; i++)
 		if (is_of(run, i, group))
 			run->total_ms += bench_estimate_ms(run->env, run->result[i].row, 1);
-	return true;
 }
 
-static int measure_group(struct bench_run *run, size_t group)
+/* 0 or -EINTR. */
+static int measure_rounds(struct bench_run *run, size_t group, size_t until)
 {
 	struct bench_group *g = &run->group[group];
 	struct bench_probe before = {0}, after = {0};
@@ -415,7 +435,8 @@ static int measure_group(struct bench_run *run, size_t group)
 
 	if (ret == 0)
 		run->ops->probe(run->ops->arg, &before);
-	while (ret == 0 && has_round(run, group)) {
+	while (ret == 0 && has_round(run, group, until)) {
+		give_time(run, group);
 		ret = measure_round(run, group, g->rounds);
 		if (ret == 0 && nr_alive(run, group)) { /* or there was no round */
 			run->ops->probe(run->ops->arg, &after);
@@ -423,22 +444,42 @@ static int measure_group(struct bench_run *run, size_t group)
 			before = after;
 		}
 	}
-	g->unsteady = g->kept < BENCH_VERDICT_MIN && g->kept < g->rounds;
 	close_unused(run, group + 1);
-	if (ret == 0)
-		ret = bench_fill_figures(run, group);
+	return ret;
+}
+
+static int finish_group(struct bench_run *run, size_t group)
+{
+	struct bench_group *g = &run->group[group];
+	int ret;
+
+	g->unsteady = g->kept < BENCH_VERDICT_MIN && g->kept < g->rounds;
+	g->done = true;
+	ret = bench_fill_figures(run, group);
 	if (ret == 0 && run->ops->group_done)
 		run->ops->group_done(run->ops->arg, run, group);
 	return ret;
 }
 
+static int measure_group(struct bench_run *run, size_t group, unsigned part)
+{
+	const size_t until = rounds_until(run, group, part);
+	const int ret = has_round(run, group, until) ? measure_rounds(run, group, until) : 0;
+	const bool more = until < run->rounds && nr_alive(run, group);
+
+	return ret == 0 && !more ? finish_group(run, group) : ret;
+}
+
 int bench_measure(struct bench_run *run)
 {
+	const unsigned starts = bench_starts(run->rounds, run->restarts);
 	int ret = 0;
 
 	run->began_ns = loop_now_ns();
-	for (size_t g = 0; g < run->nr_groups && ret == 0; g++)
-		ret = measure_group(run, g);
+	for (unsigned part = 0; part < starts && ret == 0; part++)
+		for (size_t g = 0; g < run->nr_groups && ret == 0; g++)
+			if (!run->group[g].done)
+				ret = measure_group(run, g, part);
 	for (size_t i = 0; i < run->nr_opened; i++)
 		close_subject(&run->opened[i]);
 	return ret;

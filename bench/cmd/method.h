@@ -8,6 +8,8 @@
  * round is thrown out and measured once more.
  *
  * A subject is opened when its first row is due and closed behind its last one, or when a row of it failed: it may hang.
+ * All of that happens once for each part of the rounds: a VM that is started anew is another one, some percent faster or
+ * slower, which rounds of one start cannot show.
  */
 #ifndef DOORBELL_BENCH_METHOD_H
 #define DOORBELL_BENCH_METHOD_H
@@ -18,6 +20,7 @@
 /* Rounds that verdicts are made of, unless told otherwise; and how many of them may have to be measured again. */
 #define BENCH_ROUNDS     9u
 #define BENCH_ROUNDS_MAX 500u /* half of BENCH_SAMPLE_MAX: each may be measured twice */
+#define BENCH_RESTARTS   1u   /* of subjects, unless told otherwise */
 #define BENCH_NO_ROW     SIZE_MAX
 /* About what the probe behind a round takes. */
 #define BENCH_PROBE_MS 200u
@@ -56,6 +59,7 @@ struct bench_group {
 	size_t kept;
 	size_t moved, stolen; /* thrown out: the costs moved; the host took time away */
 	bool *thrown;         /* of each round; owned */
+	bool done;
 	/*
 	 * So few were kept that nothing can be concluded from times: figures are of all rounds then. Known when the group is
 	 * done.
@@ -100,7 +104,8 @@ struct bench_ops {
 struct bench_run {
 	const struct bench_env *env;
 	const struct bench_ops *ops;
-	unsigned rounds; /* to be kept of each row */
+	unsigned rounds;   /* to be kept of each row */
+	unsigned restarts; /* of subjects, each behind an equal part of the rounds */
 	uint64_t seed;
 	struct bench_result *result; /* owned, in the order of the tables */
 	size_t nr;
@@ -125,8 +130,10 @@ void bench_run_free(struct bench_run *run);
 /* Milliseconds that @row takes in @rounds rounds, when its subject is open. */
 uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row,
                            unsigned rounds);
-/* Milliseconds until the subject of rows[i] is open; 0 when a row before it has the same one. */
-uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i);
+/* How often a subject is started for @rounds rounds: not more often than there are rounds. */
+unsigned bench_starts(unsigned rounds, unsigned restarts);
+/* Milliseconds until the subject of rows[i] is open, of @starts starts; 0 when a row before it has the same one. */
+uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i, unsigned starts);
 /* Seconds that are left, as far as one can say. */
 uint64_t bench_left_s(const struct bench_run *run);
 

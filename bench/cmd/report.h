@@ -44,6 +44,10 @@ const char *bench_checks_text(char *buf, size_t size, const struct bench_run *ru
 void bench_notes(const struct bench_run *run, size_t i,
                  void (*put)(const char *row, const char *kind, const char *text, FILE *out),
                  FILE *out);
+/* "9 rounds in 2 starts, --quick, 540 s." Returns @buf. */
+const char *bench_rounds_text(const struct bench_report *rep, char *buf, size_t size);
+/* Into @buf what became of the rounds of the group that result @i begins. False: it begins none, or all hold. */
+bool bench_thrown_of(const struct bench_run *run, size_t i, char *buf, size_t size);
 /* "12.3 (11.9 .. 12.8)" */
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v);
 

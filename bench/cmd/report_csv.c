@@ -21,7 +21,18 @@ static void put_row(const struct bench_run *run, size_t i, FILE *out)
 	put_text(out, r->row->name);
 	fprintf(out, ",%s,%s,%s,", r->row->set, r->row->subject ? r->row->subject->name : "",
 	        bench_state_name(r->state));
-	put_text(out, r->why[0] ? r->why : r->unlike);
+	put_text(out, r->why);
+}
+
+/* Both a note and that it is unlike may be true of a row. */
+static void put_end(const struct bench_run *run, size_t i, FILE *out)
+{
+	const struct bench_result *r = &run->result[i];
+	const struct bench_group *g = &run->group[r->group];
+
+	fputc(',', out);
+	put_text(out, r->unlike);
+	fprintf(out, ",%zu,%zu\r\n", g->rounds, g->rounds - g->kept);
 }
 
 static void put_interval(FILE *out, const struct bench_interval *v)
@@ -35,7 +46,7 @@ int bench_write_csv(const struct bench_report *rep, FILE *out)
 
 	fputs("row,set,subject,state,note,metric,unit,samples,median,low,high,expected,at_most,"
 	      "against,ratio,"
-	      "ratio_low,ratio_high,verdict\r\n",
+	      "ratio_low,ratio_high,verdict,unlike,rounds,thrown_out\r\n",
 	      out);
 	for (size_t i = 0; i < run->nr; i++) {
 		bool any = false;
@@ -59,12 +70,13 @@ int bench_write_csv(const struct bench_report *rep, FILE *out)
 				put_interval(out, &f->ratio);
 			else
 				fputs(",,,", out);
-			fprintf(out, ",%s\r\n",
-			        f->has_ratio ? bench_verdict_name(f->verdict, id) : "");
+			fprintf(out, ",%s", f->has_ratio ? bench_verdict_name(f->verdict, id) : "");
+			put_end(run, i, out);
 		}
 		if (!any) {
 			put_row(run, i, out);
-			fputs(",,,,,,,,,,,,,\r\n", out);
+			fputs(",,,,,,,,,,,,,", out);
+			put_end(run, i, out);
 		}
 	}
 	return 0;

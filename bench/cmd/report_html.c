@@ -199,9 +199,22 @@ static void put_equations(const struct bench_run *run, FILE *out)
 	}
 }
 
+/* Rounds that do not hold, of each group. */
+static void put_thrown(const struct bench_run *run, FILE *out)
+{
+	char text[256];
+
+	fputs("<ul>\n", out);
+	for (size_t i = 0; i < run->nr; i++)
+		if (bench_thrown_of(run, i, text, sizeof(text)))
+			fprintf(out, "<li>%s: %s</li>\n", run->result[i].row->name, text);
+	fputs("</ul>\n", out);
+}
+
 int bench_write_html(const struct bench_report *rep, FILE *out)
 {
 	const struct bench_run *run = rep->run;
+	char text[160];
 
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	      "<title>doorbell bench</title>\n<style>\n"
@@ -213,8 +226,8 @@ int bench_write_html(const struct bench_report *rep, FILE *out)
 	      out);
 	fprintf(out, "<h1>doorbell bench, version %s</h1>\n", DOORBELL_VERSION);
 	put_card(rep->card, out);
-	fprintf(out, "<p>%u rounds%s, %.0f s.</p>\n", run->rounds, rep->quick ? ", --quick" : "",
-	        rep->seconds);
+	fprintf(out, "<p>%s</p>\n", bench_rounds_text(rep, text, sizeof(text)));
+	put_thrown(run, out);
 	for (size_t i = 0; i < run->nr; i++) {
 		const char *set = run->result[i].row->set;
 

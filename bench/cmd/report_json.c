@@ -132,13 +132,14 @@ json_t *bench_json(const struct bench_report *rep)
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	for (size_t i = 0; i < run->nr; i++)
 		json_array_append_new(rows, row_json(run, i));
-	return json_pack("{s:s, s:s, s:s, s:f, s:b, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:f, s:b, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 	                 "schema", BENCH_SCHEMA, "doorbell", DOORBELL_VERSION, "began", when,
 	                 "seconds", rep->seconds, "quick", (int)rep->quick, "rounds",
-	                 (int)run->rounds, "seed", (json_int_t)run->seed, "card",
-	                 bench_card_json(rep->card), "metrics", metrics_json(), "subjects",
-	                 subjects_json(run), "rows", rows, "loss_over_rate", bench_lines_json(run),
-	                 "equations", bench_equations_json(run));
+	                 (int)run->rounds, "restarts", (int)run->restarts, "seed",
+	                 (json_int_t)run->seed, "card", bench_card_json(rep->card), "metrics",
+	                 metrics_json(), "subjects", subjects_json(run), "rows", rows,
+	                 "loss_over_rate", bench_lines_json(run), "equations",
+	                 bench_equations_json(run));
 }
 
 int bench_write_json(const struct bench_report *rep, FILE *out)

@@ -149,26 +149,21 @@ static void put_equations(const struct bench_run *run, FILE *out)
 
 static void put_thrown(const struct bench_run *run, FILE *out)
 {
-	char text[160];
+	char text[256];
 
-	for (size_t i = 0; i < run->nr; i++) {
-		const struct bench_group *g = &run->group[run->result[i].group];
-
-		if (run->result[i].against == BENCH_NO_ROW && g->rounds > g->kept)
-			fprintf(out, "- %s: %s%s\n", run->result[i].row->name,
-			        bench_thrown_text(g, text, sizeof(text)),
-			        g->unsteady ? "; figures are of all rounds" : "");
-	}
+	for (size_t i = 0; i < run->nr; i++)
+		if (bench_thrown_of(run, i, text, sizeof(text)))
+			fprintf(out, "- %s: %s\n", run->result[i].row->name, text);
 }
 
 int bench_write_markdown(const struct bench_report *rep, FILE *out)
 {
 	const struct bench_run *run = rep->run;
+	char text[160];
 
 	fprintf(out, "# doorbell bench, version %s\n\n", DOORBELL_VERSION);
 	put_card(rep->card, out);
-	fprintf(out, "\n%u rounds%s, %.0f s.\n", run->rounds, rep->quick ? ", --quick" : "",
-	        rep->seconds);
+	fprintf(out, "\n%s\n", bench_rounds_text(rep, text, sizeof(text)));
 	put_thrown(run, out);
 	for (size_t i = 0; i < run->nr; i++)
 		if (bench_opens_set(run, i))

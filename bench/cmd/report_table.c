@@ -24,6 +24,28 @@ bool bench_opens_set(const struct bench_run *run, size_t i)
 	return true;
 }
 
+const char *bench_rounds_text(const struct bench_report *rep, char *buf, size_t size)
+{
+	const struct bench_run *run = rep->run;
+	const unsigned starts = bench_starts(run->rounds, run->restarts);
+
+	snprintf(buf, size, "%u rounds in %u start%s%s, %.0f s.", run->rounds, starts,
+	         starts == 1 ? "" : "s", rep->quick ? ", --quick" : "", rep->seconds);
+	return buf;
+}
+
+bool bench_thrown_of(const struct bench_run *run, size_t i, char *buf, size_t size)
+{
+	const struct bench_group *g = &run->group[run->result[i].group];
+	char text[160];
+
+	if (run->result[i].against != BENCH_NO_ROW || g->rounds == g->kept)
+		return false;
+	snprintf(buf, size, "%s%s", bench_thrown_text(g, text, sizeof(text)),
+	         g->unsteady ? "; figures are of all rounds" : "");
+	return true;
+}
+
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v)
 {
 	char median[BENCH_NUMBER_MAX], low[BENCH_NUMBER_MAX], high[BENCH_NUMBER_MAX];

@@ -142,7 +142,11 @@ int bench_rig_measure(struct bench_rig *r, unsigned rounds)
 {
 	int ret;
 
-	r->run = (struct bench_run){.env = &r->env, .ops = &r->ops, .rounds = rounds, .seed = 1};
+	r->run = (struct bench_run){.env = &r->env,
+	                            .ops = &r->ops,
+	                            .rounds = rounds,
+	                            .restarts = r->restarts,
+	                            .seed = 1};
 	ret = bench_run_init(&r->run, r->rows, r->nr);
 	return ret < 0 ? ret : bench_measure(&r->run);
 }

@@ -39,6 +39,7 @@ struct bench_rig {
 	const struct bench_row *rows[BENCH_RIG_ROWS];
 	struct bench_rig_row fake[BENCH_RIG_ROWS];
 	size_t nr;
+	unsigned restarts;
 	struct bench_subject subject[3];
 	struct bench_rig_subject fake_subject[3]; /* "pure", "vhost", "peer" */
 	struct bench_probe probe[64]; /* what the machine costs at each probe; 0 in it: as ever */

@@ -78,6 +78,61 @@ static void subject_is_opened_once_and_closed_behind_its_last_row(void **state)
 	nothing_is_open(r);
 }
 
+/* Rounds of one VM cannot show how far another one of the same kind is from it. */
+static void subjects_are_started_anew_behind_half_of_the_rounds(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	bench_rig_add(r, "t/b", "t/a", 1);
+	bench_rig_add(r, "t/c", NULL, 0);
+	bench_rig_add(r, "t/d", NULL, -1); /* which has nothing to be started */
+	r->restarts = 1;
+	assert_int_equal(bench_rig_measure(r, 3), 0);
+	assert_string_equal(r->log, "+pure +vhost abba -vhost cc -pure ddd"
+	                            "+pure +vhost ab -vhost c -pure ");
+	for (size_t g = 0; g < r->run.nr_groups; g++)
+		assert_int_equal(r->run.group[g].kept, 3);
+	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->nr, 3);
+	nothing_is_open(r);
+}
+
+static void nothing_is_started_more_often_than_there_are_rounds(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	r->restarts = 7;
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "+pure a -pure +pure a -pure ");
+}
+
+static void rounds_that_do_not_hold_leave_the_next_start_its_own(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, 0);
+	r->restarts = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(r->probe); i++)
+		r->probe[i].syscall_ns = i % 2 ? 200 : 100;
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "+pure aa -pure +pure aa -pure ");
+	assert_int_equal(r->run.group[0].rounds, 4);
+}
+
+static void row_that_failed_is_done_and_not_tried_in_the_next_start(void **state)
+{
+	struct bench_rig *r = *state;
+	struct bench_rig_row *a = bench_rig_add(r, "t/a", NULL, 0);
+
+	a->fail_round = 1;
+	a->err = -EIO;
+	r->restarts = 1;
+	assert_int_equal(bench_rig_measure(r, 4), 0);
+	assert_string_equal(r->log, "+pure a -pure ");
+	assert_int_equal(result(r, 0)->state, BENCH_FAILED);
+}
+
 static void figures_are_medians_of_rounds_and_of_ratios(void **state)
 {
 	struct bench_rig *r = *state;
@@ -341,6 +396,10 @@ int main(void)
 		CASE(every_other_round_is_backwards),
 		CASE(rows_that_are_not_compared_are_measured_one_after_the_other),
 		CASE(subject_is_opened_once_and_closed_behind_its_last_row),
+		CASE(subjects_are_started_anew_behind_half_of_the_rounds),
+		CASE(nothing_is_started_more_often_than_there_are_rounds),
+		CASE(rounds_that_do_not_hold_leave_the_next_start_its_own),
+		CASE(row_that_failed_is_done_and_not_tried_in_the_next_start),
 		CASE(figures_are_medians_of_rounds_and_of_ratios),
 		CASE(fewer_than_nine_rounds_conclude_nothing),
 		CASE(round_is_thrown_out_and_measured_again_when_a_cost_moved),

@@ -102,20 +102,58 @@ static void csv_has_a_line_for_each_row_and_metric(void **state)
 	struct fixture *f = *state;
 	char *text = bench_rig_written(&f->rep, bench_write_csv);
 
-	assert_string_equal(text,
-	                    "row,set,subject,state,note,metric,unit,samples,median,low,high,"
-	                    "expected,at_most,against,ratio,"
-	                    "ratio_low,ratio_high,verdict\r\n"
-	                    "\"t/a\",set,pure,measured,\"one thing was not measured\",exits,per "
-	                    "packet,9,1,1,1,2,1,,,,,\r\n"
-	                    "\"t/a\",set,pure,measured,\"one thing was not "
-	                    "measured\",ns,ns,9,100,100,100,,,,,,,\r\n"
-	                    "\"t/b\",set,vhost,measured,\"other features than pure\",exits,per "
-	                    "packet,9,1,1,1,2,1,t/a,1,1,1,equal\r\n"
-	                    "\"t/b\",set,vhost,measured,\"other features than "
-	                    "pure\",ns,ns,9,50,50,50,,,t/a,0.5,"
-	                    "0.5,0.5,faster\r\n"
-	                    "\"t/c\",set,peer,cannot,\"peer needs a right\",,,,,,,,,,,,,\r\n");
+	assert_string_equal(
+		text, "row,set,subject,state,note,metric,unit,samples,median,low,high,"
+		      "expected,at_most,against,ratio,"
+		      "ratio_low,ratio_high,verdict,unlike,rounds,thrown_out\r\n"
+		      "\"t/a\",set,pure,measured,\"one thing was not measured\",exits,per "
+		      "packet,9,1,1,1,2,1,,,,,,\"\",9,0\r\n"
+		      "\"t/a\",set,pure,measured,\"one thing was not "
+		      "measured\",ns,ns,9,100,100,100,,,,,,,,\"\",9,0\r\n"
+		      "\"t/b\",set,vhost,measured,\"\",exits,per "
+		      "packet,9,1,1,1,2,1,t/a,1,1,1,equal,\"other features than pure\",9,0\r\n"
+		      "\"t/b\",set,vhost,measured,\"\",ns,ns,9,50,50,50,,,t/a,0.5,"
+		      "0.5,0.5,faster,\"other features than pure\",9,0\r\n"
+		      "\"t/c\",set,peer,cannot,\"peer needs a "
+		      "right\",,,,,,,,,,,,,,\"\",0,0\r\n");
+	free(text);
+}
+
+/* In results.csv a note took the place of what it is unlike. */
+static void row_with_a_note_is_marked_unlike_all_the_same(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	snprintf(f->rig.run.result[1].why, BENCH_WHY_MAX, "not traced");
+	text = written(f, bench_write_csv);
+	has(text, "measured,\"not traced\",ns");
+	has(text, "faster,\"other features than pure\",9,0\r\n");
+	free(text);
+}
+
+static void every_document_has_the_rounds_that_were_thrown_out(void **state)
+{
+	struct fixture *f = *state;
+	char *text;
+
+	f->rig.run.restarts = 1;
+	f->rig.run.group[0].rounds = 10; /* as if */
+	f->rig.run.group[0].moved = 1;
+	text = written(f, bench_write_markdown);
+	has(text, "\n9 rounds in 2 starts, 2 s.\n");
+	has(text, "- t/a: 1 of 10 rounds thrown out: costs of the machine moved in 1, ");
+	free(text);
+	text = written(f, bench_write_html);
+	has(text, "<p>9 rounds in 2 starts, 2 s.</p>\n");
+	has(text, "<li>t/a: 1 of 10 rounds thrown out: costs of the machine moved in 1, ");
+	free(text);
+	text = written(f, bench_write_csv);
+	has(text, ",10,1\r\n");
+	free(text);
+	text = written(f, bench_write_json);
+	has(text, "\"restarts\": 1,");
+	has(text, "\"thrown_out\": 1,");
 	free(text);
 }
 
@@ -241,6 +279,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 		CASE(json_is_what_compare_reads),
 		CASE(csv_has_a_line_for_each_row_and_metric),
+		CASE(row_with_a_note_is_marked_unlike_all_the_same),
+		CASE(every_document_has_the_rounds_that_were_thrown_out),
 		CASE(markdown_has_card_rows_and_reasons),
 		CASE(page_escapes_what_it_shows),
 		CASE(plots_have_one_chart_for_each_metric_of_a_set),
