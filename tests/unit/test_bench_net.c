@@ -584,6 +584,31 @@ static void the_core_is_24_rows_of_paths_beside_qemus(void **state)
 	}
 }
 
+/* From guest to guest there were neither sizes, streams and buffers, which decide there, nor offloads. */
+static void every_dimension_of_streams_has_its_rows_in_all_directions(void **state)
+{
+	static const char *const kinds[] = {"tcp",    "tcp-5",   "tcp-64",     "tcp-1460",
+	                                    "tcp-4k", "tcp-16k", "tcp-buf64k", "tcp-buf256k"};
+	static const char *const on[] = {"g2h/pure",  "h2g/pure",     "g2h/vhost",
+	                                 "h2g/vhost", "g2g/pure-two", "g2g/pair"};
+	static const char *const offloads[] = {
+		"tcp/g2h/pure-none",  "tcp/h2g/pure-none",  "tcp/g2g/pure-two-none",
+		"tcp/g2h/pure-csum",  "tcp/h2g/pure-csum",  "tcp/g2g/pure-two-csum",
+		"tcp/g2h/vhost-none", "tcp/h2g/vhost-csum", "tcp/g2g/pair-none",
+		"tcp/g2g/pair-csum",
+	};
+	char name[64];
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		for (size_t i = 0; i < ARRAY_SIZE(on); i++) {
+			snprintf(name, sizeof(name), "%s/%s", kinds[k], on[i]);
+			(void)row_named(name);
+		}
+	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++)
+		(void)row_named(offloads[i]);
+}
+
 static void peers_are_measured_beside_doorbells_path_of_their_kind(void **state)
 {
 	static const struct {
@@ -691,6 +716,7 @@ int main(void)
 	                                        set_up, tear_down),
 		cmocka_unit_test(each_row_stands_after_what_it_is_measured_against),
 		cmocka_unit_test(the_core_is_24_rows_of_paths_beside_qemus),
+		cmocka_unit_test(every_dimension_of_streams_has_its_rows_in_all_directions),
 		cmocka_unit_test(peers_are_measured_beside_doorbells_path_of_their_kind),
 		cmocka_unit_test(each_path_has_the_articles_equation_of_its_direction),
 		cmocka_unit_test_setup_teardown(commands_name_the_network_of_their_guest, set_up,
