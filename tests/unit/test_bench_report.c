@@ -126,9 +126,9 @@ static void row_with_a_note_is_marked_unlike_all_the_same(void **state)
 	char *text;
 
 	snprintf(f->rig.run.result[1].why, BENCH_WHY_MAX, "not traced");
-	text = written(f, bench_write_csv);
-	has(text, "measured,\"not traced\",ns");
-	has(text, "faster,\"other features than pure\",9,0\r\n");
+	text = bench_rig_written(&f->rep, bench_write_csv);
+	assert_has(text, "measured,\"not traced\",ns");
+	assert_has(text, "faster,\"other features than pure\",9,0\r\n");
 	free(text);
 }
 
@@ -140,20 +140,20 @@ static void every_document_has_the_rounds_that_were_thrown_out(void **state)
 	f->rig.run.restarts = 1;
 	f->rig.run.group[0].rounds = 10; /* as if */
 	f->rig.run.group[0].moved = 1;
-	text = written(f, bench_write_markdown);
-	has(text, "\n9 rounds in 2 starts, 2 s.\n");
-	has(text, "- t/a: 1 of 10 rounds thrown out: costs of the machine moved in 1, ");
+	text = bench_rig_written(&f->rep, bench_write_markdown);
+	assert_has(text, "\n9 rounds in 2 starts, 2 s.\n");
+	assert_has(text, "- t/a: 1 of 10 rounds thrown out: costs of the machine moved in 1, ");
 	free(text);
-	text = written(f, bench_write_html);
-	has(text, "<p>9 rounds in 2 starts, 2 s.</p>\n");
-	has(text, "<li>t/a: 1 of 10 rounds thrown out: costs of the machine moved in 1, ");
+	text = bench_rig_written(&f->rep, bench_write_html);
+	assert_has(text, "<p>9 rounds in 2 starts, 2 s.</p>\n");
+	assert_has(text, "<li>t/a: 1 of 10 rounds thrown out: costs of the machine moved in 1, ");
 	free(text);
-	text = written(f, bench_write_csv);
-	has(text, ",10,1\r\n");
+	text = bench_rig_written(&f->rep, bench_write_csv);
+	assert_has(text, ",10,1\r\n");
 	free(text);
-	text = written(f, bench_write_json);
-	has(text, "\"restarts\": 1,");
-	has(text, "\"thrown_out\": 1,");
+	text = bench_rig_written(&f->rep, bench_write_json);
+	assert_has(text, "\"restarts\": 1,");
+	assert_has(text, "\"thrown_out\": 1,");
 	free(text);
 }
 
@@ -202,10 +202,10 @@ static void plots_have_one_chart_for_each_metric_of_a_set(void **state)
 /* Forty beside each other were drawn 2410 pixels wide, which nobody could read in the page. */
 static void many_rows_make_a_chart_longer_and_not_wider(void **state)
 {
-	char *text = written(*state, bench_write_plots);
+	char *text = bench_rig_written(&((struct fixture *)*state)->rep, bench_write_plots);
 
-	has(text, "set terminal svg noenhanced size 860,168 "); /* of two rows */
-	has(text, "set yrange [1.5:-0.5]\n");
+	assert_has(text, "set terminal svg noenhanced size 860,168 "); /* of two rows */
+	assert_has(text, "set yrange [1.5:-0.5]\n");
 	free(text);
 }
 
