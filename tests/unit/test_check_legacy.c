@@ -118,7 +118,7 @@ static void do_step(const struct step *s)
 	const uint32_t byte = s->off - VIRTIO_MMIO_CONFIG;
 	const bool mac = s->how == 'r' && s->off >= VIRTIO_MMIO_CONFIG && byte < 6;
 	const struct virtio_access a = {s->off, s->size, s->how != 'r',
-	                                mac ? own_mac[byte] : s->val, rig.status};
+	                                mac && !s->val ? own_mac[byte] : s->val, rig.status};
 
 	w->access(w, &a);
 	if (s->how == 's')
