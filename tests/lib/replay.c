@@ -301,6 +301,7 @@ static void note_used(struct replay_nic *nic, const struct trace_record *t)
 static void replay_access(struct replay_nic *nic, const struct trace_record *t)
 {
 	if (!nic->provoked || t->kind == TRACE_READ) {
+		replay_read(nic, &t->u.access);
 		access_register(nic, &t->u.access);
 		if (nic->provoked)
 			replay_plug(nic);

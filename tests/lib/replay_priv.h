@@ -57,6 +57,8 @@ struct replay_nic {
 	bool late;     /* the device goes on until the next access: late-frames */
 	unsigned owed; /* interrupts that were wanted and not raised yet */
 	bool cut;      /* the cable is to be out */
+	bool came_up;  /* it is in again, and the status was not read since */
+	bool overtook; /* ... while the status that is being read had been looked at */
 };
 
 /* The first difference stays. @event 0: none of the recording. */
@@ -68,6 +70,7 @@ void replay_provoke_begin(struct replay_nic *nic);
 /* What was recorded: a provocation, an interrupt. */
 void replay_provoked(struct replay_nic *nic, const struct trace_record *t);
 void replay_interrupt(struct replay_nic *nic, uint32_t bits);
+void replay_read(struct replay_nic *nic, const struct virtio_access *a);
 void replay_plug(struct replay_nic *nic); /* a read is over: the cable may move */
 bool replay_is_late(
 	const struct trace_record *t); /* frames come within the write to Status before it */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device is provoked as a recording says: it must be about to do what the recorded one was, and does what that one did. */
 #include <linux/virtio_mmio.h>
+#include <linux/virtio_net.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "devices/virtio.h"
 #include "tests/lib/replay_priv.h"
 #include "vmm/core/le.h"
+
+#define STATUS u32_of(offsetof(struct virtio_net_config, status))
 
 /* ---- what was changed */
 
@@ -109,6 +113,8 @@ static void on_config_read(struct virtio_provoke *hooks, uint32_t off, uint8_t *
 	struct replay_nic *nic = nic_of(hooks);
 	struct replay_change **c = find(nic, TRACE_AT_CONFIG, TRACE_NO_QUEUE, off);
 
+	if (nic->overtook)
+		buf[STATUS - off] &= (uint8_t)~VIRTIO_NET_S_LINK_UP;
 	/* Its second half comes with a new generation. */
 	if (c && has_name(&(*c)->t, "torn-config") &&
 	    memcmp(trace_was(&(*c)->t), trace_became(&(*c)->t), (*c)->t.u.provoke.was) == 0)
@@ -294,6 +300,21 @@ static void hand_over(struct replay_nic *nic)
 	nic->mmio.queue_sel = d->nr_queues - 1;
 }
 
+/*
+ * A driver that reads that the cable is out makes it come in, on another thread: then the read is recorded behind that. Is this
+ * one that was?
+ */
+void replay_read(struct replay_nic *nic, const struct virtio_access *a)
+{
+	const uint32_t at = VIRTIO_MMIO_CONFIG + STATUS;
+
+	nic->overtook = false;
+	if (a->off > at || a->off + a->size <= at)
+		return;
+	nic->overtook = nic->came_up && !(a->val >> 8 * (at - a->off) & VIRTIO_NET_S_LINK_UP);
+	nic->came_up = false;
+}
+
 /* A read that is not finished yet has seen the cable where it was. */
 void replay_plug(struct replay_nic *nic)
 {
@@ -322,6 +343,7 @@ static void act(struct replay_nic *nic, const struct trace_record *t)
 		hand_over(nic);
 	} else if (has_name(t, "link-flap") || has_name(t, "late-link")) {
 		nic->cut = !nic->cut;
+		nic->came_up = !nic->cut;
 		replay_plug(nic);
 	}
 }

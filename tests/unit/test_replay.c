@@ -77,7 +77,8 @@ struct rig {
 	struct vrig r;
 	struct virtio_mmio mmio;
 	struct record *record;
-	struct provoke *provoke; /* NULL: nobody */
+	struct provoke *provoke;     /* NULL: nobody */
+	struct virtio_provoke *real; /* the_cable_may_overtake_the_read_that_it_comes_of() */
 	char path[32];
 };
 
@@ -457,6 +458,46 @@ static void ids_that_are_none_can_be_replayed(unused void **state)
 	vrig_layout(0);
 }
 
+/* Who provokes, and what becomes of the link while it is being read: on another thread it may. */
+static struct rig *read_by;
+
+static void read_and_act(unused struct virtio_provoke *hooks, uint32_t off, uint8_t *buf,
+                         uint32_t len)
+{
+	struct virtio_provoke *real = read_by->real;
+
+	real->config_read(real, off, buf, len);
+	provoke_act(read_by->provoke);
+}
+
+static void the_cable_may_overtake_the_read_that_it_comes_of(unused void **state)
+{
+	struct virtio_provoke overtaken = {.config_read = read_and_act};
+	struct rig g = {.record = NULL};
+
+	begin_record(&g);
+	assert_int_equal(provoke_create(PROVOKE_BIT(P_LINK_FLAP), 3, &g.provoke), 0);
+	begin_nic(&g, 0, (struct vrig_options){.mem_bytes = 0});
+	vrig_up(&g.r, VRIG_ALL);
+	g.real = g.r.dev.core->provoke;
+	read_by = &g;
+	for (unsigned i = 0; i < 2; i++) {
+		provoke_ask(g.provoke, ACT_LINK);
+		provoke_act(g.provoke);
+		assert_false(virtio_net_link(g.r.n));
+		g.r.dev.core->provoke = &overtaken;
+		/* A byte, then both: the link is down, and is up when it is recorded. */
+		assert_int_equal(virtio_mmio_bus_ops.read(&g.mmio, VIRTIO_MMIO_CONFIG + 6, 1 + i),
+		                 0);
+		g.r.dev.core->provoke = g.real;
+		assert_true(virtio_net_link(g.r.n));
+		assert_int_equal(virtio_mmio_bus_ops.read(&g.mmio, VIRTIO_MMIO_CONFIG + 6, 2), 1);
+	}
+	end(&g);
+	provoke_destroy(g.provoke);
+	assert_int_equal(expect_same(&g).changes, 4);
+}
+
 /* What a provocation was about is compared, too. */
 static void change_of_something_else_is_found(unused void **state)
 {
@@ -694,6 +735,7 @@ int main(void)
 		cmocka_unit_test(several_nics_can_be_replayed),
 		cmocka_unit_test(registers_of_version_1_can_be_replayed),
 		cmocka_unit_test(what_was_provoked_can_be_replayed),
+		cmocka_unit_test(the_cable_may_overtake_the_read_that_it_comes_of),
 		cmocka_unit_test(ids_that_are_none_can_be_replayed),
 		cmocka_unit_test(change_of_something_else_is_found),
 		cmocka_unit_test(changed_recording_is_found),
