@@ -367,7 +367,8 @@ static void stage_over(struct peer *peer, bool stuck)
 			flood(peer);
 			break;
 		}
-		afterwards(peer);
+		if (stuck || !provoke_changes(peer->p))
+			afterwards(peer);
 		break;
 	case AFTER:
 		note(peer, peer->p->round);
@@ -476,6 +477,11 @@ static bool had_its_turn(struct peer *peer)
 	return true;
 }
 
+static bool all_answered(const struct peer *peer)
+{
+	return peer->open == 0 && peer->next == peer->nr && peer->nr > 0;
+}
+
 static void on_timer(void *arg)
 {
 	struct peer *peer = arg;
@@ -486,6 +492,8 @@ static void on_timer(void *arg)
 		provoke_ask(peer->p, ACT_LINK_UP);
 	if (peer->p->early_announce)
 		provoke_ask(peer->p, ACT_EARLY_ANNOUNCE);
+	if (peer->stage == DURING && all_answered(peer)) /* the next change, or the end of them */
+		provoke_ask(peer->p, ACT_CHANGE);
 	if (peer->stage == FAREWELL)
 		say_farewell(peer);
 	else if (peer->rests > 0) {
@@ -508,7 +516,7 @@ static void on_act(void *arg, unused uint32_t revents)
 
 	fd_event_take(peer->act.fd);
 	provoke_act(peer->p);
-	if (peer->open == 0 && peer->next == peer->nr && peer->stage != FAREWELL && peer->nr > 0)
+	if (all_answered(peer) && peer->stage != FAREWELL)
 		stage_over(peer, false);
 }
 

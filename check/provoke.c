@@ -26,6 +26,8 @@
 #define MAC_LEN      6u
 #define TEARS        3u
 #define SLOW_READS   3u
+#define CHANGES_MAX  2u
+#define CHANGE_TRIES 25u  /* turns of the peer's timer, for all of them */
 #define SPURIOUS_MAX 200u /* Linux shuts a line after 100000 that nobody wanted */
 
 /* The mixing function of splitmix64, by its constants. */
@@ -372,21 +374,77 @@ static void share_line(struct provoke *p)
 	p->dev->tops->interrupt(p->dev->transport);
 }
 
+static void raise_line(struct provoke *p)
+{
+	if (virtio_isr(p->dev) && p->dev->tops)
+		p->dev->tops->interrupt(p->dev->transport);
+}
+
+static void link_goes_down(struct provoke *p)
+{
+	p->link_down = true;
+	p->down_seen = false;
+	provoke_count(p, P_LINK_FLAP);
+	virtio_net_set_link(p->net, false);
+}
+
+bool provoke_changes(const struct provoke *p)
+{
+	return provoke_on(p, P_BOTH_BITS) && is_live(p) &&
+	       (p->dev->accepted & FEATURE(VIRTIO_NET_F_STATUS)) && p->changes < CHANGES_MAX &&
+	       p->change_tries < CHANGE_TRIES;
+}
+
+/* The driver is at rest, so it will see nothing but that the link goes down. */
+static void change(struct provoke *p)
+{
+	if (!provoke_changes(p))
+		return;
+	p->change_tries++;
+	if (!p->link_down && virtio_net_link(p->net) && !virtio_isr(p->dev))
+		link_goes_down(p);
+}
+
+/* And now both, with one interrupt: whoever overlooks the change takes the link for down, and nothing tells him again. */
+static void change_and_use(struct provoke *p)
+{
+	p->changes++;
+	p->dev->holds_line = true;
+	virtio_net_set_link(p->net, true);
+	if (p->late)
+		p->late(p->late_arg);
+	virtio_net_flush(p->net);
+	virtio_used(p->dev); /* also when the driver wants to hear of nothing */
+	p->dev->holds_line = false;
+	raise_line(p);
+}
+
+/* Is it to stay down, for a driver that has not seen it? */
+static bool stays_down(const struct provoke *p)
+{
+	return provoke_changes(p) && !p->down_seen;
+}
+
 void provoke_act(struct provoke *p)
 {
 	const unsigned acts = atomic_exchange(&p->todo, 0);
 
-	if ((acts & ACT_LINK_UP) && p->link_down && is_live(p)) {
+	if (acts & ACT_LINE)
+		raise_line(p);
+	if ((acts & ACT_LINK_UP) && p->link_down && is_live(p) && !stays_down(p)) {
 		p->link_down = false;
 		/* Either way, for who records it. */
 		provoke_count(p, provoke_on(p, P_LATE_LINK) && !provoke_times(p, P_LINK_FLAP)
 		                         ? P_LATE_LINK
 		                         : P_LINK_FLAP);
-		virtio_net_set_link(p->net, true);
+		if (provoke_changes(p))
+			change_and_use(p);
+		else
+			virtio_net_set_link(p->net, true);
 	} else if ((acts & ACT_LINK) && !p->link_down && virtio_net_link(p->net)) {
-		p->link_down = true;
-		provoke_count(p, P_LINK_FLAP);
-		virtio_net_set_link(p->net, false);
+		link_goes_down(p);
+	} else if (acts & ACT_CHANGE) {
+		change(p);
 	}
 	if ((acts & ACT_ANNOUNCE) && (p->dev->accepted & FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE))) {
 		provoke_count(p, P_ANNOUNCE);
@@ -430,7 +488,7 @@ void provoke_switch(struct provoke *p, int round)
 		atomic_store(&p->parts, 0);
 	}
 	p->round = round;
-	p->interrupts = p->overlooked = 0;
+	p->interrupts = p->overlooked = p->changes = p->change_tries = 0;
 	p->baited = p->joined = false;
 	atomic_store(&p->raced, false);
 	for (unsigned i = 0; i < PROVOKE_QUEUES; i++)

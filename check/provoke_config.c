@@ -107,6 +107,7 @@ static void provoke_status(struct provoke *p, const struct place *at)
 			*high = 0xff;
 		provoke_count(p, P_STATUS_BITS);
 	}
+	p->down_seen = p->link_down;
 	if (p->link_down)
 		provoke_ask(p, ACT_LINK_UP);
 }

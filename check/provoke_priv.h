@@ -70,7 +70,9 @@ enum {
 	ACT_EARLY_ANNOUNCE = 32,
 	ACT_UNASKED = 64,
 	ACT_JOIN = 128,
-	ACT_SHARED_LINE = 256
+	ACT_SHARED_LINE = 256,
+	ACT_LINE = 512,
+	ACT_CHANGE = 1024
 };
 
 #define PROVOKE_SLOTS 4u
@@ -120,8 +122,10 @@ struct provoke {
 	unsigned ctrl_commands[256];
 	bool link_down, early_announce; /* the latter is to come, once */
 	unsigned interrupts;            /* spurious ones, of this round */
-	unsigned neighbours;            /* those of P_SHARED_LINE, of this life */
-	bool never_kicked;              /* the device polls */
+	unsigned changes, change_tries; /* P_BOTH_BITS: of the link, of this round */
+	bool down_seen;       /* the driver has read the status since the link went down */
+	unsigned neighbours;  /* those of P_SHARED_LINE, of this life */
+	bool never_kicked;    /* the device polls */
 	bool in_kick, baited; /* P_KICK_RACE: the driver is in one; has been shown a frame since */
 	/* P_ONE_INTERRUPT: all queues are just being shown; they were, and nothing has been sent since. */
 	bool joining, joined;
@@ -180,6 +184,9 @@ void provoke_queue_init(struct provoke_queue *q, struct provoke *p, unsigned ind
 void provoke_queue_begin(struct provoke_queue *q); /* at DRIVER_OK */
 /* provoke_ring.c: the loop's thread, from none of the device's calls: P_ONE_INTERRUPT has found something in both directions. */
 void provoke_join(struct provoke *p);
+
+/* provoke.c: likewise. P_BOTH_BITS, all questions are answered: is ACT_CHANGE to be asked once more? */
+bool provoke_changes(const struct provoke *p);
 
 /* provoke_config.c */
 void provoke_config_read(struct virtio_provoke *hooks, uint32_t off, uint8_t *buf, uint32_t len);

@@ -460,9 +460,12 @@ static void interrupts(struct provoke_queue *q)
 	struct provoke *p = q->p;
 
 	/* All pairs are on the device's thread. */
-	if (provoke_on(p, P_BOTH_BITS) && dice_below(&q->dice, 2)) {
+	if (provoke_on(p, P_BOTH_BITS) && p->change_tries == 0 && dice_below(&q->dice, 2)) {
 		provoke_count(p, P_BOTH_BITS);
+		p->dev->holds_line = true; /* for what is about to be shown as well */
 		virtio_config(p->dev);
+		p->dev->holds_line = false;
+		provoke_ask(p, ACT_LINE); /* when the driver wants no interrupt for that */
 	}
 	if (provoke_on(p, P_UNASKED)) /* behind what is about to be shown */
 		provoke_ask(p, ACT_UNASKED);

@@ -72,7 +72,8 @@ const struct provocation provocations[NR_PROVOCATIONS] = {
 		"received frames are shown while the driver kicks its transmit queue, without an interrupt when it wants none just"
 		" then, and others not before it has done something", "notif.recheck-after-enable"},
 	[P_BOTH_BITS] = {"both-bits", 16, LEGAL, ROUND,
-		"an interrupt is for used buffers and for the config space at once", "mmio.irq-both-bits"},
+		"an interrupt is for used buffers and for the config space at once; with STATUS the link comes up with some of them",
+		"mmio.irq-both-bits"},
 	[P_ONE_INTERRUPT] = {"one-interrupt", 16, LEGAL, ROUND,
 		"received frames and sent buffers are shown at once, with one interrupt for all of them, and no more frames before"
 		" the driver has sent something", "mmio.irq-all-queues"},

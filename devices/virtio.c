@@ -95,7 +95,7 @@ static void raise_isr(struct virtio_dev *d, uint32_t bit)
 static void raise_interrupt(struct virtio_dev *d, uint32_t bit)
 {
 	raise_isr(d, bit);
-	if (d->tops)
+	if (d->tops && !d->holds_line)
 		d->tops->interrupt(d->transport);
 }
 

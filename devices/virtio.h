@@ -114,12 +114,13 @@ struct virtio_dev {
 	const struct gmem *mem;
 	struct virtio_watch *watch;     /* devices/virtio_watch.h; borrowed; NULL: nobody */
 	struct virtio_provoke *provoke; /* devices/virtio_provoke.h; likewise */
-	uint64_t offered;               /* masks, never bit numbers */
-	uint64_t asked;                 /* what the driver wrote, unchecked; for virtio.c only */
-	uint64_t accepted;              /* 0 before FEATURES_OK, then a subset of offered */
-	_Atomic uint8_t status;         /* the loop thread writes it */
-	bool started; /* between ops->start() == 0 and ops->stop(); not while paused */
-	bool paused;  /* virtio_pause() */
+	bool holds_line;  /* interrupts raise their bits, and whoever provokes it the line, later */
+	uint64_t offered; /* masks, never bit numbers */
+	uint64_t asked;   /* what the driver wrote, unchecked; for virtio.c only */
+	uint64_t accepted;      /* 0 before FEATURES_OK, then a subset of offered */
+	_Atomic uint8_t status; /* the loop thread writes it */
+	bool started;           /* between ops->start() == 0 and ops->stop(); not while paused */
+	bool paused;            /* virtio_pause() */
 	struct virtio_queue *queue; /* nr_queues of them; owned by the device type */
 	unsigned nr_queues;
 	struct loop *loop;                  /* the one thread that may touch all of this ... */

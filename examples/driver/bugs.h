@@ -43,6 +43,7 @@
 	X(event_stands,       "event_idx.used-event-progress", "rcore-os/virtio-drivers#121",           "peer") \
 	X(checksums_trusted,  "net.rx-no-trust-csum",          "hermit-os/kernel#2521",                 "provoke bad-checksums") \
 	X(config_fatal,       "notif.handle-spurious",         "hermit-os/kernel#2464",                 "provoke config-irq") \
+	X(one_bit,            "mmio.irq-both-bits",            "asterinas/asterinas#2493",              "provoke both-bits") \
 	X(fifo_assumed,       "used.any-order",                "SerenityOS/serenity#26513",             "provoke reorder") \
 	X(no_recheck,         "notif.recheck-after-enable",    "none reported yet",                     "provoke kick-race -event_idx") \
 	X(one_queue,          "mmio.irq-all-queues",           "none reported yet",                     "provoke one-interrupt -event_idx") \

@@ -172,7 +172,7 @@ void nic_look(struct nic *n)
 	/* What is noted is as good as handled [mmio.irq-ack], [mmio.intack-handled]; what is used later raises the bit again. */
 	if (why && !bug(no_ack)) /* [mmio.intack-no-unknown], [mmio.intstatus-ignore-unknown] */
 		set(n, VIRTIO_MMIO_INTERRUPT_ACK, why);
-	if (!(why & VIRTIO_MMIO_INT_CONFIG))
+	if (!(why & VIRTIO_MMIO_INT_CONFIG) || (bug(one_bit) && (why & VIRTIO_MMIO_INT_VRING)))
 		return; /* it may have been for nothing at all [notif.handle-spurious] */
 	if (get(n, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		nic_up(n); /* [cfg.reset-on-needs-reset-irq], [status.needs-reset-no-trust] */

@@ -470,6 +470,105 @@ static void version_1_is_provoked_too(unused void **state)
 	}
 }
 
+/* ---- both bits of InterruptStatus */
+
+/* What is shown and the config space by one pulse of the line, which a driver at work could not tell apart otherwise. */
+static void one_interrupt_is_for_both(unused void **state)
+{
+	struct prig r;
+	unsigned before = 0;
+
+	prig_up(&r, P_BOTH_BITS, VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX));
+	while (!prig_times(&r, P_BOTH_BITS)) {
+		prig_set_reg(&r, VIRTIO_MMIO_INTERRUPT_ACK, 3);
+		before = r.pulses;
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+	}
+	assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+	assert_int_equal(r.pulses, before + 1);
+	prig_end(&r);
+	/* Who wants none for what is used hears of the config space all the same. */
+	prig_up(&r, P_BOTH_BITS, VRIG_ALL & ~FEATURE(VIRTIO_RING_F_EVENT_IDX));
+	fake_vq_irq_off(&r.v.vq[NET_TX]);
+	before = r.pulses;
+	while (!prig_times(&r, P_BOTH_BITS)) {
+		prig_send(&r, 1, NULL);
+		vrig_pump(&r.v);
+	}
+	assert_int_equal(r.pulses, before);
+	provoke_act(r.p);
+	assert_int_equal(r.pulses, before + 1);
+	prig_end(&r);
+}
+
+static void look_for_a_change(struct prig *r)
+{
+	provoke_ask(r->p, ACT_CHANGE);
+	provoke_act(r->p);
+}
+
+/* The link goes down for a driver at rest, and when it has seen that comes up with a used buffer. */
+static void a_change_and_used_buffers_come_at_once(unused void **state)
+{
+	struct prig r;
+	unsigned before;
+
+	prig_up(&r, P_BOTH_BITS, VRIG_ALL);
+	virtio_used(r.v.dev.core);
+	look_for_a_change(&r);
+	assert_true(virtio_net_link(r.v.n)); /* it has not looked */
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t generation;
+
+		prig_set_reg(&r, VIRTIO_MMIO_INTERRUPT_ACK, 3);
+		look_for_a_change(&r);
+		assert_false(virtio_net_link(r.v.n));
+		assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS), 2);
+		prig_set_reg(&r, VIRTIO_MMIO_INTERRUPT_ACK, 2);
+		provoke_ask(r.p,
+		            ACT_LINK_UP); /* the peer's timer; but the driver has not seen it */
+		look_for_a_change(&r);
+		assert_false(virtio_net_link(r.v.n));
+		before = r.pulses;
+		generation = prig_reg(&r, VIRTIO_MMIO_CONFIG_GENERATION);
+		assert_int_equal(link_status(&r) & VIRTIO_NET_S_LINK_UP, 0);
+		provoke_act(r.p);
+		assert_int_equal(prig_reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS), 3);
+		assert_int_equal(r.pulses, before + 1);
+		assert_int_not_equal(prig_reg(&r, VIRTIO_MMIO_CONFIG_GENERATION), generation);
+		assert_int_equal(link_status(&r) & VIRTIO_NET_S_LINK_UP, 1);
+	}
+	prig_set_reg(&r, VIRTIO_MMIO_INTERRUPT_ACK, 3);
+	assert_false(provoke_changes(r.p)); /* these were all */
+	look_for_a_change(&r);
+	assert_true(virtio_net_link(r.v.n));
+	prig_end(&r);
+}
+
+/* One that does not look is not waited for for ever; one that knows nothing of the link has no such change. */
+static void who_does_not_look_at_the_link_gets_it_back(unused void **state)
+{
+	struct prig r;
+	unsigned tries = 0;
+
+	prig_up(&r, P_BOTH_BITS, VRIG_ALL);
+	for (; provoke_changes(r.p) && tries < 100; tries++)
+		look_for_a_change(&r);
+	assert_in_range(tries, 2, 99);
+	assert_false(virtio_net_link(r.v.n));
+	provoke_ask(r.p, ACT_LINK_UP);
+	provoke_act(r.p);
+	assert_true(virtio_net_link(r.v.n));
+	prig_end(&r);
+
+	prig_up(&r, P_BOTH_BITS, VRIG_ALL & ~VRIG_F(STATUS));
+	assert_false(provoke_changes(r.p));
+	look_for_a_change(&r);
+	assert_true(virtio_net_link(r.v.n));
+	prig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +590,9 @@ int main(void)
 		cmocka_unit_test(a_ready_queue_is_locked_and_that_is_counted),
 		cmocka_unit_test(buffers_are_filled_until_the_reset),
 		cmocka_unit_test(version_1_is_provoked_too),
+		cmocka_unit_test(one_interrupt_is_for_both),
+		cmocka_unit_test(a_change_and_used_buffers_come_at_once),
+		cmocka_unit_test(who_does_not_look_at_the_link_gets_it_back),
 	};
 
 	return cmocka_run_group_tests_name("provoke_shape", tests, NULL, NULL);

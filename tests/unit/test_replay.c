@@ -373,6 +373,12 @@ static void exchange(struct rig *g)
 	fake_net_can_recv(g->r.net);
 	vrig_pump(&g->r);
 	provoke_act(g->provoke);
+	if (provoke_changes(g->provoke)) {
+		fake_writel(&g->r.dev, VIRTIO_MMIO_INTERRUPT_ACK, 3);
+		provoke_ask(g->provoke, ACT_CHANGE);
+		provoke_act(g->provoke);
+		(void)virtio_mmio_bus_ops.read(&g->mmio, VIRTIO_MMIO_CONFIG + 6, 2);
+	}
 	while (fake_vq_reap(&g->r.vq[NET_TX], &head, &len))
 		;
 	while (fake_vq_reap(&g->r.vq[NET_RX], &head, &len))
