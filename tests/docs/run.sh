@@ -142,7 +142,7 @@ check_clauses() {
 	result mutants "$(tests/clauses/mutants.sh --stale | paste -s -d ';')"
 }
 
-# With nothing of this tree around it, and without the right to change its devices.
+# With no more of this tree around it than the job fetches, and without the right to change its devices.
 check_ci() {
 	local dir steps out
 	steps=$(sed -n '/^```yaml$/,/^```$/s/^ *- run: //p' docs/drivers.md)
@@ -154,6 +154,7 @@ check_ci() {
 	mkdir "$dir/bin" "$dir/work"
 	printf '#!/bin/sh\n' >"$dir/bin/sudo"
 	chmod +x "$dir/bin/sudo"
+	ln -s "$top" "$dir/work/doorbell"
 	printf 'kernel.elf:\n\tmake -C %s/examples/driver CC=gcc\n\tcp %s/build/driver/gcc/driver.elf $@\n' "$top" "$top" \
 		>"$dir/work/Makefile"
 	if out=$(cd "$dir/work" && PATH=$dir/bin:$top/build:$PATH timeout -k 5 300 bash -euxc "$steps" 2>&1 </dev/null) &&
