@@ -578,12 +578,26 @@ static int check_matrix(struct check_run *r)
 	return reported(r, ret, status);
 }
 
+/* A NIC whose rings somebody else serves, so that nobody can look into them; NULL: there is none. */
+static const char *foreign_kind(const struct vm_config *cfg)
+{
+	for (unsigned i = 0; i < cfg->nr_nics; i++)
+		if (cfg->nic[i].kind->shares_memory)
+			return cfg->nic[i].kind->name;
+	return NULL;
+}
+
 /* 0; or -EINVAL, and it was said what does not go together. */
 static int judge_options(struct check_run *r)
 {
+	const char *foreign = foreign_kind(&r->cfg);
+
 	r->cells.cfg = &r->cfg;
 	if (r->cfg.nr_nics == 0)
 		log_error("--net none: without a NIC there is no driver to check");
+	else if (foreign && !r->provocations) /* provoked, it has the checker's network */
+		log_error("--net %s: only rings that doorbell serves itself can be checked",
+		          foreign);
 	else if (r->cells.jobs && !r->matrix)
 		log_error("--jobs %u is about --matrix, which was not given",
 		          (unsigned)r->cells.jobs);

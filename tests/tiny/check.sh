@@ -139,6 +139,8 @@ t_check_refuses_before_the_guest_starts() {
 		--record $tmp/none/record|--record=$tmp/none/record: No such file or directory
 		--record $tmp/one --report json=$tmp/one|--record $tmp/one: --report json writes that file, too
 		--record $tmp/one --report json=$tmp/./one|--record $tmp/one: --report json writes that file, too
+		--net vhost-user,socket=$tmp/none/s|vhost-user: only rings that doorbell serves itself can be checked
+		--matrix --net vhost-user,socket=$tmp/none/s|vhost-user: only rings that doorbell serves itself can be checked
 		--report yaml=$tmp/report|allowed: text=FILE, json=FILE, junit=FILE
 	END
 }
