@@ -292,6 +292,8 @@ static void put_case(const struct report *r, const struct check *c, size_t i, FI
 		fputs("\n", out);
 		xml_put(rules[i].advice, out);
 		fputs(counts(r, &rules[i]) ? "</failure>" : "</system-out>", out);
+	} else if (check_result(c, i)->broken > 0) {
+		fputs("<skipped message=\"ignored\"/>", out);
 	} else if (!check_result(c, i)->kept) {
 		fputs("<skipped message=\"not exercised\"/>", out);
 	}

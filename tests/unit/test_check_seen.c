@@ -161,6 +161,29 @@ static void reports_say_where_it_was_seen(unused void **state)
 	end(&r);
 }
 
+/* Neither a failure nor a rule that nothing has come to. */
+static void ignored_findings_are_called_so(unused void **state)
+{
+	bool *ignored = calloc(nr_rules, sizeof(*ignored));
+	struct report report = {.nr = 1, .ignored = ignored};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	struct rig r;
+
+	begin(&r);
+	access_it(&r, VIRTIO_MMIO_VERSION, 4, true, 5);
+	report.checks = &r.c;
+	ignored[rule_find("mmio.no-write-readonly") - rules] = true;
+	assert_int_equal(report_junit(&report, out), 0);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(
+		strstr(text, "name=\"mmio.no-write-readonly\"><skipped message=\"ignored\"/>"));
+	free(text);
+	free(ignored);
+	end(&r);
+}
+
 static void any_access_has_words(unused void **state)
 {
 	const struct {
@@ -188,6 +211,7 @@ int main(void)
 		cmocka_unit_test(access_is_named_with_the_place_of_the_first),
 		cmocka_unit_test(kick_is_named_that_led_to_the_look),
 		cmocka_unit_test(reports_say_where_it_was_seen),
+		cmocka_unit_test(ignored_findings_are_called_so),
 		cmocka_unit_test(any_access_has_words),
 	};
 
