@@ -38,7 +38,7 @@ unsigned net_mtu(const struct check *c)
 
 void net_forget(struct check *c)
 {
-	c->net = (struct check_net){.pairs = 1, .rx_pairs = 1};
+	c->net = (struct check_net){.pairs = 1, .rx_pairs = 1u};
 	memcpy(c->net.config, c->dev.config, sizeof(c->net.config));
 	memcpy(c->net.mac, c->dev.config, sizeof(c->net.mac));
 }
@@ -157,7 +157,7 @@ void net_chain(struct check_chain *ch)
 
 /* ---- commands */
 
-static void track_pairs(struct check_net *n, unsigned pairs, unsigned rx_pairs, bool done)
+static void track_pairs(struct check_net *n, unsigned pairs, uint32_t rx_pairs, bool done)
 {
 	n->pairs_refused = !done;
 	if (!done)
@@ -166,6 +166,23 @@ static void track_pairs(struct check_net *n, unsigned pairs, unsigned rx_pairs, 
 	n->rx_pairs = rx_pairs;
 	n->pairs_said = true;
 	n->pairs_looks = 0;
+}
+
+static uint32_t first_pairs(unsigned nr)
+{
+	return nr < 32 ? (UINT32_C(1) << nr) - 1 : UINT32_MAX;
+}
+
+static void track_mac(struct check_net *n, const struct check_command *m, bool done)
+{
+	n->mac_refused = !done;
+	if (!done) {
+		memcpy(n->refused_mac, m->data, sizeof(n->refused_mac));
+		return;
+	}
+	memcpy(n->mac, m->data, sizeof(n->mac));
+	n->mac_set = true;
+	n->own = n->foreign = 0;
 }
 
 static void track_vlan(struct check_net *n, const struct check_command *m, bool done)
@@ -192,22 +209,17 @@ static void track_command(struct check *c, const struct check_command *m)
 	uint16_t tx;
 
 	if (is_command(m, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, 2))
-		track_pairs(n, get_le16(m->data), get_le16(m->data), done);
+		track_pairs(n, get_le16(m->data), first_pairs(get_le16(m->data)), done);
 	else if (is_command(m, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG, 0) &&
 	         rss_tx_pairs(m, &tx))
-		track_pairs(n, tx, 1, done);
+		track_pairs(n, tx, rss_rx_pairs(m), done);
 	/* Asked for once is enough, whatever the answer: Linux goes on as if it had been done. */
 	if (m->class == VIRTIO_NET_CTRL_VLAN && m->held >= 2)
 		track_vlan(n, m, done);
 	if (is_command(m, VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK, 0))
 		late_done(c, &n->announce_ack, "announce.ack");
-	if (!done)
-		return;
-	if (is_command(m, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, sizeof(n->mac))) {
-		memcpy(n->mac, m->data, sizeof(n->mac));
-		n->mac_set = true;
-		n->own = n->foreign = 0;
-	}
+	if (is_command(m, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, sizeof(n->mac)))
+		track_mac(n, m, done);
 }
 
 static void judge_by(struct check *c, const struct command_rule *r, const struct check_command *m)

@@ -58,7 +58,7 @@ void chain_remember_table(const struct check_chain *ch, const struct ring_desc *
 void chain_limit(struct check_chain *ch);
 /* The chain is complete. */
 void chain_end(struct check_chain *ch);
-/* It is about to come back: the table is as it was? */
+/* It is about to come back, or its device to be reset: the table is as it was? */
 void chain_back(struct check_queue *q, const struct check_list *l);
 /* Descriptor @i, which the device has, was written. */
 enum verdict ring_changed(struct check_queue *q, unsigned i);

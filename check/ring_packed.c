@@ -432,8 +432,11 @@ void packed_recheck(struct check_queue *q, bool end)
 		       ring_changed(q, i));
 		gmem_read(q->c->dev.mem, q->addr.desc + 16 * (gpa_t)i, q->copy[i], 8);
 	}
-	if (end)
-		judged(q->c, "cleanup.reset-before-unexpose", keeps(all));
+	if (!end)
+		return;
+	judged(q->c, "cleanup.reset-before-unexpose", keeps(all));
+	for (unsigned i = 0; i < q->outstanding; i++)
+		chain_back(q, &q->list[i]);
 }
 
 const char *packed_unmarked(const struct check_queue *q)

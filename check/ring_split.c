@@ -457,6 +457,9 @@ void split_recheck(struct check_queue *q, bool end)
 	uint16_t avail;
 
 	if (end) {
+		for (unsigned i = 0; i < q->addr.num; i++)
+			if (q->owner[i] == i)
+				chain_back(q, &q->list[i]);
 		if (split_offered(q, &avail))
 			judged(q->c, "cleanup.reset-before-unexpose", left_alone(q, avail));
 		return;

@@ -82,6 +82,21 @@ static enum verdict mac_told(struct check *c, const struct check_frame *m)
 	return judge_source(c, m, is_ours(c, m), "and the device was never told that address");
 }
 
+/* The other half is in rules_late.c. */
+static enum verdict mac_refused(struct check *c, const struct check_frame *m)
+{
+	const struct check_net *n = &c->net;
+
+	if (!n->mac_refused || memcmp(n->refused_mac, n->mac, sizeof(n->mac)) == 0)
+		return SILENT;
+	return memcmp(source(m), n->refused_mac, sizeof(n->mac)) == 0
+	               ? broken(c,
+	                        "queue %u, chain %u: a frame comes from the address that "
+	                        "MAC_ADDR_SET was refused for",
+	                        m->ch->q->index, m->ch->head)
+	               : keeps(is_ours(c, m));
+}
+
 /* ---- the link */
 
 static enum verdict link_assumed(struct check *c, unused const struct check_frame *m)
@@ -254,6 +269,7 @@ const struct frame_rule frame_rules[] = {
 	{"net.mac-use", mac_use},
 	{"net.mac-local-admin", mac_local},
 	{"ctrl.mac-addr-set", mac_told},
+	{"ctrl.check-ack", mac_refused},
 	{"net.link-assume-up", link_assumed},
 	{"net.link-from-status", link_obeyed},
 	{"net.mtu-tx-limit", mtu_limit},

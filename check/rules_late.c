@@ -192,7 +192,7 @@ static void look_at_pairs(struct check *c, bool rx)
 			look_at_idle(q);
 		else
 			q->idle_known = false;
-		if (rx && kind == QUEUE_RX && i / 2 < c->net.rx_pairs)
+		if (rx && kind == QUEUE_RX && (c->net.rx_pairs >> i / 2 & 1))
 			look_for_buffers(q);
 	}
 }

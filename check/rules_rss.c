@@ -39,6 +39,19 @@ bool rss_tx_pairs(const struct check_command *m, uint16_t *out)
 	return true;
 }
 
+uint32_t rss_rx_pairs(const struct check_command *m)
+{
+	uint32_t pairs = 0;
+
+	for (size_t at = TABLE_AT - 2; at < table_end(m) && at + 2 <= m->held; at += 2) {
+		const uint16_t queue = get_le16(m->data + at);
+
+		if (queue < 32)
+			pairs |= UINT32_C(1) << queue;
+	}
+	return pairs;
+}
+
 static enum verdict negotiated(struct check *c, const struct check_command *m)
 {
 	if (!is(m, RSS_CONFIG))

@@ -119,16 +119,18 @@ struct check_net {
 	uint8_t config[CHECK_CONFIG]; /* the config space as it was read last, or as it began */
 	/* Its address, that of the config space until it sets another one, and the frames that came from there. */
 	uint8_t mac[6];
-	bool mac_set;
+	bool mac_set, mac_refused; /* ... the latter: it was told that it may not have */
+	uint8_t refused_mac[6];    /* ... this one */
 	unsigned own;
 	unsigned foreign; /* frames before the first of those */
 	uint64_t sent;    /* frames */
 	uint64_t vlan[4096 / 64];
 	/*
 	 * Pairs in use. said: by a command that was carried out, so many looks ago, up to 2; refused: the last one was
-	 * not. Which pairs receive a table of RSS may say otherwise: then the first does, at least.
+	 * not. Which pairs receive a table of RSS may say otherwise.
 	 */
-	unsigned pairs, rx_pairs, pairs_looks;
+	unsigned pairs, pairs_looks;
+	uint32_t rx_pairs; /* bit n: pair n receives */
 	bool pairs_said, pairs_refused;
 	bool link_read, link_up; /* as it was read last */
 	bool has_address;        /* a frame has named one, of ARP or IP */
@@ -274,6 +276,8 @@ struct command_rule {
 extern const struct command_rule framing_rules[], ctrl_rules[], rss_rules[];
 /* rules_rss.c: the number of transmit queues in the data of RSS_CONFIG; false: there is none. */
 bool rss_tx_pairs(const struct check_command *m, uint16_t *out);
+/* The receive queues that its table names, as far as we have it, and the one for what has no hash: bit n is number n. */
+uint32_t rss_rx_pairs(const struct check_command *m);
 
 /* "why" with the facts; returns BROKEN. */
 enum verdict broken(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -342,6 +342,61 @@ static void a_pair_without_receive_buffers_is_found(void **state)
 	crig_end(&r);
 }
 
+/* The table, and where what has no hash goes, name receive queue @queue; two pairs send. */
+static void receive_by(struct check_rig *r, uint8_t queue)
+{
+	const uint8_t config[] = {4, 1, 1, 0, 0, 0, 0, 0, queue, 0, queue, 0, 2, 0, 0};
+
+	crig_command(r, config, sizeof(config), OK);
+}
+
+static void a_pair_that_a_table_names_needs_receive_buffers(void **state)
+{
+	const uint64_t f = CTRL | F(RSS);
+	struct check_rig r;
+
+	for (uint8_t queue = 0; queue < 2; queue++) {
+		crig_begin(&r, f);
+		crig_up(&r, f);
+		post(&r, 0);
+		receive_by(&r, queue);
+		crig_ticks(&r, 12);
+		send_by(&r, 1);
+		crig_ticks(&r, 30);
+		if (queue)
+			crig_expect_broken(&r, "net.rx-mq-populate", *state);
+		else
+			crig_expect_clean(&r, "the first", *state);
+		crig_end(&r);
+	}
+}
+
+static void an_address_that_was_refused_is_not_ones_own(void **state)
+{
+	static const uint8_t set[] = {1, 1, 2, 9, 9, 9, 9, 9};
+	const uint64_t f = CTRL | F(CTRL_MAC_ADDR);
+	uint8_t frame[12 + 64] = {0};
+	struct check_rig r;
+
+	crig_begin(&r, f);
+	crig_up(&r, f);
+	crig_command(&r, set, sizeof(set), ERR);
+	crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, crig_mac, 1, 2));
+	crig_expect_clean(&r, "the old one", *state);
+	crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, set + 2, 1, 2));
+	crig_expect_broken(&r, "ctrl.check-ack", *state);
+	crig_end(&r);
+
+	/* Asked once more, it was given. */
+	crig_begin(&r, f);
+	crig_up(&r, f);
+	crig_command(&r, set, sizeof(set), ERR);
+	crig_command(&r, set, sizeof(set), OK);
+	crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, set + 2, 1, 2));
+	crig_expect_clean(&r, "the new one", *state);
+	crig_end(&r);
+}
+
 /* ---- the request to announce */
 
 #define ANNOUNCE (CTRL | F(GUEST_ANNOUNCE))
@@ -416,6 +471,8 @@ int main(void)
 		cmocka_unit_test_prestate(a_pair_that_was_switched_off_stays_idle, &tally),
 		cmocka_unit_test_prestate(pairs_that_were_refused_stay_off, &tally),
 		cmocka_unit_test_prestate(a_pair_without_receive_buffers_is_found, &tally),
+		cmocka_unit_test_prestate(a_pair_that_a_table_names_needs_receive_buffers, &tally),
+		cmocka_unit_test_prestate(an_address_that_was_refused_is_not_ones_own, &tally),
 		cmocka_unit_test_prestate(requests_to_announce_are_answered, &tally),
 		cmocka_unit_test_prestate(an_interface_that_is_not_up_yet_has_nobody_to_tell,
 	                                  &tally),

@@ -440,6 +440,23 @@ static void descriptor_that_is_withdrawn_before_the_reset_is_found(unused void *
 	}
 }
 
+static void table_that_is_withdrawn_before_the_reset_is_found(unused void **state)
+{
+	for (unsigned early = 0; early < 2; early++) {
+		struct check_rig r;
+
+		offer_table(&r, TABLE, 1);
+		put(&r, TABLE, &(struct piece){0x8000, 72, 0, 0});
+		crig_look(&r, 1);
+		if (early)
+			put(&r, TABLE, &(struct piece){0});
+		W(&r, STATUS, 0);
+		assert_int_equal(result_of(&r, "indirect.table-stable")->broken, early);
+		assert_int_equal(result_of(&r, "indirect.table-stable")->kept, !early);
+		crig_end(&r);
+	}
+}
+
 static void queue_without_room_is_none(unused void **state)
 {
 	struct check_rig r;
@@ -547,6 +564,7 @@ int main(void)
 		cmocka_unit_test(chain_may_have_all_of_four_gibibytes),
 		cmocka_unit_test(rings_that_two_queues_have_are_found),
 		cmocka_unit_test(descriptor_that_is_withdrawn_before_the_reset_is_found),
+		cmocka_unit_test(table_that_is_withdrawn_before_the_reset_is_found),
 		cmocka_unit_test(queue_without_room_is_none),
 		cmocka_unit_test(handlers_on_two_cpus_may_both_acknowledge),
 		cmocka_unit_test(reset_may_overtake_a_handler),

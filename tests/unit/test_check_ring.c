@@ -345,8 +345,8 @@ static void change_of_a_table_is_found(void **state)
 {
 	const struct rrig_piece table = {TABLE, 16, 0, I}, in_table = {BUF, 72, 0, 0};
 
-	for (unsigned kind = 0; kind < 4; kind++) {
-		const bool packed = kind & 1, early = kind & 2;
+	for (unsigned kind = 0; kind < 8; kind++) {
+		const bool packed = kind & 1, early = kind & 2, reset = kind & 4;
 		struct ring_rig r;
 
 		rrig_begin(&r, TABLES | (packed ? PACKED : 0), TX, NUM);
@@ -360,7 +360,10 @@ static void change_of_a_table_is_found(void **state)
 		rrig_take(&r);
 		if (early)
 			memset(rrig_at(&r, TABLE), 0x5a, 16);
-		rrig_use_all(&r);
+		if (reset)
+			rrig_reg(&r, VIRTIO_MMIO_STATUS, true, 0);
+		else
+			rrig_use_all(&r);
 		memset(rrig_at(&r, TABLE), 0xa5, 16);
 		if (early)
 			rrig_expect_broken(&r, *state, "indirect.table-stable");
