@@ -122,9 +122,12 @@ static void on_command(struct virtio_watch *w, const struct virtio_command *cmd)
 	struct check *c = container_of(w, struct check, watch);
 
 	pthread_mutex_lock(&c->lock);
-	c->looking = &c->queue[check_ctrl_queue(c)];
-	net_command(c, cmd);
-	c->looking = NULL;
+	/* Else a reset is on its way, and what was accepted is forgotten. */
+	if (state_is_served(c)) {
+		c->looking = &c->queue[check_ctrl_queue(c)];
+		net_command(c, cmd);
+		c->looking = NULL;
+	}
 	pthread_mutex_unlock(&c->lock);
 }
 

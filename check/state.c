@@ -212,8 +212,8 @@ static void track_interrupt(struct check *c, const struct virtio_access *a)
 	}
 }
 
-/* Does the device work? On version 1 it may without DRIVER_OK. */
-static bool is_served(const struct check *c)
+/* On version 1 it may without DRIVER_OK. */
+bool state_is_served(const struct check *c)
 {
 	for (unsigned i = 0; i < c->dev.nr_queues; i++)
 		if (c->queue[i].served)
@@ -244,7 +244,8 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 		c->driver_page = u32_of(a->val);
 	}
 	if (!writes(a, VIRTIO_MMIO_DRIVER_FEATURES) ||
-	    (a->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) || is_served(c))
+	    (a->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) ||
+	    state_is_served(c))
 		return;
 	if (c->driver_page > 1) {
 		if (a->val || c->beyond_page == c->driver_page) {

@@ -350,6 +350,7 @@ void legacy_ready(struct check *c, const struct virtio_access *a); /* QueuePFN g
 void legacy_track(struct check *c, const struct virtio_access *a); /* as state_track() */
 
 /* state.c: what an access changes. */
+bool state_is_served(const struct check *c);   /* does the device work? */
 void state_forget(struct check *c);            /* as after a reset */
 void state_forget_ring(struct check_queue *q); /* as before anything was offered in it */
 void state_track(struct check *c, const struct virtio_access *a);

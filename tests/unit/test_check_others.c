@@ -543,6 +543,21 @@ static void command_is_of_the_queue_that_has_it(unused void **state)
 	}
 }
 
+/* Another thread carries commands out: a reset comes between one and what is said of it. */
+static void reset_may_overtake_a_command(unused void **state)
+{
+	static const uint8_t promisc[] = {0, 0, 1};
+	struct check_rig r;
+
+	crig_begin(&r, CTRL);
+	crig_up(&r, CTRL);
+	W(&r, STATUS, 0);
+	crig_command(&r, promisc, sizeof(promisc), 0);
+	R(&r, STATUS, 0);
+	expect_clean(&r, "overtaken");
+	crig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +585,7 @@ int main(void)
 		cmocka_unit_test(reset_may_overtake_a_handler),
 		cmocka_unit_test(cause_that_is_never_acknowledged_is_found_beside_one_that_is),
 		cmocka_unit_test(command_is_of_the_queue_that_has_it),
+		cmocka_unit_test(reset_may_overtake_a_command),
 	};
 
 	return cmocka_run_group_tests_name("check_others", tests, NULL, NULL);
