@@ -43,7 +43,22 @@ void net_forget(struct check *c)
 	memcpy(c->net.mac, c->dev.config, sizeof(c->net.mac));
 }
 
+bool net_is_of_before(const struct check_net *n, const uint8_t *mac)
+{
+	return n->mac_moved && memcmp(mac, n->mac_before, sizeof(n->mac_before)) == 0;
+}
+
 /* ---- registers and config space */
+
+/* It is about to have another one. Frames of the one that it had may be on their way. */
+static void leave_mac(struct check_net *n)
+{
+	if (n->own > 0) {
+		memcpy(n->mac_before, n->mac, sizeof(n->mac));
+		n->mac_moved = true;
+	}
+	n->own = n->foreign = 0;
+}
 
 static void due(check_due *d)
 {
@@ -99,8 +114,8 @@ static void track_config_write(struct check *c, const struct virtio_access *a)
 		n->config[off + i] = (uint8_t)(a->val >> (8 * i));
 	if (off >= sizeof(n->mac) || n->mac_set)
 		return;
+	leave_mac(n);
 	memcpy(n->mac, n->config, sizeof(n->mac));
-	n->own = n->foreign = 0;
 }
 
 void net_track(struct check *c, const struct virtio_access *a)
@@ -132,7 +147,7 @@ static void judge_frame(struct check *c, const struct check_chain *ch)
 		judged(c, r->id, r->judge(c, &m));
 	if (from_us(c, ch, len))
 		n->own++;
-	else if (n->own == 0)
+	else if (n->own == 0 && !net_is_of_before(n, m.f.at + 6))
 		n->foreign++;
 	n->has_address |= frame_names_sender(&m.f);
 	if (frame_announces(&m.f))
@@ -180,9 +195,9 @@ static void track_mac(struct check_net *n, const struct check_command *m, bool d
 		memcpy(n->refused_mac, m->data, sizeof(n->refused_mac));
 		return;
 	}
+	leave_mac(n);
 	memcpy(n->mac, m->data, sizeof(n->mac));
 	n->mac_set = true;
-	n->own = n->foreign = 0;
 }
 
 static void track_vlan(struct check_net *n, const struct check_command *m, bool done)

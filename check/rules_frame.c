@@ -45,7 +45,7 @@ static enum verdict judge_source(struct check *c, const struct check_frame *m, b
 
 	if (own)
 		return KEPT;
-	if (c->net.own || c->net.foreign + 1 != FIRST_FRAMES)
+	if (net_is_of_before(&c->net, s) || c->net.own || c->net.foreign + 1 != FIRST_FRAMES)
 		return SILENT;
 	return broken(c,
 	              "the first %u frames come from %02x:%02x:%02x:%02x:%02x:%02x or others, %s",
@@ -61,7 +61,7 @@ static enum verdict mac_use(struct check *c, const struct check_frame *m)
 {
 	if (!accepted(c, VIRTIO_NET_F_MAC))
 		return SILENT;
-	return judge_source(c, m, is_ours(c, m), "none from the address of the config space");
+	return judge_source(c, m, is_ours(c, m), "none from the address of the device");
 }
 
 /* Locally administered, no group. */

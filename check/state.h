@@ -121,6 +121,8 @@ struct check_net {
 	uint8_t mac[6];
 	bool mac_set, mac_refused; /* ... the latter: it was told that it may not have */
 	uint8_t refused_mac[6];    /* ... this one */
+	bool mac_moved;            /* before, frames came from another one, */
+	uint8_t mac_before[6];     /* this one, which some may still have */
 	unsigned own;
 	unsigned foreign; /* frames before the first of those */
 	uint64_t sent;    /* frames */
@@ -375,6 +377,8 @@ unsigned net_max_pairs(const struct check *c);
 unsigned net_mtu(const struct check *c); /* 0: there is none that binds */
 uint16_t net_config16(const struct check *c, size_t off);
 void net_forget(struct check *c);
+/* Is it the address that its frames had before it was given another one? */
+bool net_is_of_before(const struct check_net *n, const uint8_t *mac);
 void net_track(struct check *c, const struct virtio_access *a);
 void net_chain(struct check_chain *ch); /* judges what a chain is about */
 void net_command(struct check *c, const struct virtio_command *raw);

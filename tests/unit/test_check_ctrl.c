@@ -397,6 +397,34 @@ static void an_address_that_was_refused_is_not_ones_own(void **state)
 	crig_end(&r);
 }
 
+/* On several CPUs frames are made while the address is told. */
+static void frames_of_the_address_before_may_be_on_their_way(void **state)
+{
+	static const uint8_t set[] = {1, 1, 2, 9, 9, 9, 9, 9};
+	const uint64_t f = CTRL | F(CTRL_MAC_ADDR);
+	uint8_t frame[12 + 64] = {0};
+
+	for (unsigned others = 0; others < 2; others++) {
+		struct check_rig r;
+
+		crig_begin(&r, f);
+		crig_up(&r, f);
+		send_by(&r, 1);
+		crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, crig_mac, 1, 2));
+		crig_command(&r, set, sizeof(set), OK);
+		for (unsigned i = 0; i < 4; i++)
+			crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, crig_mac, 1, 2));
+		crig_expect_clean(&r, "on their way", *state);
+		for (unsigned i = 0; others && i < 4; i++)
+			crig_send(&r, 1, frame,
+			          12 + pkt_arp_request(frame + 12, (uint8_t[]){2, 8, 8, 8, 8, 8}, 1,
+			                               2));
+		if (others)
+			crig_expect_broken(&r, "net.mac-use", *state);
+		crig_end(&r);
+	}
+}
+
 /* ---- the request to announce */
 
 #define ANNOUNCE (CTRL | F(GUEST_ANNOUNCE))
@@ -471,6 +499,7 @@ int main(void)
 		cmocka_unit_test_prestate(a_pair_that_was_switched_off_stays_idle, &tally),
 		cmocka_unit_test_prestate(pairs_that_were_refused_stay_off, &tally),
 		cmocka_unit_test_prestate(a_pair_without_receive_buffers_is_found, &tally),
+		cmocka_unit_test_prestate(frames_of_the_address_before_may_be_on_their_way, &tally),
 		cmocka_unit_test_prestate(a_pair_that_a_table_names_needs_receive_buffers, &tally),
 		cmocka_unit_test_prestate(an_address_that_was_refused_is_not_ones_own, &tally),
 		cmocka_unit_test_prestate(requests_to_announce_are_answered, &tally),
