@@ -259,7 +259,7 @@ static enum verdict no_kick_before_drvok(struct check *c, const struct virtio_ac
 
 static enum verdict features_before_ok(struct check *c, const struct virtio_access *a)
 {
-	if (!raises(a, FEATURES_OK))
+	if (!raises(a, FEATURES_OK) || c->dev.legacy)
 		return SILENT;
 	if (c->asked && !c->offer_known)
 		return broken(c, "0x%" PRIx64 " was accepted, and DeviceFeatures never read",

@@ -83,7 +83,8 @@ static void track_status(struct check *c, const struct virtio_access *a)
 		c->was_reset = true;
 	} else {
 		c->status_written = true;
-		if ((a->val & ~(uint64_t)a->status) & VIRTIO_CONFIG_S_FEATURES_OK) {
+		if (!c->dev.legacy &&
+		    (a->val & ~(uint64_t)a->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
 			c->ok_written = true;
 			c->ok_read = c->refused = false; /* asked once more: a new answer */
 		}

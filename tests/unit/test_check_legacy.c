@@ -261,6 +261,19 @@ static void driver_that_goes_away_had_another_step_to_take(unused void **state)
 	end();
 }
 
+static void step_that_version_1_has_not_is_one_mistake(unused void **state)
+{
+	const struct step s = STATUS(11);
+
+	begin(OFFERED);
+	play(0, ARRAY_SIZE(right), GO, 0, &s);
+	for (size_t i = 0; i < nr_rules; i++)
+		if (check_result(rig.c, i)->broken &&
+		    i != number_of("init.legacy-skip-features-ok"))
+			fail_msg("%s: %s", rules[i].id, check_result(rig.c, i)->why);
+	expect_broken("init.legacy-skip-features-ok");
+}
+
 static void address_may_be_written(unused void **state)
 {
 	const struct step s = {'w', VIRTIO_MMIO_CONFIG + 5, 1, 9};
@@ -534,6 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(right_driver_is_clean),
 		cmocka_unit_test(driver_that_goes_away_had_another_step_to_take),
+		cmocka_unit_test(step_that_version_1_has_not_is_one_mistake),
 		cmocka_unit_test(address_may_be_written),
 		cmocka_unit_test(each_wrong_step_is_found),
 		cmocka_unit_test(address_is_read_until_two_readings_agree),
