@@ -36,6 +36,18 @@ test_it_bears_all_legal_provocations() {
 	vm_expect_status 0 320
 	cat "$work/stderr"
 	[ "$(grep -c 'survived; [1-9]' "$work/stderr")" -ge 12 ] || fail "too few were tried"
+	grep -q 'provoked by shared-line .*: survived; [1-9]' "$work/stderr" || fail "nobody else was on the line"
+}
+
+# With this seed ANY_LAYOUT is not offered: what is sent has its header in a piece of its own, and mergeable buffers are one.
+test_it_bears_them_on_version_1() {
+	check --provoke legal --seed 15 --fail-on any --ignore cfg.legacy-read-twice --timeout 300 --cpus 2 \
+		--net echo,queues=2,transport=mmio-legacy -a "$(append_agent net0=10.0.2.15/24)"
+	vm_expect_status 0 320
+	cat "$work/stderr"
+	[ "$(grep -c 'survived; [1-9]' "$work/stderr")" -ge 12 ] || fail "too few were tried"
+	[ "$(jq '[.. | objects | select(.rule == "net.legacy-hdr-own-desc")][0].kept' "$work/report")" -ge 8 ] ||
+		fail "ANY_LAYOUT was there"
 }
 
 # A pair is taken away and given back all the time, and every second of these commands is refused.
