@@ -31,6 +31,10 @@ int vu_chan_open(struct vu_chan *c, struct loop *l, int fd, void (*fn)(void *arg
 {
 	int ret;
 
+	if (c->barred) {
+		fd_close(&fd);
+		return -EPERM;
+	}
 	*c = (struct vu_chan){
 		.watch = {.fd = fd, .events = EPOLLIN, .fn = fn, .arg = arg, .patient = true}};
 	ret = loop_add(l, &c->watch);
@@ -48,10 +52,11 @@ void vu_chan_close(struct vu_chan *c)
 
 /*
  * Descriptors that came with these bytes; too many of them: -EPROTO, and none is left open; -EMFILE: there was room for them
- * in the message, but not in this process.
+ * in the message, but not in this process; -EBADF: one is barred.
  */
-static int take_fds(struct vu_msg *m, struct msghdr *h)
+static int take_fds(struct vu_chan *chan, struct msghdr *h)
 {
+	struct vu_msg *m = &chan->in;
 	int ret = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
@@ -63,7 +68,9 @@ static int take_fds(struct vu_msg *m, struct msghdr *h)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (m->nr_fds < VU_FDS_MAX) {
+			if (!fd_is_local(fd)) {
+				chan->barred = true;
+			} else if (m->nr_fds < VU_FDS_MAX) {
 				m->fd[m->nr_fds++] = fd;
 			} else {
 				fd_close(&fd);
@@ -71,6 +78,8 @@ static int take_fds(struct vu_msg *m, struct msghdr *h)
 			}
 		}
 	}
+	if (chan->barred)
+		return -EBADF;
 	if (ret == 0 && (h->msg_flags & MSG_CTRUNC))
 		ret = m->nr_fds < VU_FDS_MAX ? -EMFILE : -EPROTO;
 	return ret;
@@ -92,7 +101,7 @@ static ssize_t receive(struct vu_chan *c, void *at, size_t len)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	ret = take_fds(&c->in, &h);
+	ret = take_fds(c, &h);
 	if (ret < 0)
 		return ret;
 	return n ? n : -EPIPE;
@@ -139,6 +148,11 @@ int vu_chan_read(struct vu_chan *c, char *why, size_t why_size)
 		snprintf(why, why_size, "it has closed the connection");
 	else if (ret == -EPROTO)
 		snprintf(why, why_size, "more than %u descriptors with a message", VU_FDS_MAX);
+	else if (c->barred)
+		snprintf(
+			why, why_size,
+			"a file that is neither in memory nor on a disk of this machine; nobody is "
+			"heard here from now on");
 	else if (ret < 0)
 		snprintf(why, why_size, "%s", strerror(-ret));
 	c->whole = ret == 1;

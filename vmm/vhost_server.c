@@ -514,7 +514,9 @@ static void on_connect(void *arg, int fd)
 	int ret = vu_chan_open(&s->chan, s->nic->loop, fd, on_message, s);
 
 	if (ret < 0) {
-		say_closed(s, strerror(-ret));
+		say_closed(s, s->chan.barred ? "one before it has sent a file that may wait for a "
+		                               "server for ever"
+		                             : strerror(-ret));
 		return;
 	}
 	s->front_ends++;

@@ -2,6 +2,7 @@
 #include "tests/lib/fake_peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
@@ -184,6 +185,15 @@ static bool is_faulty(struct fake_peer *p, uint32_t request, enum peer_fault fau
 	return p->times > 0 && p->faulty == request && p->fault == fault;
 }
 
+static void send_with_file(struct fake_peer *p, struct vu_msg *a)
+{
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	a->fd[a->nr_fds++] = fd;
+	vu_chan_send(&p->main, a);
+	fd_close(&fd);
+}
+
 /* Change a good answer. False: nothing is sent any more. */
 static bool break_rules(struct fake_peer *p, struct vu_msg *a)
 {
@@ -228,6 +238,9 @@ static bool break_rules(struct fake_peer *p, struct vu_msg *a)
 		vu_chan_send(&p->main, a);
 		a->h.request = 0;
 		return true;
+	case PEER_OTHER_FILE:
+		send_with_file(p, a);
+		return false;
 	case PEER_NO_FD:
 		a->nr_fds = 0;
 		return true;

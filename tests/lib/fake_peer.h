@@ -30,6 +30,7 @@ enum peer_fault {
 	PEER_EXTRA_FD,
 	PEER_MANY_FDS, /* more than any message has */
 	PEER_NO_FD,
+	PEER_OTHER_FILE, /* one that is neither in memory nor on a disk */
 	PEER_TWICE,
 	PEER_WRONG_VALUE, /* refuses; another ring; an absurd region */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Eventfds that another process shares: what it does to them must not stop us. */
+/* Descriptors that another process shares, or has given us: what it does to them must not stop us. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,12 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/lib/fuse_file.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
 
@@ -62,6 +66,44 @@ static void a_full_event_of_ours_is_left_as_it_is(void **state)
 	assert_true(fd_event_take(fd) == FULL);
 }
 
+/* Is it, of one that is closed here? */
+static bool is_local(int fd)
+{
+	bool local;
+
+	assert_true(fd >= 0);
+	local = fd_is_local(fd);
+	close(fd);
+	return local;
+}
+
+static void memory_disks_and_what_is_no_file_end_at_this_kernel(unused void **state)
+{
+	int s[2], p[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), 0);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_true(is_local(s[0]) && is_local(s[1]) && is_local(p[0]) && is_local(p[1]));
+	assert_true(is_local(fd_eventfd()));
+	assert_true(is_local(memfd_create("m", MFD_CLOEXEC)));
+	assert_true(is_local(memfd_create("m", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
+	assert_true(is_local(open("/dev/null", O_RDWR | O_CLOEXEC)));
+	/* No memory and no disk. */
+	assert_false(is_local(open("/proc/self/status", O_RDONLY | O_CLOEXEC)));
+}
+
+static void a_file_of_a_server_that_is_silent_is_found_without_asking_it(unused void **state)
+{
+	struct fuse_file f;
+
+	if (fuse_file_begin(&f) < 0) {
+		print_message("%s\n", f.why);
+		skip();
+	}
+	assert_false(fd_is_local(f.fd));
+	fuse_file_end(&f);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -69,6 +111,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(taking_a_drained_event_does_not_block_when_o_nonblock_was_taken_off),
 		CASE(a_full_event_of_ours_is_left_as_it_is),
+		CASE(memory_disks_and_what_is_no_file_end_at_this_kernel),
+		CASE(a_file_of_a_server_that_is_silent_is_found_without_asking_it),
 	};
 
 	return cmocka_run_group_tests_name("fd", tests, NULL, NULL);

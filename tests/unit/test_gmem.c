@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -197,6 +198,18 @@ static void files_that_are_not_what_is_said_of_them_are_refused(unused void **st
 	close(fd);
 }
 
+static void a_file_of_no_memory_and_no_disk_is_refused_unasked(unused void **state)
+{
+	const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	struct gmem_file file = {{MIB(1), PAGE}, fd, 0};
+	struct gmem m;
+	char why[160] = "";
+
+	assert_int_equal(gmem_import(&m, &file, 1, why, sizeof(why)), -EINVAL);
+	assert_non_null(strstr(why, "no memory and no disk of this machine"));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +225,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_is_given_shared_memory_cannot_cut_it,
 	                                        setup_shared, teardown),
 		cmocka_unit_test(big_memory_is_aligned_for_huge_pages),
+		cmocka_unit_test(a_file_of_no_memory_and_no_disk_is_refused_unasked),
 		cmocka_unit_test(pieces_of_a_file_are_sorted_and_each_is_where_it_is),
 		cmocka_unit_test(files_that_are_not_what_is_said_of_them_are_refused),
 	};

@@ -6,12 +6,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/lib/capture.h"
 #include "tests/lib/front_case.h"
+#include "tests/lib/fuse_file.h"
 #include "tests/lib/net_rig.h"
 #include "vmm/core/compiler.h"
 #include "vmm/core/loop.h"
@@ -166,6 +169,61 @@ static void a_message_whose_descriptors_find_no_place_is_called_so(void **state)
 	front_works(f);
 }
 
+/* ---- a file that its front end, or another machine, may serve */
+
+static void no_file_of_a_server_that_may_be_silent_is_waited_for(void **state)
+{
+	struct front *f = *state;
+	struct vu_msg m = front_msg(f, VU_SET_MEM_TABLE, 0, 0);
+	struct fuse_file file;
+	struct capture cap;
+
+	if (fuse_file_begin(&file) < 0) {
+		print_message("%s\n", file.why);
+		skip();
+	}
+	m.fd[0] = file.fd;
+	front_connect(f);
+	capture_begin(&cap);
+	front_send(f, &m); /* and its thread would ask, or close it */
+	capture_end(&cap);
+	fuse_file_end(&file);
+	assert_true(front_closed(f));
+	assert_one_line(&cap, "neither in memory nor on a disk of this machine");
+}
+
+static void who_sends_one_is_the_last_that_is_heard(void **state)
+{
+	static const uint32_t requests[] = {VU_SET_MEM_TABLE, VU_SET_VRING_KICK, VU_SET_VRING_CALL,
+	                                    VU_GET_FEATURES};
+	struct front *f = *state;
+	const int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	struct capture cap;
+	unsigned fds;
+
+	assert_true(file >= 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(requests); i++) {
+		struct vu_msg m = front_msg(f, requests[i], 0, 0);
+
+		m.fd[0] = file;
+		m.nr_fds = m.nr_fds ? m.nr_fds : 1;
+		front_connect(f);
+		fds = count_fds();
+		capture_begin(&cap);
+		front_send(f, &m);
+		capture_end(&cap);
+		assert_true(front_closed(f));
+		if (i > 0) {
+			assert_int_equal(count_fds(), fds);
+			continue;
+		}
+		assert_one_line(&cap, "neither in memory nor on a disk of this machine");
+		/* It is kept, in place of the connection. */
+		assert_int_equal(count_fds(), fds);
+	}
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +233,8 @@ int main(void)
 		CASE(one_that_dies_before_its_answer_has_just_gone),
 		CASE(a_front_end_without_a_descriptor_for_it_waits_and_does_not_spin_the_thread),
 		CASE(a_message_whose_descriptors_find_no_place_is_called_so),
+		CASE(no_file_of_a_server_that_may_be_silent_is_waited_for),
+		CASE(who_sends_one_is_the_last_that_is_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,17 @@ static void a_bad_answer_at_the_start_is_an_error(void **state)
 	assert_int_equal(vu_case_create(&vu, "", &vu_case_common), 0); /* for teardown() */
 }
 
+static void a_file_that_may_wait_for_its_server_is_not_even_closed(void **state)
+{
+	(void)state;
+	misbehave(VU_GET_FEATURES, PEER_OTHER_FILE);
+	assert_int_equal(prepare_with_mtu(), -EPROTO);
+	assert_non_null(strstr(vu.rig.why, "neither in memory nor on a disk of this machine"));
+	again();
+	vu.fds_before++;                                               /* counted by teardown() */
+	assert_int_equal(vu_case_create(&vu, "", &vu_case_common), 0); /* for teardown() */
+}
+
 static void a_refusal_at_the_start_is_an_error(void **state)
 {
 	static const uint32_t requests[] = {VU_GET_CONFIG, VU_SET_BACKEND_REQ_FD, VU_NET_SET_MTU,
@@ -372,6 +383,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_bad_answer_at_the_start_is_an_error),
+		CASE(a_file_that_may_wait_for_its_server_is_not_even_closed),
 		CASE(a_refusal_at_the_start_is_an_error),
 		CASE(a_peer_that_leaves_at_the_start_is_waited_for),
 		CASE(a_bad_answer_about_rings_takes_the_link_down),

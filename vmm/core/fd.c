@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -80,6 +81,19 @@ bool fd_is_eventfd(int fd)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	n = readlink(path, link, sizeof(link));
 	return n < 0 || ((size_t)n == strlen(want) && memcmp(link, want, (size_t)n) == 0);
+}
+
+bool fd_is_local(int fd)
+{
+	struct statx st;
+
+	/* Only files that are memory have seals. */
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return true;
+	/* What is known already: asked anew, the server would have to answer. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return false;
+	return !S_ISREG(st.stx_mode) || st.stx_dev_major != 0;
 }
 
 int fd_set_nonblock(int fd)

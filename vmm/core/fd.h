@@ -28,6 +28,13 @@ uint64_t fd_event_peek(int fd);
 /* Is it one? Of what a peer has sent; true also without /proc. Not for hot paths. */
 bool fd_is_eventfd(int fd);
 
+/*
+ * Of what a peer has sent: does it end at this machine's kernel? Not a file of FUSE, a network or another file system
+ * without a disk, where fstat(), a read, epoll_ctl() and even the last call, close(), wait for a server, beyond any
+ * signal. True: memory (memfd, tmpfs, huge pages), a file on a disk, and what is no file. Never waits.
+ */
+bool fd_is_local(int fd);
+
 int fd_set_nonblock(int fd); /* 0 or -errno */
 
 /*

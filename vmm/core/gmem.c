@@ -115,20 +115,21 @@ int gmem_create(struct gmem *m, const struct gmem_range *want, unsigned nr, bool
 
 /* ---- memory of somebody else */
 
-/* Pages that @fd can be mapped in; 0 and the reason, when it cannot or is too short for @end bytes. */
+/*
+ * Pages that @fd can be mapped in; 0 and the reason, when it cannot or is too short for @end bytes. A file of FUSE is not
+ * asked anything: its server may be the very process that it is about, and not answer.
+ */
 static uint64_t page_of_file(int fd, uint64_t end, char *why, size_t why_size)
 {
 	struct statfs fs;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0) {
-		snprintf(why, why_size, "%s", strerror(errno));
+	if (!fd_is_local(fd)) {
+		snprintf(why, why_size, "its file system is no memory and no disk of this machine");
 		return 0;
 	}
-	if (fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == NFS_SUPER_MAGIC ||
-	    fs.f_type == SMB2_SUPER_MAGIC || fs.f_type == CIFS_SUPER_MAGIC) {
-		snprintf(why, why_size,
-		         "its file system is another process's or another machine's");
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0) {
+		snprintf(why, why_size, "%s", strerror(errno));
 		return 0;
 	}
 	if (!S_ISREG(st.st_mode)) {
