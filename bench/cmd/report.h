@@ -48,6 +48,8 @@ void bench_notes(const struct bench_run *run, size_t i,
 const char *bench_rounds_text(const struct bench_report *rep, char *buf, size_t size);
 /* Into @buf what became of the rounds of the group that result @i begins. False: it begins none, or all hold. */
 bool bench_thrown_of(const struct bench_run *run, size_t i, char *buf, size_t size);
+/* "features 0x130afffa7, guests 1, vhost no": what it says of itself, or why it was not started; safe in a table and a page. */
+void bench_put_setup(const struct bench_opened *o, FILE *out);
 /* "12.3 (11.9 .. 12.8)" */
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v);
 

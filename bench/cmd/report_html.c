@@ -211,6 +211,20 @@ static void put_thrown(const struct bench_run *run, FILE *out)
 	fputs("</ul>\n", out);
 }
 
+static void put_subjects(const struct bench_run *run, FILE *out)
+{
+	fputs("<table>\n<tr><th>subject</th><th></th><th>how it was set up</th></tr>\n", out);
+	for (size_t k = 0; k < run->nr_opened; k++) {
+		fputs("<tr>", out);
+		put_cell(run->opened[k].subject->name, out);
+		put_cell(run->opened[k].subject->label, out);
+		fputs("<td>", out);
+		bench_put_setup(&run->opened[k], out);
+		fputs("</td></tr>\n", out);
+	}
+	fputs("</table>\n", out);
+}
+
 int bench_write_html(const struct bench_report *rep, FILE *out)
 {
 	const struct bench_run *run = rep->run;
@@ -228,6 +242,8 @@ int bench_write_html(const struct bench_report *rep, FILE *out)
 	put_card(rep->card, out);
 	fprintf(out, "<p>%s</p>\n", bench_rounds_text(rep, text, sizeof(text)));
 	put_thrown(run, out);
+	if (run->nr_opened)
+		put_subjects(run, out);
 	for (size_t i = 0; i < run->nr; i++) {
 		const char *set = run->result[i].row->set;
 

@@ -156,6 +156,19 @@ static void put_thrown(const struct bench_run *run, FILE *out)
 			fprintf(out, "- %s: %s\n", run->result[i].row->name, text);
 }
 
+static void put_subjects(const struct bench_run *run, FILE *out)
+{
+	if (run->nr_opened)
+		fputs("\n| subject | | how it was set up |\n|---|---|---|\n", out);
+	for (size_t k = 0; k < run->nr_opened; k++) {
+		const struct bench_opened *o = &run->opened[k];
+
+		fprintf(out, "| %s | %s | ", o->subject->name, o->subject->label);
+		bench_put_setup(o, out);
+		fputs(" |\n", out);
+	}
+}
+
 int bench_write_markdown(const struct bench_report *rep, FILE *out)
 {
 	const struct bench_run *run = rep->run;
@@ -165,6 +178,7 @@ int bench_write_markdown(const struct bench_report *rep, FILE *out)
 	put_card(rep->card, out);
 	fprintf(out, "\n%s\n", bench_rounds_text(rep, text, sizeof(text)));
 	put_thrown(run, out);
+	put_subjects(run, out);
 	for (size_t i = 0; i < run->nr; i++)
 		if (bench_opens_set(run, i))
 			put_set(rep, i, out);

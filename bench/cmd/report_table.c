@@ -46,6 +46,43 @@ bool bench_thrown_of(const struct bench_run *run, size_t i, char *buf, size_t si
 	return true;
 }
 
+/* They may quote a program: what means something in a table, or in a page, is not kept. */
+static void put_plain(const char *text, FILE *out)
+{
+	for (; *text; text++)
+		fputc(strchr("|<>&", *text) || *text < ' ' || *text > '~' ? '?' : *text, out);
+}
+
+static void put_member(const char *key, const json_t *v, FILE *out)
+{
+	put_plain(key, out);
+	fputc(' ', out);
+	if (json_is_string(v))
+		put_plain(json_string_value(v), out);
+	else if (json_is_boolean(v))
+		fputs(json_is_true(v) ? "yes" : "no", out);
+	else if (json_is_integer(v))
+		fprintf(out, "%lld", (long long)json_integer_value(v));
+	else
+		fputs("?", out);
+}
+
+void bench_put_setup(const struct bench_opened *o, FILE *out)
+{
+	json_t *card = o->card ? json_loads(o->card, 0, NULL) : NULL, *v;
+	const char *key, *between = "";
+
+	if (!card)
+		put_plain(o->why, out);
+	json_object_foreach(card, key, v)
+	{
+		fputs(between, out);
+		put_member(key, v, out);
+		between = ", ";
+	}
+	json_decref(card);
+}
+
 const char *bench_interval_text(char *buf, size_t size, const struct bench_interval *v)
 {
 	char median[BENCH_NUMBER_MAX], low[BENCH_NUMBER_MAX], high[BENCH_NUMBER_MAX];

@@ -171,17 +171,24 @@ static void markdown_has_card_rows_and_reasons(void **state)
 	           "faster |\n");
 	assert_has(text, "- t/b: unlike: other features than pure\n");
 	assert_has(text, "- t/c: cannot: peer needs a right\n");
+	assert_has(text, "| vhost | vhost | features mac |\n");
+	assert_has(text, "| peer | peer | peer needs a right |\n");
 	free(text);
 }
 
 static void page_escapes_what_it_shows(void **state)
 {
 	struct fixture *f = *state;
-	char *text = bench_rig_written(&f->rep, bench_write_html);
+	char *text;
+
+	free(f->rig.run.opened[1].card);
+	f->rig.run.opened[1].card = strdup("{\"features\": \"m<ac|\", \"guests\": 1, \"x\": true}");
+	text = bench_rig_written(&f->rep, bench_write_html);
 
 	assert_has(text, "CPU &lt;1&gt; &amp; &quot;2&quot;");
 	assert_has(text, "<td class=\"faster\">faster</td>");
 	assert_has(text, "cannot: peer needs a right");
+	assert_has(text, "<td>vhost</td><td>vhost</td><td>features m?ac?, guests 1, x yes</td>");
 	assert_null(strstr(text, "<img")); /* nothing was drawn */
 	free(text);
 }
