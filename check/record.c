@@ -115,6 +115,7 @@ static void begin_device(struct record_device *d, struct record *r, struct virti
 	                                 .queue = on_queue,
 	                                 .interrupt = on_interrupt,
 	                                 .frame = on_frame,
+	                                 .copy = record_copy,
 	                                 .wrote = record_wrote};
 	d->r = r;
 	d->dev = dev;

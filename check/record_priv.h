@@ -56,6 +56,7 @@ struct record_queue {
 	uint16_t first, nr;
 	struct record_list list[VQ_NUM_MAX];
 	struct record_room room;
+	uint8_t copy[NET_RECV_MAX + RX_HDR_MAX]; /* record_copy(); pages likewise */
 };
 
 /* Stands between a device and who provokes it; on the thread that the call is on. */
@@ -120,6 +121,9 @@ bool record_desc(struct record_walk *w, gpa_t at, bool packed, struct trace_desc
 void record_chain(const struct record_walk *w, uint16_t head, bool packed);
 /* A word of a ring that was judged. 0: it is not in memory (any more). */
 uint16_t record_word(const struct record_queue *q, gpa_t at);
+/* What the device reads of a sent frame, once, when its driver may be mistaken about whose the buffer is: P_USED_TWICE. */
+uint8_t *record_copy(struct virtio_watch *w, unsigned queue, const struct iovec *iov, unsigned nr,
+                     size_t bytes);
 void record_wish(struct vq_watch *w, uint32_t word, bool interrupt);
 
 /* record_provoke.c: the device begins, provoked by @nic->provoke. */

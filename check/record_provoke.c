@@ -99,7 +99,10 @@ static uint64_t news_of(struct record_provoke *p, enum provoke_id id)
 	return news;
 }
 
-/* Those that show at @place and have done something. None: those that may have. */
+/*
+ * Those that show at @place and have done something. None: those that may have; or (a batch that was kept back until after its
+ * round) might have once.
+ */
 static bool find_names(struct record_provoke *p, enum trace_place place, struct names *n)
 {
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
@@ -109,6 +112,9 @@ static bool find_names(struct record_provoke *p, enum trace_place place, struct 
 		return true;
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
 		if ((place_of[i] == place || shows_too(i, place)) && provoke_in_force(p->by, i))
+			add_name(n, i);
+	for (unsigned i = 0; i < NR_PROVOCATIONS && !n->len; i++)
+		if (place_of[i] == place && p->seen[i])
 			add_name(n, i);
 	return false;
 }

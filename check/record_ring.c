@@ -7,6 +7,7 @@
 
 #include "check/record_priv.h"
 #include "devices/virtio.h"
+#include "vmm/core/iov.h"
 #include "vmm/core/le.h"
 
 /* Bytes of a chain that are kept at most: more than any frame or command has. */
@@ -82,6 +83,48 @@ void record_chain(const struct record_walk *w, uint16_t head, bool packed)
 		if (!(d.flags & (VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT)))
 			put_memory(w->q, d.addr, d.len, &left);
 	}
+}
+
+/* Where in guest memory a piece of a chain is. */
+static gpa_t place_of(const struct record_device *d, const uint8_t *host)
+{
+	const struct gmem *m = d->dev->mem;
+
+	for (unsigned i = 0; i < m->nr; i++) {
+		const struct gmem_region *r = &m->region[i];
+
+		if (host >= r->host && host < r->host + r->size)
+			return r->base + (gpa_t)(host - r->host);
+	}
+	return 0;
+}
+
+/* May a driver write to a buffer while it is being read, as it has been given that back twice? From then on. */
+static bool confused(const struct provoke *by)
+{
+	return by && (provoke_in_force(by, P_USED_TWICE) || provoke_times(by, P_USED_TWICE) > 0);
+}
+
+uint8_t *record_copy(struct virtio_watch *w, unsigned queue, const struct iovec *iov, unsigned nr,
+                     size_t bytes)
+{
+	struct record_device *d = container_of(w, struct record_device, watch);
+	struct trace_record t = record_of(d, TRACE_MEMORY);
+	uint8_t *at;
+
+	if (!confused(d->provoke.by) || queue >= TRACE_QUEUES || bytes == 0 ||
+	    bytes > sizeof(d->queue[queue].copy))
+		return NULL;
+	at = d->queue[queue].copy;
+	iov_read(iov, nr, 0, at, bytes);
+	t.queue = u16_of(queue);
+	trace_lock(d->r->w);
+	for (unsigned i = 0; i < nr; at += iov[i++].iov_len) {
+		t.u.addr = place_of(d, iov[i].iov_base);
+		record_put(d, &t, &(struct iovec){at, iov[i].iov_len}, 1);
+	}
+	trace_unlock(d->r->w);
+	return d->queue[queue].copy;
 }
 
 void record_wish(struct vq_watch *w, uint32_t word, bool interrupt)

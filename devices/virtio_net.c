@@ -109,6 +109,19 @@ static void tx_finish(struct net_pair *p, const struct vq_chain *c, bool sent)
 			(struct net_tx_chain){c->head, sent, c->out_len};
 }
 
+/* Somebody wants to have what is judged and sent, even if the driver changes it meanwhile. */
+static void tx_go_by_copy(struct net_pair *p, struct vq_chain *c)
+{
+	uint8_t *const copy =
+		virtio_watch_copy(p->n->dev.watch, net_queue_number(&p->queue[NET_TX]), c->iov,
+	                          c->nr_out, c->out_len);
+
+	if (!copy)
+		return;
+	c->iov[0] = (struct iovec){copy, c->out_len};
+	c->nr_out = 1;
+}
+
 /*
  * Hand over the frame in @c, whose iovec has a free entry in front. 0: done with it, sent or not; 1: the backend
  * is not yet; -EAGAIN: it is full, nothing happened.
@@ -124,6 +137,8 @@ static int tx_send(struct net_pair *p, struct vq_chain *c)
 	unsigned used, nr;
 	ssize_t sent;
 
+	if (unlikely(p->n->dev.watch) && !ops->done)
+		tx_go_by_copy(p, c);
 	/* Our copy is what is judged and what is sent, wherever the driver placed it or changes it. */
 	iov_read(c->iov, c->nr_out, 0, &hdr, sizeof(hdr));
 	if (c->out_len < hdr_len ||

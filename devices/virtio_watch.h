@@ -76,6 +76,12 @@ struct virtio_watch {
 	void (*frame)(struct virtio_watch *w, unsigned queue, const struct iovec *iov, unsigned nr,
 	              size_t bytes);
 	/*
+	 * Likewise, of transmit queues: the device is about to read the @bytes at @iov[0 .. nr), in guest memory. A copy of
+	 * them, which it goes by instead, until the next call for that queue; or NULL.
+	 */
+	uint8_t *(*copy)(struct virtio_watch *w, unsigned queue, const struct iovec *iov,
+	                 unsigned nr, size_t bytes);
+	/*
 	 * Likewise, of receive queues and the control queue: @bytes have been written to the buffer that was popped as
 	 * @head, from its beginning on, and the driver has not been told.
 	 */
@@ -107,6 +113,18 @@ static inline void virtio_watch_frame(struct virtio_watch *w, unsigned queue,
 	for (; w; w = w->next)
 		if (w->frame)
 			w->frame(w, queue, iov, nr, bytes);
+}
+
+/* That of the first one that has one; or NULL. */
+static inline uint8_t *virtio_watch_copy(struct virtio_watch *w, unsigned queue,
+                                         const struct iovec *iov, unsigned nr, size_t bytes)
+{
+	uint8_t *copy = NULL;
+
+	for (; w && !copy; w = w->next)
+		if (w->copy)
+			copy = w->copy(w, queue, iov, nr, bytes);
+	return copy;
 }
 
 static inline void virtio_watch_wrote(struct virtio_watch *w, unsigned queue, uint16_t head,

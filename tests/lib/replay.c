@@ -249,6 +249,16 @@ static void serve(struct replay_nic *nic, const struct trace_record *t)
 			break;
 }
 
+/* An index that cannot be, so nothing was recorded of what it leads to: this device is to find that out, too. */
+static void serve_broken(struct replay_nic *nic, const struct trace_record *t)
+{
+	if (t->packed || t->len || t->u.index.from == t->u.index.to)
+		return;
+	virtio_kick(virtio_net_dev(nic->n), t->queue);
+	for (unsigned turns = 0; turns < TURNS && turn(nic, t->queue); turns++)
+		;
+}
+
 static void give_frame(struct replay_nic *nic, const struct trace_record *t)
 {
 	const unsigned pair = t->queue / NET_PAIR_QUEUES;
@@ -331,6 +341,7 @@ static void replay_one(struct replay_nic *nic, const struct trace_record *t)
 		break;
 	case TRACE_AVAIL:
 		put_avail(nic, t);
+		serve_broken(nic, t);
 		break;
 	case TRACE_FRAME:
 		give_frame(nic, t);
