@@ -249,13 +249,20 @@ static void serve(struct replay_nic *nic, const struct trace_record *t)
 			break;
 }
 
-/* An index that cannot be, so nothing was recorded of what it leads to: this device is to find that out, too. */
-static void serve_broken(struct replay_nic *nic, const struct trace_record *t)
+/* An index that cannot be, so nothing was recorded of what it leads to. */
+static bool cannot_be(const struct trace_record *t)
 {
-	if (t->packed || t->len || t->u.index.from == t->u.index.to)
+	return !t->packed && !t->len && t->u.index.from != t->u.index.to;
+}
+
+/* This device is to find that out, too, by the time that the recorded one says that it needs a reset. */
+static void serve_broken(struct replay_nic *nic, uint32_t bits)
+{
+	if (!nic->broken || !(bits & VIRTIO_ISR_CONFIG))
 		return;
-	virtio_kick(virtio_net_dev(nic->n), t->queue);
-	for (unsigned turns = 0; turns < TURNS && turn(nic, t->queue); turns++)
+	nic->broken = false;
+	virtio_kick(virtio_net_dev(nic->n), nic->broken_queue);
+	for (unsigned turns = 0; turns < TURNS && turn(nic, nic->broken_queue); turns++)
 		;
 }
 
@@ -341,7 +348,8 @@ static void replay_one(struct replay_nic *nic, const struct trace_record *t)
 		break;
 	case TRACE_AVAIL:
 		put_avail(nic, t);
-		serve_broken(nic, t);
+		nic->broken |= cannot_be(t);
+		nic->broken_queue = cannot_be(t) ? t->queue : nic->broken_queue;
 		break;
 	case TRACE_FRAME:
 		give_frame(nic, t);
@@ -360,6 +368,7 @@ static void replay_one(struct replay_nic *nic, const struct trace_record *t)
 		replay_provoked(nic, t);
 		break;
 	case TRACE_INTERRUPT:
+		serve_broken(nic, t->u.bits);
 		replay_interrupt(nic, t->u.bits);
 		break;
 	default:

@@ -54,11 +54,13 @@ struct replay_nic {
 	struct replay_change *change;
 	struct virtio_access write; /* provoked: waits for what has become of it */
 	bool writes;
-	bool late;     /* the device goes on until the next access: late-frames */
-	unsigned owed; /* interrupts that were wanted and not raised yet */
-	bool cut;      /* the cable is to be out */
-	bool came_up;  /* it is in again, and the status was not read since */
-	bool overtook; /* ... while the status that is being read had been looked at */
+	bool late;             /* the device goes on until the next access: late-frames */
+	unsigned owed;         /* interrupts that were wanted and not raised yet */
+	bool cut;              /* the cable is to be out */
+	bool broken;           /* an index that cannot be was found ... */
+	uint16_t broken_queue; /* ... in this queue */
+	bool came_up;          /* it is in again, and the status was not read since */
+	bool overtook;         /* ... while the status that is being read had been looked at */
 };
 
 /* The first difference stays. @event 0: none of the recording. */
