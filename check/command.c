@@ -27,9 +27,9 @@
 #include "vmm/run.h"
 #include "vmm/vm.h"
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT };
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JUNIT, NR_FORMATS };
 
-static const char *const format_names[] = {
+static const char *const format_names[NR_FORMATS] = {
 	[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_JUNIT] = "junit"};
 static const char *const fail_on_names[] = {
 	[FAIL_ON_MUST] = "must", [FAIL_ON_SHOULD] = "should", [FAIL_ON_ANY] = "any", NULL};
@@ -38,11 +38,12 @@ enum matrix_kind { MATRIX_NONE, MATRIX_PAIRWISE, MATRIX_FULL };
 
 struct check_run {
 	struct vm_config cfg;
-	/* --report=FORMAT=FILE */
-	enum format format;
+	/* --report=FORMAT=FILE, of each format one; NULL: none. For people it goes to standard error, too. */
+	struct report_file {
+		const char *path;
+		struct outfile file;
+	} report[NR_FORMATS];
 	unsigned fail_on;
-	const char *path; /* NULL: only for people, to standard error */
-	struct outfile file;
 	struct matrix cells;
 	unsigned matrix; /* enum matrix_kind */
 	bool list_rules, list_provocations;
@@ -121,8 +122,7 @@ static int parse_report(void *target, const char *value, char *why, size_t size)
 		if (strncmp(value, format_names[i], len) != 0 || value[len] != '=' ||
 		    !value[len + 1])
 			continue;
-		r->format = (enum format)i;
-		r->path = value + len + 1;
+		r->report[i].path = value + len + 1;
 		return 0;
 	}
 	snprintf(why, size, "allowed: text=FILE, json=FILE, junit=FILE");
@@ -151,7 +151,7 @@ static const struct opt_def check_options[] = {
          .type = OPT_CALL,
          .parse = parse_report,
          .arg = "text|json|junit=FILE",
-         .help = "the report to a file, too"},
+         .help = "the report to a file, too; repeatable, for another format"},
 	{.name = "record",
          .type = OPT_STRING,
          .offset = RUN(record_path),
@@ -404,47 +404,51 @@ static void end_life(void *arg)
 	loop_timer_off(&r->timer);
 }
 
-/* The report is @json, taken. */
-static int write_json(struct check_run *r, json_t *json)
+static int write_json(json_t *json, struct outfile *file)
 {
-	const int ret = json_file(json, &r->file);
+	const int ret = json_file(json, file);
 
 	json_decref(json);
 	return ret;
 }
 
-/* It is text: to where; NULL: errno says why not. */
-static FILE *begin_text(struct check_run *r)
+/* @run NULL: the grid, with the exit status @status. */
+static int write_one(struct check_run *r, enum format format, const struct report *run, int status)
 {
-	errno = -outfile_begin(&r->file);
-	return errno ? NULL : outfile_stream(&r->file);
-}
-
-static int write_report(struct check_run *r, const struct report *report)
-{
+	struct outfile *file = &r->report[format].file;
+	const json_t *cells = r->cells.cells;
 	int ret = 0;
 	FILE *out;
 
-	if (r->format == FORMAT_JSON)
-		return write_json(r, report_json(report));
-	out = begin_text(r);
+	if (format == FORMAT_JSON)
+		return write_json(run ? report_json(run) : matrix_json(cells, status), file);
+	errno = -outfile_begin(file);
+	out = errno ? NULL : outfile_stream(file);
 	if (!out)
 		return -errno;
-	if (r->format == FORMAT_JUNIT)
-		ret = report_junit(report, out);
+	if (format == FORMAT_JUNIT)
+		ret = run ? report_junit(run, out) : matrix_junit(cells, out);
+	else if (run)
+		report_text(run, out);
 	else
-		report_text(report, out);
+		matrix_text(cells, out);
 	return fclose(out) == 0 ? ret : -errno;
 }
 
-/* The exit status, when writing the report returned @ret. */
-static int reported(const struct check_run *r, int ret, int status)
+/* To all files that were given. The exit status, which is @status when they can be written. */
+static int write_reports(struct check_run *r, const struct report *run, const int status)
 {
-	if (ret == 0)
-		return status;
-	log_error("--report %s=%s: it could not be written: %s", format_names[r->format], r->path,
-	          outfile_strerror(ret));
-	return status == EXIT_OK ? EXIT_HOST : status;
+	bool written = true;
+
+	for (unsigned i = 0; i < NR_FORMATS; i++) {
+		const int ret = r->report[i].path ? write_one(r, (enum format)i, run, status) : 0;
+
+		if (ret < 0)
+			log_error("--report %s=%s: it could not be written: %s", format_names[i],
+			          r->report[i].path, outfile_strerror(ret));
+		written &= ret == 0;
+	}
+	return status == EXIT_OK && !written ? EXIT_HOST : status;
 }
 
 /* In the process of a cell of the matrix: what it found goes to where the grid is made. */
@@ -491,7 +495,6 @@ static int end(void *arg, int status)
 	                              .ignored = r->ignored,
 	                              .fail_on = r->fail_on,
 	                              .dead = death(r, status, how, sizeof(how))};
-	int ret = 0;
 
 	for (unsigned i = 0; i < r->nr; i++) {
 		check_last_look(r->check[i]);
@@ -503,9 +506,7 @@ static int end(void *arg, int status)
 	if (r->matrix)
 		return end_cell(r, &report, report_status(&report, status));
 	report_text(&report, stderr);
-	if (r->path)
-		ret = write_report(r, &report);
-	return reported(r, ret, report_status(&report, status));
+	return write_reports(r, &report, report_status(&report, status));
 }
 
 static int provoke_guest(struct check_run *r)
@@ -539,43 +540,25 @@ static int check_guest(struct check_run *r)
 	return ret < 0 && status == EXIT_OK ? EXIT_HOST : status;
 }
 
-static int write_grid(struct check_run *r, int status)
-{
-	int ret = 0;
-	FILE *out;
-
-	if (r->format == FORMAT_JSON)
-		return write_json(r, matrix_json(r->cells.cells, status));
-	out = begin_text(r);
-	if (!out)
-		return -errno;
-	if (r->format == FORMAT_JUNIT)
-		ret = matrix_junit(r->cells.cells, out);
-	else
-		matrix_text(r->cells.cells, out);
-	return fclose(out) == 0 ? ret : -errno;
-}
-
 static int check_matrix(struct check_run *r)
 {
 	struct matrix *m = &r->cells;
-	int status, ret = 0;
+	int status;
 
 	m->full = r->matrix == MATRIX_FULL;
 	m->ignored = r->ignored;
 	m->progress = isatty(STDERR_FILENO) && !r->cfg.common.quiet;
 	status = matrix_run(m);
 	if (status == MATRIX_IN_CELL) {
-		r->file.made = false;                /* not by this process */
-		common_config_begin(&r->cfg.common); /* --timeout is each cell's */
+		for (unsigned i = 0; i < NR_FORMATS; i++)
+			r->report[i].file.made = false; /* not by this process */
+		common_config_begin(&r->cfg.common);    /* --timeout is each cell's */
 		return m->report_fd < 0 ? EXIT_HOST : check_guest(r);
 	}
 	if (status == MATRIX_REFUSED)
 		return EXIT_USAGE;
 	matrix_text(m->cells, stderr);
-	if (r->path)
-		ret = write_grid(r, status);
-	return reported(r, ret, status);
+	return write_reports(r, NULL, status);
 }
 
 /* A NIC whose rings somebody else serves, so that nobody can look into them; NULL: there is none. */
@@ -611,9 +594,35 @@ static int judge_options(struct check_run *r)
 	return -EINVAL;
 }
 
+/* Before the boot, so that what cannot be written is said then; and each is a file of its own. */
+static int open_files(struct check_run *r)
+{
+	const uint64_t deadline_ns = r->cfg.common.deadline_ns;
+	int ret = outcome_open(&r->record_file, "--record", r->record_path, deadline_ns);
+	char option[24];
+
+	for (unsigned i = 0; i < NR_FORMATS && ret == 0; i++) {
+		struct report_file *to = &r->report[i];
+
+		snprintf(option, sizeof(option), "--report %s", format_names[i]);
+		ret = outcome_open(&to->file, option, to->path, deadline_ns);
+		if (ret == 0 && outfile_is(&to->file, r->record_file.fd)) {
+			log_error("--record %s: --report %s writes that file, too", r->record_path,
+			          format_names[i]);
+			return -EINVAL;
+		}
+		for (unsigned k = 0; k < i && ret == 0; k++)
+			if (outfile_is(&to->file, r->report[k].file.fd)) {
+				log_error("%s=%s: --report %s writes that file, too", option,
+				          to->path, format_names[k]);
+				return -EINVAL;
+			}
+	}
+	return ret;
+}
+
 static int check_kernel(struct check_run *r)
 {
-	char option[24];
 	int ret;
 
 	if (judge_options(r) < 0)
@@ -622,16 +631,7 @@ static int check_kernel(struct check_run *r)
 	if (ret != EXIT_OK)
 		return ret;
 	common_config_begin(&r->cfg.common);
-	snprintf(option, sizeof(option), "--report %s", format_names[r->format]);
-	ret = outcome_open(&r->file, option, r->path, r->cfg.common.deadline_ns);
-	if (ret == 0)
-		ret = outcome_open(&r->record_file, "--record", r->record_path,
-		                   r->cfg.common.deadline_ns);
-	if (ret == 0 && outfile_is(&r->file, r->record_file.fd)) {
-		log_error("--record %s: --report %s writes that file, too", r->record_path,
-		          format_names[r->format]);
-		ret = -EINVAL;
-	}
+	ret = open_files(r);
 	if (ret < 0)
 		return exit_status_of(ret);
 	return r->matrix ? check_matrix(r) : check_guest(r);
@@ -668,12 +668,13 @@ static int check_parsed(struct check_run *r)
 
 int cmd_check(int argc, char **argv)
 {
-	struct check_run r = {
-		.file = OUTFILE_NONE, .record_file = OUTFILE_NONE, .cells.report_fd = -1};
+	struct check_run r = {.record_file = OUTFILE_NONE, .cells.report_fd = -1};
 	const struct config_more more = {
 		.command = "check", .group = {check_options, &r}, .without_kernel = without_kernel};
 	int status;
 
+	for (unsigned i = 0; i < NR_FORMATS; i++)
+		r.report[i].file = OUTFILE_NONE;
 	r.ignored = calloc(nr_rules, sizeof(*r.ignored));
 	if (!r.ignored)
 		return EXIT_HOST;
@@ -682,7 +683,8 @@ int cmd_check(int argc, char **argv)
 		check_destroy(r.check[i]);
 	for (unsigned i = 0; i < VM_MAX_NICS; i++)
 		provoke_destroy(r.provoke[i]);
-	outfile_close(&r.file);
+	for (unsigned i = 0; i < NR_FORMATS; i++)
+		outfile_close(&r.report[i].file);
 	outfile_close(&r.record_file);
 	fd_close(&r.cells.report_fd);
 	matrix_free(&r.cells);

@@ -99,6 +99,16 @@ t_pause_is_no_stall() {
 	return 1
 }
 
+t_reports_of_several_formats_are_written() {
+	check hello --report json="$tmp/json" --report junit="$tmp/junit" --report text="$tmp/text" "$guest"
+	is_status 11 || return
+	grep -q '"trouble": "the kernel never touched the device"' "$tmp/json" &&
+		grep -q '<failure message="the kernel never touched the device"' "$tmp/junit" &&
+		grep -q '^  the kernel never touched the device' "$tmp/text" && return
+	why="one of the three lacks what was found"
+	return 1
+}
+
 # trace OPTION... : of the recording $tmp/one
 trace() {
 	err=$("$doorbell" trace "$@" "$tmp/one" 2>&1 >"$to")
@@ -139,6 +149,7 @@ t_check_refuses_before_the_guest_starts() {
 		--record $tmp/none/record|--record=$tmp/none/record: No such file or directory
 		--record $tmp/one --report json=$tmp/one|--record $tmp/one: --report json writes that file, too
 		--record $tmp/one --report json=$tmp/./one|--record $tmp/one: --report json writes that file, too
+		--report text=$tmp/one --report json=$tmp/./one|--report json=$tmp/./one: --report text writes that file, too
 		--net vhost-user,socket=$tmp/none/s|vhost-user: only rings that doorbell serves itself can be checked
 		--matrix --net vhost-user,socket=$tmp/none/s|vhost-user: only rings that doorbell serves itself can be checked
 		--report yaml=$tmp/report|allowed: text=FILE, json=FILE, junit=FILE
