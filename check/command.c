@@ -485,19 +485,22 @@ static const char *death(const struct check_run *r, int status, char *buf, size_
 	return buf;
 }
 
-static int end(void *arg, int status)
+static int end(void *arg, const struct vm_end *how, int status)
 {
+	const bool late = how->kind == VM_END_TIMEOUT;
 	struct check_run *r = arg;
-	char how[96];
+	char words[96];
 	const struct report report = {.checks = r->check,
 	                              .provokes = r->provocations ? r->provoke : NULL,
 	                              .nr = r->nr,
 	                              .ignored = r->ignored,
 	                              .fail_on = r->fail_on,
-	                              .dead = death(r, status, how, sizeof(how))};
+	                              .dead = death(r, status, words, sizeof(words))};
 
 	for (unsigned i = 0; i < r->nr; i++) {
 		check_last_look(r->check[i]);
+		if (r->provoke[i] && (late || how->kind == VM_END_STOPPED))
+			provoke_cut(r->provoke[i], late);
 		if (r->provoke[i]) {
 			provoke_end(r->provoke[i]);
 			check_borne(r->check[i], r->provoke[i]);

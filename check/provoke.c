@@ -568,15 +568,18 @@ static void note_late_occasions(struct provoke *p)
 	}
 }
 
+void provoke_cut(struct provoke *p, bool late)
+{
+	p->cut = !late || p->baseline;
+}
+
 void provoke_end(struct provoke *p)
 {
 	const bool gave_up = p->dev && (p->dev->status & VIRTIO_CONFIG_S_FAILED);
 	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK, .cut = !gave_up};
 
-	if (!p->baseline)
-		provoke_note(p, -1, &stuck);
-	else if (p->round >= 0)
-		provoke_note(p, p->round, &stuck);
+	if (!p->cut && (!p->baseline || p->round >= 0))
+		provoke_note(p, p->baseline ? p->round : -1, &stuck);
 	for (unsigned i = 0; i < NR_PROVOCATIONS; i++)
 		if ((p->set & PROVOKE_BIT(i)) && p->result[i].verdict == PROVOKE_UNUSED)
 			p->result[i].verdict = PROVOKE_NOT_TRIED;

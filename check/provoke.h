@@ -186,7 +186,7 @@ enum provoke_verdict {
 	PROVOKE_REBOOTED,  /* they came at last: the guest has booted once more */
 	PROVOKE_CORRUPTED, /* wrong answers */
 	PROVOKE_STUCK,     /* no answers, while it was on or afterwards */
-	PROVOKE_NOT_TRIED, /* the driver had stuck before */
+	PROVOKE_NOT_TRIED, /* the driver had stuck before, or the run was ended from outside */
 };
 struct provoke_result {
 	enum provoke_verdict verdict;
@@ -200,6 +200,11 @@ struct provoke_result {
 		corrupt; /* questions, those that only had an answer when asked again, wrong answers */
 };
 
+/*
+ * Before provoke_end(): it is not the guest that has ended the run, but who has started it, or (@late) --timeout. Of the
+ * round that was on nothing is known then. A driver that has never answered was given all of that time.
+ */
+void provoke_cut(struct provoke *p, bool late);
 /* After the last vCPU and the device's threads have stopped. */
 void provoke_end(struct provoke *p);
 /* Is it the only one of those that are there since the boot? */

@@ -159,6 +159,7 @@ struct provoke {
 	uint64_t again_ns; /* PROVOKE_AGAIN_NS, but for tests */
 	unsigned mtu;      /* that the driver is told; 0: none */
 	provoke_set tried; /* rounds that were begun */
+	bool cut;          /* provoke_cut() */
 	bool baseline;     /* the driver answered with nothing but what is there at boot */
 };
 

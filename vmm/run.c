@@ -167,7 +167,7 @@ int run_guest(const struct vm_config *cfg, const struct run_watch *watch)
 	if (watch)
 		console_part(r.console);
 	if (ret == 0 && watch)
-		status = watch->end(watch->arg, status);
+		status = watch->end(watch->arg, &how, status);
 	end(&r);
 	return status;
 }

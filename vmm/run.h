@@ -17,6 +17,7 @@ enum exit_status {
 
 struct loop;
 struct vm;
+struct vm_end;
 struct vm_config;
 
 /* Somebody who looks on at a run; main loop's thread. */
@@ -24,8 +25,8 @@ struct run_watch {
 	int (*begin)(void *arg, struct vm *vm,
 	             struct loop *loop); /* before each life; 0 or -errno, logged */
 	void (*end_life)(void *arg);     /* after each that began */
-	int (*end)(void *arg,
-	           int status); /* after the last one, unless the host failed; the exit status */
+	/* After the last one, which has ended as @how says, unless the host failed; the exit status. */
+	int (*end)(void *arg, const struct vm_end *how, int status);
 	void *arg;
 };
 

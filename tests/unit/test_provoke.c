@@ -382,6 +382,34 @@ static const char *level_of(const json_t *list, const char *name)
 	return "";
 }
 
+/* Ctrl-C is no fault of the driver's; nor is --timeout, unless it has never answered. */
+static void round_that_is_cut_from_outside_says_nothing(unused void **state)
+{
+	static const struct {
+		bool baseline, cut, late;
+		enum provoke_verdict verdict;
+	} how[] = {
+		{true, false, false, PROVOKE_STUCK},     {true, true, false, PROVOKE_NOT_TRIED},
+		{true, true, true, PROVOKE_NOT_TRIED},   {false, false, false, PROVOKE_STUCK},
+		{false, true, false, PROVOKE_NOT_TRIED}, {false, true, true, PROVOKE_STUCK},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
+		const enum provoke_id id = how[i].baseline ? P_REORDER : P_STRICT_STATUS;
+		struct prig r;
+
+		prig_begin(&r, PROVOKE_BIT(id));
+		r.p->baseline = how[i].baseline;
+		r.p->round = how[i].baseline ? P_REORDER : -1;
+		if (how[i].cut)
+			provoke_cut(r.p, how[i].late);
+		provoke_end(r.p);
+		assert_int_equal(provoke_result(r.p, id)->verdict, how[i].verdict);
+		assert_int_equal(provoke_failed(r.p), how[i].verdict == PROVOKE_STUCK);
+		prig_end(&r);
+	}
+}
+
 static void reports_name_the_provocation_and_the_rule(unused void **state)
 {
 	const struct provoke_result stuck = {.verdict = PROVOKE_STUCK, .asked = 1, .corrupt = 1};
@@ -404,7 +432,8 @@ static void reports_name_the_provocation_and_the_rule(unused void **state)
 	assert_non_null(strstr(text, "; 1 time, 1 question, 0 lost, 1 wrong answer\n"));
 	assert_non_null(strstr(text, "; 0 times, 0 questions, 0 lost, 0 wrong answers\n"));
 	assert_non_null(strstr(text, "rule:   used.any-order"));
-	assert_non_null(strstr(text, "name=\"reorder\"><failure message=\"no progress\">implied used.any-order, F17, rare\n"));
+	assert_non_null(strstr(text, "name=\"reorder\"><failure message=\"no progress\">implied "
+	                             "used.any-order, F17, rare\n"));
 	assert_non_null(strstr(text, "name=\"delay\"><skipped message=\"not tried\"/>"));
 	list = provoke_json(r.p);
 	assert_int_equal(json_array_size(list), 3);
@@ -440,6 +469,7 @@ int main(void)
 		cmocka_unit_test(features_and_sizes_follow_the_seed),
 		cmocka_unit_test(unknown_features_are_offered_and_do_nothing),
 		cmocka_unit_test(every_second_command_is_an_error),
+		cmocka_unit_test(round_that_is_cut_from_outside_says_nothing),
 		cmocka_unit_test(reports_name_the_provocation_and_the_rule),
 	};
 
