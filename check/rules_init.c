@@ -130,8 +130,23 @@ static enum verdict one_by_one(struct check *c, const struct virtio_access *a)
 	                      : KEPT;
 }
 
+/* Firmware, or the kernel in front of kexec, has left it: a bus that only looks writes no step. */
+static enum verdict reset_of_another(struct check *c, const struct virtio_access *a)
+{
+	if (!writes_status(a) || (a->val & FAILED))
+		return SILENT;
+	if (a->val == 0)
+		return KEPT;
+	c->found_begun = false; /* once */
+	return broken(
+		c, "behind a look at MagicValue Status goes from 0x%02x to 0x%02x, without a reset",
+		a->status, (unsigned)a->val);
+}
+
 static enum verdict reset_first(struct check *c, const struct virtio_access *a)
 {
+	if (c->found_begun && c->was_reset)
+		return reset_of_another(c, a);
 	if (c->was_reset || !a->write)
 		return SILENT;
 	/* Not of a driver but of its bus, which Linux tells it as soon as it finds the device. */

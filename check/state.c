@@ -45,6 +45,7 @@ static void forget_queue(struct check_queue *q)
 void state_forget(struct check *c)
 {
 	c->status_written = c->ok_written = c->ok_read = c->refused = false;
+	c->found_begun = false;
 	c->offer_refused = c->behind_mac = false;
 	c->device_sel = c->driver_sel = c->queue_sel = false;
 	c->device_page = c->driver_page = c->queue_nr = c->pages_written = 0;
@@ -261,6 +262,8 @@ static void track_feature(struct check *c, const struct virtio_access *a)
 
 static void track_probe(struct check *c, const struct virtio_access *a)
 {
+	if (reads(a, VIRTIO_MMIO_MAGIC_VALUE) && a->status != 0)
+		c->found_begun = true;
 	if (reads(a, VIRTIO_MMIO_MAGIC_VALUE))
 		c->probe |= PROBE_MAGIC;
 	else if (reads(a, VIRTIO_MMIO_VERSION))

@@ -189,6 +189,7 @@ struct check {
 	/* Since the last reset. */
 	struct virtio_access last; /* the access before, but for is_of_anybody() */
 	uint32_t resetting;        /* what Status was after that, when it was not 0 */
+	bool found_begun; /* who has looked at MagicValue since has found it so: another driver left it */
 	bool status_written, ok_written, ok_read, refused, bring_up_over;
 	bool offer_refused; /* it gave up before FEATURES_OK */
 	bool behind_mac;    /* it has read what is behind the address in the config space */

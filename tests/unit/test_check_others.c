@@ -82,6 +82,30 @@ static void what_comes_before_the_first_looks_is_found(unused void **state)
 	expect_broken(&r, "mmio.probe-devid");
 }
 
+static void driver_behind_another_one_resets_the_device(unused void **state)
+{
+	for (unsigned reset = 0; reset < 2; reset++) {
+		struct check_rig r;
+
+		crig_begin(&r, PLAIN);
+		crig_up(&r, PLAIN);
+		R(&r, MAGIC_VALUE, 0x74726976);
+		R(&r, VERSION, 2);
+		R(&r, DEVICE_ID, 1);
+		W(&r, QUEUE_NOTIFY, 1);
+		expect_clean(&r, "somebody looks on");
+		W(&r, STATUS, reset ? 0 : 15);
+		if (reset) {
+			R(&r, STATUS, 0);
+			expect_clean(&r, "from the beginning");
+			assert_int_equal(result_of(&r, "init.reset-first")->kept, 2);
+			crig_end(&r);
+		} else {
+			expect_broken(&r, "init.reset-first");
+		}
+	}
+}
+
 /* ---- bring-up */
 
 static void begin(struct check_rig *r, uint64_t offered)
@@ -563,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(magic_number_may_be_read_twice),
 		cmocka_unit_test(what_comes_before_the_first_looks_is_found),
+		cmocka_unit_test(driver_behind_another_one_resets_the_device),
 		cmocka_unit_test(word_of_which_nothing_is_wanted_need_not_be_written),
 		cmocka_unit_test(offer_that_nobody_has_read_is_found),
 		cmocka_unit_test(features_behind_the_last_word_are_found),
