@@ -23,7 +23,7 @@
 #define BENCH_RESTARTS   1u   /* of subjects, unless told otherwise */
 #define BENCH_NO_ROW     SIZE_MAX
 /* About what the probe behind a round takes. */
-#define BENCH_PROBE_MS 200u
+#define BENCH_PROBE_MS 70u
 
 /* By more than this share the costs of a machine must not move within a round, nor differ between two runs. */
 #define BENCH_MAY_MOVE 0.10
