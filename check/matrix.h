@@ -57,6 +57,6 @@ bool matrix_left_alone(const json_t *report);
 
 void matrix_text(const json_t *cells, FILE *out);
 json_t *matrix_json(const json_t *cells, int status); /* NULL: no memory */
-int matrix_junit(const json_t *cells, FILE *out); /* 0 or -ENOMEM */
+int matrix_junit(const json_t *cells, FILE *out);     /* 0 or -ENOMEM */
 
 #endif

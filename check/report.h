@@ -27,7 +27,7 @@ bool report_fails(const struct report *r);
 /* The exit status of a run that would be @status. */
 int report_status(const struct report *r, int status);
 void report_text(const struct report *r, FILE *out);
-json_t *report_json(const struct report *r); /* NULL: no memory */
+json_t *report_json(const struct report *r);         /* NULL: no memory */
 int report_junit(const struct report *r, FILE *out); /* 0 or -ENOMEM */
 
 /* All rules, one line each; those that are not checked are marked. */
