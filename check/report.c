@@ -84,8 +84,7 @@ static void print_head(const struct rule *rule, const struct check_result *res, 
 {
 	fprintf(out, "%s %s (virtio %s), %llu time%s, first after %.3f s\n",
 	        rule_level_name(rule->level), rule->id, rule->section,
-	        (unsigned long long)res->broken, plural(res->broken),
-	        seconds(res->first_ns));
+	        (unsigned long long)res->broken, plural(res->broken), seconds(res->first_ns));
 }
 
 /* @res NULL: there is none. */
