@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit
 built=$1
 doorbell=${DOORBELL:-../../build/doorbell}
-limit=240 # seconds; reached only by a driver or a doorbell that hangs
+limit=600 # seconds; reached only by a driver or a doorbell that hangs
 passed=0 failed=0 peer=
 
 [ -x "$doorbell" ] || { echo "check.sh: $doorbell is missing: run make at the top" >&2 && exit 2; }
