@@ -81,7 +81,7 @@ static enum verdict failed_then_reset(struct check *c, const struct virtio_acces
 	return raises(a, STEPS)
 	               ? broken(c, "Status 0x%02x was written after FAILED, without a reset",
 	                        (unsigned)a->val)
-	               : KEPT;
+	               : keeps(a->val == 0);
 }
 
 /*

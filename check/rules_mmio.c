@@ -161,9 +161,11 @@ static enum verdict no_change_when_ready(struct check *c, const struct virtio_ac
 
 	if (!q || (!writes(a, VIRTIO_MMIO_QUEUE_NUM) && !(a->write && is_ring_address(a->off))))
 		return SILENT;
-	return q->ready ? broken(c, "register 0x%03x of queue %u was written while it was ready",
-	                         a->off, q->index)
-	                : KEPT;
+	/* Ready by this driver, or found so: one before it has left the device as it was. */
+	return q->ready || q->found_ready
+	               ? broken(c, "register 0x%03x of queue %u was written while it was ready",
+	                        a->off, q->index)
+	               : KEPT;
 }
 
 static enum verdict ready_values(struct check *c, const struct virtio_access *a)

@@ -134,6 +134,7 @@ static void track_queue(struct check *c, const struct virtio_access *a)
 		if (a->write) {
 			q->stopping = !(a->val & 1) && (q->ready || q->found_ready);
 			q->ready = a->val & 1;
+			q->found_ready = false;
 		} else
 			q->found_ready = a->val & 1;
 		if (a->write && !q->ready)

@@ -481,6 +481,42 @@ static void table_that_is_withdrawn_before_the_reset_is_found(unused void **stat
 	}
 }
 
+static void queue_that_is_found_ready_is_left_or_stopped(unused void **state)
+{
+	for (unsigned stop = 0; stop < 2; stop++) {
+		struct check_rig r;
+
+		crig_begin(&r, PLAIN);
+		crig_negotiate(&r, PLAIN);
+		W(&r, QUEUE_SEL, 0);
+		R(&r, QUEUE_READY, 1);
+		if (stop) {
+			W(&r, QUEUE_READY, 0);
+			R(&r, QUEUE_READY, 0);
+			crig_ready(&r, 0);
+			expect_clean(&r, "stopped");
+			crig_end(&r);
+		} else {
+			R(&r, QUEUE_NUM_MAX, 256);
+			W(&r, QUEUE_NUM, CRIG_NUM);
+			expect_broken(&r, "mmio.no-qreg-when-ready");
+		}
+	}
+}
+
+static void failure_that_is_told_twice_is_no_new_attempt(unused void **state)
+{
+	struct check_rig r;
+
+	begin(&r, CRIG_V1);
+	W(&r, STATUS, 0x83);
+	W(&r, STATUS, 0x83);
+	assert_int_equal(result_of(&r, "status.failed-then-reset")->kept, 0);
+	W(&r, STATUS, 0);
+	assert_int_equal(result_of(&r, "status.failed-then-reset")->kept, 1);
+	crig_end(&r);
+}
+
 static void queue_without_room_is_none(unused void **state)
 {
 	struct check_rig r;
@@ -605,6 +641,8 @@ int main(void)
 		cmocka_unit_test(rings_that_two_queues_have_are_found),
 		cmocka_unit_test(descriptor_that_is_withdrawn_before_the_reset_is_found),
 		cmocka_unit_test(table_that_is_withdrawn_before_the_reset_is_found),
+		cmocka_unit_test(queue_that_is_found_ready_is_left_or_stopped),
+		cmocka_unit_test(failure_that_is_told_twice_is_no_new_attempt),
 		cmocka_unit_test(queue_without_room_is_none),
 		cmocka_unit_test(handlers_on_two_cpus_may_both_acknowledge),
 		cmocka_unit_test(reset_may_overtake_a_handler),
