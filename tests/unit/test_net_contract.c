@@ -335,8 +335,8 @@ static void offloads_follow_the_guest(struct side *s)
 
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(rig_start(&s->rig, i ? guest : 0), 0);
-		assert_int_equal(s->rig.b->frame->set_offloads(s->rig.b, 0), 0);
-		assert_int_equal(s->rig.b->frame->set_offloads(s->rig.b, guest), 0);
+		assert_int_equal(rig_set_offloads(&s->rig, 0), 0);
+		assert_int_equal(rig_set_offloads(&s->rig, guest), 0);
 		side_provoke(s, i);
 		assert_true(side_came(s, i));
 		rig_stop(&s->rig);
