@@ -23,7 +23,7 @@
  * the run to after it, when nothing does.
  */
 struct watch {
-	bool whole;
+	bool whole, late;                  /* late: of no use */
 	struct net_busy cpu;               /* of the middle, without what looking takes */
 	struct net_span guest[NET_GUESTS]; /* of doorbells */
 	struct trace *trace;
@@ -104,9 +104,14 @@ static void look(struct net_state *s, struct watch *w, unsigned which)
 	w->took_ns += net_now_ns() - w->ns[which];
 }
 
+bool net_is_late(uint64_t begin_ns, uint64_t now_ns, unsigned ms)
+{
+	return now_ns - begin_ns > (uint64_t)ms * 1000000u;
+}
+
 static int look_at_middle(struct net_state *s, unsigned ms, struct watch *w)
 {
-	const uint64_t end = net_now_ns() + (uint64_t)ms * 1000000u;
+	const uint64_t run = net_now_ns();
 	uint64_t begin = 0, busy = 0;
 	int ret = net_sleep(s->env, ms / 8);
 
@@ -120,9 +125,7 @@ static int look_at_middle(struct net_state *s, unsigned ms, struct watch *w)
 		return ret;
 	w->cpu.busy_ns = (double)net_busy_ns() - (double)busy;
 	w->cpu.span_ns = (double)(net_now_ns() - begin);
-	/* So late, perhaps nothing flowed any more. */
-	if (net_now_ns() > end)
-		w->cpu = (struct net_busy){0};
+	w->late = net_is_late(run, net_now_ns(), ms);
 	look(s, w, 1);
 	return 0;
 }
@@ -286,7 +289,7 @@ static int run_traced(struct net_state *s, const struct net_work *w, unsigned ms
 	if (ret == 0 && watch.whole)
 		net_check(watch.guest, t->guests, &watch.traced,
 		          (double)watch.took_ns / (double)(watch.ns[1] - watch.ns[0]), out);
-	else if (ret == 0)
+	else if (ret == 0 && !watch.late)
 		net_count_trace(&watch.traced, frames_watched(&watch, &said[0]), t->vhost, out);
 	watch_drop(&watch);
 	return ret;
@@ -301,10 +304,12 @@ static int measure(struct net_state *s, const struct bench_row *row, unsigned ms
 	struct watch watch = {0};
 	int ret = run_once(s, w, ms, &watch, said, why);
 
+	if (watch.late)
+		watch.cpu = (struct net_busy){0};
 	if (ret == 0) {
 		watch.cpu.busy_ns -= idle * watch.cpu.span_ns;
 		net_sample(w, &said[0], &said[1], &watch.cpu, out);
-		if (is_doorbell(s))
+		if (is_doorbell(s) && !watch.late)
 			(void)net_count_doorbell(watch.guest, t->guests,
 			                         frames_watched(&watch, &said[0]), out);
 	}

@@ -19,6 +19,12 @@ struct net_work {
 	unsigned rate;    /* datagrams per second; 0: as fast as it goes */
 };
 
+/*
+ * The middle of a run of @ms from @begin_ns ends at seven eighths of it. Is it now behind the run, and what both ends say
+ * on the guests' consoles then in what was to be of the middle?
+ */
+bool net_is_late(uint64_t begin_ns, uint64_t now_ns, unsigned ms);
+
 /* bench_row.measure of all of them, with a struct net_state. */
 int net_measure(const struct bench_env *env, const struct bench_row *row, void *state,
                 struct bench_sample *s, char *why);
