@@ -36,7 +36,7 @@ END
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DOORBELL_CACHE:-${HOME:-/root}/.cache/doorbell}
 host_modules="virtio_pci virtio_net virtio_console 9p 9pnet_virtio kvm_amd tun tap vhost_net bridge
-	veth overlay"
+	veth overlay nft_chain_nat nft_masq"
 
 die() {
 	echo "lab: $*" >&2
