@@ -133,8 +133,8 @@ static double put_axes(const struct extent *e, FILE *out)
 	fprintf(out, "set yrange [%zu.5:-0.5]\n", e->rows ? e->rows - 1 : 0);
 	if (far)
 		fprintf(out, "set logscale x\nset xrange [%.9g:*]\n", e->least / 2);
-	else
-		fputs("unset logscale x\nset xrange [0:*]\n", out);
+	else /* of nothing but 0 there is no range, which gnuplot warns of */
+		fprintf(out, "unset logscale x\nset xrange [0:%s]\n", e->most > 0 ? "*" : "1");
 	return far ? e->least / 2 : 0;
 }
 

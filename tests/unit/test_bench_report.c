@@ -216,6 +216,21 @@ static void many_rows_make_a_chart_longer_and_not_wider(void **state)
 	free(text);
 }
 
+/* gnuplot warned of each such chart, on the user's terminal. */
+static void chart_of_nothing_but_0_has_a_range(void **state)
+{
+	struct fixture *f = *state;
+	char *text = written(f, bench_write_plots);
+
+	assert_null(strstr(text, "set xrange [0:1]\n"));
+	free(text);
+	for (size_t i = 0; i < f->rig.run.nr; i++)
+		f->rig.run.figure[i * BENCH_METRICS + BM_EXITS].value.median = 0;
+	text = written(f, bench_write_plots);
+	has(text, "set xrange [0:1]\n");
+	free(text);
+}
+
 static void table_lists_figures_and_reasons(void **state)
 {
 	struct fixture *f = *state;
@@ -292,6 +307,7 @@ int main(void)
 		CASE(page_escapes_what_it_shows),
 		CASE(plots_have_one_chart_for_each_metric_of_a_set),
 		CASE(many_rows_make_a_chart_longer_and_not_wider),
+		CASE(chart_of_nothing_but_0_has_a_range),
 		CASE(table_lists_figures_and_reasons),
 		cmocka_unit_test(stolen_time_is_the_eighth_field),
 		cmocka_unit_test(card_of_this_machine_has_no_empty_words),
