@@ -178,8 +178,9 @@ static void put_curve(const struct bench_run *run, const struct bench_chart *c, 
 	fprintf(out,
 	        "set xlabel \"sent per second\"\nset ylabel \"lost, of 1\"\n"
 	        "set ytics autofreq\nunset grid\nset grid ytics\nset key left top\n"
-	        "set logscale x\nset xrange [*:*]\nunset logscale y\nset yrange [0:%.9g]\n",
-	        most * 1.05);
+	        "set logscale x\nset xrange [*:*]\nunset logscale y\nset yrange [%.9g:%.9g]\n",
+	        -0.03 * most,
+	        most * 1.05); /* a line of 0 lies beside the frame, where it is seen */
 	for (size_t i = 0; i < nr; i++) {
 		if (strcmp(lines[i].way, c->way) != 0)
 			continue;

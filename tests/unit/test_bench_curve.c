@@ -146,6 +146,8 @@ static void one_chart_for_each_way_has_a_line_for_each_subject(void **state)
 	assert_string_equal(bench_chart_file(&chart[nr - 1], "png", file, sizeof(file)),
 	                    "loss-over-rate-g2h.png");
 	assert_has(text, "1000 0 0 0\n20000 5e-05 5e-05 5e-05\n90000 0.5 0.5 0.5\nEND\n");
+	assert_has(text,
+	           "set yrange [-0.015:0.525]\n"); /* a line of 0 is not hidden by the frame */
 	assert_has(text, "plot $line0 using 1:2:3:4 with yerrorlines title \"vhost\"\n");
 	assert_has(text, "plot $line1 using 1:2:3:4 with yerrorlines title \"pure\"\n");
 	free(text);
