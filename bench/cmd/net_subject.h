@@ -83,6 +83,7 @@ enum net_subject_id {
 	NS_PURE_POLL,
 	NS_PURE_TX0,
 	NS_VHOST,
+	NS_VHOST_BUSYLOOP,
 	NS_SLIRP,
 	NS_VHOST_USER,
 	NS_PAIR,

@@ -132,6 +132,8 @@ static const struct bench_row rows[] = {
 	BESIDE("vhost-user", NS_VHOST_USER, true, false, true, false, "pure"),
 	BESIDE("pure-poll", NS_PURE_POLL, false, false, false, false, "pure"),
 	BESIDE("pure-tx0", NS_PURE_TX0, false, false, false, false, "pure"),
+	BESIDE("vhost-busyloop", NS_VHOST_BUSYLOOP, false, false, false, false,
+               "qemu-microvm-vhost"),
 	TWO("pure-two", NS_PURE_TWO, NULL, NULL, NULL),
 	TWO("vhost-two", NS_VHOST_TWO, "udp64/g2g/pure-two", "rr/g2g/pure-two", "tcp/g2g/pure-two"),
 	TWO("slirp-two", NS_SLIRP_TWO, "udp64/g2g/pure-two", "rr/g2g/pure-two", "tcp/g2g/pure-two"),
