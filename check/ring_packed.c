@@ -432,7 +432,7 @@ void packed_recheck(struct check_queue *q, bool end)
 		       ring_changed(q, i));
 		gmem_read(q->c->dev.mem, q->addr.desc + 16 * (gpa_t)i, q->copy[i], 8);
 	}
-	if (!end)
+	if (!end || q->lost) /* then nobody has followed what came back */
 		return;
 	judged(q->c, "cleanup.reset-before-unexpose", keeps(all));
 	for (unsigned i = 0; i < q->outstanding; i++)

@@ -365,12 +365,35 @@ static void change_of_a_table_is_found(void **state)
 		else
 			rrig_use_all(&r);
 		memset(rrig_at(&r, TABLE), 0xa5, 16);
+		if (!reset)
+			rrig_reg(&r, VIRTIO_MMIO_STATUS, true, 0);
 		if (early)
 			rrig_expect_broken(&r, *state, "indirect.table-stable");
 		else
 			rrig_expect_clean(&r, "it is the driver's again");
 		rrig_end(&r, early ? NULL : *state);
 	}
+}
+
+/* Behind a list that could not be followed: what the device gives back is not followed either. */
+static void table_behind_a_list_that_was_lost_is_the_drivers(void **state)
+{
+	const struct rrig_piece table = {TABLE, 16, 0, I}, in_table = {BUF, 72, 0, 0};
+	const struct rrig_piece bad = {TABLE + 16, 24, 1, I};
+	struct ring_rig r;
+
+	rrig_begin(&r, TABLES | PACKED, TX, NUM);
+	rrig_put_table(&r, &in_table, 1);
+	rrig_put(&r, &table, 1);
+	rrig_take(&r);
+	rrig_put(&r, &bad, 1);
+	rrig_take(&r);
+	rrig_use_all(&r);
+	memset(rrig_at(&r, TABLE), 0xa5, 16);
+	rrig_reg(&r, VIRTIO_MMIO_STATUS, true, 0);
+	assert_int_equal(check_result(r.c, rrig_rule("indirect.table-stable"))->broken, 0);
+	rrig_expect_broken(&r, *state, "indirect.table-len");
+	rrig_end(&r, NULL);
 }
 
 static void packed_ring_that_is_recycled_before_the_reset_is_found(void **state)
@@ -623,6 +646,7 @@ int main(void)
 			&tally),
 		cmocka_unit_test_prestate(change_of_what_the_device_has_is_found, &tally),
 		cmocka_unit_test_prestate(change_of_a_table_is_found, &tally),
+		cmocka_unit_test_prestate(table_behind_a_list_that_was_lost_is_the_drivers, &tally),
 		cmocka_unit_test_prestate(packed_ring_that_is_recycled_before_the_reset_is_found,
 	                                  &tally),
 		cmocka_unit_test_prestate(memory_that_is_not_cleared_is_found, &tally),
