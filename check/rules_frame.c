@@ -82,12 +82,13 @@ static enum verdict mac_told(struct check *c, const struct check_frame *m)
 	return judge_source(c, m, is_ours(c, m), "and the device was never told that address");
 }
 
-/* The other half is in rules_late.c. */
+/* The other half is in rules_late.c. Who has made one up, and may not tell it, has no other. */
 static enum verdict mac_refused(struct check *c, const struct check_frame *m)
 {
 	const struct check_net *n = &c->net;
 
-	if (!n->mac_refused || memcmp(n->refused_mac, n->mac, sizeof(n->mac)) == 0)
+	if (!n->mac_refused || memcmp(n->refused_mac, n->mac, sizeof(n->mac)) == 0 ||
+	    (!accepted(c, VIRTIO_NET_F_MAC) && !n->mac_set))
 		return SILENT;
 	return memcmp(source(m), n->refused_mac, sizeof(n->mac)) == 0
 	               ? broken(c,

@@ -342,10 +342,10 @@ static void a_pair_without_receive_buffers_is_found(void **state)
 	crig_end(&r);
 }
 
-/* The table, and where what has no hash goes, name receive queue @queue; two pairs send. */
-static void receive_by(struct check_rig *r, uint8_t queue)
+/* The table names receive queue @queue, and what has no hash goes to @other; two pairs send. */
+static void receive_by(struct check_rig *r, uint8_t queue, uint8_t other)
 {
-	const uint8_t config[] = {4, 1, 1, 0, 0, 0, 0, 0, queue, 0, queue, 0, 2, 0, 0};
+	const uint8_t config[] = {4, 1, 1, 0, 0, 0, 0, 0, other, 0, queue, 0, 2, 0, 0};
 
 	crig_command(r, config, sizeof(config), OK);
 }
@@ -355,15 +355,15 @@ static void a_pair_that_a_table_names_needs_receive_buffers(void **state)
 	const uint64_t f = CTRL | F(RSS);
 	struct check_rig r;
 
-	for (uint8_t queue = 0; queue < 2; queue++) {
+	for (uint8_t queues = 0; queues < 3; queues++) {
 		crig_begin(&r, f);
 		crig_up(&r, f);
 		post(&r, 0);
-		receive_by(&r, queue);
+		receive_by(&r, queues & 1, queues >> 1);
 		crig_ticks(&r, 12);
 		send_by(&r, 1);
 		crig_ticks(&r, 30);
-		if (queue)
+		if (queues)
 			crig_expect_broken(&r, "net.rx-mq-populate", *state);
 		else
 			crig_expect_clean(&r, "the first", *state);
@@ -387,6 +387,15 @@ static void an_address_that_was_refused_is_not_ones_own(void **state)
 	crig_expect_broken(&r, "ctrl.check-ack", *state);
 	crig_end(&r);
 
+	/* It is what it had before. */
+	crig_begin(&r, f);
+	crig_up(&r, f);
+	crig_command(&r, set, sizeof(set), OK);
+	crig_command(&r, set, sizeof(set), ERR);
+	crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, set + 2, 1, 2));
+	crig_expect_clean(&r, "the same", *state);
+	crig_end(&r);
+
 	/* Asked once more, it was given. */
 	crig_begin(&r, f);
 	crig_up(&r, f);
@@ -397,6 +406,30 @@ static void an_address_that_was_refused_is_not_ones_own(void **state)
 	crig_end(&r);
 }
 
+/* Without MAC the config space has none. What was told before, and taken, is one to go on with. */
+static void an_address_that_was_made_up_is_the_only_one(void **state)
+{
+	static const uint8_t set[] = {1, 1, 2, 9, 9, 9, 9, 9}, first[] = {1, 1, 2, 8, 8, 8, 8, 8};
+	const uint64_t f = (CTRL | F(CTRL_MAC_ADDR)) & ~F(MAC);
+
+	for (unsigned told = 0; told < 2; told++) {
+		uint8_t frame[12 + 64] = {0};
+		struct check_rig r;
+
+		crig_begin(&r, f);
+		crig_up(&r, f);
+		if (told)
+			crig_command(&r, first, sizeof(first), OK);
+		crig_command(&r, set, sizeof(set), ERR);
+		crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, set + 2, 1, 2));
+		if (told)
+			crig_expect_broken(&r, "ctrl.check-ack", *state);
+		else
+			crig_expect_clean(&r, "it has no other", *state);
+		crig_end(&r);
+	}
+}
+
 /* On several CPUs frames are made while the address is told. */
 static void frames_of_the_address_before_may_be_on_their_way(void **state)
 {
@@ -404,9 +437,18 @@ static void frames_of_the_address_before_may_be_on_their_way(void **state)
 	const uint64_t f = CTRL | F(CTRL_MAC_ADDR);
 	uint8_t frame[12 + 64] = {0};
 
-	for (unsigned others = 0; others < 2; others++) {
-		struct check_rig r;
+	struct check_rig r;
 
+	/* None has come from there before. */
+	crig_begin(&r, f);
+	crig_up(&r, f);
+	crig_command(&r, set, sizeof(set), OK);
+	for (unsigned i = 0; i < 4; i++)
+		crig_send(&r, 1, frame, 12 + pkt_arp_request(frame + 12, crig_mac, 1, 2));
+	crig_expect_broken(&r, "net.mac-use", *state);
+	crig_end(&r);
+
+	for (unsigned others = 0; others < 2; others++) {
 		crig_begin(&r, f);
 		crig_up(&r, f);
 		send_by(&r, 1);
@@ -502,6 +544,7 @@ int main(void)
 		cmocka_unit_test_prestate(frames_of_the_address_before_may_be_on_their_way, &tally),
 		cmocka_unit_test_prestate(a_pair_that_a_table_names_needs_receive_buffers, &tally),
 		cmocka_unit_test_prestate(an_address_that_was_refused_is_not_ones_own, &tally),
+		cmocka_unit_test_prestate(an_address_that_was_made_up_is_the_only_one, &tally),
 		cmocka_unit_test_prestate(requests_to_announce_are_answered, &tally),
 		cmocka_unit_test_prestate(an_interface_that_is_not_up_yet_has_nobody_to_tell,
 	                                  &tally),
