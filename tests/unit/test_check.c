@@ -225,6 +225,7 @@ static const struct fault faults[] = {
 	{"split.align", AVAIL_LO, INSTEAD, W(QUEUE_AVAIL_LOW, AVAIL + 1)},
 	{"split.size-pow2", SIZE, INSTEAD, W(QUEUE_NUM, 7)},
 	{"split.areas-in-ram", USED_HI, INSTEAD, W(QUEUE_USED_HIGH, 1)},
+	{"feat.physical-addresses", USED_HI, INSTEAD, W(QUEUE_USED_HIGH, 1)},
 };
 
 static void play(struct rig *r, const struct fault *f)
@@ -302,6 +303,8 @@ static void right_driver_is_clean(void **state)
 	check_reboot(r.c, &r.dev);
 	play(&r, NULL);
 	expect_clean(&r, "second life");
+	assert_int_equal(result_of(&r, "mmio.probe-magic-version")->kept, 2);
+	assert_int_equal(result_of(&r, "mmio.probe-devid")->kept, 2);
 	rig_end(&r);
 }
 

@@ -312,6 +312,21 @@ static void each_byte_twice_is_one_reading(unused void **state)
 	expect_broken("cfg.legacy-read-twice");
 }
 
+/* A handler of interrupts, or a kick of another CPU. */
+static void others_may_come_between_two_readings(unused void **state)
+{
+	const struct step s[] = {READ(INTERRUPT_STATUS, 0), WRITE(QUEUE_NOTIFY, TX)};
+
+	begin(OFFERED);
+	play(0, KICK, UINT32_MAX, 0, NULL);
+	for (unsigned i = 0; i < 24; i++) {
+		play(ONCE_MORE + i % 6, ONCE_MORE + i % 6 + 1, UINT32_MAX, 0, NULL);
+		do_step(&s[i % 2]);
+	}
+	play(SELECT, SELECT + 1, UINT32_MAX, 0, NULL);
+	expect_clean("in between");
+}
+
 /* In pieces of any width, which may overlap. */
 static void address_may_be_read_in_pieces(unused void **state)
 {
@@ -552,6 +567,7 @@ int main(void)
 		cmocka_unit_test(each_wrong_step_is_found),
 		cmocka_unit_test(address_is_read_until_two_readings_agree),
 		cmocka_unit_test(each_byte_twice_is_one_reading),
+		cmocka_unit_test(others_may_come_between_two_readings),
 		cmocka_unit_test(address_may_be_read_in_pieces),
 		cmocka_unit_test(a_driver_that_works_and_is_idle_is_clean),
 		cmocka_unit_test(a_kick_of_a_queue_that_is_not_there_is_survived),

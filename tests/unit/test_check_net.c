@@ -394,6 +394,7 @@ static const struct sent frames[] = {
 	{NULL, MAKES, UDP, .from = 0x52, .times = 5},
 	{NULL, MAKES | F(CTRL_VQ) | F(CTRL_MAC_ADDR), UDP, .times = 5},
 	{NULL, TSO, TCP, PARTIAL, .data = 9},
+	{NULL, TSO, ARP, .flags = 1, .off = 20},
 	{NULL, TSO, UDP, .flags = 1, .start = 76, .off = 16, .data = 99}, /* TCP in VXLAN */
 	{NULL, TSO, TCP, SEGMENT, GSO, .hdr_len = 54},
 	{NULL, TSO, TCP, SEGMENT, GSO, .hdr_len = 100},

@@ -375,6 +375,32 @@ static void change_of_a_table_is_found(void **state)
 	}
 }
 
+/* As many pieces as the longest ring has are looked at. */
+static void table_of_more_than_the_longest_ring_is_too_long(void **state)
+{
+	const gpa_t table = 0x10000;
+
+	for (uint32_t more = 0; more < 2; more++) {
+		const struct rrig_piece p = {table, 16 * (VQ_NUM_MAX + more), 0, I};
+		struct ring_rig r;
+
+		rrig_create(&r, TABLES | PACKED, TX, VQ_NUM_MAX);
+		r.addr.avail = 0x18000;
+		r.addr.used = 0x19000;
+		rrig_ready(&r);
+		rrig_live(&r, TABLES | PACKED);
+		for (unsigned i = 0; i <= VQ_NUM_MAX; i++)
+			rrig_put_at(&r, table + 16 * i, &(struct rrig_piece){BUF, 1, 0, 0}, 0);
+		rrig_put(&r, &p, 1);
+		rrig_take(&r);
+		if (more)
+			rrig_expect_broken(&r, *state, "packed.indirect-limit");
+		else
+			rrig_expect_clean(&r, "as many as there may be");
+		rrig_end(&r, NULL);
+	}
+}
+
 /* Behind a list that could not be followed: what the device gives back is not followed either. */
 static void table_behind_a_list_that_was_lost_is_the_drivers(void **state)
 {
@@ -646,6 +672,7 @@ int main(void)
 			&tally),
 		cmocka_unit_test_prestate(change_of_what_the_device_has_is_found, &tally),
 		cmocka_unit_test_prestate(change_of_a_table_is_found, &tally),
+		cmocka_unit_test_prestate(table_of_more_than_the_longest_ring_is_too_long, &tally),
 		cmocka_unit_test_prestate(table_behind_a_list_that_was_lost_is_the_drivers, &tally),
 		cmocka_unit_test_prestate(packed_ring_that_is_recycled_before_the_reset_is_found,
 	                                  &tally),
