@@ -172,6 +172,22 @@ static void features_behind_the_last_word_are_found(unused void **state)
 	}
 }
 
+/* With --provoke unknown-features. To accept them is wrong, but for another reason. */
+static void what_was_read_behind_the_last_word_was_offered(unused void **state)
+{
+	struct check_rig r;
+
+	begin(&r, CRIG_V1);
+	read_offer(&r);
+	W(&r, DEVICE_FEATURES_SEL, 2);
+	R(&r, DEVICE_FEATURES, 4);
+	accept_word(&r, 1, 1);
+	accept_word(&r, 2, 4);
+	W(&r, STATUS, 11);
+	assert_int_equal(result_of(&r, "feat.no-unoffered")->broken, 0);
+	expect_broken(&r, "feat.no-undefined-bit");
+}
+
 static void zero_behind_the_last_word_is_clean(unused void **state)
 {
 	struct check_rig r;
@@ -412,10 +428,10 @@ static void put(struct check_rig *r, gpa_t at, const struct piece *p)
 }
 
 /* One chain of queue 1, by way of a table at @at. */
-static void offer_table(struct check_rig *r, uint64_t at, unsigned nr)
+static void offer_table(struct check_rig *r, uint64_t more, uint64_t at, unsigned nr)
 {
-	crig_begin(r, PLAIN | TABLES);
-	crig_up(r, PLAIN | TABLES);
+	crig_begin(r, PLAIN | TABLES | more);
+	crig_up(r, PLAIN | TABLES | more);
 	crig_offer(r, 1, "", 1);
 	put(r, RING_OF(1), &(struct piece){at, 16 * nr, VRING_DESC_F_INDIRECT, 0});
 }
@@ -427,17 +443,27 @@ static void table_outside_memory_is_found(unused void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct check_rig r;
 
-		offer_table(&r, UINT64_C(1) << 40, 2);
+		offer_table(&r, 0, UINT64_C(1) << 40, 2);
 		crig_look(&r, 1);
 		expect_broken(&r, ids[i]);
 	}
+}
+
+static void addresses_are_physical_without_access_platform_alone(unused void **state)
+{
+	struct check_rig r;
+
+	offer_table(&r, FEATURE(VIRTIO_F_ACCESS_PLATFORM), UINT64_C(1) << 40, 2);
+	crig_look(&r, 1);
+	assert_int_equal(result_of(&r, "feat.physical-addresses")->broken, 0);
+	expect_broken(&r, "split.desc-in-ram");
 }
 
 static void table_of_more_than_any_ring_is_too_long(unused void **state)
 {
 	struct check_rig r;
 
-	offer_table(&r, TABLE, NR_MANY);
+	offer_table(&r, 0, TABLE, NR_MANY);
 	for (unsigned i = 0; i < NR_MANY; i++)
 		put(&r, TABLE + 16 * (gpa_t)i,
 		    &(struct piece){0x8000, 1, i + 1 < NR_MANY ? VRING_DESC_F_NEXT : 0,
@@ -453,7 +479,7 @@ static void chain_may_have_all_of_four_gibibytes(unused void **state)
 		const uint32_t half = UINT32_C(1) << 31;
 		struct check_rig r;
 
-		offer_table(&r, TABLE, 2);
+		offer_table(&r, 0, TABLE, 2);
 		put(&r, TABLE, &(struct piece){0x8000, half, VRING_DESC_F_NEXT, 1});
 		put(&r, TABLE + 16, &(struct piece){0x8000, half + more, 0, 0});
 		crig_look(&r, 1);
@@ -513,7 +539,7 @@ static void table_that_is_withdrawn_before_the_reset_is_found(unused void **stat
 	for (unsigned early = 0; early < 2; early++) {
 		struct check_rig r;
 
-		offer_table(&r, TABLE, 1);
+		offer_table(&r, 0, TABLE, 1);
 		put(&r, TABLE, &(struct piece){0x8000, 72, 0, 0});
 		crig_look(&r, 1);
 		if (early)
@@ -675,6 +701,7 @@ int main(void)
 		cmocka_unit_test(word_of_which_nothing_is_wanted_need_not_be_written),
 		cmocka_unit_test(offer_that_nobody_has_read_is_found),
 		cmocka_unit_test(features_behind_the_last_word_are_found),
+		cmocka_unit_test(what_was_read_behind_the_last_word_was_offered),
 		cmocka_unit_test(zero_behind_the_last_word_is_clean),
 		cmocka_unit_test(features_behind_the_last_word_may_be_taken_back),
 		cmocka_unit_test(second_answer_counts),
@@ -686,6 +713,7 @@ int main(void)
 		cmocka_unit_test(kicks_come_between_any_two_accesses),
 		cmocka_unit_test(wide_read_takes_the_field_behind_too),
 		cmocka_unit_test(table_outside_memory_is_found),
+		cmocka_unit_test(addresses_are_physical_without_access_platform_alone),
 		cmocka_unit_test(table_of_more_than_any_ring_is_too_long),
 		cmocka_unit_test(chain_may_have_all_of_four_gibibytes),
 		cmocka_unit_test(rings_that_two_queues_have_are_found),
