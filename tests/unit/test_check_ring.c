@@ -378,25 +378,35 @@ static void change_of_a_table_is_found(void **state)
 /* As many pieces as the longest ring has are looked at. */
 static void table_of_more_than_the_longest_ring_is_too_long(void **state)
 {
-	const gpa_t table = 0x10000;
+	const gpa_t table = 0x9000, ring = 0x14000;
 
-	for (uint32_t more = 0; more < 2; more++) {
-		const struct rrig_piece p = {table, 16 * (VQ_NUM_MAX + more), 0, I};
+	for (unsigned kind = 0; kind < 4; kind++) {
+		const bool packed = kind & 1, more = kind & 2;
+		const uint64_t accept = TABLES | (packed ? PACKED : 0);
+		const char *const id =
+			packed ? "packed.indirect-limit" : "indirect.chain-le-queue-size";
+		const uint32_t nr = VQ_NUM_MAX + more;
+		struct rrig_piece p = {BUF, 1, 0, 0};
 		struct ring_rig r;
 
-		rrig_create(&r, TABLES | PACKED, TX, VQ_NUM_MAX);
-		r.addr.avail = 0x18000;
-		r.addr.used = 0x19000;
+		rrig_create(&r, accept, TX, VQ_NUM_MAX);
+		r.addr.desc = ring;
 		rrig_ready(&r);
-		rrig_live(&r, TABLES | PACKED);
-		for (unsigned i = 0; i <= VQ_NUM_MAX; i++)
-			rrig_put_at(&r, table + 16 * i, &(struct rrig_piece){BUF, 1, 0, 0}, 0);
-		rrig_put(&r, &p, 1);
+		rrig_live(&r, accept);
+		for (uint32_t i = 0; i < nr; i++) {
+			p.flags = packed || i + 1 == nr ? 0 : N;
+			p.link = (uint16_t)(i + 1);
+			rrig_put_at(&r, table + 16 * (gpa_t)i, &p, 0);
+		}
+		p = (struct rrig_piece){table, 16 * nr, 0, I};
+		rrig_put_at(&r, ring, &p, packed ? AVAIL_BIT : 0);
+		if (!packed)
+			rrig_offer(&r, 0);
 		rrig_take(&r);
+		assert_int_equal(check_result(r.c, rrig_rule(id))->broken, more);
+		assert_int_equal(check_result(r.c, rrig_rule(id))->kept, !more);
 		if (more)
-			rrig_expect_broken(&r, *state, "packed.indirect-limit");
-		else
-			rrig_expect_clean(&r, "as many as there may be");
+			rrig_expect_broken(&r, *state, id);
 		rrig_end(&r, NULL);
 	}
 }
