@@ -324,21 +324,6 @@ static void driver_that_gives_up_and_begins_anew_is_clean(void **state)
 	rig_end(&r);
 }
 
-static void causes_may_be_acknowledged_one_by_one(unused void **state)
-{
-	static const struct step both[] = {R(INTERRUPT_STATUS, 3), W(INTERRUPT_ACK, 1),
-	                                   W(INTERRUPT_ACK, 2)};
-	struct rig r;
-
-	rig_begin(&r, OFFERED);
-	for (unsigned i = 0; i <= GO; i++)
-		feed(&r, &right[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(both); i++)
-		feed(&r, &both[i]);
-	expect_clean(&r, "one by one");
-	rig_end(&r);
-}
-
 static void handlers_that_ended_without_a_word_are_found_at_the_reset(unused void **state)
 {
 	struct rig r;
@@ -786,7 +771,6 @@ int main(void)
 		cmocka_unit_test_prestate(right_driver_is_clean, &tally),
 		cmocka_unit_test_prestate(driver_that_gives_up_and_begins_anew_is_clean, &tally),
 		cmocka_unit_test_prestate(each_fault_is_found, &tally),
-		cmocka_unit_test(causes_may_be_acknowledged_one_by_one),
 		cmocka_unit_test(handlers_that_ended_without_a_word_are_found_at_the_reset),
 		cmocka_unit_test_prestate(acknowledgement_that_never_comes_is_found, &tally),
 		cmocka_unit_test_prestate(right_offers_are_clean, &tally),

@@ -364,8 +364,8 @@ static void fields_behind_the_address_need_no_bracket(unused void **state)
 {
 	struct check_rig r;
 
-	crig_begin(&r, LINK | CTRL | CRIG_F(MQ));
-	crig_up(&r, LINK | CTRL | CRIG_F(MQ));
+	crig_begin(&r, CTRL | CRIG_F(STATUS) | CRIG_F(MQ));
+	crig_up(&r, CTRL | CRIG_F(STATUS) | CRIG_F(MQ));
 	for (unsigned i = 0; i < 2; i++) {
 		crig_config(&r, 6, 2, 1);
 		crig_config(&r, 8, 2, 2);
@@ -603,6 +603,19 @@ static void queue_without_room_is_none(unused void **state)
 
 /* ---- interrupts */
 
+static void causes_may_be_acknowledged_one_by_one(unused void **state)
+{
+	struct check_rig r;
+
+	crig_begin(&r, PLAIN);
+	crig_up(&r, PLAIN);
+	R(&r, INTERRUPT_STATUS, 3);
+	W(&r, INTERRUPT_ACK, 1);
+	W(&r, INTERRUPT_ACK, 2);
+	expect_clean(&r, "one by one");
+	crig_end(&r);
+}
+
 static void handlers_on_two_cpus_may_both_acknowledge(unused void **state)
 {
 	struct check_rig r;
@@ -722,6 +735,7 @@ int main(void)
 		cmocka_unit_test(queue_that_is_found_ready_is_left_or_stopped),
 		cmocka_unit_test(failure_that_is_told_twice_is_no_new_attempt),
 		cmocka_unit_test(queue_without_room_is_none),
+		cmocka_unit_test(causes_may_be_acknowledged_one_by_one),
 		cmocka_unit_test(handlers_on_two_cpus_may_both_acknowledge),
 		cmocka_unit_test(reset_may_overtake_a_handler),
 		cmocka_unit_test(cause_that_is_never_acknowledged_is_found_beside_one_that_is),
