@@ -132,6 +132,23 @@ static void read_offer(struct check_rig *r)
 	R(r, DEVICE_FEATURES, 1);
 }
 
+/* ... on another CPU. Who goes on raises a step, and who begins anew has them behind him. */
+static void bus_may_look_between_two_steps(unused void **state)
+{
+	struct check_rig r;
+
+	begin(&r, CRIG_V1);
+	read_offer(&r);
+	R(&r, MAGIC_VALUE, 0x74726976);
+	accept_word(&r, 1, 1);
+	W(&r, STATUS, 11);
+	R(&r, STATUS, 11);
+	expect_clean(&r, "it goes on");
+	R(&r, MAGIC_VALUE, 0x74726976);
+	W(&r, STATUS, 11);
+	expect_broken(&r, "init.reset-first");
+}
+
 static void word_of_which_nothing_is_wanted_need_not_be_written(unused void **state)
 {
 	struct check_rig r;
@@ -711,6 +728,7 @@ int main(void)
 		cmocka_unit_test(magic_number_may_be_read_twice),
 		cmocka_unit_test(what_comes_before_the_first_looks_is_found),
 		cmocka_unit_test(driver_behind_another_one_resets_the_device),
+		cmocka_unit_test(bus_may_look_between_two_steps),
 		cmocka_unit_test(word_of_which_nothing_is_wanted_need_not_be_written),
 		cmocka_unit_test(offer_that_nobody_has_read_is_found),
 		cmocka_unit_test(features_behind_the_last_word_are_found),
