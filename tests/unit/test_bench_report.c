@@ -220,14 +220,14 @@ static void many_rows_make_a_chart_longer_and_not_wider(void **state)
 static void chart_of_nothing_but_0_has_a_range(void **state)
 {
 	struct fixture *f = *state;
-	char *text = written(f, bench_write_plots);
+	char *text = bench_rig_written(&f->rep, bench_write_plots);
 
 	assert_null(strstr(text, "set xrange [0:1]\n"));
 	free(text);
 	for (size_t i = 0; i < f->rig.run.nr; i++)
 		f->rig.run.figure[i * BENCH_METRICS + BM_EXITS].value.median = 0;
-	text = written(f, bench_write_plots);
-	has(text, "set xrange [0:1]\n");
+	text = bench_rig_written(&f->rep, bench_write_plots);
+	assert_has(text, "set xrange [0:1]\n");
 	free(text);
 }
 
