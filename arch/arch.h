@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and fourteen functions that each
+/* arch/arch.h - all that the rest of doorbell knows of a CPU: one constant and sixteen functions that each
  * arch/<cpu>/ provides. Which folder is linked decides; there is no #ifdef.
  */
 #ifndef DOORBELL_ARCH_H
@@ -90,6 +90,11 @@ int arch_vcpus_init(struct kvm *k, const int *vcpu_fds, unsigned nr_cpus, struct
  * edge of the wire would send, and may be assigned before the guest has programmed anything.
  */
 void arch_irq_set(const struct kvm *k, unsigned gsi, bool level);
+/*
+ * Any thread. Is an edge of wire @gsi sent to a CPU when it comes, before arch_irq_set(), or the write to an irqfd, returns?
+ * False: the guest has it masked; or the interrupt controller is the kernel's, which may send it later.
+ */
+bool arch_irq_open(const struct kvm *k, unsigned gsi);
 
 /* How the first CPU begins; filled by arch_boot(), used by arch_vcpu_start(). Each CPU reads its part. */
 struct arch_entry {
@@ -139,6 +144,8 @@ int arch_vcpu_pc(int vcpu_fd, uint64_t *pc);
  * was never started.
  */
 bool arch_vcpu_rests(int vcpu_fd);
+/* @vcpu_fd's own thread: does the CPU accept interrupts, and has it taken all that were sent to it? False: or KVM does not say. */
+bool arch_vcpu_took_all(int vcpu_fd);
 /* Registers as text, several lines, for the message about a dead guest. Any state; returns @buf. */
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size);
 

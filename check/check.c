@@ -88,6 +88,8 @@ static void on_access(struct virtio_watch *w, const struct virtio_access *a)
 		ring_ready(selected(c));
 	if (writes(a, VIRTIO_MMIO_STATUS) && a->val == 0)
 		stall_at_reset(c);
+	if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY))
+		irq_at_kick(c);
 	if (writes(a, VIRTIO_MMIO_QUEUE_NOTIFY) && kicked_queue(c, a) < c->dev.nr_queues)
 		stall_at_kick(&c->queue[kicked_queue(c, a)]);
 	state_track(c, a);
@@ -153,6 +155,7 @@ static void on_interrupt(struct virtio_watch *w, uint32_t bits)
 
 	pthread_mutex_lock(&c->lock);
 	c->isr_up |= bits;
+	irq_sent(c, bits);
 	if (bits & VIRTIO_MMIO_INT_VRING) /* there is one cause for all queues */
 		for (unsigned i = 0; i < c->dev.nr_queues; i++)
 			c->queue[i].told = c->queue[i].shown;

@@ -47,9 +47,14 @@ struct check_device {
 	 * is none of its. NULL: nobody knows.
 	 */
 	bool (*pc)(void *arg, uint64_t *out);
+	/*
+	 * Is an interrupt of the device sent to a CPU when it comes; on the thread of that CPU: and has it taken all that
+	 * were sent? False: or nobody knows. NULL: nobody knows. Any thread, with the checker's lock.
+	 */
+	bool (*hears)(void *arg);
 	/* A rule is broken for the first time: on the thread that saw it, with the checker's lock. NULL: nobody asks. */
 	void (*found)(void *arg, const struct rule *rule, const struct check_result *res);
-	void *arg; /* of both */
+	void *arg; /* of all three */
 };
 
 /* Why nothing happens in one queue: the first of the things that would have had to happen, and has not. */

@@ -296,6 +296,13 @@ static bool guest_pc(void *arg, uint64_t *out)
 	return vm_guest_pc(w->vm, out);
 }
 
+static bool hears(void *arg)
+{
+	const struct watched *w = arg;
+
+	return vm_hears(w->vm, w->nic);
+}
+
 static void on_finding(void *arg, const struct rule *rule, const struct check_result *res)
 {
 	const struct watched *w = arg;
@@ -316,6 +323,7 @@ static int watch_nic(struct check_run *r, unsigned i, struct vm *vm)
 		.nr_queues = d->nr_queues,
 		.pc = guest_pc,
 		.found = on_finding,
+		.hears = r->provoke[i] ? NULL : hears, /* which may keep interrupts back */
 		.arg = &r->watched[i],
 	};
 	struct record_nic nic = {.index = i,

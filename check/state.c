@@ -59,6 +59,7 @@ void state_forget(struct check *c)
 	c->isr_seen = c->isr_twice = c->isr_late = c->isr_up = 0;
 	memset(c->isr_ignored, 0, sizeof(c->isr_ignored));
 	c->isr_looked = false;
+	memset(&c->irq, 0, sizeof(c->irq));
 	c->live = c->received = c->answered = false;
 	c->failed = c->hopes = 0;
 	net_forget(c);
@@ -198,6 +199,8 @@ static void track_interrupt(struct check *c, const struct virtio_access *a)
 {
 	const uint32_t bits = u32_of(a->val);
 
+	c->irq.looked |=
+		reads(a, VIRTIO_MMIO_INTERRUPT_STATUS) || writes(a, VIRTIO_MMIO_INTERRUPT_ACK);
 	if (reads(a, VIRTIO_MMIO_INTERRUPT_STATUS)) {
 		c->isr_looked = true;
 		c->isr_twice |= c->isr_seen & bits;

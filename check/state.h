@@ -215,6 +215,11 @@ struct check {
 	uint32_t isr_late;  /* those that one of them has acknowledged, and another one may yet */
 	unsigned isr_ignored
 		[2]; /* reads that found bit n, without an acknowledgement of it between */
+	/* rules_irq.c: InterruptStatus was read, or written to InterruptACK; else an interrupt was sent, and so many were taken. */
+	struct {
+		bool looked, sent;
+		unsigned taken;
+	} irq;
 	struct check_net net;
 	struct check_slot slot[CHECK_SLOTS];
 	bool live;          /* DRIVER_OK */
@@ -371,6 +376,10 @@ uint32_t header_len(const struct check *c);
 /* Does a frame of ours begin where a shorter header would end? */
 bool is_short(const struct check *c, const struct check_chain *ch);
 bool from_us(const struct check *c, const struct check_chain *ch, uint32_t at);
+
+/* rules_irq.c: an interrupt is about to be sent, for these reasons; and the driver shows that it runs. */
+void irq_sent(struct check *c, uint32_t bits);
+void irq_at_kick(struct check *c);
 
 /* net.c: the network device as such. */
 bool net_has_several(const struct check *c); /* pairs, that the driver knows of */

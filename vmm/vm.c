@@ -561,6 +561,13 @@ bool vm_guest_pc(struct vm *vm, uint64_t *pc)
 	return false;
 }
 
+bool vm_hears(struct vm *vm, unsigned nic)
+{
+	if (vm->nr_vcpus != 1 || !arch_irq_open(&vm->kvm, vm->nic[nic].mmio.irq.gsi))
+		return false;
+	return !vcpu_is_me(&vm->vcpu[0]) || arch_vcpu_took_all(vm->vcpu[0].fd);
+}
+
 bool vm_rests(const struct vm *vm, uint64_t *pc)
 {
 	for (unsigned i = 0; i < vm->nr_vcpus; i++)

@@ -75,6 +75,12 @@ json_t *vm_stats(const struct vm *vm);
 /* Any thread. Where the guest's CPU is whose thread calls, within an exit. False: it is none of its. */
 bool vm_guest_pc(struct vm *vm, uint64_t *pc);
 
+/*
+ * Any thread, while it runs. Is an interrupt of NIC @nic sent to the guest's CPU when it comes? On that CPU's thread, within
+ * an exit: and has it taken all that were sent? False: or nobody knows, as with several CPUs and with --irqchip kernel.
+ */
+bool vm_hears(struct vm *vm, unsigned nic);
+
 /* After vm_run(): has the guest stopped for good, all CPUs halted with interrupts off? *pc: where the first one has. */
 bool vm_rests(const struct vm *vm, uint64_t *pc);
 

@@ -11,6 +11,7 @@
 #include "arch/arch.h"
 #include "arch/x86_64/irqchip.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/le.h"
 
 #define RFLAGS_IF (1u << 9u)
 
@@ -169,6 +170,28 @@ bool arch_vcpu_rests(int vcpu_fd)
 		return false;
 	return mp.mp_state == KVM_MP_STATE_UNINITIALIZED ||
 	       (mp.mp_state == KVM_MP_STATE_HALTED && !(regs.rflags & RFLAGS_IF));
+}
+
+/* Intel SDM 3A, 11.4.1: the local APIC's registers. */
+#define APIC_SVR    0x0f0u
+#define APIC_SVR_ON (1u << 8u)
+#define APIC_IRR    0x200u /* eight of them, 16 bytes apart: what was sent and is not taken */
+
+static uint32_t apic_register(const struct kvm_lapic_state *apic, unsigned at)
+{
+	return get_le32(&apic->regs[at]);
+}
+
+bool arch_vcpu_took_all(int vcpu_fd)
+{
+	struct kvm_lapic_state apic;
+	uint32_t waits = 0;
+
+	if (ioctl(vcpu_fd, KVM_GET_LAPIC, &apic) < 0)
+		return false;
+	for (unsigned i = 0; i < 8; i++)
+		waits |= apic_register(&apic, APIC_IRR + 16 * i);
+	return (apic_register(&apic, APIC_SVR) & APIC_SVR_ON) && !waits;
 }
 
 const char *arch_vcpu_describe(int vcpu_fd, char *buf, size_t size)

@@ -192,6 +192,16 @@ void ioapic_set(struct ioapic *io, unsigned pin, bool asserted)
 	pthread_mutex_unlock(&io->lock);
 }
 
+bool ioapic_is_open(struct ioapic *io, unsigned pin)
+{
+	bool open;
+
+	pthread_mutex_lock(&io->lock);
+	open = pin < io->nr_pins && io->msi[pin].address;
+	pthread_mutex_unlock(&io->lock);
+	return open;
+}
+
 void ioapic_eoi(struct ioapic *io, uint8_t vector)
 {
 	pthread_mutex_lock(&io->lock);

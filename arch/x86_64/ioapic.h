@@ -57,6 +57,8 @@ void ioapic_destroy(struct ioapic *io);
 
 /* A wire changes. Any thread. @pin < nr_pins. */
 void ioapic_set(struct ioapic *io, unsigned pin, bool asserted);
+/* Does an edge of the wire send something? Any thread. False for a @pin that there is not. */
+bool ioapic_is_open(struct ioapic *io, unsigned pin);
 /* A local APIC has ended an interrupt of this vector that was level-triggered. vCPU threads. */
 void ioapic_eoi(struct ioapic *io, uint8_t vector);
 

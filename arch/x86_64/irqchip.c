@@ -149,3 +149,9 @@ void arch_irq_set(const struct kvm *k, unsigned gsi, bool level)
 	else if (ioctl(k->vm_fd, KVM_IRQ_LINE, &line) < 0)
 		log_guest("interrupt %u is lost: %s", gsi, strerror(errno));
 }
+
+/* With a chip of the kernel's an irqfd is served by a worker of it, whenever that runs. */
+bool arch_irq_open(const struct kvm *k, unsigned gsi)
+{
+	return k->irqchip && ioapic_is_open(&k->irqchip->ioapic, gsi);
+}

@@ -49,6 +49,7 @@
 	X(one_queue,          "mmio.irq-all-queues",           "none reported yet",                     "provoke one-interrupt -event_idx") \
 	X(batch_ignored,      "inorder.batch-used",            "none reported yet",                     "provoke batches +in_order") \
 	X(no_ack,             "mmio.intack-handled",           "hermit-os/kernel#2231",                 "peer") \
+	X(status_unread,      "mmio.irq-read-status",          "none reported yet",                     "peer") \
 	X(ring_not_zeroed,    "packed.zero-init",              "hermit-os/kernel#1314",                 "up +packed") \
 	X(id_in_head,         "packed.id-in-last",             "hermit-os/kernel#1329",                 "up +packed-indirect_desc") \
 	X(event_wrap,         "event_idx.must-kick",           "hermit-os/kernel#1274",                 "peer +packed")

@@ -240,8 +240,8 @@ int main(int argc, char **argv)
 	q[0] = arp_request();
 	ask(fd, q, 1, mac, true);
 	poll(NULL, 0, NAP_MS);
-	for (unsigned i = 0; i < 4; i++) {
-		q[0] = ping(mac, i, 56 + i * 470);
+	for (unsigned i = 0; i < 16; i++) { /* one by one: the guest is interrupted for each */
+		q[0] = ping(mac, i, 56 + i % 4 * 470);
 		ask(fd, q, 1, mac, false);
 	}
 	for (unsigned i = 0; i < 16; i++)

@@ -320,7 +320,11 @@ static void edge_on_a_masked_pin_is_not_kept(void **state)
 	program(&r, 4, 0, 0x41 | MASKED);
 	pulse(&r, 4);
 	ioapic_set(&r.io, 4, true);
+	assert_false(ioapic_is_open(&r.io, 4));
 	set(&r, low(4), 0x41);
+	assert_true(ioapic_is_open(&r.io, 4));
+	assert_false(ioapic_is_open(&r.io, 5));
+	assert_false(ioapic_is_open(&r.io, IOAPIC_MAX_PINS));
 	assert_int_equal(sent(&r), 0);
 	ioapic_set(&r.io, 4, false);
 	ioapic_set(&r.io, 4, true);
