@@ -28,6 +28,16 @@ comes_to() { # DIRECTORY WORDS STATUS TEXT
 	return 1
 }
 
+# It never reads InterruptStatus, has not said that it needs no interrupts, and gets none.
+t_driver_that_polls_need_not_look_at_interrupts() {
+	local words
+	for words in "unread off" "unread masked"; do
+		check "$words" "$guest"
+		with "$words" is_status 0 && with "$words" err_has "net0: 1 rule broken" &&
+			with "$words" err_has "SHOULD cfg.generation-loop" || return
+	done
+}
+
 # What a guest does, how it ends, what the report says. All at once: most of it is waiting.
 t_driver_that_comes_to_nothing_is_11() {
 	local words want part n=0 pids=() row

@@ -295,6 +295,17 @@ static void do_found(const struct boot *b)
 	net_end();
 }
 
+/* "off": with the CPU's interrupts off; "masked": with the device's pin masked, and another one not. */
+static void do_unread(const struct boot *b)
+{
+	const bool masked = text_begins(b->arg, "masked");
+	struct tree_device d;
+
+	find_device(b, &d);
+	net_ping_unread(d.base, d.irq[0] + masked, masked);
+	net_end();
+}
+
 static void do_pingirq(const struct boot *b)
 {
 	struct tree_device d;
@@ -408,7 +419,7 @@ static const struct {
 	{"pingirq", do_pingirq}, {"edges", do_edges},     {"levels", do_levels},
 	{"link", do_link},       {"break", do_break},     {"found", do_found},
 	{"driver", do_driver},   {"noise", do_noise},     {"kick", do_kick},
-	{"forward", do_forward}, {"spoil", do_spoil},
+	{"forward", do_forward}, {"spoil", do_spoil},     {"unread", do_unread},
 };
 
 static void act(const struct boot *b, const char *words)

@@ -39,6 +39,8 @@ struct nic {
 	struct queue rx, tx;
 	struct buffer rx_buf[QUEUE_SIZE], tx_buf;
 	bool interrupts;
+	bool polls;  /* although it has not said that it needs none */
+	bool yields; /* takes what interrupts there are before it kicks */
 	bool silent; /* never kicks */
 };
 
@@ -95,6 +97,8 @@ static void offer(uint32_t index, struct queue *q, uint16_t head)
 	barrier();
 	*(volatile uint16_t *)&q->avail.idx = (uint16_t)(q->avail.idx + 1);
 	full_barrier();
+	if (nic->yields)
+		__asm__ volatile("sti; nop; cli" : : : "memory");
 	if (!nic->silent && !(*(volatile uint16_t *)&q->used.flags & VRING_USED_F_NO_NOTIFY))
 		set_reg(VIRTIO_MMIO_QUEUE_NOTIFY, index);
 }
@@ -116,7 +120,7 @@ static struct vring_used_elem take(struct queue *q)
 	struct vring_used_elem e;
 
 	while (*(volatile uint16_t *)&q->used.idx == q->seen)
-		if (nic->interrupts)
+		if (nic->interrupts && !nic->polls)
 			sleep();
 		else
 			__asm__ volatile("pause" : : : "memory");
@@ -364,14 +368,10 @@ static void see_interrupts(void)
 		fail("not by interrupts");
 }
 
-void net_ping(uint64_t base, int pin)
+static void ping(void)
 {
 	uint8_t gateway[6], from[6];
 
-	nic->base = base;
-	nic->interrupts = pin >= 0;
-	if (nic->interrupts)
-		irq_take((unsigned)pin, acknowledge);
 	initialise();
 	send_arp_request();
 	while (!receive(1, 0, gateway))
@@ -383,8 +383,27 @@ void net_ping(uint64_t base, int pin)
 			;
 	}
 	put_text("24 replies\n");
+}
+
+void net_ping(uint64_t base, int pin)
+{
+	nic->base = base;
+	nic->interrupts = pin >= 0;
+	if (nic->interrupts)
+		irq_take((unsigned)pin, acknowledge);
+	ping();
 	if (nic->interrupts)
 		see_interrupts();
+}
+
+void net_ping_unread(uint64_t base, unsigned pin, bool yields)
+{
+	nic->base = base;
+	nic->interrupts = 1;
+	nic->polls = 1;
+	nic->yields = yields;
+	irq_take(pin, NULL);
+	ping();
 }
 
 /* What @from receives is sent from where it lies. */

@@ -88,6 +88,11 @@ void net_look_around(uint64_t base);
 void net_ping(uint64_t base, int pin);
 _Noreturn void net_end(void);
 /*
+ * Likewise, by polling, of a driver that has not said that it needs no interrupts, and never reads why there is one. @pin is
+ * not masked. @yields: the CPU takes interrupts before each kick, else never.
+ */
+void net_ping_unread(uint64_t base, unsigned pin, bool yields);
+/*
  * So many frames that come in at the first of @nr devices, one or two, go out of the last one. Each buffer has to come
  * back once. @spoil: one bit of every tenth is changed on the way.
  */
