@@ -50,8 +50,7 @@ static void work(void)
 		post((uint16_t)i); /* [net.tx-reclaim], [net.rx-replenish] */
 	while ((i = queue_take(&queues[RX], &len)) >= 0) {
 		/* What is behind @len means nothing [used.ignore-past-len]; a device may lie. */
-		len = len < HDR || len > ROOM ? 0 : len - HDR;
-		len = answer(&nic, buffers[i] + HDR, len);
+		len = answer(&nic, buffers[i] + HDR, len < HDR || len > ROOM ? 0 : len - HDR);
 		if (len > 0 && nic.link)
 			send((uint16_t)i, len);
 		else
@@ -87,7 +86,8 @@ void driver_main(const void *tree, const void *rsdp, const char *line)
 	nic.stop = line[0] == 'u' && line[1] == 'p';
 	for (work(); !nic.stop; work()) {
 		cpu_wait(); /* not for long if something was used since work() looked */
-		nic_look(&nic);
+		if (!bug(status_unread))
+			nic_look(&nic);
 	}
 	/* Before the memory becomes something else. [cleanup.reset-before-unexpose] */
 	nic_reset(&nic);

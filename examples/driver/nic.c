@@ -165,8 +165,6 @@ void nic_up(struct nic *n)
 
 void nic_look(struct nic *n)
 {
-	if (bug(status_unread))
-		return;
 	/* Of both causes one is no reason to forget the other. [mmio.irq-both-bits] */
 	const uint32_t why = get(n, VIRTIO_MMIO_INTERRUPT_STATUS) & /* [mmio.irq-read-status] */
 	                     (VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
