@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# needs: kvm tap vhost-net
+# needs: kvm tap vhost-net cpus
 # shellcheck disable=SC1091,SC2154 # lib.sh and the variables it sets
 # What doorbell bench counts of doorbell's guests, beside the kernel's tracepoints.
 . "$(dirname "$0")/lib.sh"
