@@ -436,7 +436,6 @@ static void frames_of_the_address_before_may_be_on_their_way(void **state)
 	static const uint8_t set[] = {1, 1, 2, 9, 9, 9, 9, 9};
 	const uint64_t f = CTRL | F(CTRL_MAC_ADDR);
 	uint8_t frame[12 + 64] = {0};
-
 	struct check_rig r;
 
 	/* None has come from there before. */
