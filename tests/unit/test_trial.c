@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vmm/core/compiler.h"
+#include "vmm/core/trial.h"
+
+#define NOW UINT64_C(1000000000000)
+
+struct traffic {
+	struct trial t;
+	uint64_t now, work;
+};
+
+/* One step when it is due, after traffic of so much work in a window without and with it. */
+static bool pass(struct traffic *f, uint64_t off, uint64_t on)
+{
+	const uint64_t ns = f->t.due_ns > f->now ? f->t.due_ns - f->now : 0;
+
+	f->work += (f->t.on ? on : off) * ns / TRIAL_WINDOW_NS;
+	f->now += ns;
+	return trial_step(&f->t, f->now, f->work);
+}
+
+/* All of the next trial; how many of its windows were with it. */
+static unsigned trial(struct traffic *f, uint64_t off, uint64_t on)
+{
+	const uint64_t had = f->t.trials;
+	unsigned with = 0;
+
+	do {
+		pass(f, off, on);
+		with += f->t.running && f->t.on;
+	} while (f->t.trials == had);
+	return with;
+}
+
+static void what_makes_the_traffic_faster_is_kept_and_looked_at_again(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	assert_int_equal(trial(&f, 100, 112), 2);
+	assert_true(f.t.on);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_KEPT_NS);
+	assert_int_equal(trial(&f, 100, 106), 3); /* the rest of what is looked at again */
+	assert_true(f.t.on);
+	assert_int_equal(f.t.paid, 2);
+}
+
+static void what_does_not_is_tried_more_and_more_seldom(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(trial(&f, 100, 109), 2);
+		assert_false(f.t.on);
+		assert_int_equal(f.t.due_ns - f.now,
+		                 TRIAL_AGAIN_NS << (i < TRIAL_AGAIN_SHIFT ? i : TRIAL_AGAIN_SHIFT));
+	}
+	assert_int_equal(f.t.paid, 0);
+}
+
+static void what_pays_no_more_ends(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	trial(&f, 100, 200);
+	trial(&f, 100, 104);
+	assert_false(f.t.on);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_AGAIN_NS);
+	trial(&f, 100, 200);
+	assert_true(f.t.on);
+}
+
+static void without_traffic_nothing_is_tried(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	for (unsigned i = 0; i < 100; i++) {
+		assert_false(pass(&f, TRIAL_WORK_MIN - 1, 1000));
+		assert_false(f.t.on);
+	}
+	assert_int_equal(f.t.trials, 0);
+}
+
+static void a_pause_in_it_ends_a_trial_and_says_nothing(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	pass(&f, 100, 200);
+	assert_true(pass(&f, 100, 200)); /* it is on */
+	f.now += TRIAL_LATE_NS + 1;
+	f.work += 100000;
+	assert_true(trial_step(&f.t, f.now, f.work));
+	assert_false(f.t.on);
+	assert_int_equal(f.t.trials, 0);
+	trial(&f, 100, 200);
+	assert_true(f.t.on);
+
+	/* What pays stays as it was, too. */
+	f.now = f.t.due_ns;
+	trial_step(&f.t, f.now, f.work);
+	pass(&f, 100, 200);
+	assert_false(f.t.on);
+	f.now += TRIAL_LATE_NS + 1;
+	trial_step(&f.t, f.now, f.work);
+	assert_true(f.t.on);
+}
+
+static void other_traffic_begins_anew(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	trial(&f, 100, 200);
+	trial_forget(&f.t);
+	assert_false(f.t.on);
+	assert_true(trial_due(&f.t, f.now));
+	trial(&f, 100, 100);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_AGAIN_NS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_makes_the_traffic_faster_is_kept_and_looked_at_again),
+		cmocka_unit_test(what_does_not_is_tried_more_and_more_seldom),
+		cmocka_unit_test(what_pays_no_more_ends),
+		cmocka_unit_test(without_traffic_nothing_is_tried),
+		cmocka_unit_test(a_pause_in_it_ends_a_trial_and_says_nothing),
+		cmocka_unit_test(other_traffic_begins_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
