@@ -181,9 +181,11 @@ static int tx_one(struct net_pair *p, struct net_turn *t)
 	struct net_queue *q = &p->queue[NET_TX];
 	struct vq_chain c = {.iov = p->tx.iov + 1, .room = NET_CHAIN_ROOM};
 	int r = vq_pop(q->vq, &c);
+	unsigned parts;
 
 	if (r != 1)
 		return r;
+	parts = !vq_waiting(q->vq); /* before it is sent: that takes long */
 	r = tx_send(p, &c);
 	if (r == -EAGAIN) {
 		vq_unpop(q->vq, 1);
@@ -193,6 +195,7 @@ static int tx_one(struct net_pair *p, struct net_turn *t)
 	t->frames++;
 	t->pieces += c.nr_out + c.nr_in;
 	t->bytes += c.out_len;
+	t->parts += parts;
 	return 1;
 }
 
@@ -201,7 +204,7 @@ static void tx_turn(struct net_pair *p, unsigned frames)
 {
 	struct net_queue *q = &p->queue[NET_TX];
 	struct net_turn t = {0};
-	bool told;
+	bool told, burst;
 	int r = 1;
 
 	p->stats.tx_turns++;
@@ -225,10 +228,11 @@ static void tx_turn(struct net_pair *p, unsigned frames)
 		net_broken(q, r);
 		return;
 	}
+	burst = net_burst_sent(p, t.frames, t.parts);
 	if (!net_show(q))
 		return;
-	/* About a lone frame the driver is told now or later: virtio_net_hold.c. */
-	if (r == 0 && t.frames == 1 && !told)
+	/* About a lone frame, or a burst, the driver is told now or later: virtio_net_hold.c. */
+	if (r == 0 && (t.frames == 1 || burst) && !told)
 		net_hold(p);
 	else
 		net_tell_used(q);
@@ -237,9 +241,17 @@ static void tx_turn(struct net_pair *p, unsigned frames)
 void net_tx_kick(void *arg, unused uint32_t revents)
 {
 	struct net_pair *p = arg;
+	const bool again = p->queue[NET_TX].again; /* it may be our own */
 
 	net_take_kick(&p->queue[NET_TX]);
-	if (!p->tx.blocked)
+	if (p->tx.blocked || (!again && net_burst_waits(p)))
+		return;
+	tx_turn(p, NET_TURN_FRAMES);
+}
+
+void net_tx_now(struct net_pair *p)
+{
+	if (p->queue[NET_TX].live && !p->tx.blocked)
 		tx_turn(p, NET_TURN_FRAMES);
 }
 

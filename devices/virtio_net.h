@@ -49,6 +49,7 @@ struct virtio_net_params {
 	enum poll_mode poll; /* of each pair's loop, while frames pass through us */
 	unsigned
 		tx_hold_us; /* for so long the interrupt about a lone frame may wait: virtio_net_hold.c; 0: not at all */
+	unsigned kick_wait_us; /* for so long the kick of a burst may wait for the rest: tx_burst.h; 0: not at all */
 	bool kick_inline; /* who kicks sends a lone frame itself: the loops let visit (vmm/core/loop.h) */
 	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */
 	struct loop *const *more_loops; /* of these; borrowed, must outlive the device */
@@ -163,6 +164,7 @@ struct virtio_net_stats {
 	 * writev() and the like, self_kicks.
 	 */
 	uint64_t tx_inline, tx_inline_interrupts, tx_inline_calls;
+	uint64_t tx_waits; /* kicks of which the frames waited for the rest of their burst */
 	uint64_t rx_turns, tx_turns;           /* times frames were moved, or looked for */
 	uint64_t rx_drained;                   /* times the backend was read until it had none */
 	uint64_t rx_interrupts, tx_interrupts; /* wanted by the driver and raised */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The interrupt about a lone frame that was sent waits for a while.
+ * The interrupt about a lone frame that was sent, or about a burst of which the kick had waited (tx_burst.h), waits for a while.
  *
  * A driver that sends one frame and then another takes back the first one's buffers before it offers the second, and
  * one that is answered does so when it looks at the answer: Linux does both. The interrupt about the first would tell
@@ -8,7 +8,7 @@
  * and only whether the driver wants to hear of it is asked later: when it kicks again, when it is interrupted anyhow, or
  * after params.tx_hold_us. Most drivers have moved used_event past it by then.
  *
- * Never held: what more than one frame is about, since a driver may be short of room then, and anything of drivers
+ * Never held: what is about more frames, since a driver may be short of room then, and anything of drivers
  * without EVENT_IDX, whose wishes say nothing of what they have seen. A driver that waits for the interrupt before it
  * sends the next frame is found by its promptness, and is not made to wait for long.
  */

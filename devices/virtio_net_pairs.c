@@ -176,6 +176,7 @@ int net_pair_stop(struct net_pair *p)
 	p->running = false;
 	poll_review(p);
 	net_hold_stop(p);
+	net_burst_stop(p);
 	for (unsigned i = NET_RX; i <= NET_TX; i++) {
 		loop_del(&p->queue[i].kick);
 		p->queue[i].live = false;
@@ -216,6 +217,7 @@ int net_pair_start(struct net_pair *p)
 
 	look(p);
 	net_hold_start(p);
+	net_burst_start(p);
 	p->running = true;
 	/* Without a peer only if one may come. */
 	if (!p->view.gone || p->n->backend->attend) {

@@ -12,6 +12,7 @@
 #include "devices/rss.h"
 #include "devices/rx_filter.h"
 #include "devices/rx_window.h"
+#include "devices/tx_burst.h"
 #include "devices/virtio.h"
 #include "devices/virtio_net.h"
 #include "devices/vnet_hdr.h"
@@ -73,6 +74,7 @@ _Static_assert(sizeof(struct net_ring_hdr) == RX_HDR_MAX, "struct virtio_net_hdr
 
 struct net_turn {
 	unsigned frames, pieces;
+	unsigned parts; /* frames behind which the ring was empty */
 	uint64_t bytes;
 };
 
@@ -160,6 +162,15 @@ struct net_hold {
 	unsigned waited, skip;
 };
 
+/* The kick of a burst that waits for the rest of it: virtio_net_burst.c. */
+struct net_burst {
+	struct tx_burst plan;
+	struct loop_late late; /* at_ns: a kick waits */
+	bool usable;
+	bool waited; /* what the turn that runs sends has */
+	bool asked;  /* it has not, and how it goes is to be told */
+};
+
 /*
  * What a pair's thread knows of the device: its own copy, which it takes from the device while the device's
  * thread waits (net_pairs_update()). So nothing here has a lock.
@@ -199,6 +210,7 @@ struct net_pair {
 	struct net_rx rx;
 	struct net_tx tx;
 	struct net_hold hold;
+	struct net_burst burst;
 	struct net_inbox *inbox; /* NULL: RSS is not offered */
 	_Atomic unsigned news;   /* enum net_news */
 	/*
@@ -307,6 +319,7 @@ void net_tx_stop(struct net_pair *p);
 /* What is on its way is taken back from the backend, to be sent in the next turn. */
 void net_tx_recall(struct net_pair *p);
 void net_tx_release(struct net_pair *p); /* the driver has all buffers already */
+void net_tx_now(struct net_pair *p);     /* a kick has waited long enough */
 /* For a loop that polls. Frames wait: send them. Was there something? */
 bool net_tx_look(struct net_pair *p);
 /* It is about to sleep: ask for kicks again. False: something is there already. */
@@ -415,6 +428,13 @@ void net_rx_turn(struct net_pair *p); /* something to receive may be there */
 void net_rx_kick(void *pair, uint32_t revents);
 bool net_rx_look(struct net_pair *p); /* as those of tx, about buffers that it waits for */
 bool net_rx_rest(struct net_pair *p);
+
+/* virtio_net_burst.c; pair thread: */
+void net_burst_start(struct net_pair *p);
+void net_burst_stop(struct net_pair *p);
+bool net_burst_waits(struct net_pair *p); /* a kick of tx was taken: is it answered later? */
+/* A turn of tx is over; behind @parts of its frames the ring was empty. Had it waited, and is the ring far from full? */
+bool net_burst_sent(struct net_pair *p, unsigned frames, unsigned parts);
 
 /* virtio_net_hold.c; pair thread: */
 

@@ -499,6 +499,15 @@ bool vq_packed_kicks_on(struct vq *q)
 	return vq_packed_waiting(q);
 }
 
+void vq_packed_kicks_after(struct vq *q, unsigned entries)
+{
+	if (!q->event_idx)
+		return;
+	q->kicks_off = false;
+	event_store(q->device, encode(q, ahead(q, q->next_avail, entries - 1)),
+	            VRING_PACKED_EVENT_FLAG_DESC);
+}
+
 /* ---- for who provokes */
 
 static void note_id(const struct vq *q, struct vq_ids *s, unsigned id, enum vq_id state)

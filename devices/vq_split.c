@@ -342,6 +342,14 @@ bool vq_split_kicks_on(struct vq *q)
 	return vq_load_relaxed(&q->avail->idx) != q->next_avail;
 }
 
+void vq_split_kicks_after(struct vq *q, unsigned entries)
+{
+	/* No barrier: that a driver misses it is allowed for. Kicked is who fills the entry that is named here. */
+	if (q->num != 0 && q->event_idx)
+		vq_store_relaxed(avail_event(q),
+		                 u16_of((q->next_avail + entries - 1) & UINT16_MAX));
+}
+
 /* ---- for who provokes */
 
 int vq_split_second(const struct vq *q, uint32_t head)

@@ -149,6 +149,7 @@ int nic_make_device(struct nic *n, const struct gmem *mem)
 		.link_down = !n->link,
 		.poll = (enum poll_mode)cfg->poll,
 		.tx_hold_us = (unsigned)cfg->tx_hold,
+		.kick_wait_us = (unsigned)cfg->kick_wait,
 		.kick_inline = cfg->kick == NIC_KICK_INLINE,
 		.more_pairs = (unsigned)cfg->queues - 1,
 		.more_loops = n->more_loops,

@@ -74,8 +74,9 @@ static int parse_queue_size(void *target, const char *value, char *why, size_t s
 }
 
 /* Above what is allowed. */
-#define TX_HOLD_NOT_GIVEN UINT64_MAX
+#define WAIT_NOT_GIVEN    UINT64_MAX
 #define TX_HOLD_DEFAULT   1000u
+#define KICK_WAIT_DEFAULT 500u
 
 #define NIC(member) offsetof(struct nic_config, member)
 
@@ -112,6 +113,13 @@ static const struct opt_def nic_keys[] = {
          .arg = "USECS",
          .help = "how long the interrupt about a lone frame that was sent may wait (default: "
                  "1000)"},
+	{.name = "kick-usecs",
+         .type = OPT_UINT,
+         .offset = NIC(kick_wait),
+         .max = 100000,
+         .arg = "USECS",
+         .help = "how long at most the kick of a burst of frames waits for the rest of it "
+                 "(default: 500)"},
 	{.name = "pcap",
          .type = OPT_STRING,
          .offset = NIC(pcap),
@@ -177,20 +185,34 @@ int nic_config_set_queues(struct nic_config *nic, uint64_t queues)
 	return check_queues(nic);
 }
 
-/* What the interrupt about a frame waits for in vain where nobody could raise it later: see virtio_net_hold.c. */
-static int settle_tx_hold(struct nic_config *nic)
+/* One of the waits, in us: its default where that can be, 0 where it cannot. @in_line, @kind: why not. 0 or -EINVAL. */
+static int settle_wait(const struct nic_config *nic, const char *key, uint64_t *us, uint64_t dflt,
+                       const char *in_line, const char *kind)
 {
-	const bool in_line = nic->kick == NIC_KICK_INLINE, never = in_line || nic->kind->done_later;
+	const bool is_inline = nic->kick == NIC_KICK_INLINE;
+	const bool never = is_inline || nic->kind->done_later;
 
-	if (nic->tx_hold == TX_HOLD_NOT_GIVEN)
-		nic->tx_hold = never ? 0 : TX_HOLD_DEFAULT;
-	if (nic->tx_hold == 0 || !never)
+	if (*us == WAIT_NOT_GIVEN)
+		*us = never ? 0 : dflt;
+	if (*us == 0 || !never)
 		return 0;
-	log_error("--net %s: tx-usecs=%u: allowed with %s is 0: %s", nic->kind->name,
-	          (unsigned)nic->tx_hold, in_line ? "kick=inline" : "this kind",
-	          in_line ? "the thread that kicks does not stay to interrupt later"
-	                  : "the driver hears of a frame when the other end has it");
+	log_error("--net %s: %s=%u: allowed with %s is 0: %s", nic->kind->name, key, (unsigned)*us,
+	          is_inline ? "kick=inline" : "this kind", is_inline ? in_line : kind);
 	return -EINVAL;
+}
+
+/* What would wait in vain where nobody could go on later: virtio_net_hold.c, virtio_net_burst.c. */
+static int settle_waits(struct nic_config *nic)
+{
+	int ret = settle_wait(nic, "tx-usecs", &nic->tx_hold, TX_HOLD_DEFAULT,
+	                      "the thread that kicks does not stay to interrupt later",
+	                      "the driver hears of a frame when the other end has it");
+
+	if (ret == 0)
+		ret = settle_wait(nic, "kick-usecs", &nic->kick_wait, KICK_WAIT_DEFAULT,
+		                  "the thread that kicks does not stay to send later",
+		                  "its frames wait in the ring anyhow");
+	return ret;
 }
 
 /* Defaults of keys that depend on others, and what cannot be together. */
@@ -243,7 +265,7 @@ static int parse_keys(struct nic_config *nic, const char *keys, bool own_guest)
 	if (ret == 0)
 		ret = settle_registers(nic);
 	if (ret == 0)
-		ret = settle_tx_hold(nic);
+		ret = settle_waits(nic);
 	return ret < 0 ? ret : check_queues(nic);
 }
 
@@ -276,7 +298,8 @@ int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, b
 	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
 	                           .queues = 1,
-	                           .tx_hold = TX_HOLD_NOT_GIVEN,
+	                           .tx_hold = WAIT_NOT_GIVEN,
+	                           .kick_wait = WAIT_NOT_GIVEN,
 	                           .regs = NIC_REGS_NOT_GIVEN,
 	                           .kick = NIC_KICK_NOT_GIVEN};
 	if (len >= sizeof(kind) || !possible(nic->kind, own_guest)) {

@@ -37,6 +37,7 @@ struct nic_config {
 	uint64_t queue_size;
 	uint64_t queues;      /* pairs of them, 1 .. VIRTIO_NET_PAIRS_MAX */
 	uint64_t tx_hold;     /* us: tx_hold_us of struct virtio_net_params; 0: none waits */
+	uint64_t kick_wait;   /* us: kick_wait_us of struct virtio_net_params; 0: none waits */
 	unsigned poll;        /* enum poll_mode, on the pure path */
 	unsigned irq;         /* enum nic_irq */
 	unsigned regs;        /* enum nic_regs, given after nic_config_parse() */

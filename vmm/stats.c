@@ -88,6 +88,7 @@ static const struct counter device_counters[] = {
 	DEVICE(tx_inline),
 	DEVICE(tx_inline_interrupts),
 	DEVICE(tx_inline_calls),
+	DEVICE(tx_waits),
 	DEVICE(tx_interrupts),
 	DEVICE(tx_interrupts_suppressed),
 	DEVICE(tx_full),

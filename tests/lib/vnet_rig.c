@@ -36,6 +36,7 @@ void vrig_create(struct vrig *r, struct vrig_options o)
 		.rings = o.rings,
 		.poll = o.poll,
 		.tx_hold_us = o.tx_hold_us,
+		.kick_wait_us = o.kick_wait_us,
 		.kick_inline = o.kick_inline,
 	};
 	char why[64];

@@ -51,7 +51,7 @@ struct vrig_options {
 	bool by_pair; /* that takes them pair by pair */
 	bool rings;   /* begin with it; with peer */
 	enum poll_mode poll;
-	unsigned tx_hold_us;
+	unsigned tx_hold_us, kick_wait_us;
 	bool kick_inline; /* and the loops let visit */
 	bool hash_report; /* offered only then, since it makes all headers longer */
 	bool lonely;      /* fake_net_lonely() */

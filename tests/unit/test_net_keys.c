@@ -46,6 +46,9 @@ static const struct refusal of_words[] = {
 	{"tap,tx-usecs=18446744073709551615", "tx-usecs=18446744073709551615", "0 to 100000"},
 	{"tap,kick=inline,tx-usecs=1", "tx-usecs=1", "allowed with kick=inline is 0"},
 	{"tap,tx-usecs=500,kick=inline", "tx-usecs=500", "allowed with kick=inline is 0"},
+	{"tap,kick-usecs=100001", "kick-usecs=100001", "a number from 0 to 100000"},
+	{"tap,kick=inline,kick-usecs=1", "kick-usecs=1", "allowed with kick=inline is 0"},
+	{"pair,name=a,kick-usecs=9", "--net pair: kick-usecs=9", "allowed with this kind is 0"},
 	{"pair,name=a,tx-usecs=1000", "--net pair: tx-usecs=1000", "allowed with this kind is 0"},
 	{"user,queue-size=100", "queue-size=100", "a power of two from 32 to 1024"},
 	{"user,queue-size=2048", "queue-size=2048", "a power of two from 32 to 1024"},
@@ -142,14 +145,24 @@ static void so_it_is_when_the_backend_says_no(unused void **state)
 	}
 }
 
-static unsigned tx_hold_of(const char *text)
+static struct nic_config config_of(const char *text)
 {
 	struct nic_config cfg;
 	int ret = nic_config_parse(&cfg, 0, text, true);
 
 	nic_config_free(&cfg);
 	assert_int_equal(ret, 0);
-	return (unsigned)cfg.tx_hold;
+	return cfg;
+}
+
+static unsigned tx_hold_of(const char *text)
+{
+	return (unsigned)config_of(text).tx_hold;
+}
+
+static unsigned kick_wait_of(const char *text)
+{
+	return (unsigned)config_of(text).kick_wait;
 }
 
 static void an_interrupt_waits_unless_nobody_could_raise_it_later(unused void **state)
@@ -162,12 +175,22 @@ static void an_interrupt_waits_unless_nobody_could_raise_it_later(unused void **
 	assert_int_equal(tx_hold_of("pair,name=a,tx-usecs=0"), 0);
 }
 
+static void a_kick_waits_unless_nobody_could_go_on_later(unused void **state)
+{
+	assert_int_equal(kick_wait_of("tap"), 500);
+	assert_int_equal(kick_wait_of("tap,kick-usecs=7"), 7);
+	assert_int_equal(kick_wait_of("tap,kick=inline"), 0);
+	assert_int_equal(kick_wait_of("tap,kick=inline,kick-usecs=0"), 0);
+	assert_int_equal(kick_wait_of("pair,name=a"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_given_and_what_is_allowed_is_in_each_line),
 		cmocka_unit_test(so_it_is_when_the_backend_says_no),
 		cmocka_unit_test(an_interrupt_waits_unless_nobody_could_raise_it_later),
+		cmocka_unit_test(a_kick_waits_unless_nobody_could_go_on_later),
 	};
 
 	return cmocka_run_group_tests_name("net_keys", tests, NULL, NULL);
