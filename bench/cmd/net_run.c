@@ -23,8 +23,9 @@
  * the run to after it, when nothing does.
  */
 struct watch {
-	bool whole, late;                  /* late: of no use */
-	struct net_busy cpu;               /* of the middle, without what looking takes */
+	bool whole;
+	bool cpu_late, counts_late; /* read behind the run: of no use. The counts are read last */
+	struct net_busy cpu;        /* of the middle, without what looking takes */
 	struct net_span guest[NET_GUESTS]; /* of doorbells */
 	struct trace *trace;
 	struct net_traced traced;
@@ -109,6 +110,14 @@ bool net_is_late(uint64_t begin_ns, uint64_t now_ns, unsigned ms)
 	return now_ns - begin_ns > (uint64_t)ms * 1000000u;
 }
 
+static unsigned ms_until(uint64_t ns)
+{
+	const uint64_t now = net_now_ns();
+
+	return ns > now ? (unsigned)((ns - now) / 1000000u) : 0;
+}
+
+/* It ends at seven eighths, however long the first reading takes: what is left is for the second one. */
 static int look_at_middle(struct net_state *s, unsigned ms, struct watch *w)
 {
 	const uint64_t run = net_now_ns();
@@ -119,26 +128,34 @@ static int look_at_middle(struct net_state *s, unsigned ms, struct watch *w)
 		look(s, w, 0);
 		begin = net_now_ns();
 		busy = net_busy_ns();
-		ret = net_sleep(s->env, ms / 4 * 3);
+		ret = net_sleep(s->env, ms_until(run + (uint64_t)ms * 875000u));
 	}
 	if (ret < 0)
 		return ret;
 	w->cpu.busy_ns = (double)net_busy_ns() - (double)busy;
 	w->cpu.span_ns = (double)(net_now_ns() - begin);
-	w->late = net_is_late(run, net_now_ns(), ms);
+	w->cpu_late = net_is_late(run, net_now_ns(), ms);
 	look(s, w, 1);
+	w->counts_late = net_is_late(run, net_now_ns(), ms);
 	return 0;
 }
 
-static void watch_drop(struct watch *w)
+/* For another run; the kernel goes on counting. */
+static void watch_forget(struct watch *w)
 {
-	trace_end(w->trace);
-	w->trace = NULL;
 	net_traced_drop(&w->traced);
 	for (unsigned i = 0; i < NET_GUESTS; i++) {
 		net_moment_drop(&w->guest[i].at[0]);
 		net_moment_drop(&w->guest[i].at[1]);
 	}
+	*w = (struct watch){.whole = w->whole, .trace = w->trace};
+}
+
+static void watch_drop(struct watch *w)
+{
+	watch_forget(w);
+	trace_end(w->trace);
+	w->trace = NULL;
 }
 
 /* ---- a run */
@@ -188,6 +205,28 @@ static int run_once(struct net_state *s, const struct net_work *w, unsigned ms, 
 	if (ret < 0 && ret != -EINTR)
 		net_subject_explain(s, why);
 	return ret;
+}
+
+/* A run of which was read too late what it is made for is made again, so often at most. */
+#define LATE_MAX 3u
+
+static bool is_late(const struct net_state *s, const struct watch *w)
+{
+	return w->trace || is_doorbell(s) ? w->counts_late : w->cpu_late;
+}
+
+static int run_in_time(struct net_state *s, const struct net_work *w, unsigned ms,
+                       struct watch *watch, struct load_said *said, char *why)
+{
+	int ret;
+
+	for (unsigned late = 0;; late++) {
+		ret = run_once(s, w, ms, watch, said, why);
+		if (ret < 0 || !is_late(s, watch) || late == LATE_MAX)
+			return ret;
+		watch_forget(watch);
+		memset(said, 0, 2 * sizeof(*said));
+	}
 }
 
 /* ---- what came of it */
@@ -285,32 +324,14 @@ static int run_traced(struct net_state *s, const struct net_work *w, unsigned ms
 		                 is_doorbell(s) ? "not compared with the kernel's tracepoints"
 		                                : "its events are not counted",
 		                 s->no_trace);
-	ret = run_once(s, w, ms, &watch, said, why);
+	ret = run_in_time(s, w, ms, &watch, said, why);
 	if (ret == 0 && watch.whole)
 		net_check(watch.guest, t->guests, &watch.traced,
 		          (double)watch.took_ns / (double)(watch.ns[1] - watch.ns[0]), out);
-	else if (ret == 0 && !watch.late)
+	else if (ret == 0 && !watch.counts_late)
 		net_count_trace(&watch.traced, frames_watched(&watch, &said[0]), t->vhost, out);
 	watch_drop(&watch);
 	return ret;
-}
-
-/* A run whose middle was read too late is made again, so often at most. */
-#define LATE_MAX 3u
-
-static int run_in_time(struct net_state *s, const struct net_work *w, unsigned ms,
-                       struct watch *watch, struct load_said *said, char *why)
-{
-	int ret;
-
-	for (unsigned late = 0;; late++) {
-		ret = run_once(s, w, ms, watch, said, why);
-		if (ret < 0 || !watch->late || late == LATE_MAX)
-			return ret;
-		watch_drop(watch);
-		*watch = (struct watch){0};
-		memset(said, 0, 2 * sizeof(*said));
-	}
 }
 
 static int measure(struct net_state *s, const struct bench_row *row, unsigned ms, double idle,
@@ -322,12 +343,12 @@ static int measure(struct net_state *s, const struct bench_row *row, unsigned ms
 	struct watch watch = {0};
 	int ret = run_in_time(s, w, ms, &watch, said, why);
 
-	if (watch.late)
+	if (watch.cpu_late)
 		watch.cpu = (struct net_busy){0};
 	if (ret == 0) {
 		watch.cpu.busy_ns -= idle * watch.cpu.span_ns;
 		net_sample(w, &said[0], &said[1], &watch.cpu, out);
-		if (is_doorbell(s) && !watch.late)
+		if (is_doorbell(s) && !watch.counts_late)
 			(void)net_count_doorbell(watch.guest, t->guests,
 			                         frames_watched(&watch, &said[0]), out);
 	}
