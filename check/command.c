@@ -122,6 +122,12 @@ static int parse_report(void *target, const char *value, char *why, size_t size)
 		if (strncmp(value, format_names[i], len) != 0 || value[len] != '=' ||
 		    !value[len + 1])
 			continue;
+		if (r->report[i].path) {
+			snprintf(why, size,
+			         "%s=%s was given before, and of each format there is one",
+			         format_names[i], r->report[i].path);
+			return -EINVAL;
+		}
 		r->report[i].path = value + len + 1;
 		return 0;
 	}

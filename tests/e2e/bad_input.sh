@@ -364,6 +364,7 @@ test_checks() {
 	refused 2 'ignore init.rset-first: .*most like it is init.reset-first' check --ignore init.rset-first "$bzimage"
 	refused 2 'explain x' check --explain x
 	refused 2 'allowed: text=FILE, json=FILE, junit=FILE' check --report xml=x "$bzimage"
+	refused 2 'report json=b: json=a was given before' check --report json=a --report junit=c --report json=b "$bzimage"
 	refused 2 'fail-on' check --fail-on some "$bzimage"
 	refused 2 'nowhere/r.json' check --report json="$work/nowhere/r.json" "$bzimage"
 	refused 2 'nowhere/record' check --record "$work/nowhere/record" "$bzimage"
