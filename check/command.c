@@ -198,7 +198,7 @@ static const struct opt_def check_options[] = {
          .offset = RUN(seed),
          .max = UINT64_MAX,
          .arg = "N",
-         .help = "the same seed, the same decisions (default: 0)"},
+         .help = "--provoke: the same seed, the same decisions (default: 0)"},
 	{.name = "list-provocations",
          .type = OPT_BOOL,
          .offset = RUN(list_provocations),
@@ -601,6 +601,8 @@ static int judge_options(struct check_run *r)
 	else if (r->cells.jobs && !r->matrix)
 		log_error("--jobs %u is about --matrix, which was not given",
 		          (unsigned)r->cells.jobs);
+	else if (r->seed && !r->provocations)
+		log_error("--seed %" PRIu64 " is about --provoke, which was not given", r->seed);
 	else if (r->record_path && r->matrix)
 		log_error("--record %s: a recording is of one run, and --matrix makes many",
 		          r->record_path);

@@ -389,6 +389,7 @@ test_checks() {
 	refused 2 'nowhere/r.json' check --matrix --report json="$work/nowhere/r.json" "$bzimage"
 	refused 2 "no provocation 'reoder'; the most like it is reorder" check --provoke delay,reoder "$bzimage"
 	refused 2 'seed' check --provoke legal --seed x "$bzimage"
+	refused 2 'seed 7 is about --provoke' check --seed 7 "$bzimage"
 	refused 2 'provoke and --matrix exclude' check --provoke legal --matrix "$bzimage"
 	refused 2 'a recording is of one run' check --record "$work/r" --matrix "$bzimage"
 }
