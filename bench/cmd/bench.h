@@ -169,7 +169,7 @@ struct bench_row {
 	unsigned more_ms; /* what a round takes beside, whatever seconds_div is */
 	bool whole;       /* @ms is not divided: it is what one thing takes */
 	bool core;        /* measured by default */
-	/* As that of its subject, for --list: NULL, nothing but what its subject needs. */
+	/* As that of its subject: NULL, nothing but what its subject needs. */
 	int (*can)(const struct bench_env *env, const struct bench_row *row, char *why);
 	/*
 	 * One round: at least one metric, all finite and none negative. 0, perhaps with a line in @why: what of it could not be

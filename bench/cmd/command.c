@@ -280,7 +280,7 @@ static const char *out_dir(struct bench_command *c)
 	return c->default_out;
 }
 
-static int run_rows(struct bench_command *c, const struct bench_row *const *rows, size_t nr)
+static int run_rows(struct bench_command *c)
 {
 	int ret = bench_out_begin(&c->out, out_dir(c)), status;
 
@@ -289,42 +289,39 @@ static int run_rows(struct bench_command *c, const struct bench_row *const *rows
 	c->ops = (struct bench_ops){
 		.probe = on_probe, .progress = on_progress, .group_done = on_group_done, .arg = c};
 	c->on_terminal = isatty(STDERR_FILENO);
-	c->run = (struct bench_run){.env = &c->env,
-	                            .ops = &c->ops,
-	                            .rounds = (unsigned)c->rounds,
-	                            .restarts = (unsigned)c->restarts,
-	                            .seed = c->seed};
-	status = bench_run_init(&c->run, rows, nr) < 0 ? EXIT_HOST : measure(c);
-	bench_run_free(&c->run);
+	status = measure(c);
 	bench_out_end(&c->out);
 	return status;
 }
 
-static int list_rows(const struct bench_command *c, const struct bench_row *const *rows, size_t nr)
+static void print_list(const struct bench_command *c)
 {
-	const unsigned starts = bench_starts((unsigned)c->rounds, (unsigned)c->restarts);
-	uint64_t total_ms = 0;
+	const struct bench_run *run = &c->run;
+	const unsigned left = (unsigned)bench_left_s(run);
 	size_t core = 0;
 
 	printf("%-36s %-12s %-4s %8s  %s\n", "row", "set", "core", "seconds", "what");
-	for (size_t i = 0; i < nr; i++) {
-		const struct bench_subject *s = rows[i]->subject;
-		const uint64_t ms = bench_estimate_ms(&c->env, rows[i], (unsigned)c->rounds);
-		char why[BENCH_WHY_MAX] = "";
-		bool cannot;
+	for (size_t i = 0; i < run->nr; i++) {
+		const struct bench_result *r = &run->result[i];
+		const uint64_t ms = bench_estimate_ms(&c->env, r->row, run->rounds);
 
-		printf("%-36s %-12s %-4s %8.1f  %s\n", rows[i]->name, rows[i]->set,
-		       rows[i]->core ? "yes" : "", (double)ms / 1000, rows[i]->what);
-		core += rows[i]->core;
-		cannot = (s && s->can && s->can(&c->env, s, why) < 0) ||
-		         (rows[i]->can && rows[i]->can(&c->env, rows[i], why) < 0);
-		if (cannot)
-			printf("%-36s cannot here: %s\n", "", why);
-		total_ms += cannot ? 0 : ms + bench_open_ms(rows, i, starts);
+		printf("%-36s %-12s %-4s %8.1f  %s\n", r->row->name, r->row->set,
+		       r->row->core ? "yes" : "", (double)ms / 1000, r->row->what);
+		core += r->row->core;
+		if (r->state == BENCH_CANNOT)
+			printf("%-36s cannot here: %s\n", "", r->why);
 	}
 	printf("\n%zu rows, about %u:%02u minutes for those that can be measured; %zu of them are "
 	       "the core\n",
-	       nr, (unsigned)(total_ms / 60000), (unsigned)(total_ms / 1000 % 60), core);
+	       run->nr, left / 60, left % 60, core);
+}
+
+static int list_rows(struct bench_command *c)
+{
+	if (bench_refuse(&c->run) < 0)
+		return EXIT_SIGNAL + *c->env.stop;
+	c->run.began_ns = loop_now_ns();
+	print_list(c);
 	return EXIT_OK;
 }
 
@@ -347,8 +344,16 @@ static int with_rows(struct bench_command *c)
 	}
 	if (make_env(c) < 0)
 		return EXIT_HOST;
-	status = c->list ? list_rows(c, c->chosen, (size_t)chosen)
-	                 : run_rows(c, c->chosen, (size_t)chosen);
+	c->run = (struct bench_run){.env = &c->env,
+	                            .ops = &c->ops,
+	                            .rounds = (unsigned)c->rounds,
+	                            .restarts = (unsigned)c->restarts,
+	                            .seed = c->seed};
+	if (bench_run_init(&c->run, c->chosen, (size_t)chosen) < 0)
+		status = EXIT_HOST;
+	else
+		status = c->list ? list_rows(c) : run_rows(c);
+	bench_run_free(&c->run);
 	bench_tmp_remove(c->tmp);
 	return status;
 }

@@ -73,8 +73,6 @@ int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, s
 		r->group = group_of(run, r);
 		r->subject = index_of_subject(run, rows[i]->subject);
 		run->nr++;
-		run->total_ms += bench_estimate_ms(run->env, rows[i], run->rounds);
-		run->total_ms += bench_open_ms(rows, i, bench_starts(run->rounds, run->restarts));
 	}
 	return give_room(run);
 }
@@ -96,39 +94,6 @@ void bench_run_free(struct bench_run *run)
 	run->group = NULL;
 	run->opened = NULL;
 	run->nr = run->nr_groups = run->nr_opened = 0;
-}
-
-uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *row,
-                           unsigned rounds)
-{
-	const uint64_t ms = row->whole ? row->ms : row->ms / env->seconds_div;
-
-	/* The first row of a group has its probes. */
-	return (ms + row->more_ms + (row->against ? 0 : BENCH_PROBE_MS)) * rounds;
-}
-
-unsigned bench_starts(unsigned rounds, unsigned restarts)
-{
-	return restarts < rounds ? restarts + 1 : rounds;
-}
-
-uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i, unsigned starts)
-{
-	for (size_t k = 0; k < i; k++)
-		if (rows[k]->subject == rows[i]->subject)
-			return 0;
-	return rows[i]->subject ? (uint64_t)rows[i]->subject->open_ms * starts : 0;
-}
-
-uint64_t bench_left_s(const struct bench_run *run)
-{
-	const double gone_ms = (double)(loop_now_ns() - run->began_ns) / 1e6;
-	const double left_ms =
-		run->total_ms > run->done_ms ? (double)(run->total_ms - run->done_ms) : 0;
-
-	/* What rows say of themselves holds until there is something to judge it by. */
-	return (uint64_t)(left_ms * (run->done_ms ? gone_ms / (double)run->done_ms : 1) / 1000 +
-	                  0.5);
 }
 
 /* ---- subjects */
@@ -169,26 +134,37 @@ static void make_plain(char *why)
 			*why = '?';
 }
 
-static void open_subject(const struct bench_env *env, struct bench_opened *o)
+static void refuse_subject(struct bench_opened *o, int err, bool cannot)
+{
+	o->state = BENCH_REFUSED;
+	o->err = err;
+	o->cannot = cannot;
+	make_plain(o->why);
+	if (!o->why[0])
+		snprintf(o->why, sizeof(o->why), "%s", strerror(-err));
+}
+
+static void open_subject(struct bench_run *run, struct bench_opened *o)
 {
 	const struct bench_subject *s = o->subject;
+	const uint64_t begin_ns = loop_now_ns();
+	double ms;
 	int ret;
 
 	if (o->state != BENCH_CLOSED)
 		return;
-	ret = s->can ? s->can(env, s, o->why) : 0;
-	o->cannot = ret < 0;
-	if (!o->cannot) {
-		ret = s->open(env, s, &o->handle, o->why);
-		o->cannot = ret == -EOPNOTSUPP;
+	ret = s->open(run->env, s, &o->handle, o->why);
+	ms = (double)(loop_now_ns() - begin_ns) / 1e6;
+	run->opening_ms += ms;
+	o->starts = run->part + 1;
+	if (ret < 0) {
+		refuse_subject(o, ret, ret == -EOPNOTSUPP);
+		return;
 	}
+	o->state = BENCH_OPEN;
+	o->took_ms = ms;
 	make_plain(o->why);
-	o->state = ret < 0 ? BENCH_REFUSED : BENCH_OPEN;
-	o->err = ret;
-	if (ret == 0)
-		take_card(o);
-	else if (!o->why[0])
-		snprintf(o->why, sizeof(o->why), "%s", strerror(-ret));
+	take_card(o);
 }
 
 static bool is_used_from(const struct bench_run *run, size_t subject, size_t group)
@@ -213,13 +189,32 @@ static bool goes_on(const struct bench_result *r)
 	return r->state == BENCH_WAITS || r->state == BENCH_MEASURED;
 }
 
-/* It is not measured any more. */
-static void give_up(struct bench_run *run, struct bench_result *r, enum bench_state state)
+/* Its subject is none. */
+static void refuse_row(struct bench_result *r, const struct bench_opened *o)
 {
-	const size_t left = run->rounds > r->nr ? run->rounds - r->nr : 0;
+	snprintf(r->why, sizeof(r->why), "%s", o->why);
+	r->state = o->cannot ? BENCH_CANNOT : BENCH_FAILED;
+}
 
-	run->total_ms -= bench_estimate_ms(run->env, r->row, (unsigned)left);
-	r->state = state;
+int bench_refuse(struct bench_run *run)
+{
+	for (size_t i = 0; i < run->nr_opened && !stopped(run); i++) {
+		struct bench_opened *o = &run->opened[i];
+		const int ret = o->subject->can ? o->subject->can(run->env, o->subject, o->why) : 0;
+
+		if (ret < 0)
+			refuse_subject(o, ret, true);
+	}
+	for (size_t i = 0; i < run->nr && !stopped(run); i++) {
+		struct bench_result *r = &run->result[i];
+
+		if (r->subject != BENCH_NO_ROW && run->opened[r->subject].state == BENCH_REFUSED)
+			refuse_row(r, &run->opened[r->subject]);
+		else if (r->row->can && r->row->can(run->env, r->row, r->why) < 0)
+			r->state = BENCH_CANNOT;
+		make_plain(r->why);
+	}
+	return stopped(run) ? -EINTR : 0;
 }
 
 /* 0: @r can be measured, with *@handle. -EINTR: the user ends the run. Otherwise it was given up. */
@@ -231,16 +226,13 @@ static int prepare(struct bench_run *run, struct bench_result *r, void **handle)
 	if (r->subject == BENCH_NO_ROW)
 		return 0;
 	o = &run->opened[r->subject];
-	if (o->state == BENCH_CLOSED)
-		run->done_ms += o->subject->open_ms;
-	open_subject(run->env, o);
+	open_subject(run, o);
 	if (stopped(run))
 		return -EINTR;
 	*handle = o->handle;
 	if (o->state == BENCH_OPEN)
 		return 0;
-	snprintf(r->why, sizeof(r->why), "%s", o->why);
-	give_up(run, r, o->cannot ? BENCH_CANNOT : BENCH_FAILED);
+	refuse_row(r, o);
 	return -ENODEV;
 }
 
@@ -256,11 +248,11 @@ static void row_failed(struct bench_run *run, struct bench_result *r, int err)
 {
 	if (!r->why[0])
 		snprintf(r->why, sizeof(r->why), "%s", strerror(-err));
-	give_up(run, r, err == -EOPNOTSUPP ? BENCH_CANNOT : BENCH_FAILED);
-	if (r->subject == BENCH_NO_ROW)
-		return;
-	close_subject(&run->opened[r->subject]);
-	run->total_ms += r->row->subject->open_ms; /* for the next row that it is needed for */
+	r->state = err == -EOPNOTSUPP ? BENCH_CANNOT : BENCH_FAILED;
+	if (r->subject != BENCH_NO_ROW) {
+		close_subject(&run->opened[r->subject]);
+		run->opened[r->subject].starts = run->part; /* once more for the next row */
+	}
 }
 
 /* 0, also when the row failed; -EINTR. */
@@ -416,16 +408,6 @@ static bool has_round(const struct bench_run *run, size_t group, size_t until)
 	return g->kept < until && g->rounds < 2 * until && nr_alive(run, group) > 0;
 }
 
-/* One that is measured again has its time in what is left. */
-static void give_time(struct bench_run *run, size_t group)
-{
-	const struct bench_group *g = &run->group[group];
-
-	for (size_t i = 0; i < run->nr && g->rounds > 0 && g->thrown[g->rounds - 1]; i++)
-		if (is_of(run, i, group))
-			run->total_ms += bench_estimate_ms(run->env, run->result[i].row, 1);
-}
-
 /* 0 or -EINTR. */
 static int measure_rounds(struct bench_run *run, size_t group, size_t until)
 {
@@ -436,7 +418,6 @@ static int measure_rounds(struct bench_run *run, size_t group, size_t until)
 	if (ret == 0)
 		run->ops->probe(run->ops->arg, &before);
 	while (ret == 0 && has_round(run, group, until)) {
-		give_time(run, group);
 		ret = measure_round(run, group, g->rounds);
 		if (ret == 0 && nr_alive(run, group)) { /* or there was no round */
 			run->ops->probe(run->ops->arg, &after);
@@ -473,13 +454,13 @@ static int measure_group(struct bench_run *run, size_t group, unsigned part)
 int bench_measure(struct bench_run *run)
 {
 	const unsigned starts = bench_starts(run->rounds, run->restarts);
-	int ret = 0;
+	int ret = bench_refuse(run);
 
 	run->began_ns = loop_now_ns();
-	for (unsigned part = 0; part < starts && ret == 0; part++)
+	for (run->part = 0; run->part < starts && ret == 0; run->part++)
 		for (size_t g = 0; g < run->nr_groups && ret == 0; g++)
 			if (!run->group[g].done)
-				ret = measure_group(run, g, part);
+				ret = measure_group(run, g, run->part);
 	for (size_t i = 0; i < run->nr_opened; i++)
 		close_subject(&run->opened[i]);
 	return ret;

@@ -86,6 +86,8 @@ struct bench_opened {
 	int err;                 /* of it */
 	bool cannot;             /* it was can() */
 	char *card;              /* JSON, checked to be an object; NULL: none. Owned */
+	unsigned starts;         /* in the first so many parts it was opened, or had its turn */
+	double took_ms;          /* to be opened, the last time; 0: not yet */
 };
 
 struct bench_run;
@@ -114,14 +116,18 @@ struct bench_run {
 	size_t nr_groups;
 	struct bench_opened *opened; /* owned */
 	size_t nr_opened;
-	uint64_t began_ns;          /* CLOCK_MONOTONIC */
-	uint64_t total_ms, done_ms; /* as the rows estimate themselves */
+	unsigned part;     /* which of the starts, from 0 */
+	uint64_t began_ns; /* CLOCK_MONOTONIC */
+	uint64_t done_ms;  /* measured, as the rows estimate themselves */
+	double opening_ms; /* spent on opening subjects */
 };
 
 /* Of @rows, @nr, those before which they are measured among them. 0 or -ENOMEM; bench_run_free() it either way. */
 int bench_run_init(struct bench_run *run, const struct bench_row *const *rows, size_t nr);
+/* Which rows cannot be measured here: their state, and why. 0; -EINTR when *env->stop was set. */
+int bench_refuse(struct bench_run *run);
 /*
- * All of it. 0; -EINTR when *env->stop was set; -ENOMEM. Whatever it returns, every subject is closed.
+ * All of it, which begins with bench_refuse(). 0; -EINTR when *env->stop was set; -ENOMEM. Whatever it returns, every subject is closed.
  * What became of each row is in run->result.
  */
 int bench_measure(struct bench_run *run);
@@ -132,9 +138,10 @@ uint64_t bench_estimate_ms(const struct bench_env *env, const struct bench_row *
                            unsigned rounds);
 /* How often a subject is started for @rounds rounds: not more often than there are rounds. */
 unsigned bench_starts(unsigned rounds, unsigned restarts);
-/* Milliseconds until the subject of rows[i] is open, of @starts starts; 0 when a row before it has the same one. */
-uint64_t bench_open_ms(const struct bench_row *const *rows, size_t i, unsigned starts);
-/* Seconds that are left, as far as one can say. */
+/*
+ * Seconds that are left for the rows that can be measured, as far as one can say: what rows and subjects say of themselves,
+ * until some of them have been measured, and opened, to judge them by.
+ */
 uint64_t bench_left_s(const struct bench_run *run);
 
 /* Values of metric @id in the rounds that hold, into @out (BENCH_SAMPLE_MAX); their number. */

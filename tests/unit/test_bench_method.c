@@ -8,11 +8,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/bench_rig.h"
 #include "vmm/core/compiler.h"
+#include "vmm/core/loop.h"
 
 static int begin(void **state)
 {
@@ -188,7 +190,6 @@ static void round_is_thrown_out_when_time_was_stolen(void **state)
 	assert_int_equal(bench_rig_measure(r, 9), 0);
 	assert_int_equal(r->run.group[0].stolen, 1);
 	assert_int_equal(r->run.group[0].rounds, 10);
-	assert_int_equal(r->run.total_ms, 10 * (10 + BENCH_PROBE_MS));
 }
 
 static void machine_that_never_rests_ends_and_concludes_nothing_from_times(void **state)
@@ -372,20 +373,123 @@ static void quick_shortens_neither_what_is_whole_nor_probes(void **state)
 	assert_int_equal(bench_estimate_ms(&r->env, &row, 2), 2 * (400 + 30));
 }
 
-static void what_is_left_follows_from_what_rows_say(void **state)
+/* ---- what is left */
+
+/* A row of 10 s without its probe; of a run that is not begun, of @rounds rounds. */
+static void add_long_row(struct bench_rig *r, const char *name, int subject)
+{
+	bench_rig_add(r, name, NULL, subject);
+	r->row[r->nr - 1].ms = 10000 - BENCH_PROBE_MS;
+}
+
+static struct bench_run *init_run(struct bench_rig *r, unsigned rounds)
+{
+	struct bench_run *run = &r->run;
+
+	*run = (struct bench_run){
+		.env = &r->env, .ops = &r->ops, .rounds = rounds, .restarts = r->restarts};
+	assert_int_equal(bench_run_init(run, r->rows, r->nr), 0);
+	return run;
+}
+
+static int cannot_row(unused const struct bench_env *env, unused const struct bench_row *row,
+                      char *why)
+{
+	snprintf(why, BENCH_WHY_MAX, "not on a \377Tuesday");
+	return -ENOENT;
+}
+
+static void rows_that_cannot_be_measured_are_known_at_once_and_are_not_in_what_is_left(void **state)
+{
+	struct bench_rig *r = *state;
+	const struct bench_run *run;
+
+	add_long_row(r, "t/a", -1);
+	add_long_row(r, "t/b", 1);
+	add_long_row(r, "t/c", -1);
+	r->subject[1].open_ms = 500000;
+	r->fake_subject[1].can = -EPERM;
+	r->row[2].can = cannot_row;
+	run = init_run(r, 2);
+	assert_int_equal(bench_refuse(&r->run), 0);
+	assert_int_equal(run->result[0].state, BENCH_WAITS);
+	assert_int_equal(run->result[1].state, BENCH_CANNOT);
+	assert_string_equal(run->result[1].why, "vhost needs a right");
+	assert_int_equal(run->result[2].state, BENCH_CANNOT);
+	assert_string_equal(run->result[2].why, "not on a ?Tuesday");
+	assert_int_equal(bench_left_s(run), 20);
+	r->stop = 2;
+	assert_int_equal(bench_measure(&r->run), -EINTR);
+}
+
+static void row_that_cannot_be_measured_is_not_tried(void **state)
 {
 	struct bench_rig *r = *state;
 
 	bench_rig_add(r, "t/a", NULL, -1);
-	bench_rig_add(r, "t/b", NULL, -1);
+	r->row[0].can = cannot_row;
+	bench_rig_add(r, "t/b", "t/a", -1);
+	assert_int_equal(bench_rig_measure(r, 2), 0);
+	assert_string_equal(r->log, "bb");
+	assert_int_equal(result(r, 0)->state, BENCH_CANNOT);
+}
+
+/* Each takes 3 s as it says, which in the lab may be 12. */
+static void subjects_are_as_slow_as_those_that_were_opened(void **state)
+{
+	struct bench_rig *r = *state;
+	struct bench_run *run;
+
+	add_long_row(r, "t/a", 0);
+	add_long_row(r, "t/b", 1);
+	r->subject[0].open_ms = r->subject[1].open_ms = 3000;
+	r->restarts = 1;
+	run = init_run(r, 4);
+	assert_int_equal(bench_left_s(run), 80 + 4 * 3);
+	run->opened[0].took_ms = run->opening_ms = 12000;
+	run->opened[0].starts = 1;
+	assert_int_equal(bench_left_s(run), 80 + 3 * 12);
+	/* Rows, two rounds of the one, take twice as long as they say. */
+	run->began_ns = loop_now_ns() - UINT64_C(52000000000);
+	run->result[0].nr = run->group[0].rounds = run->group[0].kept = 2;
+	run->done_ms = 20000;
+	assert_int_equal(bench_left_s(run), 2 * 60 + 3 * 12);
+	run->group[0].done = true; /* with all that it needs */
+	assert_int_equal(bench_left_s(run), 2 * 40 + 2 * 12);
+}
+
+static void rounds_that_do_not_hold_are_left_again(void **state)
+{
+	struct bench_rig *r = *state;
+	struct bench_run *run;
+
+	add_long_row(r, "t/a", -1);
+	run = init_run(r, 4);
+	run->result[0].nr = run->group[0].rounds = 3;
+	run->group[0].kept = 1;
+	assert_int_equal(bench_left_s(run), 30);
+	run->result[0].nr = 4; /* and its row in the fourth */
+	assert_int_equal(bench_left_s(run), 20);
+	run->result[0].nr = run->group[0].rounds = 7; /* of eight at most */
+	assert_int_equal(bench_left_s(run), 10);
+	run->result[0].state = BENCH_FAILED;
+	assert_int_equal(bench_left_s(run), 0);
+}
+
+static void nothing_is_left_behind_the_last_round(void **state)
+{
+	struct bench_rig *r = *state;
+
+	bench_rig_add(r, "t/a", NULL, -1);
+	bench_rig_add(r, "t/b", "t/a", 0);
 	r->row[1].ms = 1000;
 	r->row[1].more_ms = 7;
-	bench_rig_add(r, "t/c", NULL, 0);
-	bench_rig_add(r, "t/d", NULL, 0);
 	r->subject[0].open_ms = 500;
+	r->restarts = 2;
 	assert_int_equal(bench_rig_measure(r, 9), 0);
-	assert_int_equal(r->run.total_ms, 90 + 9063 + 180 + 500 + 4 * 9 * BENCH_PROBE_MS);
-	assert_int_equal(r->run.done_ms, r->run.total_ms);
+	assert_int_equal(r->run.done_ms, 90 + 9063 + 9 * BENCH_PROBE_MS);
+	assert_int_equal(r->run.opened[0].starts, 3);
+	assert_true(r->run.opened[0].took_ms > 0);
 	assert_int_equal(bench_left_s(&r->run), 0);
 }
 
@@ -417,7 +521,11 @@ int main(void)
 		CASE(other_features_than_those_of_the_row_compared_with_are_marked),
 		CASE(same_features_are_not_marked),
 		CASE(quick_shortens_neither_what_is_whole_nor_probes),
-		CASE(what_is_left_follows_from_what_rows_say),
+		CASE(rows_that_cannot_be_measured_are_known_at_once_and_are_not_in_what_is_left),
+		CASE(row_that_cannot_be_measured_is_not_tried),
+		CASE(subjects_are_as_slow_as_those_that_were_opened),
+		CASE(rounds_that_do_not_hold_are_left_again),
+		CASE(nothing_is_left_behind_the_last_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
