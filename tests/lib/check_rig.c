@@ -26,14 +26,27 @@
 
 const uint8_t crig_mac[6] = {2, 1, 2, 3, 4, 5};
 
+void crig_make(struct check_device dev, uint64_t bytes, struct gmem *mem, struct check **c)
+{
+	const struct gmem_range range = {0, bytes};
+
+	dev.name = "net0";
+	dev.mem = mem;
+	assert_int_equal(gmem_create(mem, &range, 1, false), 0);
+	assert_int_equal(check_create(&dev, c), 0);
+}
+
+void crig_unmake(struct gmem *mem, struct check *c)
+{
+	check_destroy(c);
+	gmem_destroy(mem);
+}
+
 void crig_begin(struct check_rig *r, uint64_t offered)
 {
-	const struct gmem_range range = {0, MEMORY};
 	struct check_device dev = {
-		.name = "net0",
 		.offered = offered,
 		.config_len = sizeof(struct virtio_net_config),
-		.mem = &r->mem,
 		.nr_queues = CRIG_QUEUES,
 	};
 	struct virtio_net_config config = {.rss_max_key_size = CRIG_KEY};
@@ -48,14 +61,12 @@ void crig_begin(struct check_rig *r, uint64_t offered)
 	memcpy(dev.config, &config, sizeof(config));
 	for (unsigned i = 0; i < CRIG_QUEUES; i++)
 		dev.num_max[i] = 256;
-	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &r->c), 0);
+	crig_make(dev, MEMORY, &r->mem, &r->c);
 }
 
 void crig_end(struct check_rig *r)
 {
-	check_destroy(r->c);
-	gmem_destroy(&r->mem);
+	crig_unmake(&r->mem, r->c);
 }
 
 /* ---- accesses */
@@ -215,17 +226,27 @@ void crig_ticks(struct check_rig *r, unsigned nr)
 
 /* ---- what was found */
 
-void crig_expect_broken(const struct check_rig *r, const char *id, struct check_tally *t)
+size_t crig_rule(const char *id)
 {
 	const struct rule *rule = rule_find(id);
-	const struct check_result *res = rule ? check_result(r->c, (size_t)(rule - rules)) : NULL;
 
-	if (!res || !rule->advice)
+	if (!rule || !rule->advice)
 		fail_msg("%s is not a rule that is checked", id);
-	else if (!res->broken || !res->why[0])
+	return (size_t)(rule - rules);
+}
+
+const struct check_result *crig_result(const struct check *c, const char *id)
+{
+	return check_result(c, crig_rule(id));
+}
+
+void crig_expect_broken(const struct check_rig *r, const char *id, struct check_tally *t)
+{
+	const struct check_result *res = crig_result(r->c, id);
+
+	if (!res->broken || !res->why[0])
 		fail_msg("%s was not found", id);
-	else
-		t->broken[rule - rules] = true;
+	t->broken[crig_rule(id)] = true;
 }
 
 void crig_expect_clean(const struct check_rig *r, const char *what, struct check_tally *t)
@@ -242,13 +263,9 @@ void crig_expect_clean(const struct check_rig *r, const char *what, struct check
 void crig_expect_both(const struct check_tally *t, const char *const *ids)
 {
 	for (; *ids; ids++) {
-		const struct rule *rule = rule_find(*ids);
-
-		if (!rule || !rule->advice)
-			fail_msg("%s is not a rule that is checked", *ids);
-		else if (!t->broken[rule - rules])
+		if (!t->broken[crig_rule(*ids)])
 			fail_msg("no driver breaks %s", *ids);
-		else if (!t->kept[rule - rules])
+		if (!t->kept[crig_rule(*ids)])
 			fail_msg("no driver keeps %s", *ids);
 	}
 }

@@ -38,6 +38,13 @@ extern const uint8_t crig_mac[6]; /* in the config space */
 void crig_begin(struct check_rig *r, uint64_t offered);
 void crig_end(struct check_rig *r);
 
+/* A checker of @dev, called net0, with @bytes of memory from 0: for who has a rig of its own. */
+void crig_make(struct check_device dev, uint64_t bytes, struct gmem *mem, struct check **c);
+void crig_unmake(struct gmem *mem, struct check *c);
+/* Which of rules[] is @id, which is checked; and what became of it. */
+size_t crig_rule(const char *id);
+const struct check_result *crig_result(const struct check *c, const char *id);
+
 /* Accesses: registers of 4 bytes, @off as VIRTIO_MMIO_*; config space, @off from its begin. */
 void crig_write(struct check_rig *r, uint32_t off, uint64_t val);
 void crig_read(struct check_rig *r, uint32_t off, uint64_t val);

@@ -30,17 +30,11 @@ void rrig_reg(struct ring_rig *r, uint32_t off, bool write, uint64_t val)
 
 void rrig_create(struct ring_rig *r, uint64_t accept, unsigned queue, unsigned num)
 {
-	const struct gmem_range range = {0, MEMORY};
-	const struct check_device dev = {.name = "net0",
-	                                 .offered = accept,
-	                                 .mem = &r->mem,
-	                                 .num_max = {256, 256},
-	                                 .nr_queues = 2};
+	const struct check_device dev = {.offered = accept, .num_max = {256, 256}, .nr_queues = 2};
 
 	*r = (struct ring_rig){.queue = queue, .packed = accept & PACKED};
 	r->addr = (struct vq_addr){num, RING, DRIVER, DEVICE};
-	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &r->c), 0);
+	crig_make(dev, MEMORY, &r->mem, &r->c);
 	W(STATUS, 0);
 	W(STATUS, 1);
 	W(STATUS, 3);
@@ -81,22 +75,12 @@ void rrig_end(struct ring_rig *r, struct check_tally *t)
 {
 	for (size_t i = 0; t && i < nr_rules; i++)
 		t->kept[i] |= check_result(r->c, i)->kept > 0;
-	check_destroy(r->c);
-	gmem_destroy(&r->mem);
-}
-
-size_t rrig_rule(const char *id)
-{
-	const struct rule *rule = rule_find(id);
-
-	if (!rule || !rule->advice)
-		fail_msg("%s is not a rule that is checked", id);
-	return (size_t)(rule - rules);
+	crig_unmake(&r->mem, r->c);
 }
 
 void rrig_expect_broken(const struct ring_rig *r, struct check_tally *t, const char *id)
 {
-	const size_t i = rrig_rule(id);
+	const size_t i = crig_rule(id);
 
 	if (check_result(r->c, i)->broken == 0)
 		fail_msg("%s was not found", id);

@@ -8,6 +8,7 @@
 
 #include "check/state.h"
 #include "devices/vq.h"
+#include "tests/lib/check_rig.h"
 #include "vmm/core/gmem.h"
 
 #define EVENT    FEATURE(VIRTIO_RING_F_EVENT_IDX)
@@ -44,11 +45,6 @@ struct ring_rig {
 	uint16_t head[16], popped;
 };
 
-/* What right drivers have kept, and faulty ones broken, over all tests. */
-struct check_tally {
-	bool kept[512], broken[512];
-};
-
 void *rrig_at(const struct ring_rig *r, gpa_t where);
 void rrig_reg(struct ring_rig *r, uint32_t off, bool write, uint64_t val);
 #define W(reg, v) rrig_reg(r, VIRTIO_MMIO_##reg, true, v)
@@ -62,7 +58,6 @@ void rrig_begin(struct ring_rig *r, uint64_t accept, unsigned queue, unsigned nu
 /* @t NULL: what was kept does not count. */
 void rrig_end(struct ring_rig *r, struct check_tally *t);
 
-size_t rrig_rule(const char *id); /* its number */
 void rrig_expect_broken(const struct ring_rig *r, struct check_tally *t, const char *id);
 void rrig_expect_clean(const struct ring_rig *r, const char *what);
 /* Of the rules that @mine says yes to. */

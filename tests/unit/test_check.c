@@ -58,10 +58,7 @@ static void *at(const struct rig *r, gpa_t where)
 
 static void rig_begin(struct rig *r, uint64_t offered)
 {
-	const struct gmem_range range = {0, MEMORY};
-
 	*r = (struct rig){.dev = {
-				  .name = "net0",
 				  .offered = offered,
 				  .config_len = sizeof(struct virtio_net_config),
 				  .mem = &r->mem,
@@ -69,14 +66,12 @@ static void rig_begin(struct rig *r, uint64_t offered)
 				  .nr_queues = 2,
 			  }};
 	memcpy(r->dev.config, mac, sizeof(mac));
-	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&r->dev, &r->c), 0);
+	crig_make(r->dev, MEMORY, &r->mem, &r->c);
 }
 
 static void rig_end(struct rig *r)
 {
-	check_destroy(r->c);
-	gmem_destroy(&r->mem);
+	crig_unmake(&r->mem, r->c);
 }
 
 /* ---- accesses */
@@ -243,11 +238,7 @@ static void play(struct rig *r, const struct fault *f)
 
 static const struct check_result *result_of(const struct rig *r, const char *id)
 {
-	const struct rule *rule = rule_find(id);
-
-	if (!rule || !rule->advice)
-		fail_msg("%s is not a rule that is checked", id);
-	return check_result(r->c, (size_t)(rule - rules));
+	return crig_result(r->c, id);
 }
 
 static void expect_broken(const struct rig *r, const char *id)

@@ -61,7 +61,7 @@ static void round_is_over(struct rig *r, enum provoke_id id, struct provoke_resu
 
 static const struct check_result *result_of(const struct rig *r, const char *id)
 {
-	return check_result(r->crig.c, (size_t)(rule_find(id) - rules));
+	return crig_result(r->crig.c, id);
 }
 
 static const struct {

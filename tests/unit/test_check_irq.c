@@ -12,8 +12,8 @@
 
 #include "check/check.h"
 #include "devices/virtio_watch.h"
+#include "tests/lib/check_rig.h"
 #include "vmm/core/compiler.h"
-#include "vmm/core/gmem.h"
 
 #define TAKEN 8u /* so many interrupts are enough */
 #define MANY  100u
@@ -35,23 +35,16 @@ static bool hears(void *arg)
 
 static void begin(struct rig *r)
 {
-	const struct gmem_range range = {0, 0x1000};
-	const struct check_device dev = {.name = "net0",
-	                                 .mem = &r->mem,
-	                                 .num_max = {8, 8},
-	                                 .nr_queues = 2,
-	                                 .hears = hears,
-	                                 .arg = r};
+	const struct check_device dev = {
+		.num_max = {8, 8}, .nr_queues = 2, .hears = hears, .arg = r};
 
 	*r = (struct rig){.open = true};
-	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &r->c), 0);
+	crig_make(dev, 0x1000, &r->mem, &r->c);
 }
 
 static void end(struct rig *r)
 {
-	check_destroy(r->c);
-	gmem_destroy(&r->mem);
+	crig_unmake(&r->mem, r->c);
 }
 
 static void access_it(struct rig *r, uint32_t off, bool write, uint64_t val)
@@ -83,7 +76,7 @@ static void rounds(struct rig *r, unsigned nr)
 
 static const struct check_result *result(const struct rig *r, const char *id)
 {
-	return check_result(r->c, (size_t)(rule_find(id) - rules));
+	return crig_result(r->c, id);
 }
 
 static uint64_t found(const struct rig *r)

@@ -15,6 +15,7 @@
 #include "check/borne.h"
 #include "check/check.h"
 #include "check/state.h"
+#include "tests/lib/check_rig.h"
 #include "vmm/core/gmem.h"
 #include "vmm/core/le.h"
 
@@ -49,34 +50,20 @@ static void *at(gpa_t where)
 
 static void begin(uint64_t offered)
 {
-	const struct gmem_range range = {0, MEMORY};
-	struct check_device dev = {.name = "net0",
-	                           .offered = offered,
+	struct check_device dev = {.offered = offered,
 	                           .legacy = !(offered & FEATURE(VIRTIO_F_VERSION_1)),
 	                           .config_len = 24,
 	                           .config = {2, 1, 2, 3, 4, 5},
-	                           .mem = &rig.mem,
 	                           .num_max = {256, 256, 64},
 	                           .nr_queues = NR_QUEUES};
 
 	rig.status = 0;
-	assert_int_equal(gmem_create(&rig.mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &rig.c), 0);
+	crig_make(dev, MEMORY, &rig.mem, &rig.c);
 }
 
 static void end(void)
 {
-	check_destroy(rig.c);
-	gmem_destroy(&rig.mem);
-}
-
-static size_t number_of(const char *id)
-{
-	const struct rule *r = rule_find(id);
-
-	if (!r || !r->advice)
-		fail_msg("%s is not a rule that is checked", id);
-	return (size_t)(r - rules);
+	crig_unmake(&rig.mem, rig.c);
 }
 
 /* The end of a right driver. */
@@ -95,7 +82,7 @@ static void expect_clean(const char *what)
 /* That of a wrong one. */
 static void expect_broken(const char *id)
 {
-	const size_t i = number_of(id);
+	const size_t i = crig_rule(id);
 
 	if (!check_result(rig.c, i)->broken)
 		fail_msg("%s was not found", id);
@@ -253,7 +240,7 @@ static void driver_that_goes_away_had_another_step_to_take(unused void **state)
 
 	begin(OFFERED);
 	play(0, TAKE - 4, UINT32_MAX, 0, NULL); /* up to DRIVER */
-	res = check_result(rig.c, number_of("feat.fail-when-unusable"));
+	res = check_result(rig.c, crig_rule("feat.fail-when-unusable"));
 	for (unsigned i = 0; i < 100; i++)
 		check_tick(rig.c);
 	assert_int_equal(res->broken, 1);
@@ -269,7 +256,7 @@ static void step_that_version_1_has_not_is_one_mistake(unused void **state)
 	play(0, ARRAY_SIZE(right), GO, 0, &s);
 	for (size_t i = 0; i < nr_rules; i++)
 		if (check_result(rig.c, i)->broken &&
-		    i != number_of("init.legacy-skip-features-ok"))
+		    i != crig_rule("init.legacy-skip-features-ok"))
 			fail_msg("%s: %s", rules[i].id, check_result(rig.c, i)->why);
 	expect_broken("init.legacy-skip-features-ok");
 }
@@ -340,9 +327,9 @@ static void address_may_be_read_in_pieces(unused void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(pieces); i++)
 		do_step(&pieces[i]);
 	play(SELECT, ARRAY_SIZE(right), UINT32_MAX, 0, NULL);
-	if (check_result(rig.c, number_of("cfg.legacy-read-twice"))->broken)
-		fail_msg("%s", check_result(rig.c, number_of("cfg.legacy-read-twice"))->why);
-	assert_true(check_result(rig.c, number_of("cfg.legacy-read-twice"))->kept > 0);
+	if (check_result(rig.c, crig_rule("cfg.legacy-read-twice"))->broken)
+		fail_msg("%s", check_result(rig.c, crig_rule("cfg.legacy-read-twice"))->why);
+	assert_true(check_result(rig.c, crig_rule("cfg.legacy-read-twice"))->kept > 0);
 	end();
 }
 
@@ -381,7 +368,7 @@ static void a_kick_of_a_queue_that_is_not_there_is_survived(unused void **state)
 	play(0, TAKE, UINT32_MAX, 0, NULL);
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++)
 		do_step(&steps[i]);
-	assert_int_equal(check_result(rig.c, number_of("legacy.vq-layout"))->broken, 0);
+	assert_int_equal(check_result(rig.c, crig_rule("legacy.vq-layout"))->broken, 0);
 	end();
 }
 

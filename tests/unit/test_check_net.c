@@ -240,7 +240,7 @@ static void features_that_nobody_knows_are_no_reason_to_give_up(void **state)
 
 static void expect_quiet(const struct check_rig *r, const char *id)
 {
-	assert_int_equal(check_result(r->c, (size_t)(rule_find(id) - rules))->broken, 0);
+	assert_int_equal(crig_result(r->c, id)->broken, 0);
 }
 
 static void driver_that_gives_up_for_want_of_a_feature_is_found(void **state)

@@ -34,7 +34,7 @@ static uint16_t next(const struct ring_rig *r)
 
 static void expect_kept(const struct ring_rig *r, const char *id)
 {
-	const struct check_result *res = check_result(r->c, rrig_rule(id));
+	const struct check_result *res = check_result(r->c, crig_rule(id));
 
 	if (res->broken)
 		fail_msg("%s: %s", id, res->why);
@@ -91,7 +91,7 @@ static void position_of_a_moment_ago_is_clean(unused void **state)
 
 static uint64_t broken_by(const struct ring_rig *r, const char *id)
 {
-	return check_result(r->c, rrig_rule(id))->broken;
+	return check_result(r->c, crig_rule(id))->broken;
 }
 
 /* A CPU of the guest has taken down where it is; others offer more, and kick for it, before it kicks. */
@@ -170,7 +170,7 @@ static void position_ahead_is_not_kept_after_laps_without_a_kick(unused void **s
 		ahead = (r.place + 1) % (2 * num);
 		kick(&r, r.packed ? u16_of(ahead % num | (ahead < num ? 0x8000u : 0))
 		                  : u16_of(r.avail + 1));
-		assert_int_equal(check_result(r.c, rrig_rule(rings[i].rule))->kept, 0);
+		assert_int_equal(check_result(r.c, crig_rule(rings[i].rule))->kept, 0);
 		rrig_end(&r, NULL);
 	}
 }
@@ -209,13 +209,13 @@ static void number_of_a_queue_is_judged_below_the_position(unused void **state)
 
 	rrig_begin(&r, DATA, TX, 4);
 	rrig_reg(&r, VIRTIO_MMIO_QUEUE_NOTIFY, true, 0x00010007);
-	assert_true(check_result(r.c, rrig_rule("notify.queue-index-valid"))->broken);
+	assert_true(check_result(r.c, crig_rule("notify.queue-index-valid"))->broken);
 	rrig_end(&r, NULL);
 	rrig_begin(&r, 0, TX, 4); /* who has not accepted it */
 	rrig_offer_one(&r, 0);
 	kick(&r, next(&r));
-	assert_true(check_result(r.c, rrig_rule("notify.queue-index-valid"))->broken);
-	assert_int_equal(check_result(r.c, rrig_rule("notifdata.split-next"))->kept, 0);
+	assert_true(check_result(r.c, crig_rule("notify.queue-index-valid"))->broken);
+	assert_int_equal(check_result(r.c, crig_rule("notifdata.split-next"))->kept, 0);
 	rrig_end(&r, NULL);
 }
 
@@ -249,7 +249,7 @@ static void what_is_filled_in_behind_the_index_or_the_flags_is_found(void **stat
 				continue;
 			rrig_begin(&r, packed ? PACKED : 0, TX, 4);
 			offer_early(&r, late);
-			assert_int_equal(check_result(r.c, rrig_rule(id))->broken, 0);
+			assert_int_equal(check_result(r.c, crig_rule(id))->broken, 0);
 			rrig_kick(&r);
 			if (late == NOTHING)
 				expect_kept(&r, id);
@@ -322,7 +322,7 @@ static void what_was_kicked_for_is_not_judged(unused void **state)
 			rrig_take(&r);
 		}
 		rrig_kick(&r);
-		assert_int_equal(check_result(r.c, rrig_rule(id))->kept, 0);
+		assert_int_equal(check_result(r.c, crig_rule(id))->kept, 0);
 		rrig_offer_one(&r, 2);
 		rrig_take(&r);
 		rrig_kick(&r);

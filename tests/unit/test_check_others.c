@@ -27,7 +27,7 @@
 
 static const struct check_result *result_of(const struct check_rig *r, const char *id)
 {
-	return check_result(r->c, (size_t)(rule_find(id) - rules));
+	return crig_result(r->c, id);
 }
 
 static void expect_clean(const struct check_rig *r, const char *what)

@@ -403,8 +403,8 @@ static void table_of_more_than_the_longest_ring_is_too_long(void **state)
 		if (!packed)
 			rrig_offer(&r, 0);
 		rrig_take(&r);
-		assert_int_equal(check_result(r.c, rrig_rule(id))->broken, more);
-		assert_int_equal(check_result(r.c, rrig_rule(id))->kept, !more);
+		assert_int_equal(check_result(r.c, crig_rule(id))->broken, more);
+		assert_int_equal(check_result(r.c, crig_rule(id))->kept, !more);
 		if (more)
 			rrig_expect_broken(&r, *state, id);
 		rrig_end(&r, NULL);
@@ -427,7 +427,7 @@ static void table_behind_a_list_that_was_lost_is_the_drivers(void **state)
 	rrig_use_all(&r);
 	memset(rrig_at(&r, TABLE), 0xa5, 16);
 	rrig_reg(&r, VIRTIO_MMIO_STATUS, true, 0);
-	assert_int_equal(check_result(r.c, rrig_rule("indirect.table-stable"))->broken, 0);
+	assert_int_equal(check_result(r.c, crig_rule("indirect.table-stable"))->broken, 0);
 	rrig_expect_broken(&r, *state, "indirect.table-len");
 	rrig_end(&r, NULL);
 }
@@ -449,7 +449,7 @@ static void packed_ring_that_is_recycled_before_the_reset_is_found(void **state)
 			rrig_expect_broken(r, t, "cleanup.reset-before-unexpose");
 		else
 			assert_int_equal(
-				check_result(r->c, rrig_rule("cleanup.reset-before-unexpose"))
+				check_result(r->c, crig_rule("cleanup.reset-before-unexpose"))
 					->broken,
 				0);
 		rrig_end(r, NULL);

@@ -15,6 +15,7 @@
 #include "check/report.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq.h"
+#include "tests/lib/check_rig.h"
 #include "vmm/core/compiler.h"
 
 #define MEMORY 0x1000u
@@ -36,23 +37,16 @@ static bool guest_pc(void *arg, uint64_t *out)
 
 static void begin(struct rig *r)
 {
-	const struct gmem_range range = {0, MEMORY};
-	const struct check_device dev = {.name = "net0",
-	                                 .mem = &r->mem,
-	                                 .num_max = {8, 8},
-	                                 .nr_queues = 2,
-	                                 .pc = guest_pc,
-	                                 .arg = r};
+	const struct check_device dev = {
+		.num_max = {8, 8}, .nr_queues = 2, .pc = guest_pc, .arg = r};
 
 	*r = (struct rig){.asked = 0};
-	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &r->c), 0);
+	crig_make(dev, MEMORY, &r->mem, &r->c);
 }
 
 static void end(struct rig *r)
 {
-	check_destroy(r->c);
-	gmem_destroy(&r->mem);
+	crig_unmake(&r->mem, r->c);
 }
 
 static void access_it(struct rig *r, uint32_t off, unsigned size, bool write, uint64_t val)
@@ -64,7 +58,7 @@ static void access_it(struct rig *r, uint32_t off, unsigned size, bool write, ui
 
 static const struct check_result *result_of(const struct rig *r, const char *id)
 {
-	return check_result(r->c, (size_t)(rule_find(id) - rules));
+	return crig_result(r->c, id);
 }
 
 static void access_is_named_with_the_place_of_the_first(unused void **state)

@@ -39,7 +39,7 @@ static void kicks_that_nobody_wants_are_found(void **state)
 		rrig_kick(&r); /* it may not have seen that yet */
 		rrig_kick(&r);
 		rrig_expect_clean(&r, how[i].rule);
-		assert_int_equal(check_result(r.c, rrig_rule(how[i].rule))->broken, 0);
+		assert_int_equal(check_result(r.c, crig_rule(how[i].rule))->broken, 0);
 		rrig_offer_one(&r, 2);
 		rrig_kick(&r);
 		rrig_expect_broken(&r, *state, how[i].rule);
@@ -67,7 +67,7 @@ static void word_for_other_drivers_is_no_excuse_for_a_missing_kick(void **state)
 		rrig_offer_one(&r, 0);
 		rrig_kick(&r);
 		rrig_look_often(&r);
-		assert_int_equal(check_result(r.c, rrig_rule(how[i].rule))->broken, 0);
+		assert_int_equal(check_result(r.c, crig_rule(how[i].rule))->broken, 0);
 		rrig_take(&r);
 		rrig_use_all(&r);
 		vq_kicks_on(&r.vq);
@@ -356,12 +356,12 @@ static void what_the_device_had_no_time_to_look_at_is_judged_at_the_reset(unused
 			rrig_expect_clean(&r, "not looked at");
 			reset(&r);
 			if (wrong)
-				assert_int_equal(check_result(r.c, rrig_rule(rule[packed]))->broken,
+				assert_int_equal(check_result(r.c, crig_rule(rule[packed]))->broken,
 				                 1);
 			else
 				rrig_expect_clean(&r, "reset");
 			rrig_take(&r); /* whose thread is late: it says nothing twice */
-			assert_int_equal(check_result(r.c, rrig_rule(rule[packed]))->broken, wrong);
+			assert_int_equal(check_result(r.c, crig_rule(rule[packed]))->broken, wrong);
 			rrig_end(&r, NULL);
 		}
 	}
@@ -369,7 +369,7 @@ static void what_the_device_had_no_time_to_look_at_is_judged_at_the_reset(unused
 
 static void what_was_kicked_for_is_there_at_the_reset(unused void **state)
 {
-	const size_t rule = rrig_rule("cleanup.reset-before-unexpose");
+	const size_t rule = crig_rule("cleanup.reset-before-unexpose");
 
 	for (unsigned early = 0; early < 2; early++) {
 		struct ring_rig r;

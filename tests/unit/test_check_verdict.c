@@ -15,6 +15,7 @@
 #include "check/report.h"
 #include "devices/virtio_watch.h"
 #include "devices/vq.h"
+#include "tests/lib/check_rig.h"
 #include "vmm/core/gmem.h"
 #include "vmm/run.h"
 
@@ -32,14 +33,10 @@ struct rig {
 static int setup(void **state)
 {
 	static struct rig rig;
-	const struct gmem_range range = {0, MEMORY};
 	struct rig *r = &rig;
-	const struct check_device dev = {
-		.name = "net0", .mem = &r->mem, .num_max = {8, 8}, .nr_queues = 2};
 
 	*r = (struct rig){.status = 0};
-	assert_int_equal(gmem_create(&r->mem, &range, 1, false), 0);
-	assert_int_equal(check_create(&dev, &r->c), 0);
+	crig_make((struct check_device){.num_max = {8, 8}, .nr_queues = 2}, MEMORY, &r->mem, &r->c);
 	r->ignored = calloc(nr_rules, sizeof(*r->ignored));
 	assert_non_null(r->ignored);
 	/* What is looked at here is not the rules. */
@@ -54,8 +51,7 @@ static int teardown(void **state)
 	struct rig *r = *state;
 
 	free(r->ignored);
-	check_destroy(r->c);
-	gmem_destroy(&r->mem);
+	crig_unmake(&r->mem, r->c);
 	return 0;
 }
 

@@ -125,12 +125,8 @@ static void a_vendor_is_no_bring_up(unused void **state)
 	(void)get(&r, 0, VIRTIO_MMIO_VENDOR_ID);
 	crig_expect_broken(&r.crig, "mmio.devid0-no-access", &none);
 	assert_false(none.broken[rule_find("mmio.devid0-ignore") - rules]);
-	assert_int_equal(
-		check_result(r.crig.c, (size_t)(rule_find("mmio.devid0-ignore") - rules))->broken,
-		0);
-	assert_int_equal(
-		check_result(r.crig.c, (size_t)(rule_find("mmio.devid0-abort") - rules))->broken,
-		0);
+	assert_int_equal(crig_result(r.crig.c, "mmio.devid0-ignore")->broken, 0);
+	assert_int_equal(crig_result(r.crig.c, "mmio.devid0-abort")->broken, 0);
 	end(&r);
 }
 
