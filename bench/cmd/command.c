@@ -294,34 +294,12 @@ static int run_rows(struct bench_command *c)
 	return status;
 }
 
-static void print_list(const struct bench_command *c)
-{
-	const struct bench_run *run = &c->run;
-	const unsigned left = (unsigned)bench_left_s(run);
-	size_t core = 0;
-
-	printf("%-36s %-12s %-4s %8s  %s\n", "row", "set", "core", "seconds", "what");
-	for (size_t i = 0; i < run->nr; i++) {
-		const struct bench_result *r = &run->result[i];
-		const uint64_t ms = bench_estimate_ms(&c->env, r->row, run->rounds);
-
-		printf("%-36s %-12s %-4s %8.1f  %s\n", r->row->name, r->row->set,
-		       r->row->core ? "yes" : "", (double)ms / 1000, r->row->what);
-		core += r->row->core;
-		if (r->state == BENCH_CANNOT)
-			printf("%-36s cannot here: %s\n", "", r->why);
-	}
-	printf("\n%zu rows, about %u:%02u minutes for those that can be measured; %zu of them are "
-	       "the core\n",
-	       run->nr, left / 60, left % 60, core);
-}
-
 static int list_rows(struct bench_command *c)
 {
 	if (bench_refuse(&c->run) < 0)
 		return EXIT_SIGNAL + *c->env.stop;
 	c->run.began_ns = loop_now_ns();
-	print_list(c);
+	bench_list(stdout, &c->run);
 	return EXIT_OK;
 }
 

@@ -83,12 +83,13 @@ static int can(const struct bench_env *env, const struct micro_boot *m, char *wh
 		return ret;
 	if (!host_kvm_module())
 		snprintf(why, BENCH_WHY_MAX,
-		         "KVM here only emulates (no vmx, no svm): Linux would not come to its "
-		         "init; there is the lab, tests/lab/run.sh");
+		         "KVM here only emulates (no vmx, no svm): Linux would not boot; there is "
+		         "tests/lab/run.sh");
 	else if (!env->kernel)
-		snprintf(why, BENCH_WHY_MAX, "no kernel to boot: --kernel FILE");
+		snprintf(why, BENCH_WHY_MAX,
+		         "no kernel for the guests: --kernel, or tests/setup.sh kernels");
 	else if (m->vmm != MICRO_DOORBELL && !host_has_program(QEMU))
-		snprintf(why, BENCH_WHY_MAX, "no " QEMU " in PATH: package qemu-system-x86");
+		snprintf(why, BENCH_WHY_MAX, "no " QEMU ": package qemu-system-x86");
 	else
 		return 0;
 	return -EOPNOTSUPP;

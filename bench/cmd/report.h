@@ -22,6 +22,12 @@ struct bench_report {
 	double seconds;
 };
 
+/*
+ * report_list.c: all rows of a run that is not begun, as bench_refuse() left them, and how long it takes. Rows that cannot be
+ * measured have the number of a reason, and each reason stands once, below.
+ */
+void bench_list(FILE *out, const struct bench_run *run);
+
 /* ---- report_table.c: as it goes */
 
 /* What each line's columns are. */

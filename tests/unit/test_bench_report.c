@@ -295,6 +295,56 @@ static void card_of_this_machine_has_no_empty_words(unused void **state)
 	free(c);
 }
 
+static int cannot_row(unused const struct bench_env *env, unused const struct bench_row *row,
+                      char *why)
+{
+	snprintf(why, BENCH_WHY_MAX, "no such program");
+	return -ENOENT;
+}
+
+/* Where Linux does not boot a list had the same reason below each of 239 rows. */
+static void list_has_each_reason_once(unused void **state)
+{
+	static const char expected[] =
+		"row                                  set          core  seconds  what\n"
+		"t/a                                  set          yes       2.0  a row (cannot "
+		"here: 1)\n"
+		"t/b                                  set          yes       2.0  a row\n"
+		"t/c                                  set                    1.9  a row (cannot "
+		"here: 2)\n"
+		"t/d                                  set          yes       2.0  a row (cannot "
+		"here: 1)\n"
+		"\nCannot be measured here:\n"
+		"1 (2 rows): peer needs a right\n"
+		"2 (1 row): no such program\n"
+		"\n4 rows, 3 of them the core; 1 can be measured here, 1 of them the core, in "
+		"about 1:05 minutes\n";
+	struct bench_rig r;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	bench_rig_begin(&r);
+	bench_rig_add(&r, "t/a", NULL, 2);
+	bench_rig_add(&r, "t/b", NULL, 0);
+	bench_rig_add(&r, "t/c", "t/b", 0);
+	bench_rig_add(&r, "t/d", NULL, 2);
+	for (size_t i = 0; i < r.nr; i++)
+		r.row[i].ms = 1000 - BENCH_PROBE_MS;
+	r.row[2].can = cannot_row;
+	r.row[2].core = false;
+	r.subject[0].open_ms = 63000;
+	r.fake_subject[2].can = -EPERM;
+	r.run = (struct bench_run){.env = &r.env, .ops = &r.ops, .rounds = 2};
+	assert_int_equal(bench_run_init(&r.run, r.rows, r.nr), 0);
+	assert_int_equal(bench_refuse(&r.run), 0);
+	bench_list(out, &r.run);
+	assert_int_equal(fclose(out), 0);
+	assert_string_equal(text, expected);
+	free(text);
+	bench_rig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +359,7 @@ int main(void)
 		CASE(many_rows_make_a_chart_longer_and_not_wider),
 		CASE(chart_of_nothing_but_0_has_a_range),
 		CASE(table_lists_figures_and_reasons),
+		cmocka_unit_test(list_has_each_reason_once),
 		cmocka_unit_test(stolen_time_is_the_eighth_field),
 		cmocka_unit_test(card_of_this_machine_has_no_empty_words),
 	};
