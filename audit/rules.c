@@ -527,7 +527,7 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 		say(r, "libslirp's are not counted");
 	} else if (r->observed == AUDIT_UNKNOWN) {
 		r->observed = r->expected + n->self_kicks + n->changes + n->timers + n->calls +
-		              n->poll_asks;
+		              n->poll_asks + n->trial_calls;
 		say(r, "as doorbell says, without tracefs");
 	}
 	explain(r, (int64_t)(n->self_kicks * event_calls(&n->how)), "work left for the next turn");
@@ -535,12 +535,16 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
 	explain(r, (int64_t)n->poll_asks, "looks instead of sleep");
+	explain(r, (int64_t)n->trial_calls, "whether vhost should poll");
 	/* One to sleep, when it is not too late for that; one to let go, which looks for others who do. */
 	if (n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)(2 * n->turns_waited), "waits for a thread that kicked");
-	/* A poll(), and where the clock is no memory of the kernel, asking it the time. */
+	/*
+	 * A poll(), and where the clock is no memory of the kernel, asking it the time; of the rings only that. Of each look
+	 * two timers were counted.
+	 */
 	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
-		explain_up_to(r, (int64_t)n->timers, "looks at the interface, once a second");
+		explain_up_to(r, (int64_t)n->timers, "looks at the interface and the rings");
 	judge(r);
 }
 

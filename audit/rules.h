@@ -69,6 +69,7 @@ struct audit_nic {
 	uint64_t wakeups, changes, calls, timers, self_kicks, ctrl_reads; /* of the NIC's thread */
 	/* Likewise: times it looked instead of sleeping and asked the kernel, and times it looked and found something. */
 	uint64_t poll_asks, poll_hits;
+	uint64_t trial_calls;  /* likewise: for whether vhost should poll */
 	uint64_t turns_waited; /* likewise: for a thread that kicked and had not finished yet */
 	uint64_t sleeps, worker_sleeps; /* voluntary switches, or unknown */
 	bool copied_once;               /* vhost: it copies each frame, and only once */

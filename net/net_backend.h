@@ -156,17 +156,20 @@ struct net_ring_ops {
 
 /* System calls and waits that the backend made on the data path; plain counters of the loop thread. */
 struct net_backend_stats {
-	uint64_t sends, send_bytes; /* frames handed to the host, bytes with header */
-	uint64_t recvs, recv_bytes; /* frames taken from the host */
-	uint64_t syscalls_send;     /* writev() and the like */
-	uint64_t syscalls_recv;     /* readv(), also those that found nothing */
-	uint64_t recv_empty;        /* of these, found nothing */
-	uint64_t send_again;        /* send() answered -EAGAIN */
-	uint64_t send_errors;       /* frames the host refused */
-	uint64_t recv_joined;       /* TCP segments that went into the frame before theirs */
-	uint64_t recv_dropped;      /* frames dropped before the guest: queue towards it full */
-	uint64_t bytes_copied;      /* payload bytes copied by us (not by the kernel) */
-	uint64_t reconnects;        /* times a peer was there again */
+	uint64_t sends, send_bytes;   /* frames handed to the host, bytes with header */
+	uint64_t recvs, recv_bytes;   /* frames taken from the host */
+	uint64_t syscalls_send;       /* writev() and the like */
+	uint64_t syscalls_recv;       /* readv(), also those that found nothing */
+	uint64_t recv_empty;          /* of these, found nothing */
+	uint64_t send_again;          /* send() answered -EAGAIN */
+	uint64_t send_errors;         /* frames the host refused */
+	uint64_t recv_joined;         /* TCP segments that went into the frame before theirs */
+	uint64_t recv_dropped;        /* frames dropped before the guest: queue towards it full */
+	uint64_t bytes_copied;        /* payload bytes copied by us (not by the kernel) */
+	uint64_t reconnects;          /* times a peer was there again */
+	uint64_t trials, trials_paid; /* of whether polling pays, by who serves the rings; it did */
+	uint64_t trial_switches;      /* times it was told to poll, or not to */
+	uint64_t trial_calls;         /* system calls for all that */
 };
 
 /* Frames with numbers (net/numbered.h) that the guest has sent, as a backend found them; counters of the loop thread. */
@@ -194,6 +197,7 @@ struct net_backend {
 	uint64_t ring_cannot; /* feature masks that ring cannot honour; prepare() may add to them */
 	bool ring_first;      /* begin with ring: what the user asked for */
 	bool ring_only;       /* no frame ever passes through us: @frame drops what it is given */
+	const char *busyloop; /* for how long ring's peer polls, for status; NULL: no choice */
 	/*
 	 * The peer is away and has begun requests that nobody but it, when it is back, can finish: ring
 	 * stays started, and serves again by itself.

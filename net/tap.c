@@ -19,6 +19,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -66,7 +67,8 @@ struct net_tap {
 	struct tap_fd tap;  /* in the first one only */
 	struct iovec iov[IOV_MAX]; /* for a queue with old headers only */
 	struct vhost_net vhost;
-	uint64_t busyloop_us;
+	uint64_t busyloop_us;   /* or VHOST_NET_TRY */
+	char busyloop_text[24]; /* for status */
 	const struct gmem *mem; /* what vhost was given */
 };
 
@@ -343,7 +345,7 @@ static void init_queue(struct net_tap *t, struct net_tap *first, struct loop *l)
 	t->attached = true;
 	port_init(&t->port, l, t->fd);
 	/* All of a ring path runs on the first one's loop. */
-	vhost_net_init(&t->vhost, first->port.loop);
+	vhost_net_init(&t->vhost, first->port.loop, first->tap.ifname, &first->b.stats);
 	t->b.kind = "tap";
 	snprintf(t->b.label, sizeof(t->b.label), "%s", first->tap.ifname);
 	t->b.interface = t->b.label;
@@ -399,6 +401,8 @@ static int tap_create(const void *config, const struct net_common *common, struc
 	t->fd = t->tap.fd;
 	init_queue(t, t, l);
 	t->busyloop_us = cfg->busyloop;
+	snprintf(t->busyloop_text, sizeof(t->busyloop_text), "%" PRIu64, cfg->busyloop);
+	t->b.busyloop = cfg->busyloop == VHOST_NET_TRY ? "try" : t->busyloop_text;
 	t->b.can = t->tap.can;
 	t->b.ring = &vhost_ops;
 	t->b.ring_cannot = VHOST_NEVER;
@@ -418,6 +422,20 @@ static void tap_defaults(void *config)
 	struct tap_config *cfg = config;
 
 	cfg->fd = UINT64_MAX;
+}
+
+static int parse_busyloop(void *target, const char *value, char *why, size_t why_size)
+{
+	struct tap_config *cfg = target;
+
+	if (strcmp(value, "try") == 0) {
+		cfg->busyloop = VHOST_NET_TRY;
+	} else if (opt_parse_uint(value, &cfg->busyloop) < 0 || cfg->busyloop > BUSYLOOP_MAX_US) {
+		snprintf(why, why_size, "allowed is try, or a number from 0 to %u",
+		         BUSYLOOP_MAX_US);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static const char *const path_names[] = {
@@ -448,11 +466,11 @@ static const struct opt_def tap_keys[] = {
          .arg = "pure|vhost",
          .help = "who serves the rings: doorbell or the kernel's vhost-net (default: pure)"},
 	{.name = "busyloop",
-         .type = OPT_UINT,
-         .offset = offsetof(struct tap_config, busyloop),
-         .max = BUSYLOOP_MAX_US,
-         .arg = "USECS",
-         .help = "how long vhost polls before it sleeps (0 to 1000000; default: 0)"},
+         .type = OPT_CALL,
+         .parse = parse_busyloop,
+         .arg = "try|USECS",
+         .help = "how long vhost polls before it sleeps (0 to 1000000), or try: while that "
+                 "makes traffic faster (default: 0)"},
 	OPT_END,
 };
 

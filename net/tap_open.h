@@ -15,7 +15,7 @@ struct tap_config {
 	const char *ifname; /* NULL: none given */
 	uint64_t fd;        /* UINT64_MAX: none given */
 	unsigned path;      /* enum tap_path */
-	uint64_t busyloop;  /* microseconds, for vhost */
+	uint64_t busyloop;  /* microseconds, for vhost, or VHOST_NET_TRY */
 };
 
 struct tap_fd {

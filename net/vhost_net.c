@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/vhost_net.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
@@ -9,6 +10,7 @@
 #include <linux/virtio_ring.h>
 #include <poll.h>
 #include <stdalign.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,15 +28,24 @@
  */
 #define LOOK_NS UINT64_C(1000000000)
 
+/*
+ * With VHOST_NET_TRY, while that pays. Longer than the round trip of somebody who asks and waits, since only then the
+ * worker still looks when the next request comes: 1 ms in the lab, and elsewhere it takes less.
+ */
+#define POLL_US 1000u
+
 /* What of the accepted features is vhost's business: the others are the TAP's, or ours. */
 #define VHOST_BITS                                                                 \
 	(FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF) |           \
 	 FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
 	 FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_F_IN_ORDER))
 
-void vhost_net_init(struct vhost_net *v, struct loop *l)
+void vhost_net_init(struct vhost_net *v, struct loop *l, const char *ifname,
+                    struct net_backend_stats *stats)
 {
-	*v = (struct vhost_net){.fd = -1, .loop = l, .tap_fd = -1};
+	*v = (struct vhost_net){
+		.fd = -1, .loop = l, .tap_fd = -1, .ifname = ifname, .stats = stats};
+	v->bytes = IF_BYTES_NONE;
 	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
 		v->err[i].watch.fd = -1;
 }
@@ -129,12 +140,88 @@ static int watch_ring(struct vhost_net *v, unsigned i)
 	return ret < 0 ? ret : set_file(v, VHOST_SET_VRING_ERR, i, e->watch.fd);
 }
 
-/* Kernels before 4.7 have no busy loop: then it is refused, if one was asked for. */
 static int set_busyloop(const struct vhost_net *v, unsigned i, uint64_t us)
 {
-	int ret = set_number(v, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, i, (uint32_t)us);
+	return set_number(v, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, i, (uint32_t)us);
+}
 
-	return us ? ret : 0;
+/* Kernels before 4.7 have no busy loop: then it is refused, if one was asked for. 0 or -errno. */
+static int ask_for_busyloop(struct vhost_net *v, uint64_t us)
+{
+	const bool try = us == VHOST_NET_TRY;
+	int ret = 0;
+
+	for (unsigned i = 0; i < VHOST_NET_RINGS && ret == 0; i++)
+		ret = set_busyloop(v, i, try ? 0 : us);
+	if (ret == 0 && try)
+		ret = if_bytes_open(&v->bytes, v->ifname);
+	v->tries = ret == 0 && try;
+	v->polling = false;
+	if (ret < 0 && try)
+		log_debug("%s: busyloop=try is 0 here: %s", v->ifname, strerror(-ret));
+	return us && !try ? ret : 0;
+}
+
+/* It takes the lock of the ring, under which the worker polls: POLL_US for each ring at most. */
+static void poll_rings(struct vhost_net *v, bool on)
+{
+	if (v->polling == on)
+		return;
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
+		set_busyloop(v, i, on ? POLL_US : 0);
+	v->polling = on;
+	v->stats->trial_calls += VHOST_NET_RINGS;
+	v->stats->trial_switches++;
+}
+
+/* Of ring @i. The guest may write it, too, and it is only counted with: partner of nothing. */
+static uint16_t used_index(const struct vhost_net *v, unsigned i)
+{
+	return le16toh(__atomic_load_n(v->used[i], __ATOMIC_RELAXED));
+}
+
+static struct busyloop_seen see(struct vhost_net *v)
+{
+	v->stats->trial_calls += IF_BYTES_CALLS;
+	return (struct busyloop_seen){.now_ns = loop_now_ns(),
+	                              .bytes = if_bytes_read(&v->bytes),
+	                              .rx = used_index(v, 0),
+	                              .tx = used_index(v, 1)};
+}
+
+static void look_at_rings(void *arg)
+{
+	struct vhost_net *v = arg;
+	const uint64_t trials = v->busy.trial.trials, paid = v->busy.trial.paid;
+	const struct busyloop_seen seen = see(v);
+
+	busyloop_look(&v->busy, &seen);
+	poll_rings(v, v->busy.trial.on);
+	v->stats->trials += v->busy.trial.trials - trials;
+	v->stats->trials_paid += v->busy.trial.paid - paid;
+	loop_timer_at(v->loop, &v->busy_look, busyloop_next_ns(&v->busy));
+}
+
+/*
+ * Before vhost has the rings, whose addresses were judged. A packed one has no used index: there it does not poll.
+ * The kernel is told now that it does not, since to tell it later would wait for the worker.
+ */
+static int try_busyloop(struct vhost_net *v, const struct vhost_net_how *how,
+                        const struct net_ring *ring)
+{
+	struct busyloop_seen seen;
+
+	if (!v->tries)
+		return 0;
+	poll_rings(v, false);
+	if (how->accepted & FEATURE(VIRTIO_F_RING_PACKED))
+		return 0;
+	for (unsigned i = 0; i < VHOST_NET_RINGS; i++)
+		v->used[i] = gmem_ptr(how->mem, ring[i].used + offsetof(struct vring_used, idx),
+		                      sizeof(*v->used[i]));
+	seen = see(v);
+	busyloop_begin(&v->busy, &seen);
+	return loop_timer_at(v->loop, &v->busy_look, busyloop_next_ns(&v->busy));
 }
 
 /* What the kernel needs time for, a new worker above all. NULL; or what failed, and *ret is -errno. */
@@ -163,12 +250,15 @@ static const char *watch(struct vhost_net *v, uint64_t busyloop_us, int *ret)
 		*ret = watch_ring(v, i);
 		if (*ret < 0)
 			return "VHOST_SET_VRING_ERR";
-		*ret = set_busyloop(v, i, busyloop_us);
-		if (*ret < 0)
-			return "VHOST_SET_VRING_BUSYLOOP_TIMEOUT";
 	}
+	*ret = ask_for_busyloop(v, busyloop_us);
+	if (*ret < 0)
+		return "VHOST_SET_VRING_BUSYLOOP_TIMEOUT";
 	v->look = (struct loop_timer){.fn = look_at_tap, .arg = v};
+	v->busy_look = (struct loop_timer){.fn = look_at_rings, .arg = v};
 	*ret = loop_timer_make(v->loop, &v->look);
+	if (*ret == 0 && v->tries)
+		*ret = loop_timer_make(v->loop, &v->busy_look);
 	return *ret < 0 ? "timerfd_create" : NULL;
 }
 
@@ -209,10 +299,12 @@ int vhost_net_watch(struct vhost_net *v, uint64_t busyloop_us, char *why, size_t
 void vhost_net_close(struct vhost_net *v)
 {
 	loop_timer_off(&v->look);
+	loop_timer_off(&v->busy_look);
 	for (unsigned i = 0; i < VHOST_NET_RINGS; i++) {
 		loop_del(&v->err[i].watch);
 		fd_close(&v->err[i].watch.fd);
 	}
+	if_bytes_close(&v->bytes);
 	fd_close(&v->fd);
 	v->bound = false;
 }
@@ -267,6 +359,7 @@ static int set_ring(const struct vhost_net *v, const struct gmem *m, unsigned i,
 static void detach(struct vhost_net *v, struct net_ring *ring, unsigned nr, unsigned served)
 {
 	v->serving = false;
+	loop_timer_rest(&v->busy_look);
 	for (unsigned i = 0; i < nr; i++)
 		set_file(v, VHOST_NET_SET_BACKEND, i, VHOST_FILE_UNBIND);
 	for (unsigned i = 0; i < served; i++) {
@@ -316,6 +409,8 @@ int vhost_net_start(struct vhost_net *v, const struct vhost_net_how *how, struct
 		fd_event_take(v->err[i].watch.fd); /* what was wrong before */
 		ret = set_ring(v, how->mem, i, &ring[i]);
 	}
+	if (ret == 0)
+		ret = try_busyloop(v, how, ring);
 	if (ret == 0)
 		ret = loop_timer_at(v->loop, &v->look, loop_now_ns());
 	while (served < nr && ret == 0) {

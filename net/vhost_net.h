@@ -5,10 +5,14 @@
 
 #include <stdint.h>
 
+#include "net/busyloop.h"
+#include "net/if_bytes.h"
 #include "net/net_backend.h"
 #include "vmm/core/loop.h"
 
 #define VHOST_NET_RINGS 2u /* rx, tx */
+
+#define VHOST_NET_TRY UINT64_MAX /* for microseconds: it polls only while that pays */
 
 /* Rings that vhost found a broken rule on. */
 struct vhost_err {
@@ -23,14 +27,26 @@ struct vhost_net {
 	struct loop *loop;
 	struct vhost_err err[VHOST_NET_RINGS];
 	struct loop_timer look; /* is the interface still there? */
-	bool serving;           /* from start to stop */
-	bool bound;             /* it has the eventfds of the rings: vhost_net_let_go() */
+	/* VHOST_NET_TRY: does it pay to poll? */
+	struct loop_timer busy_look;
+	struct busyloop busy;
+	const char *ifname; /* borrowed */
+	struct if_bytes bytes;
+	const uint16_t
+		*used[VHOST_NET_RINGS]; /* its indices, in guest memory, while busy_look may come */
+	bool tries;                     /* the kernel has what it takes */
+	bool polling;                   /* what it was told last */
+	struct net_backend_stats *stats; /* where the trials are counted */
+	bool serving;                    /* from start to stop */
+	bool bound;                      /* it has the eventfds of the rings: vhost_net_let_go() */
 	int tap_fd;
 	unsigned first_ring; /* what the sink knows them by */
 	struct net_sink sink;
 };
 
-void vhost_net_init(struct vhost_net *v, struct loop *l); /* no descriptors yet */
+/* No descriptors yet. @ifname is the TAP's and lives as long; @stats is of the loop's thread. */
+void vhost_net_init(struct vhost_net *v, struct loop *l, const char *ifname,
+                    struct net_backend_stats *stats);
 /*
  * Open /dev/vhost-net and give it guest memory; nothing when that was done. 0; or -errno with what is missing, and
  * what would help, in @why. Any thread, while none is in another call: the kernel makes a worker, which may take
@@ -39,7 +55,7 @@ void vhost_net_init(struct vhost_net *v, struct loop *l); /* no descriptors yet 
 int vhost_net_open(struct vhost_net *v, const struct gmem *m, char *why, size_t why_size);
 /*
  * After vhost_net_open(), on the loop's thread: all else that no start changes; nothing when that was done.
- * @busyloop_us: how long it polls, 0: not. 0; or -errno with @why, and it is closed.
+ * @busyloop_us: how long it polls, 0: not; or VHOST_NET_TRY. 0; or -errno with @why, and it is closed.
  */
 int vhost_net_watch(struct vhost_net *v, uint64_t busyloop_us, char *why, size_t why_size);
 

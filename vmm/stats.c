@@ -107,10 +107,12 @@ static const struct counter register_counters[] = {
 };
 
 static const struct counter backend_counters[] = {
-	BACKEND(sends),         BACKEND(send_bytes),    BACKEND(recvs),       BACKEND(recv_bytes),
-	BACKEND(syscalls_send), BACKEND(syscalls_recv), BACKEND(recv_empty),  BACKEND(send_again),
-	BACKEND(send_errors),   BACKEND(recv_dropped),  BACKEND(recv_joined), BACKEND(bytes_copied),
-	BACKEND(reconnects),
+	BACKEND(sends),          BACKEND(send_bytes),    BACKEND(recvs),
+	BACKEND(recv_bytes),     BACKEND(syscalls_send), BACKEND(syscalls_recv),
+	BACKEND(recv_empty),     BACKEND(send_again),    BACKEND(send_errors),
+	BACKEND(recv_dropped),   BACKEND(recv_joined),   BACKEND(bytes_copied),
+	BACKEND(reconnects),     BACKEND(trials),        BACKEND(trials_paid),
+	BACKEND(trial_switches), BACKEND(trial_calls),
 };
 
 static const struct counter numbered_counters[] = {

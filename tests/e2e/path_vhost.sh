@@ -15,8 +15,8 @@ start_group() {
 	tap_add $tap $us/24
 	tap_add $other
 	tap_add $third $us2/24
-	vm_start -c 2 --control "$work/control" --on-reboot restart --net "tap,ifname=$tap,path=vhost,busyloop=50" \
-		--net "tap,ifname=$other" --net "tap,ifname=$third,features=default-ctrl_rx-ctrl_rx_extra-ctrl_vlan" \
+	vm_start -c 2 --control "$work/control" --on-reboot restart --net "tap,ifname=$tap,path=vhost,busyloop=try" \
+		--net "tap,ifname=$other" --net "tap,ifname=$third,busyloop=50,features=default-ctrl_rx-ctrl_rx_extra-ctrl_vlan" \
 		-a "$(append_agent net0=$it/24,$us net1=none net2=$it2/24)" "$bzimage"
 	vm_expect @agent
 }
@@ -79,6 +79,37 @@ test_udp_both_ways_without_loss() {
 test_none_of_these_frames_passed_through_doorbell() {
 	[ "$(counter rx_frames)-$(counter tx_frames)" = 0-0 ] ||
 		fail "rx_frames $(counter rx_frames), tx_frames $(counter tx_frames)"
+}
+
+trial() { # COUNTER NIC
+	ctl stats | jq ".nics[$2].backend.$1"
+}
+
+does_not_poll() { # NIC
+	[ $(($(trial trial_switches "$1") % 2)) = 0 ]
+}
+
+# Whether it pays is up to the machine. That it is tried, and that vhost does not poll when nobody asks any more, is not.
+test_whether_polling_pays_is_tried_where_one_asks_and_waits() {
+	local trials i switches
+	[ "$(ctl status | jq -r '.nics[0].busyloop')" = try ] || fail "busyloop is not try"
+	trials=$(trial trials 0)
+	for ((i = 0; i < 20 && $(trial trials 0) <= trials; i++)); do
+		traffic "udp listen $it 7002 both" "udp connect $it 7002 both" count=5000
+	done
+	trials=$(trial trials 0) switches=$(trial trial_switches 0)
+	echo "$trials trials, $(trial trials_paid 0) paid, $switches switches"
+	[ "$trials" -gt 0 ] || fail "it was not tried"
+	[ "$switches" -ge $((4 * trials)) ] || fail "$switches switches for $trials trials"
+	wait_for 20 "vhost to be told not to poll" does_not_poll 0
+}
+
+test_a_number_is_not_tried() {
+	[ "$(ctl status | jq -r '.nics[2].busyloop')" = 50 ] || fail "busyloop is not 50"
+	ctl net2 path=vhost
+	traffic "udp listen $it2 7002 both" "udp connect $it2 7002 both" count=5000
+	[ "$(trial trials 2)-$(trial trial_calls 2)" = 0-0 ] || fail "it was tried: $(ctl stats | jq -c '.nics[2].backend')"
+	ctl net2 path=pure
 }
 
 # ---- in turn

@@ -346,6 +346,27 @@ static void vhost_that_follows_the_rules_is_as_expected(unused void **state)
 	assert_int_equal(r->verdict, AUDIT_NOT_VISIBLE);
 }
 
+/* busyloop=try: a timer that is set and fires, the time that is asked for, and what it tells the kernel. */
+static void looks_whether_vhost_should_poll_are_explained(unused void **state)
+{
+	struct audit_nic n = busy((struct audit_how){.vhost = true, .irqfd = true});
+	struct audit_rows rows;
+
+	n.wakeups += 300;
+	n.timers += 2 * 300;
+	n.trial_calls = 400;
+	n.seen_syscalls += 4 * 300 + 400;
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	n.seen_syscalls += 600;
+	audit_nic_rows(&n, &rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->verdict, AUDIT_UNEXPLAINED);
+	n.seen_syscalls = AUDIT_UNKNOWN;
+	audit_nic_rows(&n, &rows);
+	assert_no_row_is_unexplained(&rows);
+	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->explained, 1000);
+}
+
 static void trapped_registers_cost_two_exits_for_each_interrupt(unused void **state)
 {
 	struct audit_nic n = busy((struct audit_how){.regs_trap = true});
@@ -604,6 +625,7 @@ int main(void)
 		cmocka_unit_test(vhost_that_follows_the_rules_is_as_expected),
 		cmocka_unit_test(the_guests_share_of_a_peers_work_is_judged),
 		cmocka_unit_test(a_wire_that_a_peer_pulls_takes_its_own_workers),
+		cmocka_unit_test(looks_whether_vhost_should_poll_are_explained),
 		cmocka_unit_test(trapped_registers_cost_two_exits_for_each_interrupt),
 		cmocka_unit_test(frames_that_are_handed_over_are_expected_to_cost_what_they_do),
 		cmocka_unit_test(

@@ -64,6 +64,35 @@ static void what_does_not_is_tried_more_and_more_seldom(unused void **state)
 	assert_int_equal(f.t.paid, 0);
 }
 
+/* So traffic with a clock of its own pays for one window. */
+static void what_promises_nothing_is_given_up_early(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	assert_int_equal(trial(&f, 100, 102), 1);
+	assert_false(f.t.on);
+	assert_int_equal(f.t.trials, 1);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_AGAIN_NS);
+}
+
+/* Five windows are enough to stay with what there is, and not to change it. */
+static void who_wants_to_be_sure_looks_for_longer_before_a_change(unused void **state)
+{
+	struct traffic f = {.t = {.sure = 15}, .now = NOW};
+
+	assert_int_equal(trial(&f, 100, 102), 2);
+	assert_int_equal(trial(&f, 100, 104), 2);
+	assert_false(f.t.on);
+	assert_int_equal(trial(&f, 100, 107), 7); /* perhaps, and then not */
+	assert_false(f.t.on);
+	assert_int_equal(trial(&f, 100, 112), 7);
+	assert_true(f.t.on);
+	assert_int_equal(trial(&f, 100, 106), 3);
+	assert_true(f.t.on);
+	assert_int_equal(trial(&f, 100, 104), 8);
+	assert_false(f.t.on);
+}
+
 static void what_pays_no_more_ends(unused void **state)
 {
 	struct traffic f = {.now = NOW};
@@ -98,16 +127,26 @@ static void a_pause_in_it_ends_a_trial_and_says_nothing(unused void **state)
 	assert_true(trial_step(&f.t, f.now, f.work));
 	assert_false(f.t.on);
 	assert_int_equal(f.t.trials, 0);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_AGAIN_NS); /* it was on for a while */
 	trial(&f, 100, 200);
 	assert_true(f.t.on);
+}
 
-	/* What pays stays as it was, too. */
+static void a_trickle_ends_what_has_paid(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	trial(&f, 100, 200);
+	assert_true(f.t.on);
 	f.now = f.t.due_ns;
-	trial_step(&f.t, f.now, f.work);
-	pass(&f, 100, 200);
-	assert_false(f.t.on);
+	assert_false(trial_step(&f.t, f.now, ++f.work));
+	assert_true(f.t.on);
 	f.now += TRIAL_LATE_NS + 1;
-	trial_step(&f.t, f.now, f.work);
+	assert_true(trial_step(&f.t, f.now, f.work += 100));
+	assert_false(f.t.on);
+	assert_int_equal(f.t.trials, 1);
+	assert_true(trial_due(&f.t, f.now)); /* as at the very first */
+	trial(&f, 100, 200);
 	assert_true(f.t.on);
 }
 
@@ -128,9 +167,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_makes_the_traffic_faster_is_kept_and_looked_at_again),
 		cmocka_unit_test(what_does_not_is_tried_more_and_more_seldom),
+		cmocka_unit_test(what_promises_nothing_is_given_up_early),
+		cmocka_unit_test(who_wants_to_be_sure_looks_for_longer_before_a_change),
 		cmocka_unit_test(what_pays_no_more_ends),
 		cmocka_unit_test(without_traffic_nothing_is_tried),
 		cmocka_unit_test(a_pause_in_it_ends_a_trial_and_says_nothing),
+		cmocka_unit_test(a_trickle_ends_what_has_paid),
 		cmocka_unit_test(other_traffic_begins_anew),
 	};
 

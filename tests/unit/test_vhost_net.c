@@ -26,7 +26,7 @@ static void a_host_without_vhost_says_what_would_help(unused void **state)
 		skip();
 	fake_mem_create(&m, KIB(64));
 	before = count_fds();
-	vhost_net_init(&v, NULL);
+	vhost_net_init(&v, NULL, "none", NULL);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(vhost_net_open(&v, &m.gmem, why, sizeof(why)), -ENODEV);
 	assert_non_null(strstr(why, "modprobe vhost_net"));

@@ -18,12 +18,23 @@ static void begin(struct trial *t, uint64_t now_ns, uint64_t work)
 	begin_window(t, now_ns, work);
 }
 
-/* Nothing follows from it; it begins anew with the next window. */
+/* Without it, for longer each time. */
+static void put_off(struct trial *t, uint64_t now_ns)
+{
+	t->due_ns = now_ns + (TRIAL_AGAIN_NS << t->again_shift);
+	if (t->again_shift < TRIAL_AGAIN_SHIFT)
+		t->again_shift++;
+}
+
+/* Nothing follows from it, so nothing is known any more. One that has cost something is not begun at once. */
 static void give_up(struct trial *t, uint64_t now_ns)
 {
 	t->running = false;
-	t->on = t->kept;
-	t->due_ns = now_ns;
+	t->on = t->kept = false;
+	if (t->window)
+		put_off(t, now_ns);
+	else
+		t->due_ns = now_ns;
 }
 
 /* More than 1/@part more with it? In floating point, since either product may be larger than 64 bits. */
@@ -47,9 +58,17 @@ static void conclude(struct trial *t, uint64_t now_ns)
 		t->due_ns = now_ns + TRIAL_KEPT_NS;
 		return;
 	}
-	t->due_ns = now_ns + (TRIAL_AGAIN_NS << t->again_shift);
-	if (t->again_shift < TRIAL_AGAIN_SHIFT)
-		t->again_shift++;
+	put_off(t, now_ns);
+}
+
+/* Are the windows until now enough? */
+static bool decided(const struct trial *t)
+{
+	if (t->window >= (t->sure ? t->sure : TRIAL_WINDOWS))
+		return true;
+	if (t->window == TRIAL_WINDOWS && gained(t, TRIAL_GAIN_KEPT) == t->kept)
+		return true;
+	return t->window == 2 && !t->sure && !t->kept && !gained(t, TRIAL_GAIN_HOPE);
 }
 
 static void step(struct trial *t, uint64_t now_ns, uint64_t work)
@@ -66,7 +85,8 @@ static void step(struct trial *t, uint64_t now_ns, uint64_t work)
 	}
 	t->work[t->on] += done;
 	t->ns[t->on] += past;
-	if (++t->window == TRIAL_WINDOWS) {
+	t->window++;
+	if (decided(t)) {
 		conclude(t, now_ns);
 		return;
 	}

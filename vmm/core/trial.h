@@ -17,22 +17,32 @@
 #define TRIAL_WINDOW_NS UINT64_C(20000000)
 #define TRIAL_WINDOWS \
 	5u /* of each trial; the first, and each second from there, as it was before */
-/* With less work in a window, or after so long a one, nothing is said: there is no traffic, or a pause in it. */
+/*
+ * With less work in a window, or after so long a one, nothing is said: there is no traffic, or a pause in it. Nor is
+ * what has paid before kept then: who does something now and then would pay for it each time.
+ */
 #define TRIAL_WORK_MIN 8u
 #define TRIAL_LATE_NS  (3 * TRIAL_WINDOW_NS)
 /* It begins to pay with a tenth more work in the same time, and goes on to pay with a twentieth more. */
 #define TRIAL_GAIN      10u
 #define TRIAL_GAIN_KEPT 20u
+/* Of something new the first window without and the first with it are enough, when it is not even a fiftieth more. */
+#define TRIAL_GAIN_HOPE 50u
 /* When it pays this is looked at again so soon; when it does not, the first time so soon, then twice as late each time. */
 #define TRIAL_KEPT_NS     UINT64_C(1000000000)
 #define TRIAL_AGAIN_NS    UINT64_C(250000000)
 #define TRIAL_AGAIN_SHIFT 5u /* 8 s at most */
 
-/* Zero it. For trial.c only, but for on and the counters. */
+/* Zero it. For trial.c only, but for sure, on and the counters. */
 struct trial {
+	/*
+	 * Where work comes unevenly: so many windows, an odd number, before what is kept changes. TRIAL_WINDOWS are
+	 * enough to stay with it, and two say nothing. 0: they always are.
+	 */
+	unsigned sure;
 	bool on; /* what is to be done from now on */
 	bool kept, running;
-	unsigned window; /* of the trial that runs: 0 .. TRIAL_WINDOWS - 1 */
+	unsigned window; /* of the trial that runs, from 0 on */
 	unsigned again_shift;
 	uint64_t due_ns;               /* the next step */
 	uint64_t began_ns, began_work; /* of this window */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/if_bytes.h"
+#include "tests/lib/net_rig.h"
+#include "vmm/core/compiler.h"
+
+static void send_to_ourselves(size_t len)
+{
+	static const uint8_t text[1000];
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(s >= 0);
+	assert_int_equal(sendto(s, text, len, 0, (const void *)&to, sizeof(to)), len);
+	close(s);
+}
+
+static void what_passes_is_counted_both_ways(unused void **state)
+{
+	const unsigned before = count_fds();
+	struct if_bytes b;
+	uint64_t was;
+
+	if (access("/sys/class/net/lo/statistics/rx_bytes", R_OK) < 0) {
+		print_message("no loopback interface in /sys\n");
+		skip();
+	}
+	assert_int_equal(if_bytes_open(&b, "lo"), 0);
+	was = if_bytes_read(&b);
+	send_to_ourselves(1000);
+	assert_true(if_bytes_read(&b) >= was + 2 * 1000);
+	if_bytes_close(&b);
+	if_bytes_close(&b);
+	assert_int_equal(count_fds(), before);
+}
+
+static void an_interface_that_is_not_there_leaves_nothing_open(unused void **state)
+{
+	const unsigned before = count_fds();
+	struct if_bytes b;
+
+	assert_int_equal(if_bytes_open(&b, "not/there"), -ENOENT);
+	assert_int_equal(count_fds(), before);
+	assert_int_equal(if_bytes_read(&b), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_passes_is_counted_both_ways),
+		cmocka_unit_test(an_interface_that_is_not_there_leaves_nothing_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
