@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# poll=off, on and auto over a sweep of rates. See --help.
+# poll=off, on, auto and try over a sweep of rates. See --help.
 set -euo pipefail
 
 usage() {
 	cat <<'END'
 usage: bench/rate.sh [--rounds N] [--rates "R..."] [--ms N]
 
-A driver sends frames of 64 bytes at a rate to a NIC that sends each one back (bench/rate.c, --net echo), with poll=off, on and
-auto in turns, N interleaved rounds (9) of so many milliseconds (300) each:
+A driver sends frames of 64 bytes at a rate to a NIC that sends each one back (bench/rate.c, --net echo), with poll=off, on,
+auto and try in turns, N interleaved rounds (9) of so many milliseconds (300) each:
 
   two CPUs   the driver looks for its frames all the time, as a guest that is busy
   tap        likewise, with a TAP in place of what sends back: echo requests, which the kernel answers. Root
@@ -19,7 +19,7 @@ auto in turns, N interleaved rounds (9) of so many milliseconds (300) each:
 Where the two are decides more than poll= does, so it is not left to the scheduler, but for idle.
 
 Rates in frames per second; 0 is as fast as they go, 128 on their way at most. Printed are frames carried (median, least, most),
-round trip in microseconds (median of the medians), and the CPU of the NIC's thread. "carried" then compares auto with the better of off
+round trip in microseconds (median of the medians), and the CPU of the NIC's thread. "carried" then compares auto, and try, with the better of off
 and on: met, when it carries 0.9 of that with 95 % probability; not met, when it does not with 95 %; else not concluded.
 A short round trip and little CPU cannot both be had at few frames: "time or CPU" is met when the round trip is at most 1.1 times the
 better one's, or the CPU for a frame at most 1.1 times that of off (one of them with 95 % probability); not met, when neither is with 95 %.
@@ -61,7 +61,7 @@ one() { # PLACE RATE MODE COMMAND...
 
 for ((i = 0; i < rounds; i++)); do
 	for rate in $rates; do
-		for mode in off on auto; do
+		for mode in off on auto try; do
 			one two-cpus "$rate" $mode build/bench/rate "echo,poll=$mode" spin "$rate" "$ms" 0 1
 			one tap "$rate" $mode build/bench/rate "tap,ifname=rate0,poll=$mode" spin "$rate" "$ms" 0 1
 			one one-cpu "$rate" $mode build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 0
@@ -69,7 +69,7 @@ for ((i = 0; i < rounds; i++)); do
 			one none-free,two-cpus "$rate" $mode none_free build/bench/rate "echo,poll=$mode" sleep "$rate" "$ms" 0 1
 		done
 	done
-	for mode in off on auto; do
+	for mode in off on auto try; do
 		one idle - $mode build/bench/rate "echo,poll=$mode" sleep -1 "$ms"
 	done
 	echo "rate: round $((i + 1)) of $rounds" >&2
@@ -102,13 +102,13 @@ awk "$bench_awk"'
 		return carried
 	}
 	# Round trip against the better one, CPU for a frame against off: of each round, then whether either is at most 1.1.
-	function judge_cost(place,    m, i, v, w, best) {
+	function judge_cost(place, mode,    m, i, v, w, best) {
 		m = get(place, "off", 5, v); i = med(v, m)
 		get(place, "on", 5, v)
 		best = med(v, m) < i ? "on" : "off"
 		for (i = 1; i <= m; i++) {
-			v[i] = x[place, "auto", 5, i] / (x[place, best, 5, i] + 1)
-			w[i] = (x[place, "auto", 7, i] + 0.01) / (x[place, "auto", 4, i] + 1) / \
+			v[i] = x[place, mode, 5, i] / (x[place, best, 5, i] + 1)
+			w[i] = (x[place, mode, 7, i] + 0.01) / (x[place, mode, 4, i] + 1) / \
 				((x[place, "off", 7, i] + 0.01) / (x[place, "off", 4, i] + 1))
 		}
 		sort(v, m); sort(w, m)
@@ -117,24 +117,28 @@ awk "$bench_awk"'
 			(high(v, m) <= 1.1 || high(w, m) <= 1.1) ? "met" : \
 			(low(v, m) > 1.1 && low(w, m) > 1.1) ? "not met" : "not concluded"
 	}
+	function judge(place, mode, best,    m, i, v) {
+		m = n[place, mode]
+		for (i = 1; i <= m; i++)
+			v[i] = x[place, mode, 4, i] / (x[place, best, 4, i] + 1)
+		sort(v, m)
+		printf "  %s is %.2f of %s, median lies in %s: carried %s\n", mode, med(v, m), best,
+			span(v, m, "%.2f .. %.2f"), verdict(v, m, 0.9)
+		judge_cost(place, mode)
+	}
 	END {
 		for (p = 1; p <= places; p++) {
 			place = order[p]
 			if (place ~ /^idle/)
 				continue
 			print place
-			off = show(place, "off"); on = show(place, "on"); show(place, "auto")
+			off = show(place, "off"); on = show(place, "on"); show(place, "auto"); show(place, "try")
 			best = on > off ? "on" : "off"
-			m = n[place, "auto"]
-			for (i = 1; i <= m; i++)
-				v[i] = x[place, "auto", 4, i] / (x[place, best, 4, i] + 1)
-			sort(v, m)
-			printf "  auto is %.2f of %s, median lies in %s: carried %s\n", med(v, m), best,
-				span(v, m, "%.2f .. %.2f"), verdict(v, m, 0.9)
-			judge_cost(place)
+			judge(place, "auto", best)
+			judge(place, "try", best)
 		}
 		print "idle"
-		for (k = 1; k <= split("off on auto", mode, " "); k++) {
+		for (k = 1; k <= split("off on auto try", mode, " "); k++) {
 			m = get("idle -", mode[k], 7, v)
 			printf "  %-5s CPU %.2f %% (%.2f .. %.2f)\n", mode[k], med(v, m), v[1], v[m]
 		}

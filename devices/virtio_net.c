@@ -253,6 +253,7 @@ void net_tx_now(struct net_pair *p)
 {
 	if (p->queue[NET_TX].live && !p->tx.blocked)
 		tx_turn(p, NET_TURN_FRAMES);
+	net_try(p);
 }
 
 /* Is a kick at @now one of many? See NET_INLINE_GAP_NS. */

@@ -174,6 +174,8 @@ struct virtio_net_stats {
 	uint64_t ctrl_commands, ctrl_errors; /* answered; of these with ERR, or not answerable */
 	uint64_t ctrl_interrupts, ctrl_interrupts_suppressed;
 	uint64_t switches; /* of the path, while it ran */
+	uint64_t poll_trials,
+		poll_kept; /* with POLL_TRY: trials, and those that found that it pays to look */
 };
 const struct virtio_net_stats *virtio_net_stats(const struct virtio_net *n); /* of pair 0 */
 unsigned virtio_net_nr_pairs(const struct virtio_net *n);                    /* offered */

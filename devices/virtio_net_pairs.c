@@ -69,7 +69,10 @@ static bool poll_look(void *arg)
 	const bool sent = net_tx_look(p);
 
 	/* The first may have stopped the pair: then the second finds its queue not live. */
-	return net_rx_look(p) || sent;
+	const bool came = net_rx_look(p);
+
+	net_try(p);
+	return came || sent;
 }
 
 static bool poll_rest(void *arg)
@@ -81,9 +84,9 @@ static bool poll_rest(void *arg)
 }
 
 /* Does the loop look for what there is to do? Whoever turns that off has all queues looked at, so that kicks come. */
-static void poll_review(struct net_pair *p)
+void net_pair_review(struct net_pair *p)
 {
-	const bool want = p->poll.budget.mode != POLL_OFF && p->running && p->view.link;
+	const bool want = net_try_looks(p) && p->running && p->view.link;
 
 	if (want && !p->polls)
 		loop_poll_start(p->loop, &p->poll);
@@ -118,7 +121,7 @@ static int look(struct net_pair *p)
 		hdr_len + ((n->offloads & NET_GUEST_GSO) ? NET_RECV_MAX - NET_HDR_LEN : 18 + mtu);
 	if (p->running && was && !p->view.link)
 		net_rx_link_down(p);
-	poll_review(p);
+	net_pair_review(p);
 	return 0;
 }
 
@@ -174,7 +177,7 @@ int net_pair_stop(struct net_pair *p)
 	if (!p->running)
 		return 0;
 	p->running = false;
-	poll_review(p);
+	net_pair_review(p);
 	net_hold_stop(p);
 	net_burst_stop(p);
 	for (unsigned i = NET_RX; i <= NET_TX; i++) {
@@ -215,6 +218,7 @@ int net_pair_start(struct net_pair *p)
 {
 	int r = 0;
 
+	net_try_start(p);
 	look(p);
 	net_hold_start(p);
 	net_burst_start(p);
@@ -245,7 +249,7 @@ int net_pair_start(struct net_pair *p)
 		return r;
 	}
 	net_rx_start(p);
-	poll_review(p);
+	net_pair_review(p);
 	return 0;
 }
 
@@ -363,6 +367,7 @@ static int init_pair(struct virtio_net *n, unsigned i, struct net_backend *b)
 	p->vq = &n->vq[(size_t)NET_PAIR_QUEUES * i];
 	p->poll = (struct loop_poll){
 		.look = poll_look, .rest = poll_rest, .arg = p, .budget.mode = n->params.poll};
+	p->tried.now_ns = loop_now_ns;
 	p->sink = (struct net_sink){
 		.can_recv = net_rx_can_recv,
 		.can_send = net_tx_can_send,

@@ -19,6 +19,7 @@
 #include "devices/vq.h"
 #include "net/net_backend.h"
 #include "vmm/core/loop.h"
+#include "vmm/core/trial.h"
 
 /* Pair i has the virtqueues 2i and 2i + 1. The control queue stands behind the pairs. */
 enum { NET_RX, NET_TX, NET_CTRL, NET_QUEUES };
@@ -171,6 +172,13 @@ struct net_burst {
 	bool asked;  /* it has not, and how it goes is to be told */
 };
 
+/* Does it pay to look for frames: virtio_net_try.c. */
+struct net_try {
+	struct trial trial;
+	uint64_t frames, at_ns;   /* of the pair, when the clock was asked last; and that time */
+	uint64_t (*now_ns)(void); /* loop_now_ns(), but for tests */
+};
+
 /*
  * What a pair's thread knows of the device: its own copy, which it takes from the device while the device's
  * thread waits (net_pairs_update()). So nothing here has a lock.
@@ -204,6 +212,7 @@ struct net_pair {
 	bool running; /* its frames pass through us */
 	bool polls;   /* likewise, and its loop looks into the queues before it sleeps */
 	struct loop_poll poll;
+	struct net_try tried;
 	bool backend_started; /* its frame table, that is */
 	bool rings; /* they are the peer's: virtio_net_over.c, while the device's thread waits for it */
 	struct net_view view;
@@ -351,6 +360,7 @@ int net_pair_pause(struct net_pair *p);    /* unless a frame is in its hands: -E
 int net_pair_offloads(struct net_pair *p); /* tells its backend. 0 or -errno */
 int net_pair_resume(struct net_pair *p);   /* net_pair_start() unless it runs */
 int net_pair_use(struct net_pair *p);      /* its own of n->backend and those behind it. 0 */
+void net_pair_review(struct net_pair *p);  /* whether its loop looks for frames may have changed */
 int net_pair_forget(struct net_pair *p);   /* stopped: its backend need not keep anything. 0 */
 /* Of a pair other than the first: the device's thread comes and looks. */
 void net_pair_tell(struct net_pair *p, enum net_news news);
@@ -443,6 +453,15 @@ void net_hold_stop(struct net_pair *p);
 void net_hold(struct net_pair *p);       /* net_tell_used() about a lone frame, now or later */
 bool net_hold_end(struct net_pair *p);   /* if it waits, now: was an interrupt raised? */
 void net_hold_joins(struct net_pair *p); /* if it waits: the driver is interrupted anyhow */
+
+/* virtio_net_try.c; pair thread: */
+
+void net_try_start(
+	struct net_pair *p); /* before poll.budget.mode counts: nothing is known of the traffic */
+/* Frames may have passed: with POLL_TRY begin to look for them, or end that, when it is time to. No visitor calls it. */
+void net_try(struct net_pair *p);
+/* Does the mode want it to look, while frames pass? */
+bool net_try_looks(const struct net_pair *p);
 
 /* virtio_net_ctrl.c: */
 

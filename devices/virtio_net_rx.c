@@ -487,6 +487,7 @@ void net_rx_can_recv(void *arg)
 		net_steer(p);
 	else
 		net_rx_turn(p);
+	net_try(p);
 }
 
 void net_rx_kick(void *arg, unused uint32_t revents)
@@ -496,6 +497,7 @@ void net_rx_kick(void *arg, unused uint32_t revents)
 	net_take_kick(&p->queue[NET_RX]);
 	rx_unstall(p);
 	net_rx_turn(p);
+	net_try(p);
 }
 
 static bool awaits_buffers(const struct net_pair *p)

@@ -104,8 +104,10 @@ static const struct opt_def nic_keys[] = {
          .type = OPT_CHOICE,
          .offset = NIC(poll),
          .choices = poll_mode_names,
-         .arg = "off|on|auto",
-         .help = "look for frames before sleeping; auto: while that finds some (default: off)"},
+         .arg = "off|on|auto|try",
+         .help = "look for frames before sleeping; auto: while that finds some; try: while the "
+                 "traffic "
+                 "gets faster with it (default: off)"},
 	{.name = "tx-usecs",
          .type = OPT_UINT,
          .offset = NIC(tx_hold),

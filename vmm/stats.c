@@ -100,6 +100,8 @@ static const struct counter device_counters[] = {
 	DEVICE(ctrl_interrupts_suppressed),
 	DEVICE(self_kicks),
 	DEVICE(switches),
+	DEVICE(poll_trials),
+	DEVICE(poll_kept),
 };
 
 static const struct counter register_counters[] = {

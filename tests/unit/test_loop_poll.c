@@ -136,6 +136,26 @@ static void two_that_share_a_thread_are_both_looked_at(void **state)
 	loop_poll_stop(w->loop, &w->poll);
 }
 
+/* With POLL_ON it would look for ever. And it is the one that tries whose patience counts. */
+static void who_tries_sleeps_when_nothing_comes(void **state)
+{
+	struct work *w = *state, other = {.loop = w->loop};
+
+	w->poll.budget.mode = POLL_TRY;
+	other.poll = (struct loop_poll){
+		.look = work_look, .rest = work_rest, .arg = &other, .budget.mode = POLL_AUTO};
+	w->late = 1;
+	loop_poll_start(w->loop, &other.poll);
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, -1), 0);
+	assert_int_equal(w->rests, 1);
+	assert_int_equal(w->done, 1);
+	assert_true(stats_of(w).polls > 0);
+	assert_int_equal(stats_of(w).poll_hits, 0);
+	loop_poll_stop(w->loop, &other.poll);
+	loop_poll_stop(w->loop, &w->poll);
+}
+
 struct again {
 	struct loop_hook hook;
 	struct loop *loop;
@@ -394,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_found_in_memory_wakes_nobody),
 		CASE(two_that_share_a_thread_are_both_looked_at),
+		CASE(who_tries_sleeps_when_nothing_comes),
 		CASE(a_turn_that_comes_again_is_no_sleep),
 		CASE(epoll_is_asked_by_each_look_unless_all_are_patient),
 		CASE(what_is_patient_is_found_in_the_end),

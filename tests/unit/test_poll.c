@@ -25,6 +25,18 @@ static void off_never_looks_and_on_never_stops(unused void **state)
 	assert_false(poll_budget_check_due(&on, NOW));
 }
 
+/* Whoever tries it starts and stops it; but what falls silent is not looked at for long. */
+static void what_is_tried_looks_for_a_while(unused void **state)
+{
+	struct poll_budget b = {.mode = POLL_TRY};
+
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(poll_budget_ns(&b, NOW), POLL_PATIENCE_NS);
+		poll_budget_slept(&b, POLL_PATIENCE_NS, UINT64_MAX);
+	}
+	assert_false(poll_budget_check_due(&b, NOW));
+}
+
 static void two_short_sleeps_begin_it_and_one_does_not(unused void **state)
 {
 	struct poll_budget b = {.mode = POLL_AUTO};
@@ -164,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(off_never_looks_and_on_never_stops),
+		cmocka_unit_test(what_is_tried_looks_for_a_while),
 		cmocka_unit_test(two_short_sleeps_begin_it_and_one_does_not),
 		cmocka_unit_test(looking_in_vain_twice_ends_it),
 		cmocka_unit_test(work_that_was_there_already_is_no_reason_to_look),

@@ -75,24 +75,6 @@ static void what_promises_nothing_is_given_up_early(unused void **state)
 	assert_int_equal(f.t.due_ns - f.now, TRIAL_AGAIN_NS);
 }
 
-/* Five windows are enough to stay with what there is, and not to change it. */
-static void who_wants_to_be_sure_looks_for_longer_before_a_change(unused void **state)
-{
-	struct traffic f = {.t = {.sure = 15}, .now = NOW};
-
-	assert_int_equal(trial(&f, 100, 102), 2);
-	assert_int_equal(trial(&f, 100, 104), 2);
-	assert_false(f.t.on);
-	assert_int_equal(trial(&f, 100, 107), 7); /* perhaps, and then not */
-	assert_false(f.t.on);
-	assert_int_equal(trial(&f, 100, 112), 7);
-	assert_true(f.t.on);
-	assert_int_equal(trial(&f, 100, 106), 3);
-	assert_true(f.t.on);
-	assert_int_equal(trial(&f, 100, 104), 8);
-	assert_false(f.t.on);
-}
-
 static void what_pays_no_more_ends(unused void **state)
 {
 	struct traffic f = {.now = NOW};
@@ -168,7 +150,6 @@ int main(void)
 		cmocka_unit_test(what_makes_the_traffic_faster_is_kept_and_looked_at_again),
 		cmocka_unit_test(what_does_not_is_tried_more_and_more_seldom),
 		cmocka_unit_test(what_promises_nothing_is_given_up_early),
-		cmocka_unit_test(who_wants_to_be_sure_looks_for_longer_before_a_change),
 		cmocka_unit_test(what_pays_no_more_ends),
 		cmocka_unit_test(without_traffic_nothing_is_tried),
 		cmocka_unit_test(a_pause_in_it_ends_a_trial_and_says_nothing),

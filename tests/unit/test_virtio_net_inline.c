@@ -304,6 +304,7 @@ int main(void)
 	};
 	int failed = VRIG_RUN_LAYOUTS(tests);
 
-	poll_mode = POLL_AUTO;
-	return failed | VRIG_RUN_LAYOUTS(tests);
+	for (poll_mode = POLL_AUTO; poll_mode <= POLL_TRY; poll_mode++)
+		failed |= VRIG_RUN_LAYOUTS(tests);
+	return failed;
 }

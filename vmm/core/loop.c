@@ -357,10 +357,15 @@ static bool rest_all(struct loop *l)
 /* Whose budget counts. There is one. */
 static struct loop_poll *governing(const struct loop *l)
 {
-	for (struct loop_poll *p = l->poll; p; p = p->next)
+	struct loop_poll *found = l->poll;
+
+	for (struct loop_poll *p = l->poll; p; p = p->next) {
 		if (p->budget.mode == POLL_ON)
 			return p;
-	return l->poll;
+		if (p->budget.mode == POLL_TRY)
+			found = p;
+	}
+	return found;
 }
 
 /* Without waiting. What epoll_wait() returns, 0 if it is not asked; @worked: something was found in memory. */

@@ -109,7 +109,7 @@ void loop_again(struct loop *l);
 
 /*
  * Before it sleeps look, as long as @p->budget says, at @p and at all that is watched. Of several, for devices that
- * one thread serves, all are looked at, as long as the budget of one with POLL_ON says, or else of the first. Between two looks nobody is asked to
+ * one thread serves, all are looked at, as long as the budget of one with POLL_ON says, or else POLL_TRY, or else of the first. Between two looks nobody is asked to
  * wake the loop for the sake of @p. Loop thread, or while the loop does not run.
  */
 void loop_poll_start(struct loop *l, struct loop_poll *p);

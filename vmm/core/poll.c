@@ -8,12 +8,14 @@
 #define AWAY_STEP 2u /* four times as long */
 
 const char *const poll_mode_names[] = {
-	[POLL_OFF] = "off", [POLL_ON] = "on", [POLL_AUTO] = "auto", NULL};
+	[POLL_OFF] = "off", [POLL_ON] = "on", [POLL_AUTO] = "auto", [POLL_TRY] = "try", NULL};
 
 uint64_t poll_budget_ns(const struct poll_budget *b, uint64_t now_ns)
 {
 	if (b->mode == POLL_ON)
 		return UINT64_MAX;
+	if (b->mode == POLL_TRY)
+		return POLL_PATIENCE_NS;
 	if (b->mode == POLL_OFF || b->hope < HOPE_LOOK || now_ns < b->away_until_ns)
 		return 0;
 	return POLL_AUTO_NS;

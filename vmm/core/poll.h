@@ -21,12 +21,15 @@ enum poll_mode {
 	POLL_OFF,
 	POLL_ON, /* never sleep */
 	POLL_AUTO,
+	POLL_TRY, /* whoever started it has found that it pays: see vmm/core/trial.h */
 };
 
 extern const char *const poll_mode_names[]; /* NULL-ended */
 
 /* For how long POLL_AUTO looks: about twice what it costs to be woken. */
 #define POLL_AUTO_NS UINT64_C(50000)
+/* And POLL_TRY: who waits longer between two frames gains nothing that counts, and one that falls silent soon costs nothing. */
+#define POLL_PATIENCE_NS UINT64_C(1000000)
 /* A sleep was short, when the work that ended it would have been found; with what the wake-up took. */
 #define POLL_SHORT_NS UINT64_C(75000)
 /* It was none: the work was there already, and would have been found by who does not look, too. So nothing follows from it. */

@@ -61,16 +61,6 @@ static void conclude(struct trial *t, uint64_t now_ns)
 	put_off(t, now_ns);
 }
 
-/* Are the windows until now enough? */
-static bool decided(const struct trial *t)
-{
-	if (t->window >= (t->sure ? t->sure : TRIAL_WINDOWS))
-		return true;
-	if (t->window == TRIAL_WINDOWS && gained(t, TRIAL_GAIN_KEPT) == t->kept)
-		return true;
-	return t->window == 2 && !t->sure && !t->kept && !gained(t, TRIAL_GAIN_HOPE);
-}
-
 static void step(struct trial *t, uint64_t now_ns, uint64_t work)
 {
 	const uint64_t past = now_ns - t->began_ns, done = work - t->began_work;
@@ -86,7 +76,8 @@ static void step(struct trial *t, uint64_t now_ns, uint64_t work)
 	t->work[t->on] += done;
 	t->ns[t->on] += past;
 	t->window++;
-	if (decided(t)) {
+	if (t->window == TRIAL_WINDOWS ||
+	    (t->window == 2 && !t->kept && !gained(t, TRIAL_GAIN_HOPE))) {
 		conclude(t, now_ns);
 		return;
 	}

@@ -33,16 +33,11 @@
 #define TRIAL_AGAIN_NS    UINT64_C(250000000)
 #define TRIAL_AGAIN_SHIFT 5u /* 8 s at most */
 
-/* Zero it. For trial.c only, but for sure, on and the counters. */
+/* Zero it. For trial.c only, but for on and the counters. */
 struct trial {
-	/*
-	 * Where work comes unevenly: so many windows, an odd number, before what is kept changes. TRIAL_WINDOWS are
-	 * enough to stay with it, and two say nothing. 0: they always are.
-	 */
-	unsigned sure;
 	bool on; /* what is to be done from now on */
 	bool kept, running;
-	unsigned window; /* of the trial that runs, from 0 on */
+	unsigned window; /* of the trial that runs: 0 .. TRIAL_WINDOWS - 1 */
 	unsigned again_shift;
 	uint64_t due_ns;               /* the next step */
 	uint64_t began_ns, began_work; /* of this window */
