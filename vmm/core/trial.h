@@ -30,8 +30,8 @@
 #define TRIAL_GAIN_HOPE 50u
 /* When it pays this is looked at again so soon; when it does not, the first time so soon, then twice as late each time. */
 #define TRIAL_KEPT_NS     UINT64_C(1000000000)
-#define TRIAL_AGAIN_NS    UINT64_C(250000000)
-#define TRIAL_AGAIN_SHIFT 5u /* 8 s at most */
+#define TRIAL_AGAIN_NS    UINT64_C(125000000)
+#define TRIAL_AGAIN_SHIFT 6u /* 8 s at most */
 
 /* Zero it. For trial.c only, but for on and the counters. */
 struct trial {
