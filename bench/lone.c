@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 	if (unshare(CLONE_NEWNET) < 0)
 		bench_die("no network namespace: this takes root");
 	b.kick = here ? NIC_KICK_INLINE : NIC_KICK_EXIT;
-	bench_nic_create(&b, "tap,ifname=bench0");
+	bench_nic_create(&b, "tap,ifname=bench0,poll=off,kick-usecs=0");
 	interface_up("bench0");
 	if (nic_start(&b.nic) < 0)
 		bench_die("no thread");

@@ -54,11 +54,11 @@ pure=()
 for kick in ioeventfd exit inline; do
 	for irq in irqfd ioctl; do
 		for regs in page trap; do
-			pure+=("kick=$kick,irq=$irq,regs=$regs")
+			pure+=("kick=$kick,irq=$irq,regs=$regs,poll=off,kick-usecs=0")
 		done
 	done
 done
-vhost=("path=vhost,regs=page" "path=vhost,regs=trap")
+vhost=("path=vhost,regs=page,busyloop=0" "path=vhost,regs=trap,busyloop=0")
 poll=(poll=off poll=auto poll=on)
 
 boot() { # IRQCHIP

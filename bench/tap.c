@@ -204,7 +204,8 @@ int main(void)
 	char net[32];
 
 	tap_open(&t);
-	snprintf(net, sizeof(net), "tap,fd=%d", fcntl(t.fd, F_DUPFD_CLOEXEC, 3));
+	snprintf(net, sizeof(net), "tap,fd=%d,poll=off,kick-usecs=0",
+	         fcntl(t.fd, F_DUPFD_CLOEXEC, 3));
 	bench_nic_create(&b, net);
 	bench_frame(to_host, t.mac, b.cfg.mac);
 	make_udp(to_host);

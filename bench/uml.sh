@@ -32,7 +32,7 @@ tap) bar=1.5 ;;
 *) usage >&2 && exit 2 ;;
 esac
 shift
-rounds=9 seconds=2 keys=
+rounds=9 seconds=2 keys=,poll=off
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=${2:?} && shift 2 ;;
