@@ -208,6 +208,7 @@ static void tx_turn(struct net_pair *p, unsigned frames)
 	int r = 1;
 
 	p->stats.tx_turns++;
+	net_hold_kicked(p); /* whoever has not kicked */
 	told = net_hold_end(p);
 	tx_collect(p);
 	vq_kicks_off(q->vq);
@@ -228,7 +229,7 @@ static void tx_turn(struct net_pair *p, unsigned frames)
 		net_broken(q, r);
 		return;
 	}
-	burst = net_burst_sent(p, t.frames, t.parts);
+	burst = net_burst_sent(p, &t);
 	if (!net_show(q))
 		return;
 	/* About a lone frame, or a burst, the driver is told now or later: virtio_net_hold.c. */
@@ -244,6 +245,7 @@ void net_tx_kick(void *arg, unused uint32_t revents)
 	const bool again = p->queue[NET_TX].again; /* it may be our own */
 
 	net_take_kick(&p->queue[NET_TX]);
+	net_hold_kicked(p);
 	if (p->tx.blocked || (!again && net_burst_waits(p)))
 		return;
 	tx_turn(p, NET_TURN_FRAMES);
@@ -363,6 +365,7 @@ void net_tx_release(struct net_pair *p)
 	p->tx.nr = 0;
 	p->tx.blocked = false;
 	p->hold.late.at_ns = 0;
+	p->burst.late.at_ns = 0;
 }
 
 /* ---- link */

@@ -49,7 +49,8 @@ struct virtio_net_params {
 	enum poll_mode poll; /* of each pair's loop, while frames pass through us */
 	unsigned
 		tx_hold_us; /* for so long the interrupt about a lone frame may wait: virtio_net_hold.c; 0: not at all */
-	unsigned kick_wait_us; /* for so long the kick of a burst may wait for the rest: tx_burst.h; 0: not at all */
+	unsigned
+		kick_wait_us; /* for so long the kick of a burst may wait for the rest: tx_burst.h; 0: not at all */
 	bool kick_inline; /* who kicks sends a lone frame itself: the loops let visit (vmm/core/loop.h) */
 	unsigned more_pairs; /* besides the first, each with a backend behind its; < PAIRS_MAX */
 	struct loop *const *more_loops; /* of these; borrowed, must outlive the device */

@@ -19,6 +19,10 @@ bool net_burst_waits(struct net_pair *p)
 	b->asked = false;
 	if (!b->usable || p->polls)
 		return false;
+	if (p->hold.skip) { /* who waits for the interrupt about the last ones sends no more until then */
+		p->hold.skip--;
+		return false;
+	}
 	if (b->late.at_ns) { /* there is much by now */
 		b->late.at_ns = 0;
 		b->waited = true;
@@ -32,24 +36,25 @@ bool net_burst_waits(struct net_pair *p)
 		b->asked = true;
 		return false;
 	}
-	vq_kicks_after(vq, vq->num / WAIT_RING_PART);
+	if (vq_kicks_after(vq, vq->num / WAIT_RING_PART)) /* so much is there */
+		return false;
 	b->late.at_ns = now + wait;
 	p->stats.tx_waits++;
 	return true;
 }
 
-bool net_burst_sent(struct net_pair *p, unsigned frames, unsigned parts)
+bool net_burst_sent(struct net_pair *p, const struct net_turn *t)
 {
 	struct net_burst *b = &p->burst;
 	const bool waited = b->waited;
 	const unsigned room = p->queue[NET_TX].vq->num / WAIT_RING_PART;
 
 	if (waited)
-		tx_burst_waited(&b->plan, frames);
+		tx_burst_waited(&b->plan, t->frames);
 	else if (b->asked)
-		tx_burst_sent(&b->plan, loop_now_ns(), parts);
+		tx_burst_sent(&b->plan, loop_now_ns(), t->parts);
 	b->waited = b->asked = false;
-	return waited && frames < room;
+	return waited && t->pieces < room; /* in a ring without INDIRECT_DESC each takes an entry */
 }
 
 static void expired(void *arg)
@@ -66,11 +71,12 @@ void net_burst_start(struct net_pair *p)
 
 	/*
 	 * Where frames stay in the ring until the other end has them nobody is woken for each; who looks on, or provokes, is to
-	 * see kicks answered when they come; and who sends in the vCPU's thread has no loop that would wake for it.
+	 * see kicks answered when they come; with RSS answers may come by another pair; and who sends in the vCPU's thread has no loop that would wake for it.
 	 */
 	p->burst = (struct net_burst){
 		.late = {.fn = expired, .arg = p},
 		.usable = p->n->params.kick_wait_us > 0 && !p->n->params.kick_inline &&
+	                  p->queue[NET_TX].vq->num >= 2 * WAIT_RING_PART && !p->view.by_rss &&
 	                  net_has(p->n, VIRTIO_RING_F_EVENT_IDX) && !p->backend->frame->done &&
 	                  !d->watch && !d->provoke,
 	};

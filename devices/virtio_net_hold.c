@@ -28,13 +28,13 @@ static uint64_t hold_ns(const struct net_pair *p)
 	return p->n->params.tx_hold_us * UINT64_C(1000);
 }
 
-static void note_promptness(struct net_pair *p)
+void net_hold_kicked(struct net_pair *p)
 {
 	struct net_hold *h = &p->hold;
 
 	if (!h->expired_ns)
 		return;
-	h->waited = loop_now_ns() - h->expired_ns < HOLD_PROMPT_NS ? h->waited + 1 : 0;
+	h->waited = loop_now_ns() - h->expired_ns < h->prompt_ns ? h->waited + 1 : 0;
 	h->expired_ns = 0;
 	if (h->waited < HOLD_WAITED)
 		return;
@@ -48,7 +48,6 @@ static bool may_hold(struct net_pair *p)
 
 	if (!h->usable)
 		return false;
-	note_promptness(p);
 	if (h->skip == 0)
 		return true;
 	h->skip--;
@@ -113,6 +112,7 @@ void net_hold_start(struct net_pair *p)
 	p->hold = (struct net_hold){
 		.late = {.fn = expired, .arg = p},
 		.usable = usable,
+		.prompt_ns = HOLD_PROMPT_NS,
 		.shared = !d->tops || !d->tops->used,
 	};
 	loop_late_add(p->loop, &p->hold.late);

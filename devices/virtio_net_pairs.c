@@ -72,15 +72,19 @@ static bool poll_look(void *arg)
 	const bool came = net_rx_look(p);
 
 	net_try(p);
+	if (++p->tried.looks % NET_TRY_LOOKS == 0)
+		net_try_idle(p);
 	return came || sent;
 }
 
 static bool poll_rest(void *arg)
 {
 	struct net_pair *p = arg;
-	const bool sent = net_tx_rest(p);
+	const bool sent = net_tx_rest(p), came = net_rx_rest(p);
 
-	return net_rx_rest(p) && sent;
+	if (sent && came)
+		net_try_idle(p);
+	return sent && came;
 }
 
 /* Does the loop look for what there is to do? Whoever turns that off has all queues looked at, so that kicks come. */

@@ -160,6 +160,7 @@ struct net_hold {
 	bool shared; /* one line for all queues: an interrupt about another one is about this, too */
 	uint64_t
 		expired_ns; /* when one that had waited was raised last; 0: the driver has sent since */
+	uint64_t prompt_ns; /* who sends so soon after it had waited for it */
 	unsigned waited, skip;
 };
 
@@ -172,10 +173,17 @@ struct net_burst {
 	bool asked;  /* it has not, and how it goes is to be told */
 };
 
+/* Looks between two of the clock, by poll=try, when no frames come. */
+#define NET_TRY_LOOKS 1024u
+
 /* Does it pay to look for frames: virtio_net_try.c. */
 struct net_try {
 	struct trial trial;
-	uint64_t frames, at_ns;   /* of the pair, when the clock was asked last; and that time */
+	uint64_t in, out, bytes; /* of the pair, when the clock was asked last */
+	uint64_t at_ns;          /* that time */
+	unsigned looks;          /* to ask the clock now and then when no frames come */
+	unsigned alike,
+		others; /* looks in a row at traffic that may be tried, and at other traffic */
 	uint64_t (*now_ns)(void); /* loop_now_ns(), but for tests */
 };
 
@@ -443,14 +451,16 @@ bool net_rx_rest(struct net_pair *p);
 void net_burst_start(struct net_pair *p);
 void net_burst_stop(struct net_pair *p);
 bool net_burst_waits(struct net_pair *p); /* a kick of tx was taken: is it answered later? */
-/* A turn of tx is over; behind @parts of its frames the ring was empty. Had it waited, and is the ring far from full? */
-bool net_burst_sent(struct net_pair *p, unsigned frames, unsigned parts);
+/* A turn of tx is over. Had it waited, and is the ring far from full? */
+bool net_burst_sent(struct net_pair *p, const struct net_turn *t);
 
 /* virtio_net_hold.c; pair thread: */
 
 void net_hold_start(struct net_pair *p);
 void net_hold_stop(struct net_pair *p);
-void net_hold(struct net_pair *p);       /* net_tell_used() about a lone frame, now or later */
+void net_hold(struct net_pair *p); /* net_tell_used() about a lone frame, now or later */
+void net_hold_kicked(
+	struct net_pair *p); /* the driver sends: right behind an interrupt that had waited? */
 bool net_hold_end(struct net_pair *p);   /* if it waits, now: was an interrupt raised? */
 void net_hold_joins(struct net_pair *p); /* if it waits: the driver is interrupted anyhow */
 
@@ -460,6 +470,8 @@ void net_try_start(
 	struct net_pair *p); /* before poll.budget.mode counts: nothing is known of the traffic */
 /* Frames may have passed: with POLL_TRY begin to look for them, or end that, when it is time to. No visitor calls it. */
 void net_try(struct net_pair *p);
+void net_try_idle(
+	struct net_pair *p); /* while it looks, now and then: does nobody come any more? */
 /* Does the mode want it to look, while frames pass? */
 bool net_try_looks(const struct net_pair *p);
 

@@ -192,10 +192,10 @@ static inline void vq_kicks_off(struct vq *q);
  */
 static inline bool vq_kicks_on(struct vq *q);
 /*
- * A kick is not needed before another @entries of the ring, 1 to num - 1, have been filled; then one may come. It may also be
- * missing, when they are there already: who asks looks by itself sooner or later. Only with event_idx.
+ * Ask for a kick when so many requests, 1 to num - 1 (packed: entries of the ring), wait. True: they do already, and none will
+ * come. Only with event_idx, else false.
  */
-static inline void vq_kicks_after(struct vq *q, unsigned entries);
+static inline bool vq_kicks_after(struct vq *q, unsigned entries);
 
 /*
  * Not fast, and for devices/virtio_provoke.h alone. What the driver does meanwhile is seen or not; nothing is believed but for
@@ -229,7 +229,7 @@ void vq_split_publish(struct vq *q);
 bool vq_split_want_interrupt(struct vq *q);
 void vq_split_kicks_off(struct vq *q);
 bool vq_split_kicks_on(struct vq *q);
-void vq_split_kicks_after(struct vq *q, unsigned entries);
+bool vq_split_kicks_after(struct vq *q, unsigned entries);
 int vq_split_second(const struct vq *q, uint32_t head);
 bool vq_split_ids(const struct vq *q, struct vq_ids *s); /* false: it is not known */
 
@@ -245,7 +245,7 @@ void vq_packed_publish(struct vq *q);
 bool vq_packed_want_interrupt(struct vq *q);
 void vq_packed_kicks_off(struct vq *q);
 bool vq_packed_kicks_on(struct vq *q);
-void vq_packed_kicks_after(struct vq *q, unsigned entries);
+bool vq_packed_kicks_after(struct vq *q, unsigned entries);
 bool vq_packed_ids(const struct vq *q, struct vq_ids *s); /* likewise */
 
 static inline int vq_pop(struct vq *q, struct vq_chain *c)
@@ -313,12 +313,9 @@ static inline bool vq_kicks_on(struct vq *q)
 	return q->packed ? vq_packed_kicks_on(q) : vq_split_kicks_on(q);
 }
 
-static inline void vq_kicks_after(struct vq *q, unsigned entries)
+static inline bool vq_kicks_after(struct vq *q, unsigned entries)
 {
-	if (q->packed)
-		vq_packed_kicks_after(q, entries);
-	else
-		vq_split_kicks_after(q, entries);
+	return q->packed ? vq_packed_kicks_after(q, entries) : vq_split_kicks_after(q, entries);
 }
 
 #endif

@@ -148,9 +148,14 @@ int vq_packed_resume(struct vq *q, uint32_t position)
 /* ---- requests */
 
 /* Is the next request there? Not when all that the ring holds is ours already, unless a rule is broken. */
+static bool available(const struct vq *q, unsigned position, uint16_t flags)
+{
+	return (flags & (AVAIL | USED)) == (wrap_of(q, position) ? AVAIL : USED);
+}
+
 static bool waiting(const struct vq *q, uint16_t flags)
 {
-	return (flags & (AVAIL | USED)) == (wrap_of(q, q->next_avail) ? AVAIL : USED);
+	return available(q, q->next_avail, flags);
 }
 
 /* A descriptor in our memory and byte order. */
@@ -499,13 +504,16 @@ bool vq_packed_kicks_on(struct vq *q)
 	return vq_packed_waiting(q);
 }
 
-void vq_packed_kicks_after(struct vq *q, unsigned entries)
+bool vq_packed_kicks_after(struct vq *q, unsigned entries)
 {
-	if (!q->event_idx)
-		return;
+	const uint16_t last = ahead(q, q->next_avail, entries - 1);
+
+	if (q->num == 0 || !q->event_idx)
+		return false;
 	q->kicks_off = false;
-	event_store(q->device, encode(q, ahead(q, q->next_avail, entries - 1)),
-	            VRING_PACKED_EVENT_FLAG_DESC);
+	event_store(q->device, encode(q, last), VRING_PACKED_EVENT_FLAG_DESC);
+	vq_full_fence((void *)q->device); /* as in vq_packed_kicks_on() */
+	return available(q, last, vq_load_relaxed(&desc_at(q, last)->flags));
 }
 
 /* ---- for who provokes */
@@ -530,7 +538,7 @@ bool vq_packed_ids(const struct vq *q, struct vq_ids *s)
 		const struct vq_packed_desc *d = desc_at(q, at);
 		const uint16_t flags = vq_load_acquire(&d->flags);
 
-		if ((flags & (AVAIL | USED)) != (wrap_of(q, at) ? AVAIL : USED))
+		if (!available(q, at, flags))
 			break;
 		note_id(q, s, vq_load_relaxed(&d->id), VQ_ID_BUSY);
 	}

@@ -342,12 +342,13 @@ bool vq_split_kicks_on(struct vq *q)
 	return vq_load_relaxed(&q->avail->idx) != q->next_avail;
 }
 
-void vq_split_kicks_after(struct vq *q, unsigned entries)
+bool vq_split_kicks_after(struct vq *q, unsigned entries)
 {
-	/* No barrier: that a driver misses it is allowed for. Kicked is who fills the entry that is named here. */
-	if (q->num != 0 && q->event_idx)
-		vq_store_relaxed(avail_event(q),
-		                 u16_of((q->next_avail + entries - 1) & UINT16_MAX));
+	if (q->num == 0 || !q->event_idx)
+		return false;
+	vq_store_relaxed(avail_event(q), u16_of((q->next_avail + entries - 1) & UINT16_MAX));
+	vq_full_fence(avail_event(q)); /* as in vq_split_kicks_on() */
+	return u16_of((vq_load_relaxed(&q->avail->idx) - q->next_avail) & UINT16_MAX) >= entries;
 }
 
 /* ---- for who provokes */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/busyloop.h"
 
+#include "vmm/core/compiler.h"
+
 static void remember(struct busyloop *b, const struct busyloop_seen *s)
 {
 	b->looked_ns = s->now_ns;
@@ -11,39 +13,46 @@ static void remember(struct busyloop *b, const struct busyloop_seen *s)
 
 void busyloop_begin(struct busyloop *b, const struct busyloop_seen *s)
 {
-	trial_forget(&b->trial);
-	b->trial.sure = BUSYLOOP_SURE;
+	trial_forget(&b->trial, s->now_ns);
+	b->alike = b->others = 0;
 	remember(b, s);
 	b->busy_ns = s->now_ns;
 	b->wait_ns = BUSYLOOP_LOOK_MIN_NS;
 }
 
-/* Since the last look: as much as a trial needs? Of each ring less than 2^16 requests were used. */
+/* Was what has passed since the last look questions and answers? (Of more than 2^16 of a ring between two looks it may be wrong.) */
 static bool is_traffic(const struct busyloop *b, const struct busyloop_seen *s)
 {
-	const uint64_t done =
-		(uint64_t)(uint16_t)(s->rx - b->used[0]) + (uint16_t)(s->tx - b->used[1]);
+	return trial_answers((uint16_t)(s->rx - b->used[0]), (uint16_t)(s->tx - b->used[1]),
+	                     s->bytes - b->bytes, s->now_ns - b->looked_ns);
+}
 
-	return done * TRIAL_WINDOW_NS >= TRIAL_WORK_MIN * (s->now_ns - b->looked_ns);
+/* Was there something else? */
+static bool is_other(const struct busyloop *b, const struct busyloop_seen *s)
+{
+	return (uint16_t)(s->rx - b->used[0]) + (uint16_t)(s->tx - b->used[1]) > BUSYLOOP_FEW;
 }
 
 bool busyloop_look(struct busyloop *b, const struct busyloop_seen *s)
 {
 	const bool traffic = is_traffic(b, s), was = b->trial.on;
 
+	b->others = !traffic && is_other(b, s) ? b->others + 1 : 0;
+	b->alike = traffic ? b->alike + 1 : 0;
 	if (traffic) {
 		b->busy_ns = s->now_ns;
 		b->wait_ns = BUSYLOOP_LOOK_MIN_NS;
 		b->work += s->bytes - b->bytes;
 	} else if (b->wait_ns < BUSYLOOP_LOOK_MAX_NS) {
-		b->wait_ns *= 2;
+		b->wait_ns = min_u64(2 * b->wait_ns, BUSYLOOP_LOOK_MAX_NS);
 	}
 	remember(b, s);
-	/* One that runs gives up when no work has been done. */
-	if (traffic || b->trial.running)
-		return trial_step(&b->trial, s->now_ns, b->work);
-	if (s->now_ns - b->busy_ns >= BUSYLOOP_QUIET_NS)
-		trial_forget(&b->trial);
+	if (b->others >= BUSYLOOP_OTHERS || s->now_ns - b->busy_ns >= BUSYLOOP_QUIET_NS)
+		trial_forget(&b->trial, s->now_ns);
+	else if (b->trial.running || (traffic && b->trial.known))
+		trial_step(&b->trial, s->now_ns, b->work); /* without work it gives up */
+	else if (b->alike >= BUSYLOOP_ALIKE)
+		trial_expect(&b->trial, s->now_ns);
 	return b->trial.on != was;
 }
 

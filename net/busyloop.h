@@ -13,21 +13,22 @@
 
 /* With traffic it is looked so often at most, or as often as a trial wants; without more and more seldom, so often at least. */
 #define BUSYLOOP_LOOK_MIN_NS TRIAL_WINDOW_NS
-#define BUSYLOOP_LOOK_MAX_NS (16 * TRIAL_WINDOW_NS)
+#define BUSYLOOP_LOOK_MAX_NS (5 * TRIAL_WINDOW_NS)
 /* After so long without it what comes is another traffic, of which nothing is known. */
-#define BUSYLOOP_QUIET_NS (2 * BUSYLOOP_LOOK_MAX_NS)
+#define BUSYLOOP_QUIET_NS (32 * TRIAL_WINDOW_NS)
 
-/*
- * Windows before it changes. With 5 it would be kept in a trial of 6 with a TCP stream into the guest in the lab, and
- * in 2 of 3 where somebody asks and waits; with 15 in one of 20, and in 3 of 4.
- */
-#define BUSYLOOP_SURE 15u
+/* It is expected to pay after so many looks in a row at questions and answers, and after so many at traffic that is none, ... */
+#define BUSYLOOP_ALIKE  1u
+#define BUSYLOOP_OTHERS 2u
+/* ... more than so many requests, it is another one. */
+#define BUSYLOOP_FEW 8
 
 /* For busyloop.c only, but for trial.on and its counters. */
 struct busyloop {
 	struct trial trial;
 	uint64_t looked_ns, busy_ns; /* the last look; the last one with traffic before it */
 	uint64_t wait_ns;            /* until the next one, while there is no traffic */
+	unsigned alike, others;      /* looks in a row */
 	uint64_t bytes;              /* at the last look */
 	uint16_t used[2];            /* likewise */
 	uint64_t work;               /* bytes that passed while there was traffic */

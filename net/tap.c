@@ -401,8 +401,10 @@ static int tap_create(const void *config, const struct net_common *common, struc
 	t->fd = t->tap.fd;
 	init_queue(t, t, l);
 	t->busyloop_us = cfg->busyloop;
-	snprintf(t->busyloop_text, sizeof(t->busyloop_text), "%" PRIu64, cfg->busyloop);
-	t->b.busyloop = cfg->busyloop == VHOST_NET_TRY ? "try" : t->busyloop_text;
+	if (t->busyloop_us == VHOST_NET_TRY && cfg->fd != UINT64_MAX)
+		t->busyloop_us = 0; /* whose name may be another interface's where we are */
+	snprintf(t->busyloop_text, sizeof(t->busyloop_text), "%" PRIu64, t->busyloop_us);
+	t->b.busyloop = t->busyloop_us == VHOST_NET_TRY ? "try" : t->busyloop_text;
 	t->b.can = t->tap.can;
 	t->b.ring = &vhost_ops;
 	t->b.ring_cannot = VHOST_NEVER;
@@ -422,6 +424,7 @@ static void tap_defaults(void *config)
 	struct tap_config *cfg = config;
 
 	cfg->fd = UINT64_MAX;
+	cfg->busyloop = VHOST_NET_TRY;
 }
 
 static int parse_busyloop(void *target, const char *value, char *why, size_t why_size)
@@ -470,7 +473,7 @@ static const struct opt_def tap_keys[] = {
          .parse = parse_busyloop,
          .arg = "try|USECS",
          .help = "how long vhost polls before it sleeps (0 to 1000000), or try: while that "
-                 "makes traffic faster (default: 0)"},
+                 "makes questions and answers faster (default: try)"},
 	OPT_END,
 };
 

@@ -321,8 +321,8 @@ json_t *nic_status(struct nic *n)
 	              "accepted", accepted, "pcap", n->pcap);
 	if (o && n->mmio.dev)
 		nic_describe_registers(n, o);
-	if (o && n->backend->busyloop)
-		json_object_set_new(o, "busyloop", json_string(n->backend->busyloop));
+	if (o && nic_backend(n)->busyloop)
+		json_object_set_new(o, "busyloop", json_string(nic_backend(n)->busyloop));
 	if (o && s.peer)
 		json_object_set_new(o, "peer", json_string(s.peer));
 	return o;

@@ -105,9 +105,8 @@ static const struct opt_def nic_keys[] = {
          .offset = NIC(poll),
          .choices = poll_mode_names,
          .arg = "off|on|auto|try",
-         .help = "look for frames before sleeping; auto: while that finds some; try: while the "
-                 "traffic "
-                 "gets faster with it (default: off)"},
+         .help = "look for frames before sleeping; auto: while that finds some; try: while "
+                 "questions and answers get faster with it (default: try)"},
 	{.name = "tx-usecs",
          .type = OPT_UINT,
          .offset = NIC(tx_hold),
@@ -300,6 +299,7 @@ int nic_config_parse(struct nic_config *nic, unsigned index, const char *text, b
 	                           .irq = NIC_IRQ_NOT_GIVEN,
 	                           .queue_size = VIRTIO_NET_QUEUE_SIZE_DEFAULT,
 	                           .queues = 1,
+	                           .poll = POLL_TRY,
 	                           .tx_hold = WAIT_NOT_GIVEN,
 	                           .kick_wait = WAIT_NOT_GIVEN,
 	                           .regs = NIC_REGS_NOT_GIVEN,

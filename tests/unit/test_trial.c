@@ -137,11 +137,80 @@ static void other_traffic_begins_anew(unused void **state)
 	struct traffic f = {.now = NOW};
 
 	trial(&f, 100, 200);
-	trial_forget(&f.t);
+	trial_forget(&f.t, f.now);
 	assert_false(f.t.on);
 	assert_true(trial_due(&f.t, f.now));
 	trial(&f, 100, 100);
 	assert_int_equal(f.t.due_ns - f.now, TRIAL_AGAIN_NS);
+}
+
+static void what_is_expected_to_pay_is_on_until_a_trial_says_that_it_does_not(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	assert_false(f.t.known);
+	trial_expect(&f.t, f.now);
+	assert_true(f.t.on);
+	assert_true(f.t.known);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_KEPT_NS);
+	assert_int_equal(trial(&f, 100, 104), 3);
+	assert_false(f.t.on);
+	assert_true(f.t.known);
+	trial_forget(&f.t, f.now);
+	assert_false(f.t.known);
+}
+
+/* What ends each time before it can be tried has a second of that in all. */
+static void what_is_expected_again_and_again_is_tried(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	for (unsigned i = 0; i < 4; i++) {
+		trial_expect(&f.t, f.now);
+		assert_true(f.t.on);
+		assert_int_equal(f.t.due_ns - f.now, TRIAL_KEPT_NS / 4 * (4 - i));
+		f.now += TRIAL_KEPT_NS / 4;
+		trial_forget(&f.t, f.now);
+		assert_false(f.t.on);
+	}
+	trial_expect(&f.t, f.now);
+	assert_true(trial_due(&f.t, f.now));
+	trial(&f, 100, 200); /* it pays: once more a second */
+	trial_forget(&f.t, f.now);
+	trial_expect(&f.t, f.now);
+	assert_int_equal(f.t.due_ns - f.now, TRIAL_KEPT_NS);
+}
+
+static void what_did_not_pay_is_not_expected_to_before_it_would_be_tried_again(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	for (unsigned i = 0; i < 4; i++) {
+		trial(&f, 100, 100);
+		trial_forget(&f.t, f.now);
+		trial_expect(&f.t, f.now);
+		assert_false(f.t.on);
+		f.now += (TRIAL_AGAIN_NS << i) - 1;
+		trial_expect(&f.t, f.now);
+		assert_false(f.t.on);
+		f.now++;
+		trial_expect(&f.t, f.now);
+		assert_true(f.t.on);
+		f.now = f.t.due_ns;
+	}
+}
+
+static void questions_and_answers_are_short_and_about_as_many(unused void **state)
+{
+	const uint64_t ms = 1000000;
+
+	assert_true(trial_answers(8, 8, 16 * 70, 20 * ms));
+	assert_true(trial_answers(4, 8, 12 * TRIAL_SHORT, 20 * ms));
+	assert_false(trial_answers(3, 8, 11 * 70, 20 * ms));
+	assert_false(trial_answers(8, 3, 11 * 70, 20 * ms));
+	assert_false(trial_answers(8, 8, 16 * TRIAL_SHORT + 1, 20 * ms));
+	assert_false(trial_answers(8, 8, 16 * 70, 41 * ms));
+	assert_false(trial_answers(0, 0, 0, 20 * ms));
 }
 
 int main(void)
@@ -155,6 +224,11 @@ int main(void)
 		cmocka_unit_test(a_pause_in_it_ends_a_trial_and_says_nothing),
 		cmocka_unit_test(a_trickle_ends_what_has_paid),
 		cmocka_unit_test(other_traffic_begins_anew),
+		cmocka_unit_test(what_is_expected_to_pay_is_on_until_a_trial_says_that_it_does_not),
+		cmocka_unit_test(questions_and_answers_are_short_and_about_as_many),
+		cmocka_unit_test(what_is_expected_again_and_again_is_tried),
+		cmocka_unit_test(
+			what_did_not_pay_is_not_expected_to_before_it_would_be_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ static int setup_for(void **state, struct vrig_options o)
 {
 	*state = &rig;
 	o.peer = true;
-	o.vq_size = RING;
+	o.vq_size = o.vq_size ? o.vq_size : RING;
 	vrig_create(&rig, o);
 	vrig_up(&rig, VRIG_ALL);
 	return 0;
@@ -43,6 +43,11 @@ static int setup_held(void **state)
 static int setup_off(void **state)
 {
 	return setup_for(state, (struct vrig_options){0});
+}
+
+static int setup_small(void **state)
+{
+	return setup_for(state, (struct vrig_options){.kick_wait_us = AN_HOUR, .vq_size = 4});
 }
 
 static int setup_without_event_idx(void **state)
@@ -191,6 +196,57 @@ static void a_driver_that_has_filled_a_quarter_is_told_at_once(unused void **sta
 	assert_int_equal(virtio_net_stats(rig.n)->tx_interrupts, 1);
 }
 
+static void so_much_is_there_already_that_nothing_waits(unused void **state)
+{
+	be_sure();
+	for (unsigned i = 0; i < RING / 4; i++)
+		post_tx();
+	kick();
+	assert_int_equal(sent(), RING / 4);
+	assert_int_equal(virtio_net_stats(rig.n)->tx_waits, 0);
+	assert_true(send_one());
+}
+
+static void reap(void)
+{
+	unsigned head;
+	uint32_t len;
+
+	while (fake_vq_reap(&rig.vq[NET_TX], &head, &len))
+		;
+}
+
+/* Its interrupt has come, and it goes on at once: each time it had nothing else to do. */
+static void a_driver_that_waits_for_the_interrupt_does_not_wait_for_long(unused void **state)
+{
+	struct net_hold *h = &rig.n->pair[0].hold;
+
+	h->prompt_ns = UINT64_MAX;
+	for (unsigned i = 0; i < 4; i++) {
+		reap();
+		assert_false(fake_vq_irq_on(&rig.vq[NET_TX]));
+		be_sure();
+		send_one();
+		send_one();
+		expire();
+		assert_int_equal(virtio_net_stats(rig.n)->tx_interrupts, i);
+		h->late.at_ns = 1;
+		loop_turn(rig.loop, 0);
+		assert_int_equal(virtio_net_stats(rig.n)->tx_interrupts, i + 1);
+	}
+	be_sure();
+	send_one();
+	assert_int_equal(sent(), 9);
+}
+
+static void a_queue_that_is_taken_back_alone_has_no_kick_that_waits(unused void **state)
+{
+	be_sure();
+	send_one();
+	net_tx_release(&rig.n->pair[0]);
+	assert_int_equal(burst()->late.at_ns, 0);
+}
+
 static void a_driver_that_kicks_all_the_same_is_served(unused void **state)
 {
 	be_sure();
@@ -263,11 +319,16 @@ static void a_backend_that_is_full_meanwhile_is_waited_for(unused void **state)
 
 static void nothing_waits(unused void **state)
 {
+	unsigned head;
+	uint32_t len;
+
 	be_sure();
 	for (unsigned i = 1; i <= 10; i++) {
 		post_tx();
 		kick();
 		assert_int_equal(sent(), i);
+		while (fake_vq_reap(&rig.vq[NET_TX], &head, &len))
+			;
 	}
 	assert_int_equal(virtio_net_stats(rig.n)->tx_waits, 0);
 }
@@ -282,6 +343,9 @@ int main(void)
 		CASE(a_quarter_of_the_ring_does_not_wait_for_the_time),
 		CASE_FOR(the_interrupt_about_it_waits_for_the_next_kick, setup_held),
 		CASE_FOR(a_driver_that_has_filled_a_quarter_is_told_at_once, setup_held),
+		CASE(so_much_is_there_already_that_nothing_waits),
+		CASE_FOR(a_driver_that_waits_for_the_interrupt_does_not_wait_for_long, setup_held),
+		CASE(a_queue_that_is_taken_back_alone_has_no_kick_that_waits),
 		CASE(a_driver_that_kicks_all_the_same_is_served),
 		CASE(the_loop_wakes_for_it),
 		CASE(a_kick_for_nothing_does_not_end_the_kicks),
@@ -291,6 +355,7 @@ int main(void)
 		CASE(a_backend_that_is_full_meanwhile_is_waited_for),
 		CASE_FOR(nothing_waits, setup_off),
 		CASE_FOR(nothing_waits, setup_without_event_idx),
+		CASE_FOR(nothing_waits, setup_small),
 	};
 
 	return VRIG_RUN_LAYOUTS(tests);

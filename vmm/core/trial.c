@@ -52,8 +52,10 @@ static void conclude(struct trial *t, uint64_t now_ns)
 	t->kept = gained(t, t->kept ? TRIAL_GAIN_KEPT : TRIAL_GAIN);
 	t->on = t->kept;
 	t->trials++;
+	t->sure = t->kept;
 	if (t->kept) {
 		t->paid++;
+		t->hoped_ns = 0;
 		t->again_shift = 0;
 		t->due_ns = now_ns + TRIAL_KEPT_NS;
 		return;
@@ -94,9 +96,23 @@ bool trial_step(struct trial *t, uint64_t now_ns, uint64_t work)
 	return t->on != was;
 }
 
-void trial_forget(struct trial *t)
+void trial_expect(struct trial *t, uint64_t now_ns)
 {
-	t->running = t->kept = t->on = false;
-	t->again_shift = 0;
-	t->due_ns = 0;
+	if (t->known || !trial_due(t, now_ns))
+		return;
+	t->known = t->kept = t->on = true;
+	t->sure = false;
+	t->hoped_from = now_ns;
+	t->due_ns = now_ns;
+	if (t->hoped_ns < TRIAL_KEPT_NS)
+		t->due_ns += TRIAL_KEPT_NS - t->hoped_ns;
+}
+
+void trial_forget(struct trial *t, uint64_t now_ns)
+{
+	if (t->kept && !t->sure)
+		t->hoped_ns += now_ns - t->hoped_from;
+	if (t->kept)
+		t->due_ns = 0;
+	t->running = t->kept = t->on = t->known = t->sure = false;
 }

@@ -37,13 +37,31 @@
 struct trial {
 	bool on; /* what is to be done from now on */
 	bool kept, running;
-	unsigned window; /* of the trial that runs: 0 .. TRIAL_WINDOWS - 1 */
+	bool known; /* something is known of this traffic */
+	bool sure;  /* by a trial; else what is on is only expected to pay */
+	uint64_t hoped_from,
+		hoped_ns; /* since when it is; for how long it was, without a trial, before */
+	unsigned window;  /* of the trial that runs: 0 .. TRIAL_WINDOWS - 1 */
 	unsigned again_shift;
 	uint64_t due_ns;               /* the next step */
 	uint64_t began_ns, began_work; /* of this window */
 	uint64_t work[2], ns[2];       /* of this trial, without and with it */
 	uint64_t trials, paid; /* that were concluded; of these, those after which it is on */
 };
+
+/* Bytes of a frame, with all headers, the mean of both ways. */
+#define TRIAL_SHORT 1024u
+
+/*
+ * Could it be that somebody waits for answers? Then about as many frames come as go, and short ones, @bytes in all; and
+ * so many in @ns that it can be tried. A stream of segments and its acknowledgements is none: how fast it is says little about
+ * the cost of a byte.
+ */
+static inline bool trial_answers(uint64_t in, uint64_t out, uint64_t bytes, uint64_t ns)
+{
+	return in <= 2 * out && out <= 2 * in && bytes <= TRIAL_SHORT * (in + out) &&
+	       (in + out) * TRIAL_WINDOW_NS >= TRIAL_WORK_MIN * ns;
+}
 
 /* Is trial_step() due? */
 static inline bool trial_due(const struct trial *t, uint64_t now_ns)
@@ -54,7 +72,13 @@ static inline bool trial_due(const struct trial *t, uint64_t now_ns)
 /* At @now_ns, CLOCK_MONOTONIC, @work has been done since ever. True: t->on has changed. */
 bool trial_step(struct trial *t, uint64_t now_ns, uint64_t work);
 
-/* The traffic is another one: t->on is false again, and the next trial may begin at once. */
-void trial_forget(struct trial *t);
+/*
+ * Traffic like this mostly gains. When nothing is known of it yet: t->on is true, and it is tried when it was expected to for
+ * TRIAL_KEPT_NS in all. When of the last such traffic it is known that it gains nothing, not before that would be tried again.
+ */
+void trial_expect(struct trial *t, uint64_t now_ns);
+
+/* The traffic is another one: t->on is false again. */
+void trial_forget(struct trial *t, uint64_t now_ns);
 
 #endif
