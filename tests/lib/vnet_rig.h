@@ -94,6 +94,12 @@ void vrig_forget(struct vrig *r);
 /* A frame of @len (>= 14) bytes to @dst from a fixed address; payload by pattern_fill(). */
 void vrig_frame(uint8_t *p, size_t len, const uint8_t dst[6], unsigned seed);
 
+#define VRIG_FRAME 100u /* bytes of those that these two make, without a header */
+/* The first pair's driver publishes a frame, and does not kick. */
+void vrig_post_tx(struct vrig *r);
+/* A buffer for the first pair, a kick for it, and a frame that comes. */
+void vrig_receive(struct vrig *r);
+
 /* One control command with @data after class and command. The verdict; -1 when none was written. */
 int vrig_command(struct vrig *r, uint8_t class, uint8_t cmd, const void *data, uint32_t len);
 /* That of MQ which says how many pairs are used. */

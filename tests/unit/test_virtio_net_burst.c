@@ -12,8 +12,6 @@
 #include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 
-#define RX_LEN  256u
-#define FRAME   100u
 #define RING    64u
 #define AN_HOUR 3600000000u /* us: it comes when a test says so */
 
@@ -80,17 +78,6 @@ static void be_sure(void)
 	burst()->plan.held = 0;
 }
 
-static void post_tx(void)
-{
-	uint8_t bytes[NET_HDR_LEN + FRAME] = {0};
-	struct fake_buf b;
-
-	vrig_frame(bytes + NET_HDR_LEN, FRAME, vrig_mac, 1);
-	b = fake_out(&rig.m, bytes, sizeof(bytes));
-	assert_true(fake_vq_add(&rig.vq[NET_TX], &b, 1) >= 0);
-	fake_vq_publish(&rig.vq[NET_TX]);
-}
-
 static void kick(void)
 {
 	fake_kick(&rig.dev, NET_TX);
@@ -102,7 +89,7 @@ static bool send_one(void)
 {
 	bool wanted;
 
-	post_tx();
+	vrig_post_tx(&rig);
 	wanted = fake_vq_wants_kick(&rig.vq[NET_TX]);
 	if (wanted)
 		kick();
@@ -115,20 +102,6 @@ static void expire(void)
 	burst()->late.at_ns = 1;
 	loop_turn(rig.loop, 0);
 	assert_int_equal(burst()->late.at_ns, 0);
-}
-
-static void receive(void)
-{
-	uint8_t frame[FRAME];
-	struct fake_buf b = fake_in(&rig.m, RX_LEN);
-
-	assert_true(fake_vq_add(&rig.vq[NET_RX], &b, 1) >= 0);
-	fake_vq_publish(&rig.vq[NET_RX]);
-	fake_kick(&rig.dev, NET_RX);
-	vrig_frame(frame, sizeof(frame), vrig_mac, 2);
-	fake_net_queue(rig.net, NULL, frame, sizeof(frame));
-	fake_net_can_recv(rig.net);
-	vrig_pump(&rig);
 }
 
 static void its_frames_leave_together_when_the_time_is_over(unused void **state)
@@ -200,7 +173,7 @@ static void so_much_is_there_already_that_nothing_waits(unused void **state)
 {
 	be_sure();
 	for (unsigned i = 0; i < RING / 4; i++)
-		post_tx();
+		vrig_post_tx(&rig);
 	kick();
 	assert_int_equal(sent(), RING / 4);
 	assert_int_equal(virtio_net_stats(rig.n)->tx_waits, 0);
@@ -250,7 +223,7 @@ static void a_queue_that_is_taken_back_alone_has_no_kick_that_waits(unused void 
 static void a_driver_that_kicks_all_the_same_is_served(unused void **state)
 {
 	be_sure();
-	post_tx();
+	vrig_post_tx(&rig);
 	kick();
 	assert_int_equal(sent(), 0);
 	kick();
@@ -278,7 +251,7 @@ static void a_kick_for_nothing_does_not_end_the_kicks(unused void **state)
 static void after_a_frame_for_the_driver_it_does_not_wait(unused void **state)
 {
 	be_sure();
-	receive();
+	vrig_receive(&rig);
 	assert_true(send_one());
 	assert_int_equal(sent(), 1);
 	assert_int_equal(virtio_net_stats(rig.n)->tx_waits, 0);
@@ -324,7 +297,7 @@ static void nothing_waits(unused void **state)
 
 	be_sure();
 	for (unsigned i = 1; i <= 10; i++) {
-		post_tx();
+		vrig_post_tx(&rig);
 		kick();
 		assert_int_equal(sent(), i);
 		while (fake_vq_reap(&rig.vq[NET_TX], &head, &len))

@@ -12,8 +12,6 @@
 #include "tests/lib/vnet_layouts.h"
 #include "tests/lib/vnet_rig.h"
 
-#define RX_LEN  256u
-#define FRAME   100u
 #define AN_HOUR 3600000000u /* us: it comes when a test says so */
 
 static struct vrig rig;
@@ -67,17 +65,6 @@ static struct net_hold *hold(void)
 	return &rig.n->pair[0].hold;
 }
 
-static void post_tx(void)
-{
-	uint8_t bytes[NET_HDR_LEN + FRAME] = {0};
-	struct fake_buf b;
-
-	vrig_frame(bytes + NET_HDR_LEN, FRAME, vrig_mac, 1);
-	b = fake_out(&rig.m, bytes, sizeof(bytes));
-	assert_true(fake_vq_add(&rig.vq[NET_TX], &b, 1) >= 0);
-	fake_vq_publish(&rig.vq[NET_TX]);
-}
-
 static void kick(void)
 {
 	fake_kick(&rig.dev, NET_TX);
@@ -93,7 +80,7 @@ static void send_after_reaping(void)
 	while (fake_vq_reap(&rig.vq[NET_TX], &head, &len))
 		;
 	assert_false(fake_vq_irq_on(&rig.vq[NET_TX]));
-	post_tx();
+	vrig_post_tx(&rig);
 	kick();
 }
 
@@ -102,20 +89,6 @@ static void expire(void)
 	hold()->late.at_ns = 1;
 	loop_turn(rig.loop, 0);
 	assert_int_equal(hold()->late.at_ns, 0);
-}
-
-static void receive(void)
-{
-	uint8_t frame[FRAME];
-	struct fake_buf b = fake_in(&rig.m, RX_LEN);
-
-	assert_true(fake_vq_add(&rig.vq[NET_RX], &b, 1) >= 0);
-	fake_vq_publish(&rig.vq[NET_RX]);
-	fake_kick(&rig.dev, NET_RX);
-	vrig_frame(frame, sizeof(frame), vrig_mac, 2);
-	fake_net_queue(rig.net, NULL, frame, sizeof(frame));
-	fake_net_can_recv(rig.net);
-	vrig_pump(&rig);
 }
 
 static void a_driver_that_takes_buffers_back_by_itself_is_not_interrupted(unused void **state)
@@ -151,7 +124,7 @@ static void the_loop_wakes_for_it(unused void **state)
 static void one_that_sends_and_has_not_seen_the_first_is_interrupted(unused void **state)
 {
 	send_after_reaping();
-	post_tx();
+	vrig_post_tx(&rig);
 	kick();
 	assert_int_equal(interrupts(), 1);
 	assert_int_equal(hold()->late.at_ns, 0);
@@ -160,8 +133,8 @@ static void one_that_sends_and_has_not_seen_the_first_is_interrupted(unused void
 
 static void several_frames_are_told_at_once(unused void **state)
 {
-	post_tx();
-	post_tx();
+	vrig_post_tx(&rig);
+	vrig_post_tx(&rig);
 	kick();
 	assert_int_equal(interrupts(), 1);
 	assert_int_equal(hold()->late.at_ns, 0);
@@ -172,7 +145,7 @@ static void an_interrupt_about_received_frames_is_about_it_too(unused void **sta
 	const uint64_t before = rig.dev.core->interrupts;
 
 	send_after_reaping();
-	receive();
+	vrig_receive(&rig);
 	assert_int_equal(virtio_net_stats(rig.n)->rx_interrupts, 1);
 	assert_int_equal(rig.dev.core->interrupts, before + 1);
 	assert_int_equal(hold()->late.at_ns, 0);
@@ -188,7 +161,7 @@ static void who_wants_no_interrupt_costs_no_deadline(unused void **state)
 	fake_vq_irq_off(&rig.vq[NET_TX]);
 	if (!rig.vq[NET_TX].packed)
 		fake_vq_raw_used_event(&rig.vq[NET_TX], 1000);
-	post_tx();
+	vrig_post_tx(&rig);
 	kick();
 	assert_int_equal(hold()->late.at_ns, 0);
 	assert_int_equal(interrupts(), 0);

@@ -14,7 +14,7 @@
 #include "tests/lib/vnet_rig.h"
 
 #define RX_LEN 256u
-#define FRAME  100u
+#define FRAME  VRIG_FRAME
 
 static struct vrig rig;
 
@@ -51,13 +51,7 @@ static struct loop_stats loop_counts(void)
 /* Publish a frame out of the guest. Does the device want to be told? */
 static bool post_tx(void)
 {
-	uint8_t bytes[NET_HDR_LEN + FRAME] = {0};
-	struct fake_buf b;
-
-	vrig_frame(bytes + NET_HDR_LEN, FRAME, vrig_mac, 1);
-	b = fake_out(&rig.m, bytes, sizeof(bytes));
-	assert_true(fake_vq_add(&rig.vq[NET_TX], &b, 1) >= 0);
-	fake_vq_publish(&rig.vq[NET_TX]);
+	vrig_post_tx(&rig);
 	return fake_vq_wants_kick(&rig.vq[NET_TX]);
 }
 
