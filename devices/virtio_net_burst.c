@@ -19,13 +19,13 @@ bool net_burst_waits(struct net_pair *p)
 	b->asked = false;
 	if (!b->usable || p->polls)
 		return false;
-	if (p->hold.skip) { /* who waits for the interrupt about the last ones sends no more until then */
-		p->hold.skip--;
-		return false;
-	}
 	if (b->late.at_ns) { /* there is much by now */
 		b->late.at_ns = 0;
 		b->waited = true;
+		return false;
+	}
+	if (p->hold.skip) { /* who waits for the interrupt about the last ones sends no more until then */
+		p->hold.skip--;
 		return false;
 	}
 	if (tx_burst_two_way(&b->plan, p->stats.rx_frames))
@@ -71,7 +71,8 @@ void net_burst_start(struct net_pair *p)
 
 	/*
 	 * Where frames stay in the ring until the other end has them nobody is woken for each; who looks on, or provokes, is to
-	 * see kicks answered when they come; with RSS answers may come by another pair; and who sends in the vCPU's thread has no loop that would wake for it.
+	 * see kicks answered when they come; with RSS answers may come by another pair; and who sends in the vCPU's thread has
+	 * no loop that would wake for it.
 	 */
 	p->burst = (struct net_burst){
 		.late = {.fn = expired, .arg = p},

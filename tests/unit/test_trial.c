@@ -181,6 +181,28 @@ static void what_is_expected_again_and_again_is_tried(unused void **state)
 	assert_int_equal(f.t.due_ns - f.now, TRIAL_KEPT_NS);
 }
 
+/* Also when a trial ends that, or a pause in one. */
+static void the_second_is_counted_however_it_ends(unused void **state)
+{
+	struct traffic f = {.now = NOW};
+
+	trial_expect(&f.t, f.now);
+	f.now = f.t.due_ns;
+	trial_step(&f.t, f.now, f.work);
+	assert_true(f.t.running);
+	f.now += TRIAL_LATE_NS + 1;
+	assert_true(trial_step(&f.t, f.now, f.work)); /* it gives up */
+	trial_forget(&f.t, f.now);
+	trial_expect(&f.t, f.now);
+	assert_true(trial_due(&f.t, f.now));
+	trial(&f, 100, 100);
+	trial_forget(&f.t, f.now);
+	f.now = f.t.due_ns;
+	trial_expect(&f.t, f.now);
+	assert_true(f.t.on);
+	assert_true(trial_due(&f.t, f.now));
+}
+
 static void what_did_not_pay_is_not_expected_to_before_it_would_be_tried_again(unused void **state)
 {
 	struct traffic f = {.now = NOW};
@@ -229,6 +251,7 @@ int main(void)
 		cmocka_unit_test(what_is_expected_again_and_again_is_tried),
 		cmocka_unit_test(
 			what_did_not_pay_is_not_expected_to_before_it_would_be_tried_again),
+		cmocka_unit_test(the_second_is_counted_however_it_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,9 +26,17 @@ static void put_off(struct trial *t, uint64_t now_ns)
 		t->again_shift++;
 }
 
-/* Nothing follows from it, so nothing is known any more. One that has cost something is not begun at once. */
+/* What was expected ends, however it does. */
+static void stop_hoping(struct trial *t, uint64_t now_ns)
+{
+	if (t->kept && !t->sure)
+		t->hoped_ns += now_ns - t->hoped_from;
+}
+
+/* Nothing follows from it, so it is off. One that has cost something is not begun again at once. */
 static void give_up(struct trial *t, uint64_t now_ns)
 {
+	stop_hoping(t, now_ns);
 	t->running = false;
 	t->on = t->kept = false;
 	if (t->window)
@@ -48,6 +56,7 @@ static bool gained(const struct trial *t, unsigned part)
 
 static void conclude(struct trial *t, uint64_t now_ns)
 {
+	stop_hoping(t, now_ns);
 	t->running = false;
 	t->kept = gained(t, t->kept ? TRIAL_GAIN_KEPT : TRIAL_GAIN);
 	t->on = t->kept;
@@ -110,8 +119,7 @@ void trial_expect(struct trial *t, uint64_t now_ns)
 
 void trial_forget(struct trial *t, uint64_t now_ns)
 {
-	if (t->kept && !t->sure)
-		t->hoped_ns += now_ns - t->hoped_from;
+	stop_hoping(t, now_ns);
 	if (t->kept)
 		t->due_ns = 0;
 	t->running = t->kept = t->on = t->known = t->sure = false;
