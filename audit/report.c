@@ -29,9 +29,9 @@ static const json_t *find(const json_t *list, const char *key, const char *value
 	return NULL;
 }
 
-/* One thing at two moments. */
+/* One thing at two moments; and when the trace had begun, and ended. */
 struct pair {
-	const json_t *a, *b;
+	const json_t *a, *b, *begun, *done;
 };
 
 static uint64_t added(struct pair p, const char *group, const char *name)
@@ -47,6 +47,14 @@ static uint64_t added_if(struct pair p, const char *group, const char *name)
 	if (!json_object_get(json_object_get(p.b, group), name))
 		return AUDIT_UNKNOWN;
 	return added(p, group, name);
+}
+
+/* Between a moment and that of the trace, at both ends: these may be in one of the two only. */
+static uint64_t at_edges(struct pair p, const char *name)
+{
+	const struct pair begin = {.a = p.a, .b = p.begun}, end = {.a = p.b, .b = p.done};
+
+	return added(begin, NULL, name) + added(end, NULL, name);
 }
 
 /* ---- threads */
@@ -283,9 +291,11 @@ static void hide_copies(struct audit_nic *n, const json_t *nic)
 static void read_nic(struct audit_nic *n, const struct audit_input *in, struct pair p,
                      const json_t *nic, bool alone)
 {
-	const struct thread_set self = {
-		.stats = {in->before, in->after}, .name = text_of(nic, "name"), .kind = SET_NIC};
-	const struct thread_set workers = {.stats = {in->before, in->after}, .name = "vhost-"};
+	const struct thread_set self = {.stats = {.a = in->before, .b = in->after},
+	                                .name = text_of(nic, "name"),
+	                                .kind = SET_NIC};
+	const struct thread_set workers = {.stats = {.a = in->before, .b = in->after},
+	                                   .name = "vhost-"};
 
 	*n = (struct audit_nic){
 		.how = how_of(in->status_after, nic),
@@ -304,7 +314,9 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		.calls = added(p, NULL, "loop_calls"),
 		.timers = added(p, NULL, "loop_timers"),
 		.poll_asks = added(p, NULL, "loop_poll_asks"),
+		.poll_asks_at_edges = at_edges(p, "loop_poll_asks"),
 		.poll_hits = added(p, NULL, "loop_poll_hits"),
+		.poll_checks = added(p, NULL, "loop_poll_checks"),
 		.trial_calls = added(p, "backend", "trial_calls"),
 		.turns_waited = added(p, NULL, "loop_turns_waited"),
 		.sleeps = sleeps(&self),
@@ -330,7 +342,7 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
                       const json_t *nic, const char *name)
 {
 	const struct thread_set self = {
-		.stats = {in->before, in->after}, .name = name, .kind = SET_ONE};
+		.stats = {.a = in->before, .b = in->after}, .name = name, .kind = SET_ONE};
 
 	*n = (struct audit_nic){
 		.how = how_of(in->status_after, nic),
@@ -341,7 +353,9 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
 		.calls = added(p, NULL, "loop_calls"),
 		.timers = added(p, NULL, "loop_timers"),
 		.poll_asks = added(p, NULL, "loop_poll_asks"),
+		.poll_asks_at_edges = at_edges(p, "loop_poll_asks"),
 		.poll_hits = added(p, NULL, "loop_poll_hits"),
+		.poll_checks = added(p, NULL, "loop_poll_checks"),
 		.trial_calls = added(p, "backend", "trial_calls"),
 		.turns_waited = added(p, NULL, "loop_turns_waited"),
 		.sleeps = sleeps(&self),
@@ -447,6 +461,11 @@ static bool busy(const struct audit_nic *n)
 	return n->how.vhost ? n->flow[AUDIT_TX].kicks + n->flow[AUDIT_RX].kicks : n->wakeups;
 }
 
+static const json_t *of_pair(const json_t *nic, size_t i)
+{
+	return json_array_get(json_object_get(nic, "pairs"), i);
+}
+
 /* Those on which something happened. None of one pair, nor of a peer's. */
 static json_t *pairs_json(const struct audit_input *in, struct pair p, const json_t *nic)
 {
@@ -457,7 +476,8 @@ static json_t *pairs_json(const struct audit_input *in, struct pair p, const jso
 
 	json_array_foreach(pairs, i, o)
 	{
-		const struct pair its = {json_array_get(json_object_get(p.a, "pairs"), i), o};
+		const struct pair its = {of_pair(p.a, i), o, of_pair(p.begun, i),
+		                         of_pair(p.done, i)};
 		char thread[64];
 
 		snprintf(thread, sizeof(thread), i ? "%s-%zu" : "%s", text_of(nic, "name"), i);
@@ -536,14 +556,16 @@ static uint64_t sum_if(uint64_t sum, uint64_t more)
 
 static void read_vm(struct audit_vm *v, const struct audit_input *in)
 {
-	const struct thread_set vcpus = {.stats = {in->before, in->after}, .name = "vcpu"};
+	const struct thread_set vcpus = {.stats = {.a = in->before, .b = in->after},
+	                                 .name = "vcpu"};
 	const json_t *list = json_object_get(in->after, "vcpus"), *o;
 	size_t i;
 
 	v->sleeps = sleeps(&vcpus);
 	json_array_foreach(list, i, o)
 	{
-		const struct pair p = {json_array_get(json_object_get(in->before, "vcpus"), i), o};
+		const struct pair p = {.a = json_array_get(json_object_get(in->before, "vcpus"), i),
+		                       .b = o};
 
 		v->user_mmio += added(p, NULL, "exits_mmio");
 		v->user_pio += added(p, NULL, "exits_pio");
@@ -573,6 +595,11 @@ static unsigned nr_with(const json_t *nics, const char *key, const char *value)
 	return nr;
 }
 
+static const json_t *of_nic(const json_t *stats, const char *name)
+{
+	return find(json_object_get(stats, "nics"), "name", name);
+}
+
 static json_t *nics_json(const struct audit_input *in, struct audit_vm *v)
 {
 	const json_t *nics = json_object_get(in->status_after, "nics"), *nic;
@@ -583,8 +610,8 @@ static json_t *nics_json(const struct audit_input *in, struct audit_vm *v)
 	json_array_foreach(nics, i, nic)
 	{
 		const char *name = text_of(nic, "name"), *why;
-		const struct pair p = {find(json_object_get(in->before, "nics"), "name", name),
-		                       find(json_object_get(in->after, "nics"), "name", name)};
+		const struct pair p = {of_nic(in->before, name), of_nic(in->after, name),
+		                       of_nic(in->begun, name), of_nic(in->done, name)};
 		const bool alone =
 			nr_with(nics, "path", "vhost") < 2 && nr_with(nics, "irq", "irqfd") < 2;
 

@@ -14,6 +14,8 @@ struct audit_input {
 	const json_t *before, *after; /* of "stats"; before NULL: nothing had happened */
 	const json_t *trace;          /* trace_read(), or NULL */
 	const char *no_trace;         /* why, when it is NULL */
+	/* "stats" once more, when the trace had begun, behind before, and had been read, behind after; or NULL. */
+	const json_t *begun, *done;
 };
 
 /* The report as docs/audit.md describes it; NULL: no memory. */

@@ -171,6 +171,14 @@ static void explain_up_to(struct audit_row *r, int64_t nr, const char *what)
 		explain(r, left < nr ? left : nr, what);
 }
 
+/* As many as there are too many or too few, at most @nr. */
+static void explain_about(struct audit_row *r, int64_t nr, const char *what)
+{
+	const int64_t left = (int64_t)(r->observed - r->expected) - r->explained;
+
+	explain(r, left > nr ? nr : left < -nr ? -nr : left, what);
+}
+
 static void judge(struct audit_row *r)
 {
 	int64_t left;
@@ -511,6 +519,12 @@ static void worker_wakeups(struct audit_rows *out, const struct audit_nic *n)
 	judge(r);
 }
 
+/* A file is opened, read and closed. */
+static uint64_t share_calls(const struct audit_nic *n)
+{
+	return 3 * n->poll_checks;
+}
+
 static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 {
 	const struct audit_flow *tx = &n->flow[AUDIT_TX], *rx = &n->flow[AUDIT_RX];
@@ -527,7 +541,7 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 		say(r, "libslirp's are not counted");
 	} else if (r->observed == AUDIT_UNKNOWN) {
 		r->observed = r->expected + n->self_kicks + n->changes + n->timers + n->calls +
-		              n->poll_asks + n->trial_calls;
+		              n->poll_asks + share_calls(n) + n->trial_calls;
 		say(r, "as doorbell says, without tracefs");
 	}
 	explain(r, (int64_t)(n->self_kicks * event_calls(&n->how)), "work left for the next turn");
@@ -535,6 +549,7 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
 	explain(r, (int64_t)n->poll_asks, "looks instead of sleep");
+	explain(r, (int64_t)share_calls(n), "whether others want the CPU");
 	explain(r, (int64_t)n->trial_calls, "whether vhost should poll");
 	/* One to sleep, when it is not too late for that; one to let go, which looks for others who do. */
 	if (n->seen_syscalls != AUDIT_UNKNOWN)
@@ -545,6 +560,8 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	 */
 	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)n->timers, "looks at the interface and the rings");
+	if (n->poll_asks_at_edges && n->seen_syscalls != AUDIT_UNKNOWN)
+		explain_about(r, (int64_t)n->poll_asks_at_edges, "looks while counters were read");
 	judge(r);
 }
 

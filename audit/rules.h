@@ -67,8 +67,13 @@ struct audit_nic {
 	uint64_t isr_reads, acks, notifies, config, others; /* accesses that were exits to it */
 	uint64_t acks_swallowed, ctrl_kicks;
 	uint64_t wakeups, changes, calls, timers, self_kicks, ctrl_reads; /* of the NIC's thread */
-	/* Likewise: times it looked instead of sleeping and asked the kernel, and times it looked and found something. */
-	uint64_t poll_asks, poll_hits;
+	/*
+	 * Likewise: times it asked the kernel instead of sleeping, times it looked and found something, and times it asked
+	 * whether others want the CPU.
+	 */
+	uint64_t poll_asks, poll_hits, poll_checks;
+	uint64_t
+		poll_asks_at_edges; /* while counters and trace were read: it may be that only one of them has it */
 	uint64_t trial_calls;  /* likewise: for whether vhost should poll */
 	uint64_t turns_waited; /* likewise: for a thread that kicked and had not finished yet */
 	uint64_t sleeps, worker_sleeps; /* voluntary switches, or unknown */

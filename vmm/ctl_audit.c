@@ -31,7 +31,7 @@ struct session {
 	int signals; /* signalfd: whoever wants to end this gets the report so far */
 	struct trace *trace;
 	char no_trace[256];
-	json_t *status_before, *before, *after;
+	json_t *status_before, *before, *begun, *after; /* begun: NULL without a trace */
 };
 
 static json_t *request(const struct session *s, const char *command)
@@ -101,7 +101,8 @@ static bool begin(struct session *s)
 	s->before = request(s, "stats");
 	if (s->trace) /* at the end both are read in this order, too */
 		trace_restart(s->trace);
-	ok = s->before && one_life(stats, s->before);
+	s->begun = s->before && s->trace ? request(s, "stats") : NULL;
+	ok = s->before && (!s->trace || s->begun) && one_life(stats, s->before);
 	json_decref(stats);
 	return ok;
 }
@@ -151,6 +152,7 @@ static bool watch(struct session *s)
 static int report(const struct session *s)
 {
 	json_t *trace = s->trace ? trace_read(s->trace) : NULL;
+	json_t *done = trace ? request(s, "stats") : NULL;
 	json_t *status_after = request(s, "status");
 	const struct audit_input in = {
 		.status_before = s->status_before,
@@ -159,6 +161,8 @@ static int report(const struct session *s)
 		.after = s->after,
 		.trace = trace,
 		.no_trace = s->no_trace,
+		.begun = s->begun,
+		.done = done,
 	};
 	json_t *r = status_after ? audit_report(&in) : NULL;
 	int status = EXIT_HOST;
@@ -170,6 +174,7 @@ static int report(const struct session *s)
 	if (r && ctl_flush() == 0)
 		status = EXIT_OK;
 	json_decref(trace);
+	json_decref(done);
 	json_decref(status_after);
 	json_decref(r);
 	return status;
@@ -190,6 +195,7 @@ int ctl_audit(const char *path, const struct ctl_audit *o)
 	trace_end(s.trace);
 	json_decref(s.status_before);
 	json_decref(s.before);
+	json_decref(s.begun);
 	json_decref(s.after);
 	fd_close(&s.signals);
 	fd_close(&s.fd);

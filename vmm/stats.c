@@ -50,8 +50,8 @@ static const struct counter vcpu_counters[] = {
 };
 
 static const struct counter loop_counters[] = {
-	LOOP(wakeups),   LOOP(changes),   LOOP(calls),       LOOP(timers),       LOOP(polls),
-	LOOP(poll_asks), LOOP(poll_hits), LOOP(poll_yields), LOOP(turns_waited),
+	LOOP(wakeups),   LOOP(changes),   LOOP(calls),       LOOP(timers),      LOOP(polls),
+	LOOP(poll_asks), LOOP(poll_hits), LOOP(poll_checks), LOOP(poll_yields), LOOP(turns_waited),
 };
 
 static const struct counter core_counters[] = {

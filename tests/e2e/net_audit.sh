@@ -25,6 +25,16 @@ start_group() {
 	guest "ping -A -c 3 -w 30 $us >/dev/null"
 }
 
+# In place of the one that there is, whose TAP is needed.
+another_guest() { # KEYS OPTION...
+	local keys=$1
+	shift
+	vm_ended || guest_off
+	vm_start --control "$work/control" "$@" --net "tap,ifname=$tap,$keys" \
+		-a "$(append_agent net0=$it/24,$us)" "$bzimage"
+	vm_expect @agent
+}
+
 ctl() {
 	"$doorbell" ctl "$work/control" "$@"
 }
@@ -208,10 +218,7 @@ test_a_capture_begins_and_ends_while_frames_pass() {
 
 test_trapped_registers_cost_two_exits_for_each_interrupt() {
 	local exits interrupts
-	guest_off # the one that the others share: its TAP is needed
-	vm_start --control "$work/control" --audit="$work/run.json" --net "tap,ifname=$tap,regs=trap" \
-		-a "$(append_agent net0=$it/24,$us)" "$bzimage"
-	vm_expect @agent
+	another_guest regs=trap --audit="$work/run.json"
 	small_frames 300
 	audit_begin "$work/trap.json"
 	small_frames 3000
@@ -225,6 +232,32 @@ test_trapped_registers_cost_two_exits_for_each_interrupt() {
 	[ -z "$(unexplained "$work/trap.json")" ] || fail "unexplained: $(unexplained "$work/trap.json")"
 	guest_off
 	jq -e '.tracefs and .nics[0].tx.frames > 3000' "$work/run.json" || fail "run --audit: $(head -c 300 "$work/run.json")"
+}
+
+explained() { # KEYS PATH
+	local file=$work/explained.json
+	ctl net0 "path=$2"
+	small_frames 300
+	audit_begin "$file"
+	small_frames 3000
+	audit_end
+	[ "$(jq .machine.frames "$file")" -ge 6000 ] || fail "$1, $2: only $(jq .machine.frames "$file") frames"
+	[ -z "$(unexplained "$file")" ] || fail "$1, $2: unexplained: $(unexplained "$file")"
+	row "$file" both 'system calls of the I/O thread' why
+}
+
+test_looks_instead_of_sleep_are_explained() {
+	local keys paths
+	while read -r keys paths; do
+		another_guest "$keys"
+		for path in $paths; do
+			explained "$keys" "$path"
+		done
+	done <<-'end'
+		path=vhost,poll=try,busyloop=try pure vhost
+		poll=auto,irq=irqfd pure
+		poll=on,regs=trap pure
+	end
 }
 
 main "$@"

@@ -136,6 +136,30 @@ static void two_that_share_a_thread_are_both_looked_at(void **state)
 	loop_poll_stop(w->loop, &w->poll);
 }
 
+/* Each is an epoll_wait(), as the kernel sees it. */
+static void a_sleep_that_is_not_to_be_is_counted_as_asking(void **state)
+{
+	struct work *w = *state;
+	struct loop_late late = {.fn = on_timer, .arg = w};
+
+	w->poll.budget.mode = POLL_AUTO;
+	w->late = 1;
+	loop_poll_start(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, -1), 0);
+	assert_int_equal(w->done, 1);
+	assert_int_equal(stats_of(w).polls, 0);
+	assert_int_equal(stats_of(w).poll_asks, 1);
+	loop_poll_stop(w->loop, &w->poll);
+	assert_int_equal(loop_turn(w->loop, 0), 0);
+	assert_int_equal(stats_of(w).poll_asks, 2);
+	loop_late_add(w->loop, &late);
+	late.at_ns = loop_now_ns() + 1000000;
+	assert_int_equal(loop_turn(w->loop, -1), 0); /* it slept */
+	assert_int_equal(stats_of(w).poll_asks, 2);
+	assert_int_equal(stats_of(w).wakeups, 1);
+	loop_late_del(w->loop, &late);
+}
+
 /* With POLL_ON it would look for ever. And it is the one that tries whose patience counts. */
 static void who_tries_sleeps_when_nothing_comes(void **state)
 {
@@ -414,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_found_in_memory_wakes_nobody),
 		CASE(two_that_share_a_thread_are_both_looked_at),
+		CASE(a_sleep_that_is_not_to_be_is_counted_as_asking),
 		CASE(who_tries_sleeps_when_nothing_comes),
 		CASE(a_turn_that_comes_again_is_no_sleep),
 		CASE(epoll_is_asked_by_each_look_unless_all_are_patient),

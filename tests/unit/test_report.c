@@ -67,12 +67,16 @@ struct texts {
 	const char *status, *status_after, *before, *after, *trace;
 };
 
-static json_t *report_of(const struct texts *t)
+/* @begun_text, @done_text: NULL, nobody asked then. */
+static json_t *report_at(const struct texts *t, const char *begun_text, const char *done_text)
 {
 	json_t *status = load(t->status), *status_after = load(t->status_after);
 	json_t *before = t->before ? load(t->before) : NULL, *after = load(t->after);
 	json_t *trace = t->trace ? load(t->trace) : NULL;
-	const struct audit_input in = {status, status_after, before, after, trace, "no permission"};
+	json_t *begun = begun_text ? load(begun_text) : NULL;
+	json_t *done = done_text ? load(done_text) : NULL;
+	const struct audit_input in = {status, status_after,    before, after,
+	                               trace,  "no permission", begun,  done};
 	json_t *r = audit_report(&in);
 
 	assert_non_null(r);
@@ -81,7 +85,14 @@ static json_t *report_of(const struct texts *t)
 	json_decref(before);
 	json_decref(after);
 	json_decref(trace);
+	json_decref(begun);
+	json_decref(done);
 	return r;
+}
+
+static json_t *report_of(const struct texts *t)
+{
+	return report_at(t, NULL, NULL);
 }
 
 static const struct texts usual = {status_text, status_text, before_text, after_text, trace_text};
@@ -170,6 +181,46 @@ static void a_whole_run_begins_with_nothing(unused void **state)
 	assert_row(rows_of(r), "tx", "kicks", 1005, 200, "expected");
 	assert_row(rows_of(r), "both", "exits to userspace", 0, 40, "explained");
 	json_decref(r);
+}
+
+static const json_t *calls_when_counters_say(const char *begun, const char *done, json_t **report)
+{
+	static const char before[] = "{'nics':[{'name':'net0','loop_poll_asks':1000}],"
+				     "'threads':[{'name':'net0','tid':70}]}";
+	static const char after[] = "{'nics':[{'name':'net0','loop_poll_asks':51000}],"
+				    "'threads':[{'name':'net0','tid':70}]}";
+	static const char trace[] = "{'sys_enter':[[70,232,52500]]}";
+	const struct texts t = {status_text, status_text, before, after, trace};
+
+	*report = report_at(&t, begun, done);
+	return row(rows_of(*report), "both", "system calls of the I/O");
+}
+
+/* A thread that looks makes a call every few microseconds; to read the counters and the trace takes milliseconds. */
+static void looks_while_counters_are_read_are_explained(unused void **state)
+{
+	static const struct {
+		const char *begun, *done, *verdict, *why;
+	} cases[] = {
+		{NULL, NULL, "unexplained", "+2500 unexplained"},
+		{"{'nics':[{'name':'net0','loop_poll_asks':1900}]}",
+	         "{'nics':[{'name':'net0','loop_poll_asks':53000}]}", "explained",
+	         "+2500 looks while counters were read"},
+		{"{'nics':[{'name':'net0','loop_poll_asks':1000}]}",
+	         "{'nics':[{'name':'net0','loop_poll_asks':52000}]}", "unexplained",
+	         "+1000 looks while counters were read; +1500 unexplained"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *report;
+		const json_t *r = calls_when_counters_say(cases[i].begun, cases[i].done, &report);
+
+		print_message("%s\n", cases[i].why);
+		assert_string_equal(json_string_value(json_object_get(r, "verdict")),
+		                    cases[i].verdict);
+		assert_non_null(strstr(json_string_value(json_object_get(r, "why")), cases[i].why));
+		json_decref(report);
+	}
 }
 
 /* Frames are what the interface says; kicks what the eventfd says; the worker is found by its name. */
@@ -414,6 +465,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(differences_become_rows),
 		cmocka_unit_test(what_tracefs_would_tell_is_not_visible_without),
+		cmocka_unit_test(looks_while_counters_are_read_are_explained),
 		cmocka_unit_test(a_whole_run_begins_with_nothing),
 		cmocka_unit_test(vhost_is_seen_from_outside),
 		cmocka_unit_test(a_peer_is_seen_by_what_the_guest_does),

@@ -47,8 +47,8 @@ struct loop {
 	/* wake_fd was set since epoll was asked between two looks: it is not put off. Partners: ring(), look(). */
 	atomic_bool rung;
 	/* struct loop_stats */
-	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_asks, poll_hits, poll_yields,
-		turns_waited;
+	_Atomic uint64_t wakeups, changes, calls, timers, polls, poll_asks, poll_hits, poll_checks,
+		poll_yields, turns_waited;
 
 	pthread_t thread; /* valid with has_thread */
 	bool has_thread;
@@ -301,8 +301,8 @@ static int wait_until(struct loop *l, int timeout_ms, uint64_t at)
 	left.tv_sec = (time_t)(ns / 1000000000u);
 	left.tv_nsec = (long)(ns % 1000000000u);
 	nr = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, &left, NULL);
-	if (nr == 0 && ns)
-		count(&l->wakeups);
+	if (nr == 0)
+		count(ns ? &l->wakeups : &l->poll_asks);
 	return nr;
 }
 
@@ -393,7 +393,10 @@ static void check_share(struct loop *l, uint64_t now)
 {
 	struct poll_budget *b = &governing(l)->budget;
 
-	if (poll_budget_check_due(b, now) && poll_budget_check(b, now, task_delay_ns()))
+	if (!poll_budget_check_due(b, now))
+		return;
+	count(&l->poll_checks);
+	if (poll_budget_check(b, now, task_delay_ns()))
 		count(&l->poll_yields);
 }
 
@@ -443,6 +446,8 @@ static int rest(struct loop *l, int timeout_ms, bool *there)
 		nr = wait_until(l, timeout_ms, first_late(l));
 	if (nr > 0)
 		count(&l->wakeups);
+	else if (nr == 0 && timeout_ms == 0)
+		count(&l->poll_asks);
 	return nr;
 }
 
@@ -730,6 +735,7 @@ void loop_stats(const struct loop *l, struct loop_stats *out)
 		.polls = atomic_load_explicit(&l->polls, memory_order_relaxed),
 		.poll_asks = atomic_load_explicit(&l->poll_asks, memory_order_relaxed),
 		.poll_hits = atomic_load_explicit(&l->poll_hits, memory_order_relaxed),
+		.poll_checks = atomic_load_explicit(&l->poll_checks, memory_order_relaxed),
 		.poll_yields = atomic_load_explicit(&l->poll_yields, memory_order_relaxed),
 		.turns_waited = atomic_load_explicit(&l->turns_waited, memory_order_relaxed),
 	};

@@ -165,9 +165,12 @@ struct loop_stats {
 	uint64_t calls;   /* times it took what loop_call() left; each is a read() */
 	uint64_t
 		timers; /* timers that were set, and timers that fired: a timerfd_settime(), a read() */
-	uint64_t polls;     /* looks instead of sleep */
-	uint64_t poll_asks; /* of these, asked epoll; each is an epoll_wait() that does not wait */
-	uint64_t poll_hits; /* of these, found something */
+	uint64_t polls; /* looks instead of sleep */
+	/* It asked epoll without waiting: in some looks, and when it was to sleep and somebody had work left. None are wakeups. */
+	uint64_t poll_asks;
+	uint64_t poll_hits; /* of the looks, found something */
+	uint64_t
+		poll_checks; /* times it asked whether others want the CPU: three system calls each */
 	uint64_t poll_yields; /* times it stopped looking for a while: others wanted the CPU */
 	/*
 	 * Times it was awake and a visitor had the turn still: a FUTEX_WAIT, and a FUTEX_WAKE that wakes nobody when it gives
