@@ -2,59 +2,71 @@
 #include "net/if_bytes.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdalign.h>
+#include <string.h>
 
+#include "vmm/core/compiler.h"
 #include "vmm/core/fd.h"
-#include "vmm/core/num.h"
 
-static int open_counter(const char *ifname, const char *name)
+#define FIXED sizeof(struct if_stats_msg)
+
+struct request {
+	struct nlmsghdr head;
+	struct if_stats_msg what;
+};
+
+static int ask(const struct if_bytes *b, struct rtnl_link_stats64 *out)
 {
-	char path[128];
-	int ret;
+	const struct request ask = {
+		.head = {.nlmsg_len = sizeof(ask),
+	                 .nlmsg_type = RTM_GETSTATS,
+	                 .nlmsg_flags = NLM_F_REQUEST},
+		.what = {.ifindex = b->index,
+	                 .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64)},
+	};
+	alignas(struct nlmsghdr) uint8_t answer[KIB(1)];
+	const ssize_t len = rtnl_ask(b->fd, &ask.head, RTM_NEWSTATS, FIXED, answer, sizeof(answer));
+	const struct rtattr *a;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", ifname, name);
-	ret = open(path, O_RDONLY | O_CLOEXEC);
-	return ret < 0 ? -errno : ret;
+	if (len < 0)
+		return (int)len;
+	a = rtnl_find(answer + NLMSG_SPACE(FIXED), (size_t)len - NLMSG_LENGTH(FIXED),
+	              IFLA_STATS_LINK_64);
+	if (!a || a->rta_len < sizeof(*a) + offsetof(struct rtnl_link_stats64, rx_errors))
+		return -EPROTO;
+	/* A kernel may have more counters than our headers, or fewer. */
+	*out = (struct rtnl_link_stats64){0};
+	memcpy(out, a + 1, min_size(a->rta_len - sizeof(*a), sizeof(*out)));
+	return 0;
 }
 
 int if_bytes_open(struct if_bytes *b, const char *ifname)
 {
-	static const char *const names[] = {"rx_bytes", "tx_bytes"};
-	int ret = 0;
+	struct rtnl_link_stats64 s;
+	int ret;
 
 	*b = IF_BYTES_NONE;
-	for (unsigned i = 0; i < 2 && ret >= 0; i++) {
-		ret = open_counter(ifname, names[i]);
-		if (ret >= 0)
-			b->fd[i] = ret;
-	}
-	if (ret >= 0)
-		return 0;
-	if_bytes_close(b);
+	ret = rtnl_open();
+	if (ret < 0)
+		return ret;
+	b->fd = ret;
+	b->index = if_nametoindex(ifname);
+	ret = b->index ? ask(b, &s) : -errno;
+	if (ret < 0)
+		if_bytes_close(b);
 	return ret;
 }
 
 uint64_t if_bytes_read(const struct if_bytes *b)
 {
-	uint64_t sum = 0;
+	struct rtnl_link_stats64 s;
 
-	for (unsigned i = 0; i < 2; i++) {
-		char text[32];
-		const ssize_t len = pread(b->fd[i], text, sizeof(text) - 1, 0);
-		uint64_t nr;
-
-		text[len > 0 ? len : 0] = '\0';
-		if (!num_at(text, 10, &nr))
-			return 0;
-		sum += nr;
-	}
-	return sum;
+	return b->fd >= 0 && ask(b, &s) == 0 ? s.rx_bytes + s.tx_bytes : 0;
 }
 
 void if_bytes_close(struct if_bytes *b)
 {
-	for (unsigned i = 0; i < 2; i++)
-		fd_close(&b->fd[i]);
+	fd_close(&b->fd);
 }
