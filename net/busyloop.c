@@ -36,7 +36,10 @@ static bool is_other(const struct busyloop *b, const struct busyloop_seen *s)
 bool busyloop_look(struct busyloop *b, const struct busyloop_seen *s)
 {
 	const bool traffic = is_traffic(b, s), was = b->trial.on;
+	const uint64_t quiet = b->trial.kept ? BUSYLOOP_KEPT_QUIET_NS : BUSYLOOP_QUIET_NS;
 
+	if (!traffic)
+		trial_rest(&b->trial, s->now_ns - b->looked_ns);
 	b->others = !traffic && is_other(b, s) ? b->others + 1 : 0;
 	b->alike = traffic ? b->alike + 1 : 0;
 	if (traffic) {
@@ -47,7 +50,7 @@ bool busyloop_look(struct busyloop *b, const struct busyloop_seen *s)
 		b->wait_ns = min_u64(2 * b->wait_ns, BUSYLOOP_LOOK_MAX_NS);
 	}
 	remember(b, s);
-	if (b->others >= BUSYLOOP_OTHERS || s->now_ns - b->busy_ns >= BUSYLOOP_QUIET_NS)
+	if (b->others >= BUSYLOOP_OTHERS || s->now_ns - b->busy_ns >= quiet)
 		trial_forget(&b->trial, s->now_ns);
 	else if (b->trial.running || (traffic && b->trial.known))
 		trial_step(&b->trial, s->now_ns, b->work); /* without work it gives up */

@@ -16,6 +16,8 @@
 #define BUSYLOOP_LOOK_MAX_NS (5 * TRIAL_WINDOW_NS)
 /* After so long without it what comes is another traffic, of which nothing is known. */
 #define BUSYLOOP_QUIET_NS (32 * TRIAL_WINDOW_NS)
+/* But what is kept costs nothing while nothing comes, and would be missed at the next questions until the look that finds them. */
+#define BUSYLOOP_KEPT_QUIET_NS (500 * TRIAL_WINDOW_NS)
 
 /* It is expected to pay after so many looks in a row at questions and answers, and after so many at traffic that is none, ... */
 #define BUSYLOOP_ALIKE  1u

@@ -50,6 +50,21 @@ struct bench_command {
 
 #define CMD(member) offsetof(struct bench_command, member)
 
+/* What was said before stays: rows that nobody measured are noticed late. */
+static int add_only(void *target, const char *value, char *why, size_t why_size)
+{
+	struct bench_choice *c = &((struct bench_command *)target)->choice;
+
+	if (c->nr_only == ARRAY_SIZE(c->only)) {
+		snprintf(why, why_size,
+		         "it may be given %u times, with several names, separated by commas, each",
+		         BENCH_ONLY_MAX);
+		return -EINVAL;
+	}
+	c->only[c->nr_only++] = value;
+	return 0;
+}
+
 static const struct opt_def bench_options[] = {
 	{.name = "quick",
          .type = OPT_BOOL,
@@ -60,8 +75,8 @@ static const struct opt_def bench_options[] = {
          .offset = CMD(full),
          .help = "all rows, not only the core"},
 	{.name = "only",
-         .type = OPT_STRING,
-         .offset = CMD(choice.only),
+         .type = OPT_CALL,
+         .parse = add_only,
          .arg = "SET|ROW[,...]",
          .help = "these, and what they are measured against; the first parts of a row's name "
                  "are enough, and core is a set"},

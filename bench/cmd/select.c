@@ -87,9 +87,9 @@ long bench_select(const struct bench_row *const *all, size_t nr, const struct be
 	bool *chosen = calloc(nr + 1, sizeof(*chosen));
 	long ret = chosen ? 0 : -ENOMEM;
 
-	if (ret == 0 && choice->only)
-		ret = choose_words(all, nr, choice->only, chosen);
-	for (size_t i = 0; ret == 0 && !choice->only && i < nr; i++)
+	for (size_t i = 0; ret == 0 && i < choice->nr_only; i++)
+		ret = choose_words(all, nr, choice->only[i], chosen);
+	for (size_t i = 0; ret == 0 && choice->nr_only == 0 && i < nr; i++)
 		chosen[i] = choice->full || all[i]->core;
 	if (ret == 0 && choice->beside)
 		choose_beside(all, nr, choice->beside, chosen);

@@ -5,9 +5,12 @@
 
 #include "bench/cmd/bench.h"
 
+#define BENCH_ONLY_MAX 16u
+
 struct bench_choice {
-	const char *
-		only; /* SET, ROW or the first parts of a row's name, separated by commas; NULL: not given */
+	/* Each SET, ROW or the first parts of a row's name, or several, separated by commas. All of them together. */
+	const char *only[BENCH_ONLY_MAX];
+	size_t nr_only;
 	bool full; /* without @only: all rows, not only the core */
 	const char *
 		beside; /* rows ON this, the last part of a name, beside all that is chosen; NULL: none */

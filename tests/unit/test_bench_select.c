@@ -32,7 +32,7 @@ static const struct bench_row rows[] = {
 static long choose(const char *only, bool full, char *names, size_t size)
 {
 	const struct bench_row *all[NR], *out[NR];
-	const struct bench_choice choice = {.only = only, .full = full};
+	const struct bench_choice choice = {.only = {only}, .nr_only = only != NULL, .full = full};
 	long nr;
 
 	for (size_t i = 0; i < NR; i++)
@@ -85,10 +85,13 @@ static void peer_is_beside_what_it_is_measured_against(unused void **state)
 		all[i] = &rows[i];
 	assert_int_equal(bench_select(all, NR, &choice, out), 3);
 	assert_string_equal(out[2]->name, "tcp/g2h/peer");
-	choice.only = "syscall"; /* nothing of it is beside that */
+	choice = (struct bench_choice){.beside = "peer", .only = {"syscall"}, .nr_only = 1};
+	/* Nothing of it is beside that. */
 	assert_int_equal(bench_select(all, NR, &choice, out), 2);
-	choice = (struct bench_choice){.only = "tcp/g2h/vhost"};
+	choice = (struct bench_choice){.only = {"tcp/g2h/vhost"}, .nr_only = 1};
 	assert_int_equal(bench_select(all, NR, &choice, out), 2);
+	choice.only[choice.nr_only++] = "syscall"; /* said once more: both */
+	assert_int_equal(bench_select(all, NR, &choice, out), 4);
 }
 
 static void word_that_is_no_row_is_named_with_the_sets(unused void **state)

@@ -125,13 +125,31 @@ static void an_idle_pair_is_looked_at_ten_times_a_second(unused void **state)
 	assert_int_equal(p.changes, 0);
 }
 
+/* It was missed for a tenth of a second each time, until the look that found the next questions. */
+static void what_paid_is_kept_over_a_pause(unused void **state)
+{
+	struct pair p = begun();
+
+	for (unsigned i = 0; i < 20; i++) {
+		assert_true(pass(&p, closed, SEC / 4) >= (i ? 80 : 50));
+		assert_true(p.b.trial.on);
+		pass(&p, none, 3 * SEC);
+	}
+	/* Only the five seconds with traffic count, of which the first one is hoped for. */
+	assert_in_range(p.b.trial.trials, 2, 4);
+	assert_int_equal(p.b.trial.paid, p.b.trial.trials);
+	/* Now and then one is not what was polled for. */
+	pass(&p, few, SEC);
+	assert_false(p.b.trial.on);
+}
+
 static void what_paid_ends_with_its_traffic(unused void **state)
 {
 	struct pair p = begun();
 
 	pass(&p, closed, SEC);
 	assert_true(p.b.trial.on);
-	pass(&p, none, SEC + BUSYLOOP_QUIET_NS + BUSYLOOP_LOOK_MAX_NS);
+	pass(&p, none, BUSYLOOP_KEPT_QUIET_NS + 2 * BUSYLOOP_LOOK_MAX_NS);
 	assert_false(p.b.trial.on);
 	/* As often as it was told, and it is told each time. */
 	assert_int_equal(p.changes % 2, 0);
@@ -233,6 +251,7 @@ int main(void)
 		cmocka_unit_test(the_same_bytes_in_more_frames_are_not),
 		cmocka_unit_test(too_little_to_tell_is_not_polled_for),
 		cmocka_unit_test(an_idle_pair_is_looked_at_ten_times_a_second),
+		cmocka_unit_test(what_paid_is_kept_over_a_pause),
 		cmocka_unit_test(what_paid_ends_with_its_traffic),
 		cmocka_unit_test(other_traffic_is_tried_when_a_trial_is_due),
 		cmocka_unit_test(frames_that_go_one_way_are_not_polled_for),

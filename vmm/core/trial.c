@@ -117,6 +117,14 @@ void trial_expect(struct trial *t, uint64_t now_ns)
 		t->due_ns += TRIAL_KEPT_NS - t->hoped_ns;
 }
 
+void trial_rest(struct trial *t, uint64_t ns)
+{
+	if (!t->kept || t->running)
+		return;
+	t->due_ns += ns;
+	t->hoped_from += ns;
+}
+
 void trial_forget(struct trial *t, uint64_t now_ns)
 {
 	stop_hoping(t, now_ns);

@@ -78,6 +78,9 @@ bool trial_step(struct trial *t, uint64_t now_ns, uint64_t work);
  */
 void trial_expect(struct trial *t, uint64_t now_ns);
 
+/* For @ns there was no traffic: that is none of the time for which what is kept goes without a trial. */
+void trial_rest(struct trial *t, uint64_t ns);
+
 /* The traffic is another one: t->on is false again. */
 void trial_forget(struct trial *t, uint64_t now_ns);
 
