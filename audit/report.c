@@ -49,14 +49,6 @@ static uint64_t added_if(struct pair p, const char *group, const char *name)
 	return added(p, group, name);
 }
 
-/* Between a moment and that of the trace, at both ends: these may be in one of the two only. */
-static uint64_t at_edges(struct pair p, const char *name)
-{
-	const struct pair begin = {.a = p.a, .b = p.begun}, end = {.a = p.b, .b = p.done};
-
-	return added(begin, NULL, name) + added(end, NULL, name);
-}
-
 /* ---- threads */
 
 static uint64_t tid_switches(const json_t *threads, json_int_t tid)
@@ -314,7 +306,10 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		.calls = added(p, NULL, "loop_calls"),
 		.timers = added(p, NULL, "loop_timers"),
 		.poll_asks = added(p, NULL, "loop_poll_asks"),
-		.poll_asks_at_edges = at_edges(p, "loop_poll_asks"),
+		.poll_asks_before =
+			added((struct pair){.a = p.a, .b = p.begun}, NULL, "loop_poll_asks"),
+		.poll_asks_behind =
+			added((struct pair){.a = p.b, .b = p.done}, NULL, "loop_poll_asks"),
 		.poll_hits = added(p, NULL, "loop_poll_hits"),
 		.poll_checks = added(p, NULL, "loop_poll_checks"),
 		.trial_calls = added(p, "backend", "trial_calls"),
@@ -353,7 +348,10 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
 		.calls = added(p, NULL, "loop_calls"),
 		.timers = added(p, NULL, "loop_timers"),
 		.poll_asks = added(p, NULL, "loop_poll_asks"),
-		.poll_asks_at_edges = at_edges(p, "loop_poll_asks"),
+		.poll_asks_before =
+			added((struct pair){.a = p.a, .b = p.begun}, NULL, "loop_poll_asks"),
+		.poll_asks_behind =
+			added((struct pair){.a = p.b, .b = p.done}, NULL, "loop_poll_asks"),
 		.poll_hits = added(p, NULL, "loop_poll_hits"),
 		.poll_checks = added(p, NULL, "loop_poll_checks"),
 		.trial_calls = added(p, "backend", "trial_calls"),

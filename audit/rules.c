@@ -171,12 +171,12 @@ static void explain_up_to(struct audit_row *r, int64_t nr, const char *what)
 		explain(r, left < nr ? left : nr, what);
 }
 
-/* As many as there are too many or too few, at most @nr. */
-static void explain_about(struct audit_row *r, int64_t nr, const char *what)
+/* As many as there are too few, at most @few; or too many, at most @many. */
+static void explain_about(struct audit_row *r, int64_t few, int64_t many, const char *what)
 {
 	const int64_t left = (int64_t)(r->observed - r->expected) - r->explained;
 
-	explain(r, left > nr ? nr : left < -nr ? -nr : left, what);
+	explain(r, left > many ? many : left < -few ? -few : left, what);
 }
 
 static void judge(struct audit_row *r)
@@ -519,7 +519,7 @@ static void worker_wakeups(struct audit_rows *out, const struct audit_nic *n)
 	judge(r);
 }
 
-/* A file is opened, read and closed. */
+/* A file is opened, read and closed; where there is none, only the first of these. */
 static uint64_t share_calls(const struct audit_nic *n)
 {
 	return 3 * n->poll_checks;
@@ -548,8 +548,8 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	explain(r, (int64_t)n->changes, "changes of what it waits for");
 	explain(r, (int64_t)n->timers, "timers");
 	explain(r, (int64_t)n->calls, "calls from other threads");
-	explain(r, (int64_t)n->poll_asks, "looks instead of sleep");
-	explain(r, (int64_t)share_calls(n), "whether others want the CPU");
+	explain(r, (int64_t)n->poll_asks, "times epoll was asked without waiting");
+	explain_up_to(r, (int64_t)share_calls(n), "whether others want the CPU");
 	explain(r, (int64_t)n->trial_calls, "whether vhost should poll");
 	/* One to sleep, when it is not too late for that; one to let go, which looks for others who do. */
 	if (n->seen_syscalls != AUDIT_UNKNOWN)
@@ -560,8 +560,9 @@ static void thread_calls(struct audit_rows *out, const struct audit_nic *n)
 	 */
 	if (n->how.vhost && n->seen_syscalls != AUDIT_UNKNOWN)
 		explain_up_to(r, (int64_t)n->timers, "looks at the interface and the rings");
-	if (n->poll_asks_at_edges && n->seen_syscalls != AUDIT_UNKNOWN)
-		explain_about(r, (int64_t)n->poll_asks_at_edges, "looks while counters were read");
+	if (n->seen_syscalls != AUDIT_UNKNOWN)
+		explain_about(r, (int64_t)n->poll_asks_before, (int64_t)n->poll_asks_behind,
+		              "looks while counters were read");
 	judge(r);
 }
 

@@ -72,8 +72,8 @@ struct audit_nic {
 	 * whether others want the CPU.
 	 */
 	uint64_t poll_asks, poll_hits, poll_checks;
-	uint64_t
-		poll_asks_at_edges; /* while counters and trace were read: it may be that only one of them has it */
+	/* Likewise, between the counters and the trace: at first only the counters may have it, at last only the trace. */
+	uint64_t poll_asks_before, poll_asks_behind;
 	uint64_t trial_calls;  /* likewise: for whether vhost should poll */
 	uint64_t turns_waited; /* likewise: for a thread that kicked and had not finished yet */
 	uint64_t sleeps, worker_sleeps; /* voluntary switches, or unknown */

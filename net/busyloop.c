@@ -14,7 +14,7 @@ static void remember(struct busyloop *b, const struct busyloop_seen *s)
 void busyloop_begin(struct busyloop *b, const struct busyloop_seen *s)
 {
 	trial_forget(&b->trial, s->now_ns);
-	b->alike = b->others = 0;
+	b->alike = b->others = b->strays = 0;
 	remember(b, s);
 	b->busy_ns = s->now_ns;
 	b->wait_ns = BUSYLOOP_LOOK_MIN_NS;
@@ -27,20 +27,23 @@ static bool is_traffic(const struct busyloop *b, const struct busyloop_seen *s)
 	                     s->bytes - b->bytes, s->now_ns - b->looked_ns);
 }
 
-/* Was there something else? */
-static bool is_other(const struct busyloop *b, const struct busyloop_seen *s)
+static unsigned frames_since(const struct busyloop *b, const struct busyloop_seen *s)
 {
-	return (uint16_t)(s->rx - b->used[0]) + (uint16_t)(s->tx - b->used[1]) > BUSYLOOP_FEW;
+	return (unsigned)(uint16_t)(s->rx - b->used[0]) + (uint16_t)(s->tx - b->used[1]);
 }
 
 bool busyloop_look(struct busyloop *b, const struct busyloop_seen *s)
 {
 	const bool traffic = is_traffic(b, s), was = b->trial.on;
-	const uint64_t quiet = b->trial.kept ? BUSYLOOP_KEPT_QUIET_NS : BUSYLOOP_QUIET_NS;
+	const unsigned frames = frames_since(b, s);
+	uint64_t quiet = BUSYLOOP_QUIET_NS;
 
 	if (!traffic)
 		trial_rest(&b->trial, s->now_ns - b->looked_ns);
-	b->others = !traffic && is_other(b, s) ? b->others + 1 : 0;
+	b->strays = traffic ? 0 : b->strays + frames;
+	if (b->trial.kept && b->strays <= BUSYLOOP_STRAYS)
+		quiet = BUSYLOOP_KEPT_QUIET_NS;
+	b->others = !traffic && frames > BUSYLOOP_FEW ? b->others + 1 : 0;
 	b->alike = traffic ? b->alike + 1 : 0;
 	if (traffic) {
 		b->busy_ns = s->now_ns;

@@ -16,8 +16,12 @@
 #define BUSYLOOP_LOOK_MAX_NS (5 * TRIAL_WINDOW_NS)
 /* After so long without it what comes is another traffic, of which nothing is known. */
 #define BUSYLOOP_QUIET_NS (32 * TRIAL_WINDOW_NS)
-/* But what is kept costs nothing while nothing comes, and would be missed at the next questions until the look that finds them. */
+/*
+ * But what is kept, since it has paid or is expected to, costs nothing while nothing comes, and would be missed at the next
+ * questions until the look that finds them. For each frame that is none the worker polls: after so many it ends.
+ */
 #define BUSYLOOP_KEPT_QUIET_NS (500 * TRIAL_WINDOW_NS)
+#define BUSYLOOP_STRAYS        64u
 
 /* It is expected to pay after so many looks in a row at questions and answers, and after so many at traffic that is none, ... */
 #define BUSYLOOP_ALIKE  1u
@@ -31,6 +35,7 @@ struct busyloop {
 	uint64_t looked_ns, busy_ns; /* the last look; the last one with traffic before it */
 	uint64_t wait_ns;            /* until the next one, while there is no traffic */
 	unsigned alike, others;      /* looks in a row */
+	unsigned strays;             /* frames since there was traffic */
 	uint64_t bytes;              /* at the last look */
 	uint16_t used[2];            /* likewise */
 	uint64_t work;               /* bytes that passed while there was traffic */

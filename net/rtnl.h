@@ -15,7 +15,8 @@ int rtnl_open(void);
 
 /*
  * Sends @ask, of @ask->nlmsg_len bytes, and puts what is said to it into @answer, @room bytes and aligned as a struct nlmsghdr.
- * It does not wait: the kernel answers while it is asked. The length of an answer of @type with at least @fixed bytes in front of
+ * The kernel answers while it is asked; most questions wait for its lock of all interfaces (RTNL), so behind one that
+ * is being deleted. The length of an answer of @type with at least @fixed bytes in front of
  * its attributes; -errno: the kernel's own, or -EPROTO, it is another one.
  */
 ssize_t rtnl_ask(int fd, const struct nlmsghdr *ask, unsigned type, size_t fixed, void *answer,

@@ -251,8 +251,8 @@ static int vhost_prepare(struct net_backend *b, const struct gmem *m, char *why,
 		ret = vhost_net_watch(&t->vhost, first->busyloop_us, why, why_size);
 	if (ret < 0)
 		return ret;
-	if (first->busyloop_us == VHOST_NET_TRY && !first->vhost.tries)
-		b->busyloop = "0"; /* nobody could say whether it pays */
+	if (first->busyloop_us == VHOST_NET_TRY) /* 0: nobody could say whether it pays */
+		b->busyloop = first->vhost.tries ? "try" : "0";
 	first->mem = m;
 	b->ring_cannot = VHOST_NEVER | (VHOST_MAYBE & ~first->vhost.offered);
 	return 0;

@@ -182,9 +182,12 @@ static uint16_t used_index(const struct vhost_net *v, unsigned i)
 
 static struct busyloop_seen see(struct vhost_net *v)
 {
+	/* First this, which may have to wait: the time is that of the numbers. */
+	const uint64_t bytes = if_bytes_read(&v->bytes);
+
 	v->stats->trial_calls += IF_BYTES_CALLS;
 	return (struct busyloop_seen){.now_ns = loop_now_ns(),
-	                              .bytes = if_bytes_read(&v->bytes),
+	                              .bytes = bytes,
 	                              .rx = used_index(v, 0),
 	                              .tx = used_index(v, 1)};
 }

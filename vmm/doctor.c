@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <linux/capability.h>
 #include <linux/kvm.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,9 @@ static bool find_own_tap(char *name, size_t size)
 
 		snprintf(path, sizeof(path), "/sys/class/net/%s/owner", e->d_name);
 		host_text(path, owner, sizeof(owner));
-		if (owner[0] && strtol(owner, NULL, 10) == (long)getuid()) {
+		/* A /sys of another network namespace has names that are not here. */
+		if (owner[0] && if_nametoindex(e->d_name) &&
+		    strtol(owner, NULL, 10) == (long)getuid()) {
 			/* An interface's name has 15 characters at most. */
 			snprintf(name, size, "%.15s", e->d_name);
 			found = true;

@@ -79,7 +79,7 @@ static const struct opt_def bench_options[] = {
          .parse = add_only,
          .arg = "SET|ROW[,...]",
          .help = "these, and what they are measured against; the first parts of a row's name "
-                 "are enough, and core is a set"},
+                 "are enough, core is a set; may be given more than once"},
 	{.name = "rounds",
          .type = OPT_UINT,
          .offset = CMD(rounds),

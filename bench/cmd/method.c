@@ -255,22 +255,13 @@ static void row_failed(struct bench_run *run, struct bench_result *r, int err)
 	}
 }
 
-/* 0, also when the row failed; -EINTR. */
-static int measure_row(struct bench_run *run, struct bench_result *r, size_t round)
+/* 0; -EINTR; or why it failed, in words if there are some. */
+static int attempt(struct bench_run *run, struct bench_result *r, void *handle, size_t round)
 {
 	struct bench_sample *s = &r->sample[round];
-	void *handle;
 	int ret;
 
-	if (stopped(run))
-		return -EINTR;
-	if (run->ops->progress)
-		run->ops->progress(run->ops->arg, run, (size_t)(r - run->result), round);
-	ret = prepare(run, r, &handle);
-	if (ret < 0)
-		return ret == -EINTR ? ret : 0;
-	s->first = round == 0;
-	s->again = round >= run->rounds;
+	*s = (struct bench_sample){.first = round == 0, .again = round >= run->rounds};
 	ret = r->row->measure(run->env, r->row, handle, s, r->why);
 	make_plain(r->why);
 	if (stopped(run))
@@ -279,6 +270,43 @@ static int measure_row(struct bench_run *run, struct bench_result *r, size_t rou
 		snprintf(r->why, sizeof(r->why), "what was measured is no number");
 		ret = -ERANGE;
 	}
+	return ret;
+}
+
+/* Its guest, or what else it needs, is gone or does not answer: once for a row, which says so ever after. */
+static bool starts_anew(struct bench_run *run, struct bench_result *r, int err, size_t round)
+{
+	struct bench_opened *o;
+
+	if ((err != -EPIPE && err != -ETIMEDOUT) || r->subject == BENCH_NO_ROW || r->anew[0])
+		return false;
+	o = &run->opened[r->subject];
+	snprintf(r->anew, sizeof(r->anew), "in round %zu, for it failed: %.400s", round + 1,
+	         r->why);
+	r->why[0] = '\0';
+	close_subject(o);
+	o->starts = run->part; /* what was to come is still to come */
+	return true;
+}
+
+/* 0, also when the row failed; -EINTR. */
+static int measure_row(struct bench_run *run, struct bench_result *r, size_t round)
+{
+	void *handle;
+	int ret;
+
+	if (stopped(run))
+		return -EINTR;
+	if (run->ops->progress)
+		run->ops->progress(run->ops->arg, run, (size_t)(r - run->result), round);
+	do {
+		ret = prepare(run, r, &handle);
+		if (ret < 0)
+			return ret == -EINTR ? ret : 0;
+		ret = attempt(run, r, handle, round);
+	} while (starts_anew(run, r, ret, round));
+	if (ret == -EINTR)
+		return ret;
 	if (ret < 0) {
 		row_failed(run, r, ret);
 		return 0;

@@ -49,7 +49,8 @@ struct bench_result {
 	enum bench_state state;
 	char why[BENCH_WHY_MAX]; /* why it was not; or, of a measured one, what of it could not be; or "" */
 	char unlike
-		[BENCH_WHY_MAX]; /* "": its features are those of the row it is measured against */
+		[BENCH_WHY_MAX];  /* "": its features are those of the row it is measured against */
+	char anew[BENCH_WHY_MAX]; /* "": its subject never ended or hung in the middle of a round */
 	struct bench_sample *sample; /* of each round of its group, as far as it came; owned */
 	size_t nr;
 };

@@ -82,6 +82,8 @@ static json_t *row_json(const struct bench_run *run, size_t i)
 		json_object_set_new(o, "why", json_string(r->why));
 	if (bench_checked(run, i))
 		json_object_set_new(o, "tracepoints", checks_json(bench_checked(run, i)));
+	if (r->anew[0])
+		json_object_set_new(o, "started_anew", json_string(r->anew));
 	if (r->unlike[0])
 		json_object_set_new(o, "unlike", json_string(r->unlike));
 	return o;

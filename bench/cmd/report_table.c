@@ -135,6 +135,8 @@ void bench_notes(const struct bench_run *run, size_t i,
 		put(r->row->name, bench_state_name(r->state), r->why, out);
 	else if (r->why[0])
 		put(r->row->name, "note", r->why, out);
+	if (r->anew[0])
+		put(r->row->name, "started anew", r->anew, out);
 	if (r->unlike[0])
 		put(r->row->name, "unlike", r->unlike, out);
 	if (bench_checks_text(checks, sizeof(checks), run, i)[0])

@@ -28,7 +28,8 @@ static int measure(unused const struct bench_env *env, const struct bench_row *r
 	note(f->rig, "", (char[]){row->name[strlen(row->name) - 1], 0});
 	if (f->stop_round == round)
 		f->rig->stop = 2;
-	if (f->fail_round && round >= f->fail_round) {
+	if (f->fail_round && round >= f->fail_round &&
+	    (!f->fail_times || round < f->fail_round + f->fail_times)) {
 		snprintf(why, BENCH_WHY_MAX, "%s", f->why ? f->why : "");
 		return f->err;
 	}

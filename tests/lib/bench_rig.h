@@ -21,6 +21,7 @@ struct bench_rig_row {
 	bool checked;      /* exits agree with the tracepoints, kicks do not */
 	const char *note;  /* what of it could not be measured */
 	int fail_round;    /* 0: never; from 1 */
+	int fail_times;    /* 0: ever after */
 	int err;
 	const char *why;
 	int stop_round; /* the user presses Ctrl-C there; 0: never, from 1 */

@@ -224,6 +224,40 @@ static void row_that_fails_is_marked_and_the_rest_goes_on(void **state)
 	assert_int_equal(bench_figure(&r->run, 1, BM_NS)->nr, 2);
 }
 
+static void guest_that_ends_in_a_round_is_started_anew_and_the_round_made_again(void **state)
+{
+	struct bench_rig *r = *state;
+
+	*bench_rig_add(r, "t/a", NULL, 0) = (struct bench_rig_row){.rig = r,
+	                                                           .ns = 5,
+	                                                           .fail_round = 2,
+	                                                           .fail_times = 1,
+	                                                           .err = -EPIPE,
+	                                                           .why = "it ended"};
+	bench_rig_add(r, "t/b", NULL, 1);
+	assert_int_equal(bench_rig_measure(r, 3), 0);
+	assert_string_equal(r->log, "+pure aa -pure +pure aa -pure +vhost bbb -vhost ");
+	assert_int_equal(result(r, 0)->state, BENCH_MEASURED);
+	assert_string_equal(result(r, 0)->why, "");
+	assert_string_equal(result(r, 0)->anew, "in round 2, for it failed: it ended");
+	assert_int_equal(bench_figure(&r->run, 0, BM_NS)->nr, 3);
+	assert_string_equal(result(r, 1)->anew, "");
+	nothing_is_open(r);
+}
+
+static void guest_that_hangs_twice_fails_its_row(void **state)
+{
+	struct bench_rig *r = *state;
+
+	*bench_rig_add(r, "t/a", NULL, 0) = (struct bench_rig_row){
+		.rig = r, .ns = 5, .fail_round = 2, .err = -ETIMEDOUT, .why = "it hangs"};
+	assert_int_equal(bench_rig_measure(r, 3), 0);
+	assert_string_equal(r->log, "+pure aa -pure +pure a -pure ");
+	assert_int_equal(result(r, 0)->state, BENCH_FAILED);
+	assert_string_equal(result(r, 0)->why, "it hangs");
+	assert_non_null(strstr(result(r, 0)->anew, "in round 2"));
+}
+
 static void what_a_reason_quotes_is_made_plain(void **state)
 {
 	struct bench_rig *r = *state;
@@ -258,11 +292,11 @@ static void subject_of_a_row_that_failed_is_closed_and_opened_for_the_next(void 
 	struct bench_rig_row *f = bench_rig_add(r, "t/a", NULL, 0);
 
 	f->fail_round = 1;
-	f->err = -ETIMEDOUT;
+	f->err = -EIO;
 	bench_rig_add(r, "t/b", NULL, 0);
 	assert_int_equal(bench_rig_measure(r, 2), 0);
 	assert_string_equal(r->log, "+pure a -pure +pure bb -pure ");
-	assert_string_equal(result(r, 0)->why, strerror(ETIMEDOUT));
+	assert_string_equal(result(r, 0)->why, strerror(EIO));
 	assert_int_equal(result(r, 1)->state, BENCH_MEASURED);
 	nothing_is_open(r);
 }
@@ -510,6 +544,8 @@ int main(void)
 		CASE(round_is_thrown_out_when_time_was_stolen),
 		CASE(machine_that_never_rests_ends_and_concludes_nothing_from_times),
 		CASE(row_that_fails_is_marked_and_the_rest_goes_on),
+		CASE(guest_that_ends_in_a_round_is_started_anew_and_the_round_made_again),
+		CASE(guest_that_hangs_twice_fails_its_row),
 		CASE(what_a_reason_quotes_is_made_plain),
 		CASE(rows_that_were_never_measured_have_no_round_to_throw_out),
 		CASE(subject_of_a_row_that_failed_is_closed_and_opened_for_the_next),

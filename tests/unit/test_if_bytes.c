@@ -19,16 +19,18 @@
 #include "tests/lib/net_rig.h"
 #include "vmm/core/compiler.h"
 
-static void send_to_ourselves(size_t len)
+static bool send_to_ourselves(size_t len)
 {
 	static const uint8_t text[1000];
 	const struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	const int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	assert_true(s >= 0);
-	assert_int_equal(sendto(s, text, len, 0, (const void *)&to, sizeof(to)), len);
-	close(s);
+	bool ok = s >= 0 && sendto(s, text, len, 0, (const void *)&to, sizeof(to)) == (ssize_t)len;
+
+	if (s >= 0)
+		close(s);
+	return ok;
 }
 
 static void what_passes_is_counted_both_ways(unused void **state)
@@ -39,14 +41,14 @@ static void what_passes_is_counted_both_ways(unused void **state)
 
 	assert_int_equal(if_bytes_open(&b, "lo"), 0);
 	was = if_bytes_read(&b);
-	send_to_ourselves(1000);
+	assert_true(send_to_ourselves(1000));
 	assert_true(if_bytes_read(&b) >= was + 2 * 1000);
 	if_bytes_close(&b);
 	if_bytes_close(&b);
 	assert_int_equal(count_fds(), before);
 }
 
-enum { FINE, NO_NAMESPACE, MISCOUNTED };
+enum { FINE, MISCOUNTED = 40, NO_NAMESPACE };
 
 /* In a network namespace of our own, with the /sys of the other one. */
 static int count_elsewhere(void)
@@ -56,7 +58,7 @@ static int count_elsewhere(void)
 	uint64_t was, now;
 	int s;
 
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return NO_NAMESPACE;
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &up) < 0)
@@ -64,7 +66,8 @@ static int count_elsewhere(void)
 	if (if_bytes_open(&b, "lo") < 0)
 		return MISCOUNTED;
 	was = if_bytes_read(&b);
-	send_to_ourselves(1000);
+	if (!send_to_ourselves(1000))
+		return MISCOUNTED;
 	now = if_bytes_read(&b);
 	/* Nobody else sends here; the answer that nobody listens has the first bytes of it. */
 	return was < 200 && now >= was + 2 * 1000 && now < was + 2 * 2000 ? FINE : MISCOUNTED;

@@ -204,7 +204,10 @@ static void looks_while_counters_are_read_are_explained(unused void **state)
 	} cases[] = {
 		{NULL, NULL, "unexplained", "+2500 unexplained"},
 		{"{'nics':[{'name':'net0','loop_poll_asks':1900}]}",
-	         "{'nics':[{'name':'net0','loop_poll_asks':53000}]}", "explained",
+	         "{'nics':[{'name':'net0','loop_poll_asks':53000}]}", "unexplained",
+	         "+2000 looks while counters were read; +500 unexplained"},
+		{"{'nics':[{'name':'net0','loop_poll_asks':1900}]}",
+	         "{'nics':[{'name':'net0','loop_poll_asks':53600}]}", "explained",
 	         "+2500 looks while counters were read"},
 		{"{'nics':[{'name':'net0','loop_poll_asks':1000}]}",
 	         "{'nics':[{'name':'net0','loop_poll_asks':52000}]}", "unexplained",

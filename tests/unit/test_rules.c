@@ -268,7 +268,7 @@ static void looking_instead_of_sleeping_is_explained(unused void **state)
 	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->explained, 90060);
 	/* It looked before the trace began anew, and the counters had it. */
 	n.seen_syscalls -= 900;
-	n.poll_asks_at_edges = 1000;
+	n.poll_asks_before = 1000;
 	audit_nic_rows(&n, &rows);
 	assert_no_row_is_unexplained(&rows);
 	assert_int_equal(row(&rows, AUDIT_BOTH, "system calls of")->explained, 90060 - 900);

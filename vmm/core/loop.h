@@ -166,7 +166,10 @@ struct loop_stats {
 	uint64_t
 		timers; /* timers that were set, and timers that fired: a timerfd_settime(), a read() */
 	uint64_t polls; /* looks instead of sleep */
-	/* It asked epoll without waiting: in some looks, and when it was to sleep and somebody had work left. None are wakeups. */
+	/*
+	 * It asked epoll without waiting: in some looks; and, when there was nothing, in place of a sleep because somebody had
+	 * work left, or a deadline had passed. None of these are wakeups.
+	 */
 	uint64_t poll_asks;
 	uint64_t poll_hits; /* of the looks, found something */
 	uint64_t

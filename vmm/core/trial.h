@@ -19,7 +19,7 @@
 	5u /* of each trial; the first, and each second from there, as it was before */
 /*
  * With less work in a window, or after so long a one, nothing is said: there is no traffic, or a pause in it. Nor is
- * what has paid before kept then: who does something now and then would pay for it each time.
+ * what has paid before kept then, in a trial: who does something now and then would pay for it each time.
  */
 #define TRIAL_WORK_MIN 8u
 #define TRIAL_LATE_NS  (3 * TRIAL_WINDOW_NS)
