@@ -16,7 +16,7 @@ int rtnl_open(void)
 /* What the kernel says in place of an answer. */
 static int refusal(const struct nlmsghdr *answer)
 {
-	const struct nlmsgerr *e = NLMSG_DATA(answer);
+	const struct nlmsgerr *e = (const void *)(answer + 1);
 
 	return answer->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error < 0 ? e->error : -EPROTO;
 }
