@@ -42,7 +42,10 @@ static void set_by_write(int fd)
 
 void fd_signal_set(const struct fd_signal *s, int fd)
 {
-	/* An eventfd is always readable, writable, or overflown: it completes at once. */
+	/*
+	 * An eventfd is always readable, writable, or overflown: it completes at once. Or, when another thread signals in that
+	 * moment and so completes it, by a worker of the kernel: an eventfd that is being signalled signals none.
+	 */
 	struct iocb request = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
 		.aio_fildes = (uint32_t)fd,
