@@ -279,6 +279,25 @@ static void hide_copies(struct audit_nic *n, const json_t *nic)
 	n->flow[AUDIT_TX].moved = n->flow[AUDIT_RX].moved = AUDIT_UNKNOWN;
 }
 
+/* What its thread has asked of the kernel, beside what is for frames. */
+static void read_loop(struct audit_nic *n, struct pair p)
+{
+	const struct pair before = {.a = p.a, .b = p.begun}, behind = {.a = p.b, .b = p.done};
+
+	n->self_kicks = added(p, "device", "self_kicks");
+	n->wakeups = added(p, NULL, "loop_wakeups");
+	n->changes = added(p, NULL, "loop_changes");
+	n->calls = added(p, NULL, "loop_calls");
+	n->timers = added(p, NULL, "loop_timers");
+	n->poll_asks = added(p, NULL, "loop_poll_asks");
+	n->poll_asks_before = added(before, NULL, "loop_poll_asks");
+	n->poll_asks_behind = added(behind, NULL, "loop_poll_asks");
+	n->poll_hits = added(p, NULL, "loop_poll_hits");
+	n->poll_checks = added(p, NULL, "loop_poll_checks");
+	n->trial_calls = added(p, "backend", "trial_calls");
+	n->turns_waited = added(p, NULL, "loop_turns_waited");
+}
+
 /* @alone: nobody else's are mixed with its worker, or its work items. */
 static void read_nic(struct audit_nic *n, const struct audit_input *in, struct pair p,
                      const json_t *nic, bool alone)
@@ -300,24 +319,11 @@ static void read_nic(struct audit_nic *n, const struct audit_input *in, struct p
 		.acks_swallowed = added(p, "kernel", "acks"),
 		.ctrl_kicks = added(p, "device", "ctrl_kicks"),
 		.ctrl_reads = added(p, "device", "ctrl_kick_reads"),
-		.self_kicks = added(p, "device", "self_kicks"),
-		.wakeups = added(p, NULL, "loop_wakeups"),
-		.changes = added(p, NULL, "loop_changes"),
-		.calls = added(p, NULL, "loop_calls"),
-		.timers = added(p, NULL, "loop_timers"),
-		.poll_asks = added(p, NULL, "loop_poll_asks"),
-		.poll_asks_before =
-			added((struct pair){.a = p.a, .b = p.begun}, NULL, "loop_poll_asks"),
-		.poll_asks_behind =
-			added((struct pair){.a = p.b, .b = p.done}, NULL, "loop_poll_asks"),
-		.poll_hits = added(p, NULL, "loop_poll_hits"),
-		.poll_checks = added(p, NULL, "loop_poll_checks"),
-		.trial_calls = added(p, "backend", "trial_calls"),
-		.turns_waited = added(p, NULL, "loop_turns_waited"),
 		.sleeps = sleeps(&self),
 		.worker_sleeps = alone ? sleeps(&workers) : AUDIT_UNKNOWN,
 		.copied_once = vhost_copies(),
 	};
+	read_loop(n, p);
 	read_tx(&n->flow[AUDIT_TX], p);
 	read_rx(&n->flow[AUDIT_RX], p);
 	read_trace(n, in->trace, nic, &self, &workers);
@@ -342,23 +348,10 @@ static void read_pair(struct audit_nic *n, const struct audit_input *in, struct 
 	*n = (struct audit_nic){
 		.how = how_of(in->status_after, nic),
 		.ctrl_reads = added(p, "device", "ctrl_kick_reads"),
-		.self_kicks = added(p, "device", "self_kicks"),
-		.wakeups = added(p, NULL, "loop_wakeups"),
-		.changes = added(p, NULL, "loop_changes"),
-		.calls = added(p, NULL, "loop_calls"),
-		.timers = added(p, NULL, "loop_timers"),
-		.poll_asks = added(p, NULL, "loop_poll_asks"),
-		.poll_asks_before =
-			added((struct pair){.a = p.a, .b = p.begun}, NULL, "loop_poll_asks"),
-		.poll_asks_behind =
-			added((struct pair){.a = p.b, .b = p.done}, NULL, "loop_poll_asks"),
-		.poll_hits = added(p, NULL, "loop_poll_hits"),
-		.poll_checks = added(p, NULL, "loop_poll_checks"),
-		.trial_calls = added(p, "backend", "trial_calls"),
-		.turns_waited = added(p, NULL, "loop_turns_waited"),
 		.sleeps = sleeps(&self),
 		.seen_syscalls = hits(in->trace, "sys_enter", by_thread, &self),
 	};
+	read_loop(n, p);
 	read_tx(&n->flow[AUDIT_TX], p);
 	read_rx(&n->flow[AUDIT_RX], p);
 	n->interrupts = n->flow[AUDIT_TX].interrupts + n->flow[AUDIT_RX].interrupts +

@@ -247,7 +247,7 @@ explained() { # KEYS PATH
 }
 
 test_looks_instead_of_sleep_are_explained() {
-	local keys paths
+	local keys paths path
 	while read -r keys paths; do
 		another_guest "$keys"
 		for path in $paths; do
